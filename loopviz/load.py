@@ -1,0 +1,118 @@
+"""Our own load: a client in a thread of its own that sends requests truly at once."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+
+from loopviz.clock import now_ns
+from loopviz.events import RECEIVED, SENT, Event
+
+__all__ = ["LoadThread"]
+
+
+class LoadThread:
+    """Fires bursts of requests at `base_url`.
+
+    `numbers` numbers the requests; `headers(number)` marks a request so that the server knows
+    its number. Every request has a connection of its own, and no limit and no timeout of the
+    client's stands between it and the server.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        emit: Callable[[Event], None],
+        numbers: Iterator[int],
+        headers: Callable[[int], dict[str, str]],
+    ) -> None:
+        self._base_url = base_url
+        self._emit = emit
+        self._numbers = numbers
+        self._headers = headers
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="loopviz load", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def fire(self, method: str, path: str, requests: int) -> concurrent.futures.Future[None]:
+        """Send `requests` requests at once; the future is done when every answer is there."""
+        numbers = [next(self._numbers) for _ in range(requests)]
+        return asyncio.run_coroutine_threadsafe(self._burst(method, path, numbers), self._loop)
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Give up what is under way, and end."""
+        if self._thread.ident is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    async def _burst(self, method: str, path: str, numbers: list[int]) -> None:
+        client = httpx.AsyncClient(
+            base_url=self._base_url,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            timeout=None,
+            trust_env=False,
+            verify=False,  # plain HTTP to ourselves: no certificates to load
+        )
+        async with client:
+            line = _StartLine(len(numbers))
+            await asyncio.gather(*(self._one(client, line, method, path, number) for number in numbers))
+
+    async def _one(
+        self, client: httpx.AsyncClient, line: _StartLine, method: str, path: str, number: int
+    ) -> None:
+        sent = False
+
+        async def trace(event: str, _: object) -> None:
+            nonlocal sent
+            if event == "http11.send_request_headers.started":
+                await line.ready()
+                sent = True
+                self._emit((now_ns(), SENT, number, method, path))
+
+        status = error = None
+        try:
+            response = await client.request(
+                method, path, headers=self._headers(number), extensions={"trace": trace}
+            )
+            status = response.status_code
+        except httpx.HTTPError as failure:
+            error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+        now = now_ns()
+        if not sent:
+            line.give_up()
+            self._emit((now, SENT, number, method, path))
+        self._emit((now, RECEIVED, number, status, error))
+
+
+class _StartLine:
+    """Lets requests go when all of them are connected, or have failed to."""
+
+    def __init__(self, runners: int) -> None:
+        self._missing = runners
+        self._go = asyncio.Event()
+
+    async def ready(self) -> None:
+        self.give_up()
+        if self._go.is_set():  # the last one lets the others go first, so that numbers stay in order
+            await asyncio.sleep(0)
+        await self._go.wait()
+
+    def give_up(self) -> None:
+        self._missing -= 1
+        if self._missing <= 0:
+            self._go.set()

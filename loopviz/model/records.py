@@ -1,0 +1,205 @@
+"""What a timeline is made of. Times are nanoseconds of `loopviz.clock` throughout."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from loopviz.model.states import State
+
+__all__ = ["Block", "Lane", "Request", "Segment", "Span", "Tokens", "Where"]
+
+MAX_SEGMENTS = 4_000
+"""Segments kept of one request. Its totals stay exact; a stream's distant past is let go."""
+MAX_SPANS = 20_000
+"""Spans kept of one lane."""
+
+
+class Where(NamedTuple):
+    """A source line. `calls` names what is called there, such as ``time.sleep``; "" if unknown."""
+
+    file: str
+    line: int
+    function: str
+    calls: str = ""
+
+
+class Segment(NamedTuple):
+    """A stretch of a request's life in one state."""
+
+    state: State
+    start: int
+    end: int
+    thread: int = 0
+    """The worker thread that executes it; 0 for none."""
+    where: Where | None = None
+
+
+class Span(NamedTuple):
+    """A stretch of a lane: the loop, or a thread, at work for a request (0: for none)."""
+
+    start: int
+    end: int
+    request: int
+    where: Where | None = None
+
+
+@dataclass(slots=True)
+class Request:
+    """A request's life: segments that touch each other, from `start` to `done`."""
+
+    id: int
+    method: str
+    path: str
+    start: int
+    """When it was sent; of a foreign client, when it arrived or was read."""
+    own: bool = False
+    """Whether loopviz's own client sent it."""
+    status: int | None = None
+    error: str | None = None
+    """The exception's name, or what befell the client."""
+    done: int | None = None
+    """When the last byte was sent."""
+    received: int | None = None
+    """When loopviz's client had the answer."""
+    ended: bool = False
+    """Whether its last task has ended: nothing more will happen to it."""
+    segments: deque[Segment] = field(default_factory=lambda: deque(maxlen=MAX_SEGMENTS))
+    after: deque[Segment] = field(default_factory=lambda: deque(maxlen=MAX_SEGMENTS))
+    """What its tasks did after the response was out."""
+    totals: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    """Time in each state, of closed segments up to `done`."""
+
+    state: State | None = State.QUEUED
+    """The state it is in now; None when its life is over."""
+    since: int = 0
+    thread: int = 0
+    where: Where | None = None
+    ready_at: int = 0
+    """When the timer that it awaits is due; 0 for none."""
+
+    def open_segments(self, now: int) -> Iterator[Segment]:
+        """The segment that it is in, up to `now`: two if a timer has come due meanwhile."""
+        if self.state is None or now <= self.since:
+            return
+        due = self.ready_at
+        if self.state is State.AWAITING and due and due < now:
+            if due > self.since:
+                yield Segment(State.AWAITING, self.since, due, 0, self.where)
+            yield Segment(State.READY, max(due, self.since), now)
+        else:
+            yield Segment(self.state, self.since, now, self.thread, self.where)
+
+    def history(self, now: int) -> list[Segment]:
+        """All segments kept, as they stood at `now`."""
+        past = [*self.segments, *self.after]
+        past += self.open_segments(now)
+        if past and past[-1].end > now:
+            past = [s._replace(end=min(s.end, now)) for s in past if s.start < now]
+        return past
+
+    def newest_first(self, now: int) -> Iterator[Segment]:
+        """Segments from the newest to the oldest, so that a view reads no more than it shows."""
+        yield from reversed(list(self.open_segments(now)))
+        yield from reversed(self.after)
+        yield from reversed(self.segments)
+
+    def state_at(self, now: int) -> Segment | None:
+        """The segment that `now` lies in, or None before its life and after it."""
+        for segment in self.newest_first(now):
+            if segment.start < now:
+                return segment if now <= segment.end else None
+        return None
+
+    def latency(self, now: int) -> int:
+        """From sent to the last byte, or up to `now`."""
+        end = self.done if self.done is not None and self.done <= now else now
+        return max(0, end - self.start)
+
+
+@dataclass(slots=True)
+class Lane:
+    """A thread: what it worked on, and how much of a core it got."""
+
+    number: int
+    name: str
+    spans: deque[Span] = field(default_factory=lambda: deque(maxlen=MAX_SPANS))
+    open: Span | None = None
+    """What it is at now; the end is not known yet."""
+    busy: int = 0
+    """Time at work, of closed spans."""
+    cpu: int = 0
+    """CPU time used since it was first seen."""
+    clock: int | None = None
+    """The latest reading of its CPU clock."""
+    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=400))
+    """Readings: time, CPU time used up to then."""
+
+    def newest_first(self, now: int) -> Iterator[Span]:
+        """Spans from the newest to the oldest."""
+        if self.open is not None and self.open.start < now:
+            yield self.open._replace(end=now)
+        yield from reversed(self.spans)
+
+    def busy_at(self, now: int) -> bool:
+        """Whether it is at work at `now`."""
+        for span in self.newest_first(now):
+            if span.start <= now:
+                return now <= span.end
+        return False
+
+    def cpu_share(self, now: int, window: int = 600_000_000) -> float | None:
+        """The part of a core that it used in the `window` up to `now`; None if not measured."""
+        newest = oldest = None
+        for sample in reversed(self.samples):
+            if sample[0] > now:
+                continue
+            if newest is None:
+                newest = sample
+            oldest = sample
+            if newest[0] - sample[0] >= window:
+                break
+        if newest is None or oldest is None or newest[0] == oldest[0] or now - newest[0] > 2 * window:
+            return None
+        return (newest[1] - oldest[1]) / (newest[0] - oldest[0])
+
+
+@dataclass(slots=True)
+class Block:
+    """A stretch in which one step, or one callback, held the loop for longer than the threshold."""
+
+    start: int
+    end: int | None
+    """None while it lasts."""
+    request: int
+    """Whose step it is; 0 for a task or a callback of no request."""
+    computing: bool | None = None
+    """Whether the loop's thread used the CPU meanwhile; None where that cannot be seen."""
+    lines: Counter[Where] = field(default_factory=Counter)
+    """The lines at which it was seen, and how often."""
+    victims: list[int] = field(default_factory=list)
+    """The requests that could have run meanwhile."""
+
+    @property
+    def where(self) -> Where | None:
+        """The line at which it was seen most often."""
+        return self.lines.most_common(1)[0][0] if self.lines else None
+
+    @property
+    def kind(self) -> str | None:
+        """``sleeping``, ``computing``, or None where that cannot be seen."""
+        return None if self.computing is None else "computing" if self.computing else "sleeping"
+
+    def lasted(self, now: int) -> int:
+        """Its length up to `now`."""
+        return (now if self.end is None else min(self.end, now)) - self.start
+
+
+class Tokens(NamedTuple):
+    """The default limiter: `total` is -1 where there is no limit."""
+
+    total: int
+    borrowed: int
+    waiting: int

@@ -1,0 +1,142 @@
+"""Requests, from the first byte read to the last byte sent: the hooks on uvicorn.
+
+uvicorn's protocols run each request as a task of ``RequestResponseCycle.run_asgi``. That object
+holds the ASGI scope before the application runs, and sends every message, the 500 of a crashed
+application included; so the application needs no middleware, and a running server can be probed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from types import CodeType
+from typing import Any
+
+from loopviz.clock import now_ns as clock
+from loopviz.events import RAISED, READ, RESPONDED, STATUS
+from loopviz.probe.state import ATTRIBUTE, State
+
+__all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received"]
+
+HEADER = "x-loopviz-request"
+"""The header by which loopviz's own load tells the server a request's number."""
+
+_NAME = HEADER.encode()
+_TCP_INFO = getattr(socket, "TCP_INFO", None)
+# struct tcp_info of linux/tcp.h: 8 bytes, then 32-bit fields; tcpi_last_data_recv is the 12th.
+_LAST_DATA_RECV = slice(52, 56)
+_LOOKS_LONG = 4_000_000  # ns; the kernel's own resolution
+
+
+def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[object], int]:
+    """`adopt(coroutine)`: announce the request that a new task serves; its number, or 0.
+
+    `numbers` numbers the requests of foreign clients, `token` marks our own load's header.
+    """
+    emit = state.emit
+    prefix = token.encode() + b"-"
+    cycles: set[CodeType] = set()  # the code of run_asgi, once it has been recognised
+    others: set[CodeType] = set()
+
+    def send(original: Callable[[Any], Awaitable[None]], request: int, message: Any) -> Awaitable[None]:
+        try:
+            if message["type"] == "http.response.start":
+                emit((clock(), STATUS, request, int(message["status"])))
+        except Exception as error:  # a malformed message: uvicorn will say so
+            state.failed("send", error)
+        return original(message)
+
+    def responded(original: Callable[[], None], request: int) -> None:
+        emit((clock(), RESPONDED, request))
+        original()
+
+    def own_number(headers: list[tuple[bytes, bytes]]) -> int:
+        for name, value in headers:
+            if name == _NAME and value.startswith(prefix):
+                return int(value[len(prefix) :])
+        return 0
+
+    def adopt(coro: object) -> int:
+        code = getattr(coro, "cr_code", None)
+        if code is None or code in others:
+            return 0
+        if code not in cycles:
+            if code.co_qualname != "RequestResponseCycle.run_asgi":
+                if len(others) < 10_000:
+                    others.add(code)
+                return 0
+            cycles.add(code)
+        try:
+            cycle = coro.cr_frame.f_locals["self"]  # type: ignore[attr-defined]
+            scope = cycle.scope
+            read = state.read or clock()
+            number = own_number(scope["headers"])
+            arrived = 0
+            if not number:
+                number = next(numbers)
+                arrived = _arrival(state, cycle, read)
+            emit((read, READ, number, scope["method"], scope["path"], arrived))
+            cycle.send = partial(send, cycle.send, number)
+            cycle.on_response = partial(responded, cycle.on_response, number)
+            return number
+        except Exception as error:
+            state.failed("request", error)
+            return 0
+
+    return adopt
+
+
+def _arrival(state: State, cycle: Any, read: int) -> int:
+    """When a foreign client's request reached this machine (ns), or 0 where nobody can tell.
+
+    Asked only if the loop was busy long enough for the answer to matter.
+    """
+    if _TCP_INFO is None or read - state.slept < _LOOKS_LONG:
+        return 0
+    sock = cycle.transport.get_extra_info("socket")
+    if sock is None:
+        return 0
+    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _LAST_DATA_RECV.stop)
+    return clock() - int.from_bytes(info[_LAST_DATA_RECV], "little") * 1_000_000
+
+
+def make_data_received(state: State, original: Callable[[Any, bytes], None]) -> Callable[[Any, bytes], None]:
+    """A protocol's `data_received` that notes when the bytes came in."""
+    running = asyncio._get_running_loop
+    loop = state.loop
+
+    def data_received(self: Any, data: bytes) -> None:
+        if running() is not loop:
+            original(self, data)
+            return
+        state.read = clock()
+        try:
+            original(self, data)
+        finally:
+            state.read = 0
+
+    return data_received
+
+
+class ExceptionNames(logging.Handler):
+    """Sees the exceptions that an application lets out, where uvicorn reports them."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(logging.ERROR)
+        self.state = state
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note the exception of the request whose task reports it; never raises."""
+        try:
+            error = record.exc_info[1] if record.exc_info else None
+            if error is None or asyncio._get_running_loop() is not self.state.loop:
+                return
+            trace = getattr(asyncio.current_task(), ATTRIBUTE, None)
+            if trace is not None and trace.request:
+                message = str(error)[:200]
+                self.state.emit((clock(), RAISED, trace.request, type(error).__name__, message))
+        except Exception as failure:
+            self.state.failed("exception", failure)

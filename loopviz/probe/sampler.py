@@ -1,0 +1,120 @@
+"""The sampler: a thread that looks at the server from outside, while it lasts.
+
+Only what a hook cannot see is sampled: the line that holds the loop, the lines at which tasks
+and worker threads are, and the threads' CPU clocks. Whatever is shorter than `LOOK` is not
+worth a look, so an idle or lively server costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from loopviz.clock import now_ns as clock
+from loopviz.events import AWAITS, CPU, END, EXECUTES, HOLDS
+from loopviz.probe.source import Lines
+from loopviz.probe.state import State
+from loopviz.probe.threads import Thread, Threads
+
+__all__ = ["Sampler"]
+
+PERIOD = 0.02
+"""Seconds between two looks."""
+LOOK = 20_000_000
+"""How long something lasts before its line is read (ns)."""
+
+
+class Sampler:
+    """Samples until `stop`, in a daemon thread."""
+
+    def __init__(self, state: State, threads: Threads, lines: Lines, loop_thread: Thread) -> None:
+        self._state = state
+        self._threads = threads
+        self._lines = lines
+        self._loop = loop_thread
+        self._stop = threading.Event()
+        self._rounds = 0
+        self.cpu_ns = 0
+        """CPU time that the sampler has used so far."""
+        self._thread = threading.Thread(target=self._run, name="loopviz sampler", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the end, a second at most."""
+        self._stop.set()
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD):
+            try:
+                self._look()
+            except Exception as error:
+                self._state.failed("sampler", error)
+            self.cpu_ns = time.thread_time_ns()
+
+    def _look(self) -> None:
+        now = clock()
+        self._rounds += 1
+        held = self._loop_held(now)
+        calls = [t for t in self._threads.by_ident.values() if t.call and now - t.since > LOOK]
+        if held or calls:
+            frames = sys._current_frames()
+            if held:
+                task, since = held
+                line = self._lines.of_thread(self._loop.ident, frames)
+                # The step may have ended while the stack was read: then it is the wrong stack.
+                if line is not None and self._loop_held(now) == held:
+                    self._state.emit((clock(), HOLDS, task, since, *line))
+            for thread in calls:
+                call = thread.call
+                line = self._lines.of_thread(thread.ident, frames)
+                if call and line is not None and thread.call == call:
+                    self._state.emit((clock(), EXECUTES, call, line.file, line.line, line.function))
+            del frames
+        if held or self._rounds % 5 == 0:
+            self._read_clocks(every=self._rounds % 5 == 0)
+        self._suspended(now)
+
+    def _loop_held(self, now: int) -> tuple[int, int] | None:
+        """Who has held the loop for long, and since when: a task's number, or 0 for a callback."""
+        state = self._state
+        trace = state.current
+        if trace is not None:
+            since = state.began
+            return (trace.number, since) if now - since > LOOK else None
+        if state.sleeping or not state.touched or now - state.touched < LOOK:
+            return None
+        return 0, state.touched
+
+    def _read_clocks(self, *, every: bool) -> None:
+        threads = list(self._threads.by_ident.values()) if every else [self._loop]
+        for thread in threads:
+            if thread.clock is None:
+                continue
+            try:
+                used = time.clock_gettime_ns(thread.clock)
+            except OSError:  # the thread has ended
+                thread.clock = None
+                continue
+            self._state.emit((clock(), CPU, thread.number, used))
+
+    def _suspended(self, now: int) -> None:
+        """Read the line of every await that has lasted, once."""
+        for trace in list(self._state.live.values()):
+            since = trace.since
+            if not since or trace.sampled == since or now - since < LOOK:
+                continue
+            task = trace.ref()
+            if task is None or task.done():  # collected, or ended where no step was seen
+                self._state.live.pop(trace.number, None)
+                self._state.emit((clock(), END, trace.number))
+                continue
+            line = self._lines.of_task(task.get_coro())
+            if trace.since == since:
+                trace.sampled = since
+                if line is not None:
+                    self._state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))

@@ -1,0 +1,36 @@
+"""Loop iterations: the hook on the selector of asyncio's loop.
+
+The loop sleeps nowhere but in ``selector.select``. uvloop has no selector, and there an iteration
+cannot be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from loopviz.clock import now_ns as clock
+from loopviz.events import IDLE, ITERATION
+from loopviz.probe.state import State
+
+__all__ = ["make_select"]
+
+
+def make_select(state: State, select: Callable[..., Any]) -> Callable[..., Any]:
+    """A `select` that says when the loop goes to sleep and when an iteration begins."""
+    emit = state.emit
+
+    def probed_select(timeout: float | None = None) -> Any:
+        now = state.slept = clock()
+        if timeout == 0:
+            ready = select(timeout)
+        else:
+            state.sleeping = True
+            emit((now, IDLE))
+            ready = select(timeout)
+            state.sleeping = False
+        now = state.touched = clock()
+        emit((now, ITERATION))
+        return ready
+
+    return probed_select

@@ -1,0 +1,121 @@
+"""What the hooks of one probe share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from loopviz.clock import now_ns
+from loopviz.events import TASK, Event
+
+__all__ = ["ATTRIBUTE", "State", "Trace", "next_call"]
+
+ATTRIBUTE = "_loopviz"
+"""The attribute of a task that holds its `Trace`; it goes when the task goes."""
+
+# Counted for the whole process, so that a probe that is installed anew on the same loop never
+# gives a task that it meets again the number of another one.
+_tasks = itertools.count(1)
+_calls = itertools.count(1)
+
+
+def _no_task() -> None:
+    """Stand in for a weak reference until the task exists."""
+
+
+class Trace:
+    """What a probe knows of one task."""
+
+    __slots__ = ("number", "ref", "request", "sampled", "since", "wants_thread")
+
+    def __init__(self, request: int) -> None:
+        self.number = next(_tasks)
+        self.request = request
+        self.ref: Callable[[], asyncio.Task[Any] | None] = _no_task
+        self.since = 0
+        """When its last step ended (ns), while it is suspended; else 0."""
+        self.sampled = 0
+        """The `since` for which the await's source line has been read."""
+        self.wants_thread = False
+
+    def bind(self, task: asyncio.Task[Any]) -> Trace:
+        """Belong to `task` from now on."""
+        self.ref = weakref.ref(task)
+        setattr(task, ATTRIBUTE, self)
+        return self
+
+
+@dataclass(slots=True)
+class State:
+    """Written by the hooks, read by the sampler.
+
+    Plain attributes without a lock: each has one writer, and a reader that sees the value of a
+    microsecond ago is no worse off than one that came a microsecond earlier.
+    """
+
+    emit: Callable[[Event], None]
+    loop: asyncio.AbstractEventLoop
+    request: ContextVar[int] = field(default_factory=lambda: ContextVar("loopviz_request", default=0))
+    """The request on whose behalf code runs; child tasks and worker threads inherit it."""
+
+    live: dict[int, Trace] = field(default_factory=dict)
+    """The tasks that have not ended, by number."""
+    current: Trace | None = None
+    """The task whose step is being executed, if any."""
+    began: int = 0
+    """When that step began (ns)."""
+    touched: int = 0
+    """When a step ended or an iteration began (ns): since then the loop runs callbacks."""
+    sleeping: bool = False
+    """Whether the loop is in its selector, waiting."""
+    slept: int = 0
+    """When the loop last went to sleep, or looked for I/O (ns)."""
+    read: int = 0
+    """While bytes are handed to an HTTP protocol: since when (ns)."""
+    timer: object = None
+    """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
+    due: int = 0
+    """When that timer is due (ns)."""
+    failures: list[str] = field(default_factory=list)
+    """What went wrong inside the probe; the watched program never hears of it."""
+
+    expected: tuple[object, Trace] | None = None
+    """The coroutine of the task that is being created, and the trace made for it in advance."""
+
+    def announce(self, coro: object, request: int) -> Trace:
+        """A trace for a new task that runs `coro` for `request` (0: for none)."""
+        trace = Trace(request)
+        self.live[trace.number] = trace
+        parent = self.current.number if self.current is not None else 0
+        name = getattr(coro, "__qualname__", type(coro).__name__)
+        self.emit((now_ns(), TASK, trace.number, parent, request, name))
+        return trace
+
+    def attach(self, task: asyncio.Task[Any], request: int) -> Trace:
+        """Give a task met for the first time its trace."""
+        coro = task.get_coro()
+        if self.expected is not None and self.expected[0] is coro:
+            trace = self.expected[1]
+        else:
+            trace = self.announce(coro, request)
+        return trace.bind(task)
+
+    def trace_of(self, task: asyncio.Task[Any]) -> Trace:
+        """The trace of the task that calls this, made now if the task is older than the probe."""
+        trace: Trace | None = getattr(task, ATTRIBUTE, None)
+        return self.attach(task, self.request.get()) if trace is None else trace
+
+    def failed(self, where: str, error: BaseException) -> None:
+        """Note a failure of the probe itself; a few are enough to know."""
+        if len(self.failures) < 20:
+            self.failures.append(f"{where}: {type(error).__name__}: {error}")
+
+
+def next_call() -> int:
+    """A number for a call in a worker thread."""
+    return next(_calls)

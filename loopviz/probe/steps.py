@@ -1,0 +1,177 @@
+"""Tasks and their steps: the hooks on the loop's `call_soon`, `create_task` and timers.
+
+asyncio schedules every step of every task with ``loop.call_soon(<a method of the task>)``. An
+attribute of that name on the loop *instance* therefore sees when a task is woken (the call
+itself), when its step begins and ends (the callback, wrapped), what it awaits afterwards
+(``_fut_waiter``), and tasks that nobody announced: one hook for all of it, on asyncio's loop and
+on uvloop's. The coroutine is not wrapped, so stacks, ``get_coro()`` and debuggers show what they
+always show. Only eager tasks take their first step elsewhere, inside `create_task`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import futures, tasks
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from types import BuiltinFunctionType, MethodType
+from typing import Any
+
+from loopviz.clock import NS
+from loopviz.clock import now_ns as clock
+from loopviz.events import END, STEP, WAKE, YIELD
+from loopviz.probe.state import State, Trace
+
+__all__ = ["hook_steps", "hook_timers"]
+
+_python_task = getattr(tasks, "_PyTask", None)
+_PYTHON_STEPS = frozenset(
+    step
+    for name in ("_Task__step", "_Task__wakeup")
+    if (step := getattr(_python_task, name, None)) is not None
+)
+_sets_result = getattr(futures, "_set_result_unless_cancelled", None)
+
+
+def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callable[..., Any]]:
+    """The methods to put on the loop, by name.
+
+    `adopt(coroutine)` is asked once for every new task: the number of the request that the task
+    serves as its root, or 0.
+    """
+    loop, emit, live = state.loop, state.emit, state.live
+    call_soon: Callable[..., asyncio.Handle] = loop.call_soon
+    create_task: Callable[..., asyncio.Task[Any]] = loop.create_task
+    step_wrapper: type | None = None
+
+    def after_step(task: asyncio.Task[Any], trace: Trace) -> None:
+        """Say how a step has ended: suspended, giving way, or done."""
+        now = state.touched = clock()
+        waiter = task._fut_waiter  # type: ignore[attr-defined]
+        if waiter is not None:
+            trace.since = now
+            due = state.due if waiter is state.timer else 0
+            emit((now, YIELD, trace.number, type(waiter).__name__, due))
+        elif task.done():
+            emit((now, END, trace.number))
+            live.pop(trace.number, None)
+        else:
+            emit((now, YIELD, trace.number, "", 0))
+
+    def step(
+        task: asyncio.Task[Any], trace: Trace, callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
+        """Stand in for the task's own callback: the same call, between two looks at the clock."""
+        trace.since = 0
+        state.current = trace
+        began = state.began = clock()
+        emit((began, STEP, trace.number))
+        try:
+            callback(*args)
+        finally:
+            state.current = None
+            after_step(task, trace)
+
+    def meet(task: asyncio.Task[Any], context: Context | None) -> Trace:
+        """A task seen for the first time: the root of a request, or heir to one."""
+        request = 0
+        if state.expected is None:
+            request = adopt(task.get_coro())
+            if context is not None:
+                if request:
+                    context.run(state.request.set, request)
+                else:
+                    request = context.get(state.request, 0)
+        return state.attach(task, request)
+
+    def probed_call_soon(
+        callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        nonlocal step_wrapper
+        kind = type(callback)
+        if kind is BuiltinFunctionType:
+            if callback.__name__ != "task_wakeup":
+                return call_soon(callback, *args, context=context)
+        elif kind is MethodType:
+            if callback.__func__ not in _PYTHON_STEPS:  # type: ignore[attr-defined]
+                return call_soon(callback, *args, context=context)
+        elif kind is not step_wrapper:
+            if kind.__name__ != "TaskStepMethWrapper":
+                return call_soon(callback, *args, context=context)
+            step_wrapper = kind
+        task = callback.__self__  # type: ignore[attr-defined]
+        try:
+            trace = task._loopviz
+        except AttributeError:
+            try:
+                trace = meet(task, context)
+            except Exception as error:
+                state.failed("task", error)
+                return call_soon(callback, *args, context=context)
+        else:
+            emit((clock(), WAKE, trace.number))
+        return call_soon(step, task, trace, callback, args, context=context)
+
+    def probed_create_task(coro: Any, **options: Any) -> asyncio.Task[Any]:
+        # Without a factory the first step goes through call_soon, as every other.
+        if loop.get_task_factory() is None and not options.get("eager_start"):
+            return create_task(coro, **options)
+        try:
+            trace = expect(coro, options)
+        except Exception as error:
+            state.failed("create_task", error)
+            return create_task(coro, **options)
+        outer, expected = state.current, state.expected
+        state.expected = (coro, trace)
+        if outer is None:
+            state.current = trace
+            state.began = clock()
+            emit((state.began, STEP, trace.number))
+        try:
+            task = create_task(coro, **options)
+        except BaseException:
+            emit((clock(), END, trace.number))
+            live.pop(trace.number, None)
+            raise
+        finally:
+            state.expected = expected
+            state.current = outer
+        if trace.ref() is None:  # nobody has met it: it is done, or suspended, in its first step
+            trace.bind(task)
+        after_step(task, trace)
+        return task
+
+    def expect(coro: object, options: dict[str, Any]) -> Trace:
+        """Announce a task that may take its first step before anybody has seen it."""
+        request = adopt(coro)
+        if request:
+            context = options.get("context")
+            if context is None:
+                context = options["context"] = copy_context()
+            context.run(state.request.set, request)
+        return state.announce(coro, request or state.request.get())
+
+    return {"call_soon": probed_call_soon, "create_task": probed_create_task}
+
+
+def hook_timers(state: State) -> dict[str, Callable[..., Any]]:
+    """Remember the latest timer that only sets a future's result: `asyncio.sleep`'s due time.
+
+    A task is ready when its timer is due, whether or not the loop has time to notice.
+    """
+    loop = state.loop
+
+    def probed_call_at(when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        if callback is _sets_result:
+            state.timer, state.due = args[0], int(when * NS)
+        return call_at(when, callback, *args, context=context)
+
+    def probed_call_later(delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        if callback is _sets_result:
+            state.timer, state.due = args[0], clock() + int(delay * NS)
+        return call_later(delay, callback, *args, context=context)
+
+    call_at, call_later = loop.call_at, loop.call_later
+    if isinstance(loop, asyncio.BaseEventLoop):  # whose call_later calls self.call_at
+        return {"call_at": probed_call_at}
+    return {"call_at": probed_call_at, "call_later": probed_call_later}

@@ -1,0 +1,136 @@
+"""uvicorn in a daemon thread with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import anyio.to_thread
+import uvicorn
+
+from loopviz.errors import InputError
+
+__all__ = ["ServerThread", "bind"]
+
+_log = logging.getLogger("uvicorn.error")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket for the server, taken before anything is drawn, so that an error can be read."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)  # now, so that the first request finds a queue even before uvicorn is up
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"Port {port} of {host} is in use.\nGive another --port, or none for a free one.") from None
+        raise InputError(f"Port {port} of {host} cannot be used: {error.strerror}.\nGive another --port, or none for a free one.") from None
+    return sock
+
+
+class ServerThread:
+    """An application under uvicorn, on a socket that is bound already.
+
+    `watch(protocol class)` is called on the server's loop before the first connection is
+    accepted, `unwatch()` when the server has ended. `loop` is uvicorn's name of an event loop.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        sock: socket.socket,
+        *,
+        threads: int,
+        loop: str,
+        watch: Callable[[type], None],
+        unwatch: Callable[[], None],
+    ) -> None:
+        self._sock = sock
+        self._threads = threads
+        self._watch = watch
+        self._unwatch = unwatch
+        self._ready = threading.Event()
+        self._errors = _Errors()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        config = uvicorn.Config(
+            app,
+            loop=loop,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+        )
+        self._config = config
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="loopviz server", daemon=True)
+
+    def start(self) -> None:
+        """Begin to start; see `wait`."""
+        _log.addHandler(self._errors)
+        _log.propagate = False  # else its lines land in the picture
+        self._thread.start()
+
+    def wait(self, timeout: float = 10.0) -> None:
+        """Wait until it serves. Raises `InputError` if it could not start."""
+        self._ready.wait(timeout)
+        if not self._server.started:
+            why = self._errors.last or "it gave no reason"
+            raise InputError(f"The server did not start: {why}\nLook at the lifespan of the application.")
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._serve())
+        except SystemExit:  # uvicorn's way to say that it could not start
+            pass
+        except Exception as error:
+            self._errors.last = f"{type(error).__name__}: {error}"
+        finally:
+            self._ready.set()
+            self._unwatch()
+
+    async def _serve(self) -> None:
+        self._config.load()
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = self._threads
+        self._limiter = limiter
+        self._watch(self._config.http_protocol_class)
+        serving = asyncio.create_task(self._server.serve(sockets=[self._sock]))
+        while not (self._server.started or serving.done()):
+            await asyncio.sleep(0.005)
+        self._ready.set()
+        await serving
+
+    def set_threads(self, tokens: int) -> None:
+        """Change the number of tokens; it takes effect when the loop has time."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", tokens)
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        _log.removeHandler(self._errors)
+        return not self._thread.is_alive()
+
+
+class _Errors(logging.Handler):
+    """Keeps the latest error that uvicorn reports."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = record.getMessage().strip().splitlines()
+        if lines:
+            self.last = lines[-1]

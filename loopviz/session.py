@@ -1,0 +1,124 @@
+"""A session: server, probe and load put together, as a `loopviz.control.Source`."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import platform
+import secrets
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from importlib.util import find_spec
+
+from loopviz import __version__
+from loopviz.buffer import Buffer, Reorder
+from loopviz.clock import now_ns
+from loopviz.control import Environment, Vitals
+from loopviz.errors import InputError
+from loopviz.events import Event
+from loopviz.load import LoadThread
+from loopviz.probe import HEADER, Probe
+from loopviz.scenario import ScenarioFile
+from loopviz.server import Apps, ServerThread, bind
+
+__all__ = ["Session"]
+
+
+class Session:
+    """A probed server with scenarios on 127.0.0.1, and a client to load it.
+
+    `port` 0 takes a free one; `threads` are the tokens for worker threads; `loop` is uvicorn's
+    name of an event loop. Raises `InputError` if the port or the loop cannot be had.
+    """
+
+    mode = "in a thread"
+
+    def __init__(
+        self, scenarios: Sequence[ScenarioFile], *, port: int = 0, threads: int = 40, loop: str = "asyncio"
+    ) -> None:
+        if loop == "uvloop" and find_spec("uvloop") is None:
+            raise InputError("uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop.")
+        self.scenarios = scenarios
+        self.threads = threads
+        self.environment = _environment(loop)
+        sock = bind("127.0.0.1", port)
+        self.address = "{}:{}".format(*sock.getsockname())
+        self._buffer = Buffer()
+        self._reorder = Reorder()
+        numbers = itertools.count(1)
+        token = secrets.token_hex(4)
+        self._probe = Probe(
+            self._buffer,
+            numbers=numbers,
+            token=token,
+            own={str(file.file.resolve().parent) for file in scenarios},
+        )
+        self._server = ServerThread(
+            Apps(scenarios),
+            sock,
+            threads=threads,
+            loop=loop,
+            watch=self._probe.install,
+            unwatch=self._probe.uninstall,
+        )
+        self._load = LoadThread(
+            f"http://{self.address}", self._buffer.emit, numbers, lambda number: {HEADER: f"{token}-{number}"}
+        )
+
+    @property
+    def blind(self) -> Sequence[tuple[str, str]]:
+        """What the probe cannot see here, and why."""
+        return self._probe.blind
+
+    def start(self) -> None:
+        """Start the server and the client; returns at once."""
+        self._server.start()
+        self._load.start()
+
+    def wait(self) -> None:
+        """Wait until the server serves."""
+        self._server.wait()
+
+    def fire(self, scenario: ScenarioFile, requests: int) -> concurrent.futures.Future[None]:
+        """Send requests at once; the future is done when every answer is there."""
+        return self._load.fire(scenario.method, scenario.path, requests)
+
+    def set_threads(self, tokens: int) -> None:
+        """Change the number of tokens; it takes effect when the server's loop has time."""
+        self.threads = tokens
+        self._server.set_threads(tokens)
+
+    def drain(self) -> list[Event]:
+        """The events that have come in, in the order of their time; the newest 20 ms are held back."""
+        return self._reorder.push(self._buffer.drain(), now_ns())
+
+    def drain_all(self) -> list[Event]:
+        """Every event that has come in, nothing held back."""
+        return self._reorder.push(self._buffer.drain(), now_ns()) + self._reorder.flush()
+
+    def vitals(self) -> Vitals:
+        """How the probe is doing."""
+        buffer, probe = self._buffer, self._probe
+        return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
+
+    def stop(self) -> bool:
+        """End client and server within about two seconds; False if the server's loop is blocked."""
+        self._load.stop(0.3)
+        return self._server.stop()
+
+
+def _environment(loop: str) -> Environment:
+    gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    return Environment(
+        loopviz=__version__,
+        python=platform.python_version(),
+        implementation=platform.python_implementation(),
+        gil=gil_enabled() if gil_enabled is not None else True,
+        event_loop=loop,
+        fastapi=metadata.version("fastapi"),
+        starlette=metadata.version("starlette"),
+        uvicorn=metadata.version("uvicorn"),
+        anyio=metadata.version("anyio"),
+        platform=platform.platform(terse=True),
+    )

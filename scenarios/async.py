@@ -1,0 +1,23 @@
+"""`async def` and `await asyncio.sleep`: while it waits, the loop serves everybody else."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/async")
+async def async_() -> str:
+    await asyncio.sleep(1)
+    return "slept, and gave way"
+
+
+scenario = Scenario(
+    key="a",
+    title="async def + await asyncio.sleep",
+    expect="All at once, on one thread: waiting costs the loop nothing.",
+    makespan=lambda load: load.seconds,
+)

@@ -1,0 +1,23 @@
+"""`async def` and `time.sleep`: it never awaits, so it freezes the loop and everybody on it."""
+
+import time
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/blocking")
+async def blocking() -> str:
+    time.sleep(1)
+    return "slept on the event loop"
+
+
+scenario = Scenario(
+    key="b",
+    title="async def + time.sleep",
+    expect="One after the other: each holds the event loop for a second, and all others wait.",
+    makespan=lambda load: load.requests * load.seconds,
+)

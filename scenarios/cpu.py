@@ -1,0 +1,24 @@
+"""`async def` and pure-Python computing: it holds the loop as a sleep does, and a core as well."""
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/cpu")
+async def cpu() -> int:
+    total = 0
+    for n in range(8_000_000):
+        total += n * n
+    return total
+
+
+scenario = Scenario(
+    key="c",
+    title="async def + computing",
+    expect="One after the other: computing holds the event loop for as long as it takes.",
+    seconds=0.5,
+    makespan=lambda load: load.requests * load.single,
+)
