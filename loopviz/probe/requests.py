@@ -17,7 +17,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.events import RAISED, READ, RESPONDED, STATUS
-from loopviz.probe.state import ATTRIBUTE, State
+from loopviz.probe.state import State
 
 __all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received"]
 
@@ -134,7 +134,9 @@ class ExceptionNames(logging.Handler):
             error = record.exc_info[1] if record.exc_info else None
             if error is None or asyncio._get_running_loop() is not self.state.loop:
                 return
-            trace = getattr(asyncio.current_task(), ATTRIBUTE, None)
+            task = asyncio.current_task()
+            # `trace_of`, since an eager task has no trace of its own yet in its first step.
+            trace = self.state.trace_of(task) if task is not None else None
             if trace is not None and trace.request:
                 message = str(error)[:200]
                 self.state.emit((clock(), RAISED, trace.request, type(error).__name__, message))

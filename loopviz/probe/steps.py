@@ -74,14 +74,17 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
 
     def meet(task: asyncio.Task[Any], context: Context | None) -> Trace:
         """A task seen for the first time: the root of a request, or heir to one."""
-        request = 0
-        if state.expected is None:
-            request = adopt(task.get_coro())
-            if context is not None:
-                if request:
-                    context.run(state.request.set, request)
-                else:
-                    request = context.get(state.request, 0)
+        coro = task.get_coro()
+        if state.expected is not None and state.expected[0] is coro:  # it gives way in its eager first step
+            trace = state.attach(task, 0)
+            emit((clock(), WAKE, trace.number))
+            return trace
+        request = adopt(coro)
+        if context is not None:
+            if request:
+                context.run(state.request.set, request)
+            else:
+                request = context.get(state.request, 0)
         return state.attach(task, request)
 
     def probed_call_soon(
