@@ -59,6 +59,8 @@ class Scenario:
     """How long one request takes where nothing stands in its way."""
     makespan: Callable[[Load], float] | None = None
     """The law: seconds from the first request sent to the last answer."""
+    order: int = 1_000
+    """Where it stands among the others: the smallest comes first, then by name."""
     path: str | None = None
     """What is requested; the app's first endpoint if None."""
 
@@ -126,7 +128,7 @@ def nearest(what: str, name: str, known: Sequence[str]) -> str:
 
 def load(paths: Iterable[Path]) -> list[ScenarioFile]:
     """Read scenario files; two with one key are refused."""
-    loaded = [_load(path) for path in paths]
+    loaded = sorted((_load(path) for path in paths), key=lambda file: (file.facts.order, file.name))
     by_key: dict[str, ScenarioFile] = {}
     for scenario in loaded:
         key = scenario.facts.key

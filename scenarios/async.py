@@ -10,12 +10,13 @@ app = FastAPI()
 
 
 @app.get("/async")
-async def async_() -> str:
+async def async_():
     await asyncio.sleep(1)
     return "slept, and gave way"
 
 
 scenario = Scenario(
+    order=2,
     key="a",
     title="async def + await asyncio.sleep",
     expect="All at once, on one thread: waiting costs the loop nothing.",

@@ -10,12 +10,13 @@ app = FastAPI()
 
 
 @app.get("/blocking")
-async def blocking() -> str:
+async def blocking():
     time.sleep(1)
     return "slept on the event loop"
 
 
 scenario = Scenario(
+    order=3,
     key="b",
     title="async def + time.sleep",
     expect="One after the other: each holds the event loop for a second, and all others wait.",

@@ -8,7 +8,7 @@ app = FastAPI()
 
 
 @app.get("/cpu")
-async def cpu() -> int:
+async def cpu():
     total = 0
     for n in range(8_000_000):
         total += n * n
@@ -16,6 +16,7 @@ async def cpu() -> int:
 
 
 scenario = Scenario(
+    order=4,
     key="c",
     title="async def + computing",
     expect="One after the other: computing holds the event loop for as long as it takes.",

@@ -10,12 +10,13 @@ app = FastAPI()
 
 
 @app.get("/sync")
-def sync() -> str:
+def sync():
     time.sleep(1)
     return "slept in a worker thread"
 
 
 scenario = Scenario(
+    order=1,
     key="s",
     title="def + time.sleep",
     expect="All at once while there are threads; the 41st request waits for one.",

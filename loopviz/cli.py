@@ -1,0 +1,167 @@
+"""The command line. It imports nothing heavy before it knows what is wanted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from loopviz import __version__
+from loopviz.errors import InputError
+
+if TYPE_CHECKING:
+    from loopviz.draw.look import Palette
+    from loopviz.scenario import ScenarioFile
+
+__all__ = ["main"]
+
+_MOST_REQUESTS = 1_000
+_MOST_THREADS = 10_000
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong and what to do in two lines."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nSee '{self.prog} --help'.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code: 0 done, 1 the run's own verdict is 'no', 2 bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)  # type: ignore[no-any-return]
+    except InputError as error:
+        print(f"loopviz: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="loopviz", description="See who is on the event loop of a FastAPI server, while it happens.")
+    parser.add_argument("--version", action="version", version=f"loopviz {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="the live picture", description="Show the live picture.")
+    run.add_argument("target", nargs="?", metavar="TARGET", help="a scenario's file, or a folder of them; the built-in ones if left out")
+    run.add_argument("--port", type=_number(0, 65535), default=0, help="where the server listens on 127.0.0.1; a free port if left out")
+    run.add_argument("--requests", type=_number(1, _MOST_REQUESTS), default=None, metavar="N", help="requests to fire at once; the scenario's own number if left out")
+    _common(run)
+    run.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    run.set_defaults(command=_run)
+
+    record = commands.add_parser("record", help="fire a scenario without a screen, and report", description="Fire a scenario, wait for the answers, and report.")
+    record.add_argument("scenario", metavar="SCENARIO", help="a scenario's name (see 'loopviz scenarios') or file")
+    record.add_argument("--requests", type=_number(1, _MOST_REQUESTS), default=None, metavar="N", help="requests to send at once; the scenario's own number if left out")
+    record.add_argument("--json", action="store_true", help="print one JSON document")
+    record.add_argument("--port", type=_number(0, 65535), default=0, help=argparse.SUPPRESS)
+    _common(record)
+    record.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    record.set_defaults(command=_record)
+
+    scenarios = commands.add_parser("scenarios", help="what there is, one line each", description="List the scenarios.")
+    scenarios.add_argument("target", nargs="?", metavar="TARGET", help="a scenario's file, or a folder of them; the built-in ones if left out")
+    scenarios.add_argument("--json", action="store_true", help="print one JSON document")
+    scenarios.set_defaults(command=_scenarios)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_number(1, _MOST_THREADS), default=40, metavar="N", help="tokens for worker threads (40, as AnyIO has)")
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the server's event loop (asyncio)")
+
+
+def _number(least: int, most: int) -> object:
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"it must be from {least} to {most}, not {value}")
+        return value
+
+    return number
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError("The live picture needs a terminal.\nWithout one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
+    from loopviz import scenario
+    from loopviz.run import run
+
+    files = scenario.load(scenario.find(options.target))
+    return run(
+        files,
+        palette=_palette(options),
+        port=options.port,
+        requests=options.requests,
+        threads=options.threads,
+        loop=options.loop,
+    )
+
+
+def _palette(options: argparse.Namespace) -> Palette:
+    from loopviz.draw.look import Palette
+
+    no_colour = bool(os.environ.get("NO_COLOR"))
+    if options.ascii:
+        return Palette("ascii", colour=not no_colour)
+    return Palette("mono" if no_colour else "colour")
+
+
+def _record(options: argparse.Namespace) -> int:
+    from loopviz.record import record
+
+    return record(
+        _one(options.scenario),
+        requests=options.requests,
+        threads=options.threads,
+        loop=options.loop,
+        palette=_palette(options),
+        as_json=options.json,
+    )
+
+
+def _one(name: str) -> ScenarioFile:
+    from loopviz import scenario
+
+    files = scenario.load(scenario.find(name))
+    if len(files) != 1:
+        raise InputError(f"{name} is a folder of {len(files)} scenarios.\nName one of them: {', '.join(f.name for f in files)}.")
+    return files[0]
+
+
+def _scenarios(options: argparse.Namespace) -> int:
+    from loopviz import scenario
+
+    files = scenario.load(scenario.find(options.target))
+    if options.json:
+        listed = [
+            {
+                "name": file.name,
+                "key": file.facts.key,
+                "title": file.facts.title,
+                "expect": file.facts.expect,
+                "requests": file.facts.requests,
+                "seconds": file.facts.seconds,
+                "method": file.method,
+                "path": file.path,
+                "file": str(file.file),
+            }
+            for file in files
+        ]
+        print(json.dumps({"format": "loopviz-scenarios", "version": 1, "scenarios": listed}, indent=2))
+        return 0
+    name = max(len(file.name) for file in files)
+    title = max(len(file.facts.title) for file in files)
+    for file in files:
+        print(f"{file.facts.key or ' '}  {file.name:<{name}}  {file.facts.title:<{title}}  {file.facts.expect}")
+    return 0

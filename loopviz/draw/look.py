@@ -1,0 +1,145 @@
+"""How a state looks: colour, texture, and the same without colour.
+
+The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with the
+common kinds of colour blindness can tell apart. The texture says the same once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from rich.style import Style
+
+from loopviz.draw.raster import BLOCK, CODES, NOTHING
+from loopviz.model import State
+
+__all__ = ["BACKGROUND", "DIM", "LABELS", "LEVELS", "Look", "Mode", "Palette"]
+
+Mode = Literal["colour", "mono", "ascii"]
+
+BACKGROUND = "#101214"
+TEXT = "#e8e8e8"
+DIM = "#8a9199"
+ALARM = "#D55E00"
+GOOD = "#009E73"
+
+LABELS: dict[str, str] = {
+    CODES[State.QUEUED]: "queued",
+    CODES[State.RUNNING]: "running",
+    BLOCK: "holds the loop",
+    CODES[State.AWAITING]: "awaiting",
+    CODES[State.READY]: "ready",
+    CODES[State.TOKEN_WAIT]: "token wait",
+    CODES[State.IN_THREAD]: "in thread",
+    CODES[State.IN_PROCESS]: "in process",
+}
+"""What a code is called in words."""
+
+LEVELS = {"colour": " ▁▂▃▄▅▆▇█", "mono": " ▁▂▃▄▅▆▇█", "ascii": " .:-=+*%#"}
+"""The loop's busy share, in eighths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A state's colours, and its texture with and without Unicode."""
+
+    fill: str
+    """The cell's background."""
+    ink: str
+    """The texture's colour."""
+    texture: str
+    plain: str
+    """The texture in ASCII."""
+    text: str
+    """The colour of the state's name on the background of the screen."""
+
+
+_LOOKS: dict[str, Look] = {
+    CODES[State.QUEUED]: Look("#5c6166", "#9aa0a6", "·", ".", "#a8adb3"),
+    CODES[State.RUNNING]: Look("#009E73", "#009E73", "█", "#", "#00c792"),
+    BLOCK: Look("#D55E00", "#8f3f00", "╱", "!", "#ff7f2a"),
+    CODES[State.AWAITING]: Look("#16323f", "#56B4E9", "─", "-", "#56B4E9"),
+    CODES[State.READY]: Look("#E69F00", "#a87400", "▚", "/", "#ffb51f"),
+    CODES[State.TOKEN_WAIT]: Look("#F0E442", "#9c9420", "░", ":", "#F0E442"),
+    CODES[State.IN_THREAD]: Look("#CC79A7", "#8a4a6e", "═", "=", "#e08fbd"),
+    CODES[State.IN_PROCESS]: Look("#0072B2", "#66b5e6", "≡", "%", "#4ab0f0"),
+}
+
+
+class Palette:
+    """Turns codes into characters and styles, in one of three modes.
+
+    ``colour``: colours and textures; ``mono``: textures, bold and reverse video only, as
+    NO_COLOR asks for (https://no-color.org); ``ascii``: no character outside ASCII.
+    """
+
+    def __init__(self, mode: Mode = "colour", *, colour: bool = True) -> None:
+        self.mode = mode
+        self.colour = colour and mode != "mono"
+        self.unicode = mode != "ascii"
+
+    def style(self, foreground: str | None = None, background: str | None = None, **more: bool) -> Style:
+        """A style, without its colours where there are none."""
+        if not self.colour:
+            return Style(**more)
+        return Style(color=foreground or TEXT, bgcolor=background or BACKGROUND, **more)
+
+    @lru_cache(maxsize=512)  # noqa: B019 - a palette lives as long as the program
+    def cell(self, left: str, right: str) -> tuple[str, Style]:
+        """The character and the style of a cell whose two halves have these codes."""
+        if left == right or not (self.colour and self.unicode):
+            return self._whole(left if left != NOTHING else right)
+        return "▌", Style(color=self._fill(left), bgcolor=self._fill(right))
+
+    def _fill(self, code: str) -> str:
+        look = _LOOKS.get(_state_code(code))
+        if look is None:
+            return BACKGROUND
+        return look.fill if not _is_after(code) else _dimmed(look.fill)
+
+    def _whole(self, code: str) -> tuple[str, Style]:
+        look = _LOOKS.get(_state_code(code))
+        if look is None:
+            return " ", self.style()
+        character = look.texture if self.unicode else look.plain
+        if not self.colour:
+            return character, Style(reverse=code == BLOCK, bold=code == BLOCK, dim=_is_after(code) or None)
+        return character, Style(color=look.ink, bgcolor=self._fill(code))
+
+    def edge(self, code: str) -> Style:
+        """The style of the live edge: a state that has filled a part of its cell."""
+        return Style(color=self._fill(code), bgcolor=BACKGROUND)
+
+    def name(self, code: str) -> tuple[str, Style]:
+        """A state's name, and the style to write it in."""
+        look = _LOOKS[_state_code(code)]
+        alarming = code == BLOCK
+        return LABELS[_state_code(code)], self.style(look.text, bold=alarming)
+
+    def text(self, role: Literal["text", "dim", "good", "alarm", "title"]) -> Style:
+        """The style of words."""
+        if role == "dim":
+            return self.style(DIM) if self.colour else Style(dim=True)
+        if role == "good":
+            return self.style("#00c792")
+        if role == "alarm":
+            return self.style("#ff7f2a", bold=True)
+        if role == "title":
+            return self.style(bold=True)
+        return self.style()
+
+
+def _state_code(code: str) -> str:
+    return code if code == BLOCK else code.lower()
+
+
+def _is_after(code: str) -> bool:
+    return code != BLOCK and code.isupper()
+
+
+def _dimmed(colour: str) -> str:
+    """Half way to the background: what happens after the response is nobody's wait."""
+    mixed = ((int(colour[i : i + 2], 16) + int(BACKGROUND[i : i + 2], 16)) // 2 for i in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in mixed)

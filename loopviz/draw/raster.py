@@ -1,0 +1,124 @@
+"""From stretches of time to a row of codes, one letter for each half column.
+
+The grid is absolute: half column `i` covers ``[i * width, (i + 1) * width)`` nanoseconds of the
+clock, whatever the window. A column that has passed never changes, so it is drawn once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from loopviz.model import Lane, Request, State, Timeline
+
+__all__ = [
+    "BLOCK",
+    "CODES",
+    "NOTHING",
+    "Stretch",
+    "after_response",
+    "lane_stretches",
+    "loop_levels",
+    "raster",
+    "request_stretches",
+]
+
+Stretch = tuple[int, int, str]
+"""Start, end (ns) and code."""
+
+NOTHING = " "
+BLOCK = "B"
+CODES: dict[State, str] = {
+    State.QUEUED: "q",
+    State.RUNNING: "r",
+    State.AWAITING: "a",
+    State.READY: "y",
+    State.TOKEN_WAIT: "t",
+    State.IN_THREAD: "h",
+    State.IN_PROCESS: "p",
+}
+
+
+def after_response(code: str) -> str:
+    """The code of the same state once the response is out."""
+    return code.upper() if code != BLOCK else code
+
+
+def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -> str:
+    """The codes of half columns `first` up to `stop`, each `width` ns wide.
+
+    A half column shows the code that covers most of it, so that even the shortest request is
+    seen. Stretches are given from the newest to the oldest, and are read only as far back as the
+    window goes.
+    """
+    cells = [NOTHING] * (stop - first)
+    shared: dict[int, dict[str, int]] = {}
+    begin, end = first * width, stop * width
+    for start, finish, code in newest_first:
+        if finish <= begin:
+            break
+        start, finish = max(start, begin), min(finish, end)
+        if start >= finish:
+            continue
+        left, right = start // width, (finish - 1) // width
+        if left == right:
+            covered = shared.setdefault(left, {})
+            covered[code] = covered.get(code, 0) + finish - start
+            continue
+        whole = -(-start // width)
+        if whole > left:
+            covered = shared.setdefault(left, {})
+            covered[code] = covered.get(code, 0) + whole * width - start
+        last_whole = finish // width
+        if last_whole > whole:
+            cells[whole - first : last_whole - first] = code * (last_whole - whole)
+        if finish > last_whole * width:
+            covered = shared.setdefault(last_whole, {})
+            covered[code] = covered.get(code, 0) + finish - last_whole * width
+    for index, covered in shared.items():
+        cells[index - first] = max(covered, key=covered.__getitem__)
+    return "".join(cells)
+
+
+def request_stretches(request: Request, threshold: int, now: int) -> Iterator[Stretch]:
+    """A request's segments; running for longer than `threshold` (ns) is a block."""
+    done = request.done
+    for segment in request.newest_first(now):
+        if segment.start >= now:
+            continue
+        end = min(segment.end, now)
+        running = segment.state is State.RUNNING
+        code = BLOCK if running and end - segment.start >= threshold else CODES[segment.state]
+        if done is not None and segment.start >= done:
+            code = after_response(code)
+        yield segment.start, end, code
+
+
+def lane_stretches(lane: Lane, now: int) -> Iterator[Stretch]:
+    """A worker thread's calls."""
+    code = CODES[State.IN_THREAD]
+    for span in lane.newest_first(now):
+        if span.start < now:
+            yield span.start, min(span.end, now), code
+
+
+def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int) -> str:
+    """The loop's busy share for each half column: ``0`` (idle) to ``8``, or the block's code."""
+    begin, end = first * width, stop * width
+    busy = [0] * (stop - first)
+    blocked = [False] * (stop - first)
+    for span in timeline.loop_spans(now):
+        if span.end <= begin:
+            break
+        start, finish = max(span.start, begin), min(span.end, end, now)
+        is_block = min(span.end, now) - span.start >= timeline.threshold
+        for index in range(start // width, -(-finish // width)):
+            covered = min(finish, (index + 1) * width) - max(start, index * width)
+            busy[index - first] += covered
+            if is_block and covered * 2 >= min(width, finish - start):
+                blocked[index - first] = True
+    for index in range(first, stop):
+        busy[index - first] += timeline.load.busy(index * width, (index + 1) * width)
+    return "".join(
+        BLOCK if held else str(min(8, -(-8 * time // width)))
+        for time, held in zip(busy, blocked, strict=True)
+    )

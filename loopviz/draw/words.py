@@ -1,0 +1,181 @@
+"""Plain words: durations, source lines, and one or two sentences on what is happening now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import PurePath
+from textwrap import wrap
+
+from loopviz.model import Block, Request, State, Timeline, Where
+
+__all__ = ["duration", "headline", "line", "printable", "requests_named", "state_name", "story", "wrapped"]
+
+_BUSY_CORE = 0.05
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Text from outside as something that is safe to draw: nothing in it can steer a terminal."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
+    return shown if len(text) <= limit else shown[:limit] + "…"
+
+
+def duration(ns: float) -> str:
+    """A duration in the unit that a person would use: ``85 µs``, ``120 ms``, ``1.8 s``."""
+    if ns < 0.9995e6:
+        return f"{ns / 1e3:.0f} µs"
+    if ns < 0.9995e9:
+        return f"{ns / 1e6:.0f} ms"
+    return f"{ns / 1e9:.1f} s" if ns < 99.95e9 else f"{ns / 1e9:.0f} s"
+
+
+def line(where: Where) -> str:
+    """A source line: ``blocking.py:14``."""
+    return f"{printable(PurePath(where.file).name)}:{where.line}"
+
+
+def state_name(state: State) -> str:
+    """A state's name in words."""
+    return state.value.replace("_", " ")
+
+
+def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
+    """Sentences in at most `lines` lines, each sentence on a line of its own if they fit."""
+    parts = [wrap(sentence, max(20, width)) for sentence in sentences]
+    if sum(map(len, parts)) > lines:
+        parts = [wrap(" ".join(sentences), max(20, width))]
+    flat = [part for sentence in parts for part in sentence]
+    if len(flat) > lines:
+        flat = [*flat[: lines - 1], flat[lines - 1][: width - 2].rstrip() + " …"]
+    return flat
+
+
+def headline(request: Request) -> str:
+    """A request's name: ``#9 GET /blocking``."""
+    return f"#{request.id} {printable(request.method)} {printable(request.path)}"
+
+
+def requests_named(numbers: Iterable[int], most: int = 4) -> str:
+    """Requests by number: ``#10 #11 #12 #13 …``."""
+    numbers = list(numbers)
+    names = " ".join(f"#{number}" for number in numbers[:most])
+    return f"{names} …" if len(numbers) > most else names
+
+
+def story(timeline: Timeline, now: int, invitation: str) -> tuple[str, list[str]]:
+    """What is happening at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
+
+    `invitation` is what to say while nothing happens and nothing has happened.
+    """
+    block = timeline.block_at(now)
+    if block is not None:
+        return "alarm", _of_block(timeline, block, now)
+    live = timeline.alive_at(now)
+    states: Counter[State] = Counter()
+    for request in live:
+        if (segment := request.state_at(now)) is not None:
+            states[segment.state] += 1
+    if states[State.TOKEN_WAIT]:
+        return "alarm", _of_tokens(timeline, live, states[State.TOKEN_WAIT], now)
+    computing = [
+        share
+        for lane in timeline.workers.values()
+        if lane.busy_at(now) and (share := lane.cpu_share(now)) is not None and share > _BUSY_CORE
+    ]
+    if len(computing) > 1:
+        each = sum(computing) / len(computing)
+        return "alarm", [
+            f"{len(computing)} worker threads compute at once, and each gets about {each:.0%} of a core.",
+            "Only one of them can hold the GIL at a time.",
+        ]
+    if states[State.IN_THREAD]:
+        return "good", [
+            f"{_count(states[State.IN_THREAD])} in worker threads. The loop is free to serve others meanwhile.",
+        ]
+    if states[State.AWAITING]:
+        return "good", [
+            f"{_count(states[State.AWAITING])} suspended at an await. That costs the loop nothing:",
+            f"it was idle for {_idle_share(timeline, now):.0%} of the last second.",
+        ]
+    if live:
+        return "good", [f"{_count(len(live))} under way."]
+    return "dim", _of_the_past(timeline, now, invitation)
+
+
+def _count(number: int) -> str:
+    return "1 request is" if number == 1 else f"{number} requests are"
+
+
+def _of_block(timeline: Timeline, block: Block, now: int) -> list[str]:
+    request = timeline.requests.get(block.request)
+    who = headline(request) if request is not None else "A callback outside any request"
+    held = f"{who} has held the event loop for {duration(block.lasted(now))}"
+    where = block.where
+    if where is None:
+        held += "; its line could not be seen (code that keeps the GIL?)."
+    else:
+        held += f" at {line(where)}" + (f" ({printable(where.calls)})." if where.calls else ".")
+    victims = timeline.victims(block, now)
+    others = "1 request" if len(victims) == 1 else f"{len(victims)} requests"
+    if block.kind == "sleeping":
+        why = "It only waits"
+        so = f", and so do {others} that could have run: " if len(victims) != 1 else f", and so does {others} that could have run: "
+    else:
+        why = "It computes" if block.kind == "computing" else "Nobody else can run"
+        so = f", and {others} that could have run must wait: "
+    return [held, f"{why}{so}{requests_named(victims)}." if victims else f"{why}. Nobody else is here yet to suffer from it."]
+
+
+def _of_tokens(timeline: Timeline, live: list[Request], waiting: int, now: int) -> list[str]:
+    tokens = timeline.tokens_at(now)
+    longest = max(
+        (now - segment.start, request)
+        for request in live
+        if (segment := request.state_at(now)) is not None and segment.state is State.TOKEN_WAIT
+        for request in [request.id]
+    )
+    taken = f"All {tokens.total} threads are taken" if tokens and tokens.total >= 0 else "Every thread is taken"
+    waits = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
+    return [
+        f"{taken}, and {waits} for one: #{longest[1]} for {duration(longest[0])} already.",
+        "The loop is free. More tokens (]) would let them start.",
+    ]
+
+
+def _idle_share(timeline: Timeline, now: int) -> float:
+    second = 1_000_000_000
+    busy = timeline.load.busy(now - second, now)
+    for span in timeline.loop_spans(now):
+        if span.end <= now - second:
+            break
+        busy += max(0, min(span.end, now) - max(span.start, now - second))
+    return max(0.0, 1 - busy / second)
+
+
+def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
+    """The last burst: the requests whose lives overlap, back from the one that ended last."""
+    burst: list[Request] = []
+    start = None
+    for request in islice(reversed(timeline.requests.values()), 1_000):
+        if request.done is None or request.done > now:
+            continue
+        if start is not None and request.done < start:
+            break
+        burst.append(request)
+        start = request.start if start is None else min(start, request.start)
+    if not burst or start is None:
+        return [invitation]
+    end = max(request.done or start for request in burst)
+    totals: Counter[State] = Counter()
+    for request in burst:
+        totals.update(request.totals)
+    state, most = totals.most_common(1)[0]
+    share = most / max(1, sum(totals.values()))
+    errors = sum(1 for request in burst if request.error or (request.status or 0) >= 500)
+    failed = f", {errors} failed" if errors else ""
+    what = "1 request" if len(burst) == 1 else f"{len(burst)} requests"
+    return [
+        f"Done: {what} in {duration(end - start)}{failed}. {share:.0%} of their time went into {state_name(state)}.",
+        invitation,
+    ]

@@ -1,0 +1,41 @@
+"""``loopviz run``: a session, and the screen that shows it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from loopviz.draw.look import Palette
+from loopviz.scenario import ScenarioFile
+from loopviz.session import Session
+from loopviz.tui import LoopvizApp
+
+__all__ = ["run"]
+
+
+def run(
+    files: Sequence[ScenarioFile],
+    *,
+    palette: Palette,
+    port: int,
+    requests: int | None,
+    threads: int,
+    loop: str,
+) -> int:
+    """Show the live picture until the user quits; the exit code."""
+    session = Session(files, port=port, threads=threads, loop=loop)
+    app = LoopvizApp(session, palette, requests=requests)
+    code = 1
+    try:
+        app.run()
+        code = app.return_code if app.return_value is None else app.return_value
+        code = code or 0
+    finally:
+        ended = session.stop()
+        if not ended:
+            # The loop is blocked, or a worker is: Python would wait for its threads, nobody else will.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code

@@ -1,0 +1,267 @@
+"""The Textual application: it drains the source, feeds the timeline, and shows the scene."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from loopviz.clock import NS, now_ns
+from loopviz.control import Source
+from loopviz.draw.look import BACKGROUND, Palette
+from loopviz.errors import InputError
+from loopviz.model import Timeline
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.detail import Detail
+from loopviz.tui.help import Help
+from loopviz.tui.scene import Facts, Scene
+from loopviz.tui.stage import Stage
+from loopviz.tui.view import View
+
+__all__ = ["LoopvizApp"]
+
+FRAME_RATE = 30
+_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 41, 50, 80, 100, 200, 500, 1000)
+_TOKENS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
+
+
+class LoopvizApp(App[int]):
+    """The live picture of a source."""
+
+    TITLE = "loopviz"
+    ENABLE_COMMAND_PALETTE = True
+    CSS = f"""
+    Screen {{ background: {BACKGROUND}; }}
+    Stage {{ width: 100%; height: 100%; }}
+    """
+    BINDINGS = [
+        Binding("plus,equals_sign", "more_requests", "more requests", show=False),
+        Binding("minus", "fewer_requests", "fewer requests", show=False),
+        Binding("right_square_bracket", "more_threads", "more threads", show=False),
+        Binding("left_square_bracket", "fewer_threads", "fewer threads", show=False),
+        Binding("space", "freeze", "freeze / go on", show=False),
+        Binding("enter", "detail", "detail of a request", show=False),
+        Binding("escape", "let_go", "point at nothing", show=False),
+        Binding("down,j", "point(1)", "next request", show=False),
+        Binding("up,k", "point(-1)", "request before", show=False),
+        Binding("pagedown", "point(10)", "ten requests on", show=False),
+        Binding("pageup", "point(-10)", "ten requests back", show=False),
+        Binding("left,h", "pan(-1)", "back in time", show=False),
+        Binding("right,l", "pan(1)", "on in time", show=False),
+        Binding("x", "clear", "clear what has ended", show=False),
+        Binding("question_mark", "help", "help and legend", show=False),
+        Binding("q,ctrl+c,ctrl+q", "quit", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, source: Source, palette: Palette, *, requests: int | None = None) -> None:
+        super().__init__()
+        self.source = source
+        self.palette = palette
+        self.timeline = Timeline()
+        self.view = View(requests=requests, threads=source.threads)
+        self.scene = Scene(palette, self._facts())
+        self._present = now_ns()
+        self._frames: deque[int] = deque(maxlen=FRAME_RATE)
+        self._costs: deque[tuple[int, int]] = deque(maxlen=FRAME_RATE)
+        self._notice_until = 0
+        self._failed: str | None = None
+        for file in source.scenarios:
+            if file.facts.key:
+                self._bindings.bind(file.facts.key, f"fire({file.name!r})", f"fire {file.name}", show=False)
+
+    def _facts(self) -> Facts:
+        source = self.source
+        return Facts(source.environment, source.mode, source.address, source.scenarios, source.blind)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The picture."""
+        return Stage(self)
+
+    def on_mount(self) -> None:
+        """Start the server behind the first frame, and the frames."""
+        self._guard_terminal()
+        self.source.start()
+        threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()
+        self.set_interval(1 / FRAME_RATE, self.tick)
+
+    def _guard_terminal(self) -> None:
+        """End in order on SIGTERM and SIGHUP; Textual would leave the terminal as it is."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                with suppress(NotImplementedError, RuntimeError):  # not on Windows
+                    self._loop_of_app().add_signal_handler(number, self.exit, 0)
+
+    @staticmethod
+    def _loop_of_app():  # type: ignore[no-untyped-def]
+        import asyncio
+
+        return asyncio.get_running_loop()
+
+    def _await_server(self) -> None:
+        try:
+            self.source.wait()
+        except InputError as error:
+            self._failed = str(error)
+            return
+        # The start has made many objects that stay: spare the collector looking at them again.
+        gc.collect()
+        gc.freeze()
+        self.scene.facts = self._facts()
+
+    # -- frames --------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """One frame: take in what has happened, and show it."""
+        if self._failed is not None:
+            self.exit(2, message=self._failed)
+            return
+        now = self._present = now_ns()
+        self.timeline.feed(self.source.drain())
+        self.timeline.prune(now)
+        self._take_pulse(now)
+        if self.view.notice and now > self._notice_until:
+            self.view.notice = ""
+        if self.view.behind is None:
+            self.view.now = now
+        else:
+            self.view.behind = now - self.view.now
+        screen = self.screen
+        if isinstance(screen, Stage):
+            screen.show()
+        elif isinstance(screen, Detail):
+            screen.follow()
+
+    def _take_pulse(self, now: int) -> None:
+        vitals = self.source.vitals()
+        self._frames.append(now)
+        self._costs.append((now, vitals.cost_ns))
+        pace = self.view.pace
+        pace.dropped = vitals.dropped
+        pace.failures = len(vitals.failures)
+        if len(self._frames) > 1 and self._frames[-1] > self._frames[0]:
+            span = self._frames[-1] - self._frames[0]
+            pace.fps = (len(self._frames) - 1) * NS / span
+            pace.probe = max(0, self._costs[-1][1] - self._costs[0][1]) / span
+
+    def say(self, text: str) -> None:
+        """Show a notice for two seconds."""
+        self.view.notice = text
+        self._notice_until = self._present + 2 * NS
+
+    # -- actions -------------------------------------------------------------------------------
+
+    def action_fire(self, name: str) -> None:
+        """Fire the scenario of that name."""
+        file = next(file for file in self.source.scenarios if file.name == name)
+        self.fire(file)
+
+    def fire(self, file: ScenarioFile) -> None:
+        """Fire a scenario, and look at the present again."""
+        self.view.behind = None
+        self.view.cursor = None
+        self.source.fire(file, self.view.requests or file.facts.requests)
+
+    def action_more_requests(self) -> None:
+        """Fire more requests at once from now on."""
+        self._count(1)
+
+    def action_fewer_requests(self) -> None:
+        """Fire fewer requests at once from now on."""
+        self._count(-1)
+
+    def _count(self, by: int) -> None:
+        current = self.view.requests or 8
+        self.view.requests = _neighbour(_COUNTS, current, by)
+
+    def action_more_threads(self) -> None:
+        """Give the server more tokens for worker threads."""
+        self._tokens(1)
+
+    def action_fewer_threads(self) -> None:
+        """Take tokens for worker threads away."""
+        self._tokens(-1)
+
+    def _tokens(self, by: int) -> None:
+        self.view.threads = _neighbour(_TOKENS, self.view.threads, by)
+        self.source.set_threads(self.view.threads)
+
+    def action_freeze(self) -> None:
+        """Stop the picture, or go on with the present."""
+        self.view.behind = 0 if self.view.behind is None else None
+        self.screen.refresh()
+
+    def action_pan(self, direction: int) -> None:
+        """Move the picture in time; it is frozen then."""
+        view = self.view
+        if view.behind is None:
+            if direction > 0:
+                return
+            view.behind = 0
+        view.now = min(self._present, view.now + direction * NS)
+
+    def action_point(self, by: int) -> None:
+        """Point at another request."""
+        self.view.point(self.timeline, by)
+
+    def action_let_go(self) -> None:
+        """Point at nothing."""
+        self.view.cursor = None
+
+    def action_clear(self) -> None:
+        """Let go of the requests that have ended."""
+        self.timeline.forget()
+        self.scene.forget()
+        self.view.cursor = None
+        self.view.top = 0
+
+    def action_detail(self) -> None:
+        """Open the request that is pointed at."""
+        number = self.view.cursor
+        if number is None:
+            self.view.point(self.timeline, -1)
+            number = self.view.cursor
+        if number is None:
+            self.say("There is no request yet.")
+        elif number in self.timeline.requests:
+            self.push_screen(Detail(self, number))
+
+    def action_help(self) -> None:
+        """Open the legend and the keys."""
+        self.push_screen(Help(self.palette, self.source))
+
+    async def action_quit(self) -> None:
+        """End the program."""
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Everything that a key does, for the command palette."""
+        for file in self.source.scenarios:
+            yield SystemCommand(f"Fire {file.name}", file.facts.title, lambda file=file: self.fire(file))
+        yield SystemCommand("More requests", "fire more at once (+)", self.action_more_requests)
+        yield SystemCommand("Fewer requests", "fire fewer at once (-)", self.action_fewer_requests)
+        yield SystemCommand("More threads", "add tokens for worker threads (])", self.action_more_threads)
+        yield SystemCommand("Fewer threads", "take tokens away ([)", self.action_fewer_threads)
+        yield SystemCommand("Freeze", "stop the picture, or go on (space)", self.action_freeze)
+        yield SystemCommand("Back in time", "freeze, and move back by a second (left)", lambda: self.action_pan(-1))
+        yield SystemCommand("On in time", "move on by a second (right)", lambda: self.action_pan(1))
+        yield SystemCommand("Detail", "open the request that is pointed at (enter)", self.action_detail)
+        yield SystemCommand("Clear", "let go of the requests that have ended (x)", self.action_clear)
+        yield SystemCommand("Help", "the legend and the keys (?)", self.action_help)
+        yield SystemCommand("Quit", "end the program (q)", lambda: self.exit(0))
+
+
+def _neighbour(steps: tuple[int, ...], current: int, by: int) -> int:
+    """The next step above `current` (`by` 1) or below it (-1)."""
+    if by > 0:
+        return next((step for step in steps if step > current), current)
+    return next((step for step in reversed(steps) if step < current), current)

@@ -1,0 +1,98 @@
+"""The legend and the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from loopviz.control import Source
+from loopviz.draw.look import LABELS, Palette
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+__all__ = ["KEYS", "Help"]
+
+KEYS = (
+    ("+  -", "more or fewer requests at once"),
+    ("]  [", "more or fewer tokens for worker threads, at once"),
+    ("space", "freeze the picture, or go on; events are collected meanwhile"),
+    ("left right", "move in time by a second (h, l)"),
+    ("up down", "point at a request (k, j; page up, page down; the wheel)"),
+    ("enter", "open the request that is pointed at: its segments and their sum"),
+    ("esc", "close, or point at nothing"),
+    ("x", "clear the requests that have ended"),
+    ("ctrl+p", "all commands by name"),
+    ("?", "this help"),
+    ("q", "quit"),
+)
+
+_MEANINGS = {
+    "r": "a step of it executes on the event loop",
+    "B": "for so long that it blocks everybody: 100 ms or more",
+    "a": "suspended at an await, costs nothing",
+    "y": "could run, but the loop is busy with another",
+    "q": "sent, and not yet read by the server",
+    "t": "wants a worker thread, none is free",
+    "h": "executes in a worker thread",
+    "p": "executes in a worker process",
+}
+
+
+class Help(ModalScreen[None]):
+    """What the colours mean, what the keys do, and what cannot be seen here."""
+
+    BINDINGS = [
+        Binding("escape,question_mark,q,enter", "dismiss", "close"),
+        Binding("down,j", "scroll_by(1)", "down", show=False),
+        Binding("up,k", "scroll_by(-1)", "up", show=False),
+    ]
+    CSS = """
+    Help { align: center middle; }
+    Help > VerticalScroll {
+        width: 78; max-width: 100%; height: auto; max-height: 100%;
+        background: #1a1e22; color: #e8e8e8; border: round #56B4E9; padding: 0 1;
+    }
+    Help Static { width: 100%; height: auto; }
+    """
+
+    def __init__(self, palette: Palette, source: Source) -> None:
+        super().__init__()
+        self._scroll = VerticalScroll(Static(_text(palette, source)))
+
+    def compose(self) -> ComposeResult:
+        """A box that scrolls."""
+        self._scroll.border_title = "legend and keys"
+        self._scroll.border_subtitle = "esc closes"
+        yield self._scroll
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Scroll."""
+        self._scroll.scroll_relative(y=lines, animate=False)
+
+
+def _text(palette: Palette, source: Source) -> Group:
+    legend = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+    for code, meaning in _MEANINGS.items():
+        character, style = palette.cell(code, code)
+        name, colour = palette.name(code)
+        legend.add_row(Text(character * 4, style), Text(name, colour), Text(meaning))
+    keys = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+    strong = palette.style("#56B4E9", "#1a1e22", bold=True)
+    for file in source.scenarios:
+        if file.facts.key:
+            keys.add_row(Text(file.facts.key, strong), Text(f"fire {file.name}: {file.facts.title}"))
+    for key, meaning in KEYS:
+        keys.add_row(Text(key, strong), Text(meaning))
+    parts = [legend, Text(), keys]
+    for what, why in source.blind:
+        parts += [Text(), Text(f"Not seen here: {what} ({why}).", palette.text("alarm"))]
+    assert set(_MEANINGS) == set(LABELS)
+    return Group(*parts)

@@ -1,0 +1,476 @@
+"""The picture, line by line, as segments of text: what the screen shows at one moment.
+
+Nothing here knows Textual. A line is a list of segments; the screen repaints it only if the
+list has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.control import Environment
+from loopviz.draw import words
+from loopviz.draw.look import DIM, LEVELS, Palette
+from loopviz.draw.raster import (
+    BLOCK,
+    CODES,
+    NOTHING,
+    lane_stretches,
+    loop_levels,
+    raster,
+    request_stretches,
+)
+from loopviz.model import Lane, Request, State, Timeline
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.track import Track
+from loopviz.tui.view import View
+
+__all__ = ["Facts", "Hit", "Line", "Scene"]
+
+Line = list[Segment]
+
+_SETTLE = 400_000_000
+"""A column this old will not change any more (ns): events are in order by then, blocks told."""
+_EDGES = " ▏▎▍▌▋▊▉█"
+_LANE = "#1a2126"
+"""The background of the loop's lane, so that an idle loop is seen as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What does not change while the picture moves."""
+
+    environment: Environment
+    mode: str
+    address: str
+    scenarios: Sequence[ScenarioFile]
+    blind: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What lies under the mouse: a request, or a key."""
+
+    request: int | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """How a line divides: label, time, and what it says now."""
+
+    label: int
+    time: int
+    says: int
+    step: int
+    """Width of a column (ns)."""
+
+    @classmethod
+    def of(cls, width: int) -> _Columns:
+        says = 19 if width < 100 else 24 if width < 150 else 34
+        label = 21 if width < 100 else 28 if width < 150 else 36
+        time = max(8, width - label - says)
+        return cls(label, time, says, View.step_for(time))
+
+
+class Scene:
+    """Composes frames, and remembers of the last one what makes the next one cheap."""
+
+    def __init__(self, palette: Palette, facts: Facts) -> None:
+        self.palette = palette
+        self.facts = facts
+        self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
+        """Of the last frame: for a line, columns from and to, and what lies there."""
+        self._tracks: dict[tuple[str, int], Track] = {}
+        self._used: set[tuple[str, int]] = set()
+        text = palette.text
+        self._text, self._dim, self._title = text("text"), text("dim"), text("title")
+        self._separator = " · " if palette.unicode else " | "
+        self._cells = lru_cache(maxsize=8192)(self._make_cells)
+
+    def forget(self) -> None:
+        """Let go of all that was drawn: the palette or the timeline has changed."""
+        self._tracks.clear()
+
+    # -- the whole -----------------------------------------------------------------------------
+
+    def compose(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
+        """The frame: exactly `height` lines, each exactly `width` cells wide."""
+        columns = _Columns.of(width)
+        self.hits = {}
+        self._used = set()
+        roomy = height >= 30
+        keys = self._keys(view, width)
+        story = self._story(timeline, view, width)
+        lines: list[Line] = [self._header(view, width)]
+        if roomy:
+            lines.append([])
+        lines.append(self._axis(columns))
+        lines.append(self._loop(timeline, view, columns))
+        if roomy:
+            lines.append([])
+        lines.append(self._threads(timeline, view, columns))
+        foot = len(story) + len(keys) + (2 if roomy else 0)
+        room = max(1, height - len(lines) - foot - 1)
+        lanes = self._lanes(timeline, view, columns)
+        wanted = sum(1 for r in timeline.requests.values() if r.start <= view.now)
+        has_title = roomy or len(lanes) + wanted > room + 1
+        room += not has_title
+        shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
+        lines += [self._lane(lane, timeline, view, columns) for lane in lanes[:shown]]
+        if roomy:
+            lines.append([])
+            room -= 1
+        rows, above, below = view.rows(timeline, max(1, room - shown))
+        if has_title:
+            lines.append(self._title_of_requests(len(lanes) - shown, above, below))
+        for request in rows:
+            self.hits[len(lines)] = [(0, width, Hit(request=request.id))]
+            lines.append(self._request(request, timeline, view, columns))
+        lines += [[] for _ in range(height - foot - len(lines))]
+        lines = lines[: max(0, height - foot)]
+        if roomy:
+            lines.append([])
+        lines += story
+        if roomy:
+            lines.append([])
+        for hits, line in keys:
+            self.hits[len(lines)] = hits
+            lines.append(line)
+        for key in self._tracks.keys() - self._used:
+            del self._tracks[key]
+        return [self._fit(line, width) for line in lines[:height]]
+
+    def _fit(self, line: Line, width: int) -> Line:
+        length = sum(segment.cell_length for segment in line)
+        if length < width:
+            return [*line, Segment(" " * (width - length), self._text)]
+        return line if length == width else Segment.adjust_line_length(line, width, self._text)
+
+    # -- head and foot -------------------------------------------------------------------------
+
+    def _header(self, view: View, width: int) -> Line:
+        environment, pace = self.facts.environment, view.pace
+        alarm = self.palette.text("alarm")
+        right: list[tuple[str, Style]] = []
+        if view.behind is not None:
+            frozen = self.palette.style("#101214", "#F0E442", bold=True, reverse=not self.palette.colour)
+            right.append((f" FROZEN {words.duration(view.behind)} behind ", frozen))
+        right.append((f"{pace.fps:.0f} fps", self._dim if pace.fps > 20 or not pace.fps else alarm))
+        right.append((f"probe {pace.probe:.1%}", self._dim))
+        right.append((f"{pace.dropped} lost", alarm if pace.dropped else self._dim))
+        if pace.failures:
+            right.append((f"{pace.failures} probe errors", alarm))
+        version = environment.python
+        gil = "GIL on" if environment.gil else "GIL off"
+        loop = environment.event_loop
+        wide = [f"Python {version}", gil, loop, self.facts.mode, self.facts.address]
+        narrow = [f"py {version}", gil, loop, self.facts.address]
+        right_length = sum(cell_len(text) + 3 for text, _ in right)
+        for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
+            left = self._separator.join(items)
+            if len(" loopviz  ") + cell_len(left) + right_length <= width:
+                break
+        line = [Segment(" loopviz", self.palette.text("title")), Segment(f"  {left}", self._dim)]
+        gap = max(1, width - sum(s.cell_length for s in line) - right_length + 2)
+        line.append(Segment(" " * gap, self._text))
+        for index, (text, style) in enumerate(right):
+            if index:
+                line.append(Segment(self._separator, self._dim))
+            line.append(Segment(text, style))
+        line.append(Segment(" ", self._text))
+        return line
+
+    def _story(self, timeline: Timeline, view: View, width: int) -> list[Line]:
+        """One or two sentences, in two lines or, where they are too long for one each, three."""
+        if view.notice:
+            mood, sentences = "text", [view.notice]
+        else:
+            mood, sentences = words.story(timeline, view.now, self._invitation())
+        style = self.palette.text("text" if mood == "text" else mood)  # type: ignore[arg-type]
+        bar = "▌" if self.palette.unicode else "|"
+        lines: list[Line] = []
+        for text in words.wrapped(sentences, width - 3, 2):
+            body = self._title if mood == "alarm" and not lines else self._text
+            lines.append([Segment(f"{bar} ", style), Segment(text, body)])
+        while len(lines) < 2:
+            lines.append([Segment(f"{bar} ", style)])
+        return lines
+
+    def _invitation(self) -> str:
+        keys = [f"{file.facts.key} {file.name}" for file in self.facts.scenarios if file.facts.key]
+        return f"Press a letter to fire requests: {', '.join(keys)}." if keys else "No scenario has a key."
+
+    def _keys(self, view: View, width: int) -> list[tuple[list[tuple[int, int, Hit]], Line]]:
+        """The keys, in one line if they fit and else in two, each with where it can be clicked."""
+        count = f"{view.requests} requests" if view.requests else "requests"
+        scenarios = [(f.facts.key, f.name, f.facts.key) for f in self.facts.scenarios if f.facts.key]
+        more = [
+            ("+/-", count, "plus"),
+            ("[/]", f"{view.threads} threads", "right_square_bracket"),
+            ("space", "go on" if view.behind is not None else "freeze", "space"),
+            ("enter", "detail", "enter"),
+            ("x", "clear", "x"),
+            ("?", "help", "question_mark"),
+            ("q", "quit", "q"),
+        ]
+        short = [item for item in more if item[0] not in ("enter", "x", "space")]
+        for rows in ([scenarios + more], [scenarios, more], [scenarios, short], [scenarios[:6], short[:4]]):
+            made = [self._key_line(row) for row in rows if row]
+            if all(sum(s.cell_length for s in line) <= width for _, line in made):
+                break
+        return made
+
+    def _key_line(self, items: Sequence[tuple[str, str, str]]) -> tuple[list[tuple[int, int, Hit]], Line]:
+        line: Line = []
+        hits = []
+        x = 1
+        strong = self.palette.style("#56B4E9", bold=True)
+        for key, text, press in items:
+            line += [Segment(f" {key}", strong), Segment(f" {text} ", self._dim)]
+            length = cell_len(key) + cell_len(text) + 3
+            hits.append((x - 1, x - 1 + length, Hit(key=press)))
+            x += length
+        return hits, line
+
+    # -- lanes ---------------------------------------------------------------------------------
+
+    def _axis(self, columns: _Columns) -> Line:
+        """Seconds before now; now is the last column."""
+        marks = [" "] * columns.time
+        second = 1_000_000_000 // columns.step
+        every = next(n for n in (1, 2, 5, 10, 20, 50) if n * second >= 9)
+        for seconds in range(every, columns.time // second + 1, every):
+            text = f"-{seconds} s"
+            at = columns.time - 1 - seconds * second
+            if at >= len(text) - 1:
+                marks[at - len(text) + 1 : at + 1] = text
+        marks[-3:] = "now"
+        return [Segment(" " * columns.label, self._text), Segment("".join(marks), self._dim)]
+
+    def _window(self, view: View, columns: _Columns) -> tuple[int, int, int, int]:
+        """Half a column's width (ns), and the first, the settled and the last half column."""
+        half = columns.step // 2
+        stop = 2 * (view.now // columns.step + 1)
+        return half, stop - 2 * columns.time, (view.now - _SETTLE) // half, stop
+
+    def _track(self, kind: str, number: int) -> Track:
+        key = (kind, number)
+        self._used.add(key)
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = Track()
+        return track
+
+    def _loop(self, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        half, first, settled, stop = self._window(view, columns)
+        codes = self._track("loop", 0).window(
+            half, first, settled, stop, lambda a, b: loop_levels(timeline, half, a, b, view.now)
+        )
+        line = [self._label("LOOP", columns, self._title)]
+        line += self._levels(codes, timeline, view, columns)
+        block = timeline.block_at(view.now)
+        if block is not None:
+            parts = [f"BLOCKED {words.duration(block.lasted(view.now))}"]
+            if block.request:
+                parts.append(f"#{block.request}")
+            if block.where is not None:
+                parts.append(words.line(block.where))
+            return self._says(line, parts, columns, self.palette.text("alarm"))
+        running = timeline.running_at(view.now) if view.behind is None else 0
+        busy = timeline.busy(view.now - 1_000_000_000, view.now) / 1_000_000_000
+        parts = [f"busy {min(1.0, busy):.0%}"]
+        if running:
+            parts.append(f"runs #{running}")
+        if not timeline.sees_iterations and self.facts.blind:
+            parts.append("idle not seen")
+        return self._says(line, parts, columns, self._text)
+
+    def _levels(self, codes: str, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        """The loop's cells: height for busy, the alarm colour for a block, with its line in it."""
+        palette = self.palette
+        levels = LEVELS[palette.mode]
+        calm = palette.style("#00c792", _LANE)
+        cells: list[tuple[str, Style]] = []
+        for left, right in zip(codes[::2], codes[1::2], strict=True):
+            if BLOCK in (left, right):
+                cells.append(palette.cell(BLOCK, BLOCK))
+            else:
+                cells.append((levels[max(int(left), int(right))], calm))
+        line = [
+            Segment(text * len(list(run)), style)
+            for (text, style), run in groupby(cells)
+        ]
+        return self._captioned(line, timeline, view, columns)
+
+    def _captioned(self, line: Line, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        """Write each block's request and line into it, where there is room."""
+        first = view.now // columns.step + 1 - columns.time
+        style = self.palette.style("#ffffff", "#D55E00", bold=True, reverse=not self.palette.colour)
+        captions = []
+        for span in timeline.loop_spans(view.now):
+            if span.end // columns.step < first:
+                break
+            end = min(span.end, view.now)
+            if end - span.start < timeline.threshold:
+                continue
+            left = max(0, span.start // columns.step - first + 1)
+            right = min(columns.time, end // columns.step - first)
+            where = f" {words.line(span.where)}" if span.where else ""
+            for text in (f"#{span.request}{where}", f"#{span.request}"):
+                if span.request and right - left >= len(text):
+                    captions.append((left, text))
+                    break
+        for left, text in captions:
+            before, _, after = _split(line, left, left + cell_len(text))
+            line = [*before, Segment(text, style), *after]
+        return line
+
+    def _threads(self, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        """The gauge: a cell for each token, or for a share of them."""
+        tokens = timeline.tokens_at(view.now)
+        line = [self._label("THREADS", columns, self._title)]
+        if tokens is None or tokens.total < 0:
+            return self._says([*line, Segment(" " * columns.time, self._text)], ["not used yet"], columns, self._dim)
+        scale = max(1.0, tokens.total / max(1, columns.time - 12))
+        total = round(tokens.total / scale)
+        taken = min(total, round(tokens.borrowed / scale))
+        full = tokens.borrowed >= tokens.total
+        cell, style = self.palette.cell(CODES[State.IN_THREAD], CODES[State.IN_THREAD])
+        free = "·" if self.palette.unicode else "."
+        line += [Segment(cell * taken, style), Segment(free * (total - taken), self._dim)]
+        used = taken + total - taken
+        if tokens.waiting:
+            cell, style = self.palette.cell(CODES[State.TOKEN_WAIT], CODES[State.TOKEN_WAIT])
+            shown = min(tokens.waiting, columns.time - used - 1)
+            line += [Segment(" ", self._text), Segment(cell * shown, style)]
+            used += shown + 1
+        line.append(Segment(" " * (columns.time - used), self._text))
+        parts = [f"{tokens.borrowed} of {tokens.total} taken"]
+        if tokens.waiting:
+            parts = [f"{tokens.borrowed} of {tokens.total}", f"{tokens.waiting} wait"]
+        style = self.palette.name(CODES[State.TOKEN_WAIT])[1] if full and tokens.waiting else self._text
+        return self._says(line, parts, columns, style)
+
+    def _lanes(self, timeline: Timeline, view: View, columns: _Columns) -> list[Lane]:
+        """The worker threads that did something in the window."""
+        begin = view.now - columns.time * columns.step
+        lanes = []
+        for lane in timeline.workers.values():
+            for span in lane.newest_first(view.now):
+                if span.start < view.now:
+                    if span.end > begin:
+                        lanes.append(lane)
+                    break
+        return lanes
+
+    def _lane(self, lane: Lane, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        half, first, settled, stop = self._window(view, columns)
+        codes = self._track("lane", lane.number).window(
+            half, first, settled, stop, lambda a, b: raster(lane_stretches(lane, view.now), half, a, b)
+        )
+        request = next((s.request for s in lane.newest_first(view.now) if s.start <= view.now <= s.end), 0)
+        name = f" {lane.name}"
+        line = [self._label(f"{name:<11}{f'#{request}' if request else ''}", columns, self._dim)]
+        line += self._cells(codes, 0)
+        share = lane.cpu_share(view.now)
+        if not request:
+            return self._says(line, ["idle"], columns, self._dim)
+        return self._says(line, [f"on CPU {share:.0%}"] if share is not None else ["busy"], columns, self._text)
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def _title_of_requests(self, hidden_lanes: int, above: int, below: int) -> Line:
+        line = [Segment(" REQUESTS", self._title)]
+        hints = []
+        if above:
+            hints.append(f"{above} above")
+        if below:
+            hints.append(f"{below} below")
+        if hidden_lanes:
+            hints.append(f"{hidden_lanes} more worker threads")
+        if hints:
+            line.append(Segment("  " + self._separator.join(hints), self._dim))
+        return line
+
+    def _request(self, request: Request, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        half, first, settled, stop = self._window(view, columns)
+        now, threshold = view.now, timeline.threshold
+        codes = self._track("request", request.id).window(
+            half, first, settled, stop, lambda a, b: raster(request_stretches(request, threshold, now), half, a, b)
+        )
+        pointed = request.id == view.cursor
+        done = request.done is not None and request.done <= now
+        status = str(request.status) if request.status and done else ""
+        failed = done and (request.error is not None or (request.status or 0) >= 500)
+        room = columns.label - 7 - len(status)
+        name = words.printable(f"{request.method} {request.path}", room - 1)
+        text = f" {f'#{request.id}':<5}{set_cell_size(name, room)}{status} "
+        style = self._title if pointed else self.palette.text("alarm") if failed else self._dim if done else self._text
+        line: Line = [Segment(text, style + Style(reverse=True) if pointed else style)]
+        state = None if done and request.ended else request.state_at(now)
+        line += self._cells(codes, self._edge(codes, view, columns) if state is not None else 0)
+        if done:
+            parts = ["done" if not failed else words.printable(request.error or "failed", 40), words.duration(request.latency(now))]
+            if state is not None and not request.ended:
+                parts[0] = f"after: {words.state_name(state.state)}"
+            return self._says(line, parts[::-1] if failed else parts, columns, style if failed else self._dim, align=not failed)
+        if state is None:
+            return self._says(line, ["ready"], columns, self._dim)
+        code = CODES[state.state]
+        if state.state is State.RUNNING and now - state.start >= threshold:
+            code = BLOCK
+        label, style = self.palette.name(code)
+        return self._says(line, [label, words.duration(request.latency(now))], columns, style, align=True)
+
+    def _edge(self, codes: str, view: View, columns: _Columns) -> int:
+        """How many eighths of the live cell have passed, if they are all in one state."""
+        if not (self.palette.unicode and self.palette.colour):
+            return 0
+        left, right = codes[-2], codes[-1]
+        if left == NOTHING or right not in (left, NOTHING):
+            return 0
+        return 1 + 8 * (view.now % columns.step) // (columns.step + 1)
+
+    def _make_cells(self, codes: str, edge: int) -> Line:
+        """Cells of two half columns each; the last one filled up to `edge` eighths, if given."""
+        pairs = list(zip(codes[::2], codes[1::2], strict=True))
+        last = pairs.pop() if edge else None
+        line = []
+        for (left, right), run in groupby(pairs):
+            character, style = self.palette.cell(left, right)
+            line.append(Segment(character * len(list(run)), style))
+        if last is not None:
+            line.append(Segment(_EDGES[edge], self.palette.edge(last[0])))
+        return line
+
+    # -- pieces --------------------------------------------------------------------------------
+
+    def _label(self, text: str, columns: _Columns, style: Style) -> Segment:
+        return Segment(set_cell_size(f" {text}", columns.label), style)
+
+    def _says(self, line: Line, parts: Sequence[str], columns: _Columns, style: Style, *, align: bool = False) -> Line:
+        """Add what the lane says now; `align` puts a state and its time into columns."""
+        if align and len(parts) == 2:
+            text = f" {parts[0]:<{min(15, columns.says - 8)}}{parts[1]:>6}"
+        else:
+            text = " " + parts[0]
+            for part in parts[1:]:
+                longer = text + self._separator + part
+                if cell_len(longer) > columns.says:
+                    break
+                text = longer
+        return [*line, Segment(set_cell_size(text, columns.says), style)]
+
+
+def _split(line: Line, start: int, end: int) -> tuple[Line, Line, Line]:
+    """The parts of a line before, between and after two columns."""
+    before, between, after = list(Segment.divide(line, [start, end, sum(s.cell_length for s in line)]))
+    return before, between, after
