@@ -91,7 +91,9 @@ class State:
         """A trace for a new task that runs `coro` for `request` (0: for none)."""
         trace = Trace(request)
         self.live[trace.number] = trace
-        parent = self.current.number if self.current is not None else 0
+        # Eager first steps nest: the innermost of them is the one that makes this task.
+        maker = self.expected[1] if self.expected is not None else self.current
+        parent = maker.number if maker is not None else 0
         name = getattr(coro, "__qualname__", type(coro).__name__)
         self.emit((now_ns(), TASK, trace.number, parent, request, name))
         return trace
