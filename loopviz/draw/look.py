@@ -28,7 +28,7 @@ GOOD = "#009E73"
 LABELS: dict[str, str] = {
     CODES[State.QUEUED]: "queued",
     CODES[State.RUNNING]: "running",
-    BLOCK: "holds the loop",
+    BLOCK: "BLOCKS",
     CODES[State.AWAITING]: "awaiting",
     CODES[State.READY]: "ready",
     CODES[State.TOKEN_WAIT]: "token wait",

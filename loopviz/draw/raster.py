@@ -20,6 +20,7 @@ __all__ = [
     "loop_levels",
     "raster",
     "request_stretches",
+    "token_levels",
 ]
 
 Stretch = tuple[int, int, str]
@@ -114,11 +115,33 @@ def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int)
         for index in range(start // width, -(-finish // width)):
             covered = min(finish, (index + 1) * width) - max(start, index * width)
             busy[index - first] += covered
-            if is_block and covered * 2 >= min(width, finish - start):
+            if is_block and covered * 2 >= min(width, now - index * width):
                 blocked[index - first] = True
     for index in range(first, stop):
         busy[index - first] += timeline.load.busy(index * width, (index + 1) * width)
     return "".join(
         BLOCK if held else str(min(8, -(-8 * time // width)))
         for time, held in zip(busy, blocked, strict=True)
+    )
+
+
+def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int) -> str:
+    """The share of tokens taken in each half column, ``0`` to ``8``; or that somebody waited."""
+    most = [0] * (stop - first)
+    waited = [False] * (stop - first)
+    until = min(now, stop * width)
+    for t, tokens in reversed(timeline.tokens):
+        if t >= until:
+            continue
+        taken = 0 if tokens.total < 0 else -(-8 * tokens.borrowed // max(1, tokens.total))
+        for index in range(max(first, t // width), min(stop, -(-until // width))):
+            most[index - first] = max(most[index - first], min(8, taken))
+            # A moment's wait while a thread starts would paint the whole column.
+            waited[index - first] |= tokens.waiting > 0 and 4 * (until - max(t, index * width)) >= width
+        until = t
+        if t < first * width:
+            break
+    return "".join(
+        CODES[State.TOKEN_WAIT] if waits else str(level)
+        for level, waits in zip(most, waited, strict=True)
     )

@@ -63,14 +63,16 @@ def requests_named(numbers: Iterable[int], most: int = 4) -> str:
     return f"{names} …" if len(numbers) > most else names
 
 
-def story(timeline: Timeline, now: int, invitation: str) -> tuple[str, list[str]]:
+def story(
+    timeline: Timeline, now: int, invitation: str, *, brief: bool = False
+) -> tuple[str, list[str]]:
     """What is happening at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
 
-    `invitation` is what to say while nothing happens and nothing has happened.
+    `invitation` is what to say while nothing happens; `brief` sentences fit into 77 columns.
     """
     block = timeline.block_at(now)
     if block is not None:
-        return "alarm", _of_block(timeline, block, now)
+        return "alarm", _of_block(timeline, block, now, brief=brief)
     live = timeline.alive_at(now)
     states: Counter[State] = Counter()
     for request in live:
@@ -107,24 +109,24 @@ def _count(number: int) -> str:
     return "1 request is" if number == 1 else f"{number} requests are"
 
 
-def _of_block(timeline: Timeline, block: Block, now: int) -> list[str]:
+def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
     request = timeline.requests.get(block.request)
     who = headline(request) if request is not None else "A callback outside any request"
-    held = f"{who} has held the event loop for {duration(block.lasted(now))}"
-    where = block.where
+    lasted, where = duration(block.lasted(now)), block.where
+    held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
     if where is None:
-        held += "; its line could not be seen (code that keeps the GIL?)."
+        held += ", line unseen." if brief else "; its line could not be seen (code that keeps the GIL?)."
     else:
-        held += f" at {line(where)}" + (f" ({printable(where.calls)})." if where.calls else ".")
+        calls = f" ({printable(where.calls, 30)})" if where.calls else ""
+        held += f"{':' if brief else ' at'} {line(where)}{calls}."
     victims = timeline.victims(block, now)
+    why = {"sleeping": "It only waits", "computing": "It computes"}.get(block.kind or "", "Nobody else can run")
+    if not victims:
+        return [held, f"{why}. Nobody else is here yet to suffer from it."]
     others = "1 request" if len(victims) == 1 else f"{len(victims)} requests"
-    if block.kind == "sleeping":
-        why = "It only waits"
-        so = f", and so do {others} that could have run: " if len(victims) != 1 else f", and so does {others} that could have run: "
-    else:
-        why = "It computes" if block.kind == "computing" else "Nobody else can run"
-        so = f", and {others} that could have run must wait: "
-    return [held, f"{why}{so}{requests_named(victims)}." if victims else f"{why}. Nobody else is here yet to suffer from it."]
+    wait = "so does" if len(victims) == 1 else "so do"
+    so = f"{wait} {others} that could have run" if block.kind == "sleeping" else f"{others} that could run must wait"
+    return [held, f"{why}, and {so}: {requests_named(victims)}{'' if len(victims) > 4 else '.'}"]
 
 
 def _of_tokens(timeline: Timeline, live: list[Request], waiting: int, now: int) -> list[str]:

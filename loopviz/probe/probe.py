@@ -80,7 +80,7 @@ class Probe:
             raise RuntimeError("this probe is installed already")
         loop = asyncio.get_running_loop()
         self._event_ns = self._event_ns or _event_cost()
-        state = self._state = State(self.buffer.emit, loop)
+        state = self._state = State(self.buffer, loop)
         threads = Threads(state)
         thread = threads.register("loop")
         adopt = make_adopt(state, self._numbers, self._token)
@@ -123,6 +123,7 @@ class Probe:
         acquire, release = "acquire_on_behalf_of_nowait", "release_on_behalf_of"
         self._set(kind, acquire, threads.make_acquire(getattr(kind, acquire), limiter))
         self._set(kind, release, threads.make_release(getattr(kind, release), limiter))
+        self._set(kind, "total_tokens", threads.make_total(vars(kind)["total_tokens"], limiter))
         loop = threads.state.loop
         self._set(loop, "run_in_executor", threads.make_run_in_executor(loop.run_in_executor))
 
@@ -157,7 +158,7 @@ def _event_cost() -> float:
         loop = asyncio.SelectorEventLoop()
         try:
             if buffer is not None:
-                for name, hook in hook_steps(State(buffer.emit, loop), lambda _: 0).items():
+                for name, hook in hook_steps(State(buffer, loop), lambda _: 0).items():
                     setattr(loop, name, hook)
             began = time.thread_time_ns()
             loop.run_until_complete(steps())

@@ -145,6 +145,21 @@ class Threads:
 
         return release_on_behalf_of
 
+    def make_total(self, original: property, limiter: CapacityLimiter) -> property:
+        """The limiter's ``total_tokens``, so that a change is seen when it is made."""
+        emit, count = self.state.emit, _counter(limiter)
+        get, change = original.fget, original.fset
+        if get is None or change is None:
+            return original
+
+        def set_total_tokens(self: Any, value: float) -> None:
+            change(self, value)
+            if self is limiter:
+                emit((clock(), TOKENS, *count()))
+
+        emit((clock(), TOKENS, *count()))
+        return property(get, set_total_tokens)
+
 
 def _counter(limiter: CapacityLimiter) -> Callable[[], tuple[int, int, int]]:
     """Total, borrowed and awaited tokens. ``statistics()`` would copy the borrowers each time."""

@@ -26,6 +26,7 @@ from loopviz.draw.raster import (
     loop_levels,
     raster,
     request_stretches,
+    token_levels,
 )
 from loopviz.model import Lane, Request, State, Timeline
 from loopviz.scenario import ScenarioFile
@@ -74,8 +75,8 @@ class _Columns:
 
     @classmethod
     def of(cls, width: int) -> _Columns:
-        says = 19 if width < 100 else 24 if width < 150 else 34
-        label = 21 if width < 100 else 28 if width < 150 else 36
+        says = 18 if width < 100 else 24 if width < 150 else 34
+        label = 24 if width < 100 else 28 if width < 150 else 36
         time = max(8, width - label - says)
         return cls(label, time, says, View.step_for(time))
 
@@ -113,7 +114,7 @@ class Scene:
         if roomy:
             lines.append([])
         lines.append(self._axis(columns))
-        lines.append(self._loop(timeline, view, columns))
+        lines += self._loop(timeline, view, columns, tall=roomy)
         if roomy:
             lines.append([])
         lines.append(self._threads(timeline, view, columns))
@@ -172,7 +173,7 @@ class Scene:
         gil = "GIL on" if environment.gil else "GIL off"
         loop = environment.event_loop
         wide = [f"Python {version}", gil, loop, self.facts.mode, self.facts.address]
-        narrow = [f"py {version}", gil, loop, self.facts.address]
+        narrow = [version.rpartition(".")[0], gil, loop, ":" + self.facts.address.rpartition(":")[2]]
         right_length = sum(cell_len(text) + 3 for text, _ in right)
         for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
             left = self._separator.join(items)
@@ -193,7 +194,7 @@ class Scene:
         if view.notice:
             mood, sentences = "text", [view.notice]
         else:
-            mood, sentences = words.story(timeline, view.now, self._invitation())
+            mood, sentences = words.story(timeline, view.now, self._invitation(), brief=width < 96)
         style = self.palette.text("text" if mood == "text" else mood)  # type: ignore[arg-type]
         bar = "▌" if self.palette.unicode else "|"
         lines: list[Line] = []
@@ -210,7 +211,8 @@ class Scene:
 
     def _keys(self, view: View, width: int) -> list[tuple[list[tuple[int, int, Hit]], Line]]:
         """The keys, in one line if they fit and else in two, each with where it can be clicked."""
-        count = f"{view.requests} requests" if view.requests else "requests"
+        numbers = {view.requests or file.facts.requests for file in self.facts.scenarios}
+        count = f"{numbers.pop()} requests" if len(numbers) == 1 else "requests"
         scenarios = [(f.facts.key, f.name, f.facts.key) for f in self.facts.scenarios if f.facts.key]
         more = [
             ("+/-", count, "plus"),
@@ -246,7 +248,7 @@ class Scene:
         """Seconds before now; now is the last column."""
         marks = [" "] * columns.time
         second = 1_000_000_000 // columns.step
-        every = next(n for n in (1, 2, 5, 10, 20, 50) if n * second >= 9)
+        every = next(n for n in (1, 2, 5, 10, 20, 50) if n * second >= 7)
         for seconds in range(every, columns.time // second + 1, every):
             text = f"-{seconds} s"
             at = columns.time - 1 - seconds * second
@@ -269,46 +271,60 @@ class Scene:
             track = self._tracks[key] = Track()
         return track
 
-    def _loop(self, timeline: Timeline, view: View, columns: _Columns) -> Line:
+    def _loop(self, timeline: Timeline, view: View, columns: _Columns, *, tall: bool) -> list[Line]:
+        """The loop's lane; in two lines where there is room, since it is what all is about."""
         half, first, settled, stop = self._window(view, columns)
         codes = self._track("loop", 0).window(
             half, first, settled, stop, lambda a, b: loop_levels(timeline, half, a, b, view.now)
         )
-        line = [self._label("LOOP", columns, self._title)]
-        line += self._levels(codes, timeline, view, columns)
+        first_part, second, style = self._loop_says(timeline, view)
+        upper, lower = self._levels(codes, tall=tall)
+        line = [self._label("LOOP", columns, self._title), *self._captioned(lower, timeline, view, columns)]
+        if not tall:
+            return [self._says(line, [first_part, *second], columns, style)]
+        above = [Segment(" " * columns.label, self._text), *upper]
+        return [
+            self._says(above, [first_part], columns, style),
+            self._says(line, second or [""], columns, style),
+        ]
+
+    def _loop_says(self, timeline: Timeline, view: View) -> tuple[str, list[str], Style]:
+        """What the loop is at, and whose doing that is."""
+        second: list[str] = []
         block = timeline.block_at(view.now)
         if block is not None:
-            parts = [f"BLOCKED {words.duration(block.lasted(view.now))}"]
             if block.request:
-                parts.append(f"#{block.request}")
+                second.append(f"#{block.request}")
             if block.where is not None:
-                parts.append(words.line(block.where))
-            return self._says(line, parts, columns, self.palette.text("alarm"))
-        running = timeline.running_at(view.now) if view.behind is None else 0
+                second.append(words.line(block.where))
+            return f"BLOCKED {words.duration(block.lasted(view.now))}", second, self.palette.text("alarm")
         busy = timeline.busy(view.now - 1_000_000_000, view.now) / 1_000_000_000
-        parts = [f"busy {min(1.0, busy):.0%}"]
+        running = timeline.running_at(view.now) if view.behind is None else 0
         if running:
-            parts.append(f"runs #{running}")
+            second.append(f"runs #{running}")
         if not timeline.sees_iterations and self.facts.blind:
-            parts.append("idle not seen")
-        return self._says(line, parts, columns, self._text)
+            second.append("idle not seen")
+        return f"busy {min(1.0, busy):.0%}", second, self._text
 
-    def _levels(self, codes: str, timeline: Timeline, view: View, columns: _Columns) -> Line:
-        """The loop's cells: height for busy, the alarm colour for a block, with its line in it."""
+    def _levels(self, codes: str, *, tall: bool) -> tuple[Line, Line]:
+        """The loop's cells, upper and lower: height for busy, the alarm colour for a block."""
         palette = self.palette
         levels = LEVELS[palette.mode]
         calm = palette.style("#00c792", _LANE)
-        cells: list[tuple[str, Style]] = []
-        for left, right in zip(codes[::2], codes[1::2], strict=True):
-            if BLOCK in (left, right):
-                cells.append(palette.cell(BLOCK, BLOCK))
-            else:
-                cells.append((levels[max(int(left), int(right))], calm))
-        line = [
-            Segment(text * len(list(run)), style)
-            for (text, style), run in groupby(cells)
-        ]
-        return self._captioned(line, timeline, view, columns)
+        upper, lower = [], []
+        for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
+            length = len(list(run))
+            if BLOCK in pair:
+                text, style = palette.cell(BLOCK, BLOCK)
+                upper.append(Segment(text * length, style))
+                lower.append(Segment(text * length, style))
+                continue
+            level = max(map(int, pair))
+            low = min(8, 2 * level) if tall else level
+            high = max(0, 2 * level - 8)
+            upper.append(Segment(levels[high] * length, calm))
+            lower.append(Segment(levels[low] * length, calm))
+        return upper, lower
 
     def _captioned(self, line: Line, timeline: Timeline, view: View, columns: _Columns) -> Line:
         """Write each block's request and line into it, where there is room."""
@@ -334,30 +350,29 @@ class Scene:
         return line
 
     def _threads(self, timeline: Timeline, view: View, columns: _Columns) -> Line:
-        """The gauge: a cell for each token, or for a share of them."""
-        tokens = timeline.tokens_at(view.now)
+        """The gauge of tokens: how many were taken, and when somebody had to wait for one."""
+        half, first, settled, stop = self._window(view, columns)
+        codes = self._track("tokens", 0).window(
+            half, first, settled, stop, lambda a, b: token_levels(timeline, half, a, b, view.now)
+        )
         line = [self._label("THREADS", columns, self._title)]
-        if tokens is None or tokens.total < 0:
-            return self._says([*line, Segment(" " * columns.time, self._text)], ["not used yet"], columns, self._dim)
-        scale = max(1.0, tokens.total / max(1, columns.time - 12))
-        total = round(tokens.total / scale)
-        taken = min(total, round(tokens.borrowed / scale))
-        full = tokens.borrowed >= tokens.total
-        cell, style = self.palette.cell(CODES[State.IN_THREAD], CODES[State.IN_THREAD])
-        free = "·" if self.palette.unicode else "."
-        line += [Segment(cell * taken, style), Segment(free * (total - taken), self._dim)]
-        used = taken + total - taken
+        levels, waits = LEVELS[self.palette.mode], CODES[State.TOKEN_WAIT]
+        calm = self.palette.style("#CC79A7", _LANE)
+        for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
+            length = len(list(run))
+            if waits in pair:
+                text, style = self.palette.cell(waits, waits)
+                line.append(Segment(text * length, style))
+            else:
+                line.append(Segment(levels[max(map(int, pair))] * length, calm))
+        tokens = timeline.tokens_at(view.now)
+        if tokens is None:
+            return self._says(line, ["not seen"], columns, self._dim)
+        total = str(tokens.total) if tokens.total >= 0 else "any number"
         if tokens.waiting:
-            cell, style = self.palette.cell(CODES[State.TOKEN_WAIT], CODES[State.TOKEN_WAIT])
-            shown = min(tokens.waiting, columns.time - used - 1)
-            line += [Segment(" ", self._text), Segment(cell * shown, style)]
-            used += shown + 1
-        line.append(Segment(" " * (columns.time - used), self._text))
-        parts = [f"{tokens.borrowed} of {tokens.total} taken"]
-        if tokens.waiting:
-            parts = [f"{tokens.borrowed} of {tokens.total}", f"{tokens.waiting} wait"]
-        style = self.palette.name(CODES[State.TOKEN_WAIT])[1] if full and tokens.waiting else self._text
-        return self._says(line, parts, columns, style)
+            parts = [f"{tokens.borrowed} of {total}", f"{tokens.waiting} wait"]
+            return self._says(line, parts, columns, self.palette.name(waits)[1])
+        return self._says(line, [f"{tokens.borrowed} of {total} taken"], columns, self._text)
 
     def _lanes(self, timeline: Timeline, view: View, columns: _Columns) -> list[Lane]:
         """The worker threads that did something in the window."""
@@ -410,9 +425,10 @@ class Scene:
         done = request.done is not None and request.done <= now
         status = str(request.status) if request.status and done else ""
         failed = done and (request.error is not None or (request.status or 0) >= 500)
-        room = columns.label - 7 - len(status)
-        name = words.printable(f"{request.method} {request.path}", room - 1)
-        text = f" {f'#{request.id}':<5}{set_cell_size(name, room)}{status} "
+        number = f" {f'#{request.id}':<4} "
+        room = columns.label - len(number) - 5
+        name = _shortened(words.printable(f"{request.method} {request.path}"), room)
+        text = f"{number}{name} {status:<3} "
         style = self._title if pointed else self.palette.text("alarm") if failed else self._dim if done else self._text
         line: Line = [Segment(text, style + Style(reverse=True) if pointed else style)]
         state = None if done and request.ended else request.state_at(now)
@@ -468,6 +484,13 @@ class Scene:
                     break
                 text = longer
         return [*line, Segment(set_cell_size(text, columns.says), style)]
+
+
+def _shortened(text: str, room: int) -> str:
+    """Text in exactly `room` cells, with an ellipsis where it is cut."""
+    if cell_len(text) <= room:
+        return set_cell_size(text, room)
+    return set_cell_size(text, room - 1) + "…"
 
 
 def _split(line: Line, start: int, end: int) -> tuple[Line, Line, Line]:

@@ -10,7 +10,7 @@ from loopviz.model import Request, Timeline
 __all__ = ["Pace", "View"]
 
 _STEPS_MS = (10, 20, 25, 40, 50, 100, 125, 200, 250, 500, 1000)
-_SHOWN = 10_000_000_000
+_SHOWN = 9_000_000_000
 """The window is at least this wide (ns): long enough for a burst of a second's requests."""
 
 
