@@ -17,6 +17,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.events import RAISED, READ, RESPONDED, STATUS
+from loopviz.probe.selector import LONG
 from loopviz.probe.state import State
 
 __all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received"]
@@ -28,7 +29,7 @@ _NAME = HEADER.encode()
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
 # struct tcp_info of linux/tcp.h: 8 bytes, then 32-bit fields; tcpi_last_data_recv is the 12th.
 _LAST_DATA_RECV = slice(52, 56)
-_LOOKS_LONG = 4_000_000  # ns; the kernel's own resolution
+_RECENT = 100_000_000  # ns; a new connection takes some iterations until it is read
 
 
 def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[object], int]:
@@ -92,15 +93,16 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
 def _arrival(state: State, cycle: Any, read: int) -> int:
     """When a foreign client's request reached this machine (ns), or 0 where nobody can tell.
 
-    Asked only if the loop was busy long enough for the answer to matter.
+    Asked only if the loop was busy of late, and for long enough that the answer can matter.
     """
-    if _TCP_INFO is None or read - state.slept < _LOOKS_LONG:
+    if _TCP_INFO is None or (read - state.looked < LONG and read - state.slow > _RECENT):
         return 0
     sock = cycle.transport.get_extra_info("socket")
     if sock is None:
         return 0
     info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _LAST_DATA_RECV.stop)
-    return clock() - int.from_bytes(info[_LAST_DATA_RECV], "little") * 1_000_000
+    waited = int.from_bytes(info[_LAST_DATA_RECV], "little") * 1_000_000
+    return clock() - waited if waited > LONG else 0
 
 
 def make_data_received(state: State, original: Callable[[Any, bytes], None]) -> Callable[[Any, bytes], None]:

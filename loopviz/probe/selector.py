@@ -13,7 +13,10 @@ from loopviz.clock import now_ns as clock
 from loopviz.events import IDLE, ITERATION
 from loopviz.probe.state import State
 
-__all__ = ["make_select"]
+__all__ = ["LONG", "make_select"]
+
+LONG = 4_000_000
+"""From how long on an iteration keeps other requests waiting (ns); the resolution of TCP_INFO."""
 
 
 def make_select(state: State, select: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +24,9 @@ def make_select(state: State, select: Callable[..., Any]) -> Callable[..., Any]:
     emit = state.emit
 
     def probed_select(timeout: float | None = None) -> Any:
-        now = state.slept = clock()
+        now = clock()
+        if now - state.looked > LONG:
+            state.slow = now
         if timeout == 0:
             ready = select(timeout)
         else:
@@ -29,7 +34,7 @@ def make_select(state: State, select: Callable[..., Any]) -> Callable[..., Any]:
             emit((now, IDLE))
             ready = select(timeout)
             state.sleeping = False
-        now = state.touched = clock()
+        now = state.touched = state.looked = clock()
         emit((now, ITERATION))
         return ready
 

@@ -73,8 +73,10 @@ class State:
     """When a step ended or an iteration began (ns): since then the loop runs callbacks."""
     sleeping: bool = False
     """Whether the loop is in its selector, waiting."""
-    slept: int = 0
-    """When the loop last went to sleep, or looked for I/O (ns)."""
+    looked: int = 0
+    """When the loop last looked for I/O (ns)."""
+    slow: int = 0
+    """When it last came to look for I/O after an iteration that took long (ns)."""
     read: int = 0
     """While bytes are handed to an HTTP protocol: since when (ns)."""
     timer: object = None
