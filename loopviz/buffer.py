@@ -28,8 +28,8 @@ class Buffer:
         self.capacity = capacity
         self.dropped = 0
         self.drained = 0
-        self._queue: deque[Event] = deque()
-        queue, append = self._queue, self._queue.append
+        self.queue: deque[Event] = deque()
+        queue, append = self.queue, self.queue.append
 
         def emit(event: Event) -> None:
             if len(queue) < capacity:
@@ -42,12 +42,12 @@ class Buffer:
     @property
     def emitted(self) -> int:
         """Events taken in since the start, drained or not."""
-        return self.drained + len(self._queue)
+        return self.drained + len(self.queue)
 
     def drain(self) -> list[Event]:
         """Take what is there now; what other threads append meanwhile waits for the next call."""
-        pop = self._queue.popleft
-        events = [pop() for _ in range(len(self._queue))]
+        pop = self.queue.popleft
+        events = [pop() for _ in range(len(self.queue))]
         self.drained += len(events)
         return events
 

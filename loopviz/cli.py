@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from loopviz import __version__
@@ -45,40 +45,85 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="loopviz", description="See who is on the event loop of a FastAPI server, while it happens.")
+    parser = _Parser(
+        prog="loopviz", description="See who is on the event loop of a FastAPI server, while it happens."
+    )
     parser.add_argument("--version", action="version", version=f"loopviz {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="the live picture", description="Show the live picture.")
-    run.add_argument("target", nargs="?", metavar="TARGET", help="a scenario's file, or a folder of them; the built-in ones if left out")
-    run.add_argument("--port", type=_number(0, 65535), default=0, help="where the server listens on 127.0.0.1; a free port if left out")
-    run.add_argument("--requests", type=_number(1, _MOST_REQUESTS), default=None, metavar="N", help="requests to fire at once; the scenario's own number if left out")
+    run.add_argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="a scenario's file, or a folder of them; the built-in ones if left out",
+    )
+    run.add_argument(
+        "--port",
+        type=_number(0, 65535),
+        default=0,
+        help="where the server listens on 127.0.0.1; a free port if left out",
+    )
+    run.add_argument(
+        "--requests",
+        type=_number(1, _MOST_REQUESTS),
+        default=None,
+        metavar="N",
+        help="requests to fire at once; the scenario's own number if left out",
+    )
     _common(run)
     run.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     run.set_defaults(command=_run)
 
-    record = commands.add_parser("record", help="fire a scenario without a screen, and report", description="Fire a scenario, wait for the answers, and report.")
-    record.add_argument("scenario", metavar="SCENARIO", help="a scenario's name (see 'loopviz scenarios') or file")
-    record.add_argument("--requests", type=_number(1, _MOST_REQUESTS), default=None, metavar="N", help="requests to send at once; the scenario's own number if left out")
+    record = commands.add_parser(
+        "record",
+        help="fire a scenario without a screen, and report",
+        description="Fire a scenario, wait for the answers, and report.",
+    )
+    record.add_argument(
+        "scenario", metavar="SCENARIO", help="a scenario's name (see 'loopviz scenarios') or file"
+    )
+    record.add_argument(
+        "--requests",
+        type=_number(1, _MOST_REQUESTS),
+        default=None,
+        metavar="N",
+        help="requests to send at once; the scenario's own number if left out",
+    )
     record.add_argument("--json", action="store_true", help="print one JSON document")
     record.add_argument("--port", type=_number(0, 65535), default=0, help=argparse.SUPPRESS)
     _common(record)
     record.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     record.set_defaults(command=_record)
 
-    scenarios = commands.add_parser("scenarios", help="what there is, one line each", description="List the scenarios.")
-    scenarios.add_argument("target", nargs="?", metavar="TARGET", help="a scenario's file, or a folder of them; the built-in ones if left out")
+    scenarios = commands.add_parser(
+        "scenarios", help="what there is, one line each", description="List the scenarios."
+    )
+    scenarios.add_argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="a scenario's file, or a folder of them; the built-in ones if left out",
+    )
     scenarios.add_argument("--json", action="store_true", help="print one JSON document")
     scenarios.set_defaults(command=_scenarios)
     return parser
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=_number(1, _MOST_THREADS), default=40, metavar="N", help="tokens for worker threads (40, as AnyIO has)")
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the server's event loop (asyncio)")
+    parser.add_argument(
+        "--threads",
+        type=_number(1, _MOST_THREADS),
+        default=40,
+        metavar="N",
+        help="tokens for worker threads (40, as AnyIO has)",
+    )
+    parser.add_argument(
+        "--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the server's event loop (asyncio)"
+    )
 
 
-def _number(least: int, most: int) -> object:
+def _number(least: int, most: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         try:
             value = int(text)
@@ -93,7 +138,10 @@ def _number(least: int, most: int) -> object:
 
 def _run(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError("The live picture needs a terminal.\nWithout one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
+        raise InputError(
+            "The live picture needs a terminal.\n"
+            "Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them."
+        )
     from loopviz import scenario
     from loopviz.run import run
 
@@ -135,7 +183,10 @@ def _one(name: str) -> ScenarioFile:
 
     files = scenario.load(scenario.find(name))
     if len(files) != 1:
-        raise InputError(f"{name} is a folder of {len(files)} scenarios.\nName one of them: {', '.join(f.name for f in files)}.")
+        raise InputError(
+            f"{name} is a folder of {len(files)} scenarios.\n"
+            f"Name one of them: {', '.join(f.name for f in files)}."
+        )
     return files[0]
 
 
@@ -163,5 +214,7 @@ def _scenarios(options: argparse.Namespace) -> int:
     name = max(len(file.name) for file in files)
     title = max(len(file.facts.title) for file in files)
     for file in files:
-        print(f"{file.facts.key or ' '}  {file.name:<{name}}  {file.facts.title:<{title}}  {file.facts.expect}")
+        print(
+            f"{file.facts.key or ' '}  {file.name:<{name}}  {file.facts.title:<{title}}  {file.facts.expect}"
+        )
     return 0

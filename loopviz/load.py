@@ -66,7 +66,7 @@ class LoadThread:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             timeout=None,
             trust_env=False,
-            verify=False,  # plain HTTP to ourselves: no certificates to load
+            verify=False,  # no certificates to load
         )
         async with client:
             line = _StartLine(len(numbers))

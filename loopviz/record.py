@@ -77,7 +77,12 @@ def _follow(session: Session, timeline: Timeline, answered: Future[Any], count: 
         timeline.feed(session.drain())
         if progress and time.monotonic() - began > _PATIENCE:
             done = sum(1 for request in timeline.requests.values() if request.done is not None)
-            print(f"\r{done} of {count} answered, {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r{done} of {count} answered, {time.monotonic() - began:.0f} s",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
             shown = True
     if shown:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -22,7 +22,13 @@ _LEGEND = "qrBaythp"
 
 
 def print_report(
-    console: Console, palette: Palette, timeline: Timeline, scenario: ScenarioFile, *, requests: int, threads: int
+    console: Console,
+    palette: Palette,
+    timeline: Timeline,
+    scenario: ScenarioFile,
+    *,
+    requests: int,
+    threads: int,
 ) -> None:
     """Print what happened in a run of `requests` requests with `threads` tokens."""
     rows = sorted(timeline.requests.values(), key=lambda request: request.id)
@@ -31,7 +37,11 @@ def print_report(
     title = palette.text("title")
     separator = " · " if palette.unicode else " | "
     facts = scenario.facts
-    console.print(Text(f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, {threads} tokens", title))
+    console.print(
+        Text(
+            f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, {threads} tokens", title
+        )
+    )
     console.print(Text(facts.expect, palette.text("dim")))
     console.print()
     names = max(len(printable(f"{r.method} {r.path}", 40)) for r in rows) + 1
@@ -58,7 +68,9 @@ def _row(
     zero: int,
     end: int,
 ) -> Iterator[Segment]:
-    shifted = ((s - zero, e - zero, code) for s, e, code in request_stretches(request, timeline.threshold, end))
+    shifted = (
+        (s - zero, e - zero, code) for s, e, code in request_stretches(request, timeline.threshold, end)
+    )
     codes = raster(shifted, half, 0, 2 * width)
     name = printable(f"{request.method} {request.path}", 40)
     yield Segment(f"{f'#{request.id}':>{numbers}} {name:<{names}}")
@@ -118,7 +130,9 @@ def _figures(
     if len(blocks) > 4:
         yield "", f"and {len(blocks) - 4} more blocks"
     if timeline.workers:
-        waited = max((s.end - s.start for r in rows for s in r.segments if s.state is State.TOKEN_WAIT), default=0)
+        waited = max(
+            (s.end - s.start for r in rows for s in r.segments if s.state is State.TOKEN_WAIT), default=0
+        )
         wait = f"; longest wait for one {duration(waited)}" if waited > 1_000_000 else ""
         yield "threads", f"{len(timeline.workers)} used, {timeline.peak} of {threads} tokens at once{wait}"
 
@@ -128,7 +142,9 @@ def _block(block: Block, zero: int) -> str:
     parts = [f"#{block.request}" if block.request else "a callback"]
     parts.append(f"held the loop for {duration(end - block.start)} from {duration(block.start - zero)} on")
     if block.where is not None:
-        parts.append(f"at {line(block.where)}" + (f" ({printable(block.where.calls)})" if block.where.calls else ""))
+        parts.append(
+            f"at {line(block.where)}" + (f" ({printable(block.where.calls)})" if block.where.calls else "")
+        )
     kind = f", {block.kind}" if block.kind else ""
     victims = f", while {requests_named(sorted(block.victims), 8)} had to wait" if block.victims else ""
     return " ".join(parts) + kind + victims

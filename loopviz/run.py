@@ -29,8 +29,7 @@ def run(
     code = 1
     try:
         app.run()
-        code = app.return_code if app.return_value is None else app.return_value
-        code = code or 0
+        code = app.return_code or app.return_value or 0
     finally:
         ended = session.stop()
         if not ended:

@@ -69,7 +69,9 @@ class Scenario:
         if self.key is not None and not re.fullmatch("[a-z]", self.key):
             raise ValueError(f"key must be one letter from a to z, not {self.key!r}")
         if self.key in RESERVED_KEYS:
-            raise ValueError(f"key {self.key!r} is loopviz's own ({RESERVED_KEYS[self.key]}); take another letter")
+            raise ValueError(
+                f"key {self.key!r} is loopviz's own ({RESERVED_KEYS[self.key]}); take another letter"
+            )
         if not isinstance(self.requests, int) or self.requests < 1:
             raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")
 
@@ -103,7 +105,10 @@ def find(target: str | None = None) -> list[Path]:
     if path.is_dir():
         files = _files_in(path)
         if not files:
-            raise InputError(f"{target} has no scenario in it: no .py file.\nSee 'loopviz scenarios' for the built-in ones.")
+            raise InputError(
+                f"{target} has no scenario in it: no .py file.\n"
+                "See 'loopviz scenarios' for the built-in ones."
+            )
         return files
     if path.is_file():
         return [path]
@@ -112,7 +117,10 @@ def find(target: str | None = None) -> list[Path]:
         if target in known:
             return [builtin_folder() / f"{target}.py"]
         raise InputError(nearest("scenario, file or folder", target, known))
-    raise InputError(f"{target} does not exist.\nGive a scenario's file, a folder of them, or nothing for the built-in ones.")
+    raise InputError(
+        f"{target} does not exist.\n"
+        "Give a scenario's file, a folder of them, or nothing for the built-in ones."
+    )
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -134,7 +142,8 @@ def load(paths: Iterable[Path]) -> list[ScenarioFile]:
         key = scenario.facts.key
         if key is not None and (other := by_key.setdefault(key, scenario)) is not scenario:
             raise InputError(
-                f"{other.file.name} and {scenario.file.name} both declare the key {key!r}.\nGive one of them another letter."
+                f"{other.file.name} and {scenario.file.name} both declare the key {key!r}.\n"
+                "Give one of them another letter."
             )
     return loaded
 
@@ -144,7 +153,8 @@ def _load(path: Path) -> ScenarioFile:
     facts = getattr(module, "scenario", None)
     if not isinstance(facts, Scenario):
         raise InputError(
-            f"{path}: it declares no scenario.\nAdd 'from loopviz.scenario import Scenario' and 'scenario = Scenario(title=…, expect=…)'."
+            f"{path}: it declares no scenario.\n"
+            "Add 'from loopviz.scenario import Scenario' and 'scenario = Scenario(title=…, expect=…)'."
         )
     app = getattr(module, "app", None)
     if not callable(app):
@@ -152,10 +162,10 @@ def _load(path: Path) -> ScenarioFile:
     for route in getattr(app, "routes", ()):
         methods = getattr(route, "methods", None)
         if methods and getattr(route, "include_in_schema", False):
-            method = "GET" if "GET" in methods else sorted(methods)[0]
+            method = "GET" if "GET" in methods else min(methods)
             return ScenarioFile(path.stem, path, facts, app, method, facts.path or route.path)
     if facts.path is None:
-        raise InputError(f"{path}: its application has no endpoint.\nAdd one: @app.get(\"/{path.stem}\").")
+        raise InputError(f'{path}: its application has no endpoint.\nAdd one: @app.get("/{path.stem}").')
     return ScenarioFile(path.stem, path, facts, app, "GET", facts.path)
 
 
@@ -169,7 +179,9 @@ def _execute(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise InputError(f"{path}:{error.lineno}: syntax error: {error.msg}\nMend that line, and run again.") from None
+        raise InputError(
+            f"{path}:{error.lineno}: syntax error: {error.msg}\nMend that line, and run again."
+        ) from None
     except (Exception, SystemExit) as error:
         raise InputError(f"{path}:{_line_in(path, error)}: {_explain(error)}") from None
     return module

@@ -38,7 +38,9 @@ class Session:
         self, scenarios: Sequence[ScenarioFile], *, port: int = 0, threads: int = 40, loop: str = "asyncio"
     ) -> None:
         if loop == "uvloop" and find_spec("uvloop") is None:
-            raise InputError("uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop.")
+            raise InputError(
+                "uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop."
+            )
         self.scenarios = scenarios
         self.threads = threads
         self.environment = _environment(loop)

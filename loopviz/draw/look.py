@@ -80,11 +80,18 @@ class Palette:
         self.colour = colour and mode != "mono"
         self.unicode = mode != "ascii"
 
-    def style(self, foreground: str | None = None, background: str | None = None, **more: bool) -> Style:
+    def style(
+        self,
+        foreground: str | None = None,
+        background: str | None = None,
+        *,
+        bold: bool = False,
+        reverse: bool = False,
+    ) -> Style:
         """A style, without its colours where there are none."""
         if not self.colour:
-            return Style(**more)
-        return Style(color=foreground or TEXT, bgcolor=background or BACKGROUND, **more)
+            return Style(bold=bold, reverse=reverse)
+        return Style(color=foreground or TEXT, bgcolor=background or BACKGROUND, bold=bold, reverse=reverse)
 
     @lru_cache(maxsize=512)  # noqa: B019 - a palette lives as long as the program
     def cell(self, left: str, right: str) -> tuple[str, Style]:

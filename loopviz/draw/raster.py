@@ -54,10 +54,10 @@ def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -
     cells = [NOTHING] * (stop - first)
     shared: dict[int, dict[str, int]] = {}
     begin, end = first * width, stop * width
-    for start, finish, code in newest_first:
-        if finish <= begin:
+    for since, until, code in newest_first:
+        if until <= begin:
             break
-        start, finish = max(start, begin), min(finish, end)
+        start, finish = max(since, begin), min(until, end)
         if start >= finish:
             continue
         left, right = start // width, (finish - 1) // width
@@ -142,6 +142,5 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
         if t < first * width:
             break
     return "".join(
-        CODES[State.TOKEN_WAIT] if waits else str(level)
-        for level, waits in zip(most, waited, strict=True)
+        CODES[State.TOKEN_WAIT] if waits else str(level) for level, waits in zip(most, waited, strict=True)
     )

@@ -63,9 +63,7 @@ def requests_named(numbers: Iterable[int], most: int = 4) -> str:
     return f"{names} …" if len(numbers) > most else names
 
 
-def story(
-    timeline: Timeline, now: int, invitation: str, *, brief: bool = False
-) -> tuple[str, list[str]]:
+def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[str, list[str]]:
     """What is happening at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
 
     `invitation` is what to say while nothing happens; `brief` sentences fit into 77 columns.
@@ -80,6 +78,11 @@ def story(
             states[segment.state] += 1
     if states[State.TOKEN_WAIT]:
         return "alarm", _of_tokens(timeline, live, states[State.TOKEN_WAIT], now)
+    return _of_calm(timeline, states, len(live), now) or ("dim", _of_the_past(timeline, now, invitation))
+
+
+def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) -> tuple[str, list[str]] | None:
+    """Nobody blocks and nobody waits for a thread: what the requests under way are at."""
     computing = [
         share
         for lane in timeline.workers.values()
@@ -93,16 +96,15 @@ def story(
         ]
     if states[State.IN_THREAD]:
         return "good", [
-            f"{_count(states[State.IN_THREAD])} in worker threads. The loop is free to serve others meanwhile.",
+            f"{_count(states[State.IN_THREAD])} in worker threads.",
+            "The loop is free to serve others meanwhile.",
         ]
     if states[State.AWAITING]:
         return "good", [
             f"{_count(states[State.AWAITING])} suspended at an await. That costs the loop nothing:",
             f"it was idle for {_idle_share(timeline, now):.0%} of the last second.",
         ]
-    if live:
-        return "good", [f"{_count(len(live))} under way."]
-    return "dim", _of_the_past(timeline, now, invitation)
+    return ("good", [f"{_count(live)} under way."]) if live else None
 
 
 def _count(number: int) -> str:
@@ -120,39 +122,42 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
         calls = f" ({printable(where.calls, 30)})" if where.calls else ""
         held += f"{':' if brief else ' at'} {line(where)}{calls}."
     victims = timeline.victims(block, now)
-    why = {"sleeping": "It only waits", "computing": "It computes"}.get(block.kind or "", "Nobody else can run")
+    why = {"sleeping": "It only waits", "computing": "It computes"}.get(
+        block.kind or "", "Nobody else can run"
+    )
     if not victims:
         return [held, f"{why}. Nobody else is here yet to suffer from it."]
     others = "1 request" if len(victims) == 1 else f"{len(victims)} requests"
     wait = "so does" if len(victims) == 1 else "so do"
-    so = f"{wait} {others} that could have run" if block.kind == "sleeping" else f"{others} that could run must wait"
+    so = (
+        f"{wait} {others} that could have run"
+        if block.kind == "sleeping"
+        else f"{others} that could run must wait"
+    )
     return [held, f"{why}, and {so}: {requests_named(victims)}{'' if len(victims) > 4 else '.'}"]
 
 
 def _of_tokens(timeline: Timeline, live: list[Request], waiting: int, now: int) -> list[str]:
     tokens = timeline.tokens_at(now)
-    longest = max(
-        (now - segment.start, request)
+    waits_since = {
+        request.id: segment.start
         for request in live
         if (segment := request.state_at(now)) is not None and segment.state is State.TOKEN_WAIT
-        for request in [request.id]
+    }
+    longest = min(waits_since, key=waits_since.__getitem__)
+    taken = (
+        f"All {tokens.total} threads are taken" if tokens and tokens.total >= 0 else "Every thread is taken"
     )
-    taken = f"All {tokens.total} threads are taken" if tokens and tokens.total >= 0 else "Every thread is taken"
     waits = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
     return [
-        f"{taken}, and {waits} for one: #{longest[1]} for {duration(longest[0])} already.",
+        f"{taken}, and {waits} for one: #{longest} for {duration(now - waits_since[longest])} already.",
         "The loop is free. More tokens (]) would let them start.",
     ]
 
 
 def _idle_share(timeline: Timeline, now: int) -> float:
     second = 1_000_000_000
-    busy = timeline.load.busy(now - second, now)
-    for span in timeline.loop_spans(now):
-        if span.end <= now - second:
-            break
-        busy += max(0, min(span.end, now) - max(span.start, now - second))
-    return max(0.0, 1 - busy / second)
+    return max(0.0, 1 - timeline.busy(now - second, now) / second)
 
 
 def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
@@ -178,6 +183,6 @@ def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
     failed = f", {errors} failed" if errors else ""
     what = "1 request" if len(burst) == 1 else f"{len(burst)} requests"
     return [
-        f"Done: {what} in {duration(end - start)}{failed}. {share:.0%} of their time went into {state_name(state)}.",
+        f"Done: {what} in {duration(end - start)}{failed}. {share:.0%} of their time: {state_name(state)}.",
         invitation,
     ]

@@ -30,8 +30,13 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise InputError(f"Port {port} of {host} is in use.\nGive another --port, or none for a free one.") from None
-        raise InputError(f"Port {port} of {host} cannot be used: {error.strerror}.\nGive another --port, or none for a free one.") from None
+            raise InputError(
+                f"Port {port} of {host} is in use.\nGive another --port, or none for a free one."
+            ) from None
+        raise InputError(
+            f"Port {port} of {host} cannot be used: {error.strerror}.\n"
+            "Give another --port, or none for a free one."
+        ) from None
     return sock
 
 
@@ -104,7 +109,7 @@ class ServerThread:
         self._limiter = limiter
         self._watch(self._config.http_protocol_class)
         serving = asyncio.create_task(self._server.serve(sockets=[self._sock]))
-        while not (self._server.started or serving.done()):
+        while not (self._server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
         self._ready.set()
         await serving

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from loopviz.clock import NS, now_ns
@@ -41,7 +43,7 @@ class LoopvizApp(App[int]):
     Screen {{ background: {BACKGROUND}; }}
     Stage {{ width: 100%; height: 100%; }}
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,equals_sign", "more_requests", "more requests", show=False),
         Binding("minus", "fewer_requests", "fewer requests", show=False),
         Binding("right_square_bracket", "more_threads", "more threads", show=False),
@@ -99,13 +101,7 @@ class LoopvizApp(App[int]):
             number = getattr(signal, name, None)
             if number is not None:
                 with suppress(NotImplementedError, RuntimeError):  # not on Windows
-                    self._loop_of_app().add_signal_handler(number, self.exit, 0)
-
-    @staticmethod
-    def _loop_of_app():  # type: ignore[no-untyped-def]
-        import asyncio
-
-        return asyncio.get_running_loop()
+                    asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)
 
     def _await_server(self) -> None:
         try:
@@ -252,7 +248,9 @@ class LoopvizApp(App[int]):
         yield SystemCommand("More threads", "add tokens for worker threads (])", self.action_more_threads)
         yield SystemCommand("Fewer threads", "take tokens away ([)", self.action_fewer_threads)
         yield SystemCommand("Freeze", "stop the picture, or go on (space)", self.action_freeze)
-        yield SystemCommand("Back in time", "freeze, and move back by a second (left)", lambda: self.action_pan(-1))
+        yield SystemCommand(
+            "Back in time", "freeze, and move back by a second (left)", lambda: self.action_pan(-1)
+        )
         yield SystemCommand("On in time", "move on by a second (right)", lambda: self.action_pan(1))
         yield SystemCommand("Detail", "open the request that is pointed at (enter)", self.action_detail)
         yield SystemCommand("Clear", "let go of the requests that have ended (x)", self.action_clear)

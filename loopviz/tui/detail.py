@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.table import Table
 from rich.text import Text
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -32,7 +32,7 @@ _REFRESH = 200_000_000
 class Detail(ModalScreen[None]):
     """The detail of a request; it follows the request while it lives."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss", "close"),
         Binding("down,j", "scroll_by(1)", "down", show=False),
         Binding("up,k", "scroll_by(-1)", "up", show=False),
@@ -41,7 +41,7 @@ class Detail(ModalScreen[None]):
     Detail { align: center middle; }
     Detail > VerticalScroll {
         width: 90%; max-width: 120; height: auto; max-height: 90%;
-        background: #1a1e22; color: #e8e8e8; border: round #56B4E9; padding: 0 1;
+        background: #101214; color: #e8e8e8; border: round #56B4E9; padding: 0 1;
     }
     Detail Static { width: 100%; height: auto; }
     """
@@ -96,7 +96,9 @@ def detail_table(request: Request, timeline: Timeline, now: int, palette: Palett
     table.add_column("state", footer=Text("the latency" if request.done else "so far"), no_wrap=True)
     table.add_column("where", ratio=1)
     if dropped or len(before) > _MOST:
-        table.add_row("…", "", Text("older segments are not listed; the sum includes them", palette.text("dim")), "")
+        table.add_row(
+            "…", "", Text("older segments are not listed; the sum includes them", palette.text("dim")), ""
+        )
     for segment in before[-_MOST:]:
         _add(table, segment, request, timeline, palette)
     if after:

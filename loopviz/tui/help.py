@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from loopviz.control import Source
-from loopviz.draw.look import LABELS, Palette
+from loopviz.draw.look import Palette
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -49,7 +49,7 @@ _MEANINGS = {
 class Help(ModalScreen[None]):
     """What the colours mean, what the keys do, and what cannot be seen here."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "dismiss", "close"),
         Binding("down,j", "scroll_by(1)", "down", show=False),
         Binding("up,k", "scroll_by(-1)", "up", show=False),
@@ -58,7 +58,7 @@ class Help(ModalScreen[None]):
     Help { align: center middle; }
     Help > VerticalScroll {
         width: 78; max-width: 100%; height: auto; max-height: 100%;
-        background: #1a1e22; color: #e8e8e8; border: round #56B4E9; padding: 0 1;
+        background: #101214; color: #e8e8e8; border: round #56B4E9; padding: 0 1;
     }
     Help Static { width: 100%; height: auto; }
     """
@@ -85,14 +85,13 @@ def _text(palette: Palette, source: Source) -> Group:
         name, colour = palette.name(code)
         legend.add_row(Text(character * 4, style), Text(name, colour), Text(meaning))
     keys = Table(box=None, show_header=False, padding=(0, 1), expand=True)
-    strong = palette.style("#56B4E9", "#1a1e22", bold=True)
+    strong = palette.style("#56B4E9", bold=True)
     for file in source.scenarios:
         if file.facts.key:
             keys.add_row(Text(file.facts.key, strong), Text(f"fire {file.name}: {file.facts.title}"))
     for key, meaning in KEYS:
         keys.add_row(Text(key, strong), Text(meaning))
-    parts = [legend, Text(), keys]
+    parts: list[RenderableType] = [legend, Text(), keys]
     for what, why in source.blind:
         parts += [Text(), Text(f"Not seen here: {what} ({why}).", palette.text("alarm"))]
-    assert set(_MEANINGS) == set(LABELS)
     return Group(*parts)

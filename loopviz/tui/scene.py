@@ -17,7 +17,7 @@ from rich.style import Style
 
 from loopviz.control import Environment
 from loopviz.draw import words
-from loopviz.draw.look import DIM, LEVELS, Palette
+from loopviz.draw.look import LEVELS, Palette
 from loopviz.draw.raster import (
     BLOCK,
     CODES,
@@ -150,6 +150,8 @@ class Scene:
         return [self._fit(line, width) for line in lines[:height]]
 
     def _fit(self, line: Line, width: int) -> Line:
+        if not self.palette.unicode:
+            line = [Segment(_ascii(segment.text), segment.style) for segment in line]
         length = sum(segment.cell_length for segment in line)
         if length < width:
             return [*line, Segment(" " * (width - length), self._text)]
@@ -398,7 +400,9 @@ class Scene:
         share = lane.cpu_share(view.now)
         if not request:
             return self._says(line, ["idle"], columns, self._dim)
-        return self._says(line, [f"on CPU {share:.0%}"] if share is not None else ["busy"], columns, self._text)
+        return self._says(
+            line, [f"on CPU {share:.0%}"] if share is not None else ["busy"], columns, self._text
+        )
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -419,7 +423,11 @@ class Scene:
         half, first, settled, stop = self._window(view, columns)
         now, threshold = view.now, timeline.threshold
         codes = self._track("request", request.id).window(
-            half, first, settled, stop, lambda a, b: raster(request_stretches(request, threshold, now), half, a, b)
+            half,
+            first,
+            settled,
+            stop,
+            lambda a, b: raster(request_stretches(request, threshold, now), half, a, b),
         )
         pointed = request.id == view.cursor
         done = request.done is not None and request.done <= now
@@ -429,15 +437,32 @@ class Scene:
         room = columns.label - len(number) - 5
         name = _shortened(words.printable(f"{request.method} {request.path}"), room)
         text = f"{number}{name} {status:<3} "
-        style = self._title if pointed else self.palette.text("alarm") if failed else self._dim if done else self._text
+        style = (
+            self._title
+            if pointed
+            else self.palette.text("alarm")
+            if failed
+            else self._dim
+            if done
+            else self._text
+        )
         line: Line = [Segment(text, style + Style(reverse=True) if pointed else style)]
         state = None if done and request.ended else request.state_at(now)
         line += self._cells(codes, self._edge(codes, view, columns) if state is not None else 0)
         if done:
-            parts = ["done" if not failed else words.printable(request.error or "failed", 40), words.duration(request.latency(now))]
+            parts = [
+                "done" if not failed else words.printable(request.error or "failed", 40),
+                words.duration(request.latency(now)),
+            ]
             if state is not None and not request.ended:
                 parts[0] = f"after: {words.state_name(state.state)}"
-            return self._says(line, parts[::-1] if failed else parts, columns, style if failed else self._dim, align=not failed)
+            return self._says(
+                line,
+                parts[::-1] if failed else parts,
+                columns,
+                style if failed else self._dim,
+                align=not failed,
+            )
         if state is None:
             return self._says(line, ["ready"], columns, self._dim)
         code = CODES[state.state]
@@ -472,7 +497,9 @@ class Scene:
     def _label(self, text: str, columns: _Columns, style: Style) -> Segment:
         return Segment(set_cell_size(f" {text}", columns.label), style)
 
-    def _says(self, line: Line, parts: Sequence[str], columns: _Columns, style: Style, *, align: bool = False) -> Line:
+    def _says(
+        self, line: Line, parts: Sequence[str], columns: _Columns, style: Style, *, align: bool = False
+    ) -> Line:
         """Add what the lane says now; `align` puts a state and its time into columns."""
         if align and len(parts) == 2:
             text = f" {parts[0]:<{min(15, columns.says - 8)}}{parts[1]:>6}"
@@ -484,6 +511,17 @@ class Scene:
                     break
                 text = longer
         return [*line, Segment(set_cell_size(text, columns.says), style)]
+
+
+_PLAIN = str.maketrans({"…": "~", "µ": "u", "·": "|"})
+
+
+def _ascii(text: str) -> str:
+    """The text without any character outside ASCII, as wide as before."""
+    if text.isascii():
+        return text
+    plain = text.translate(_PLAIN)
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in plain)
 
 
 def _shortened(text: str, room: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Region
@@ -13,8 +13,6 @@ from textual.widget import Widget
 from loopviz.tui.scene import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from textual.app import ComposeResult
 
     from loopviz.tui.app import LoopvizApp
