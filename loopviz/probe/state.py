@@ -112,7 +112,13 @@ class State:
     def trace_of(self, task: asyncio.Task[Any]) -> Trace:
         """The trace of the task that calls this, made now if the task is older than the probe."""
         trace: Trace | None = getattr(task, ATTRIBUTE, None)
-        return self.attach(task, self.request.get()) if trace is None else trace
+        if trace is not None:
+            return trace
+        try:
+            return self.attach(task, self.request.get())
+        except Exception as error:
+            self.failed("task", error)
+            return Trace(0)
 
     def failed(self, where: str, error: BaseException) -> None:
         """Note a failure of the probe itself; a few are enough to know."""

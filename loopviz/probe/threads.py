@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import get_ident, local
+from types import CodeType
 from typing import Any
 
 from anyio import CapacityLimiter, WouldBlock
@@ -183,6 +184,7 @@ def _definition(func: Any) -> tuple[str, int, str]:
     while isinstance(func, partial):
         func = func.func
     code = getattr(getattr(func, "__func__", func), "__code__", None)
-    if code is None:
-        return "", 0, getattr(func, "__qualname__", type(func).__name__)
+    if not isinstance(code, CodeType):  # a callable object, which may have any attribute it likes
+        name = getattr(func, "__qualname__", None)
+        return "", 0, name if isinstance(name, str) else type(func).__name__
     return code.co_filename, code.co_firstlineno, code.co_qualname
