@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -31,6 +32,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code: 0 done, 1 the run's own verdict is 'no', 2 bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # better a question mark than a traceback
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)  # type: ignore[no-any-return]
@@ -160,9 +164,17 @@ def _palette(options: argparse.Namespace) -> Palette:
     from loopviz.draw.look import Palette
 
     no_colour = bool(os.environ.get("NO_COLOR"))
-    if options.ascii:
+    if options.ascii or not _takes_unicode(sys.stdout.encoding):
         return Palette("ascii", colour=not no_colour)
     return Palette("mono" if no_colour else "colour")
+
+
+def _takes_unicode(encoding: str | None) -> bool:
+    try:
+        "▚·µ…".encode(encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _record(options: argparse.Namespace) -> int:

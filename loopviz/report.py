@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.text import Text
 
 from loopviz.clock import NS
 from loopviz.draw.look import Palette
-from loopviz.draw.raster import CODES, raster, request_stretches
-from loopviz.draw.words import duration, line, printable, requests_named
+from loopviz.draw.raster import BLOCK, CODES, raster, request_stretches
+from loopviz.draw.words import ascii_only, duration, line, printable, requests_named
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
@@ -37,24 +38,29 @@ def print_report(
     title = palette.text("title")
     separator = " · " if palette.unicode else " | "
     facts = scenario.facts
-    console.print(
-        Text(
-            f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, {threads} tokens", title
-        )
-    )
-    console.print(Text(facts.expect, palette.text("dim")))
+    head = f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, {threads} tokens"
+    console.print(Text(_shown(head, palette), title))
+    console.print(Text(_shown(facts.expect, palette), palette.text("dim")))
     console.print()
-    names = max(len(printable(f"{r.method} {r.path}", 40)) for r in rows) + 1
+    names = max(cell_len(_name(r, palette)) for r in rows) + 1
     numbers = len(str(rows[-1].id)) + 1
     width = max(20, min(100, console.width) - names - numbers - 18)
     half = max(1, -(-(end - zero) // (2 * width)))
     for request in rows:
         console.print(Segments(_row(palette, timeline, request, names, numbers, width, half, zero, end)))
     console.print()
-    console.print(_legend(palette, rows))
+    console.print(_legend(palette, rows, timeline.threshold))
     console.print()
     for name, value in _figures(timeline, scenario, rows, zero, end, requests, threads):
-        console.print(Text.assemble((f"{name:<10}", palette.text("dim")), value))
+        console.print(Text.assemble((f"{name:<10}", palette.text("dim")), _shown(value, palette)))
+
+
+def _shown(text: str, palette: Palette) -> str:
+    return text if palette.unicode else ascii_only(text)
+
+
+def _name(request: Request, palette: Palette) -> str:
+    return _shown(printable(f"{request.method} {request.path}", 40), palette)
 
 
 def _row(
@@ -72,24 +78,28 @@ def _row(
         (s - zero, e - zero, code) for s, e, code in request_stretches(request, timeline.threshold, end)
     )
     codes = raster(shifted, half, 0, 2 * width)
-    name = printable(f"{request.method} {request.path}", 40)
-    yield Segment(f"{f'#{request.id}':>{numbers}} {name:<{names}}")
+    yield Segment(f"{f'#{request.id}':>{numbers}} {set_cell_size(_name(request, palette), names)}")
     failed = request.error is not None or (request.status or 0) >= 500
     yield Segment(f"{request.status or '---':>3} ", palette.text("alarm" if failed else "text"))
     for left, right in zip(codes[::2], codes[1::2], strict=True):
         yield Segment(*palette.cell(left, right))
-    yield Segment(f" {duration(request.latency(end)):>7}")
+    yield Segment(_shown(f" {duration(request.latency(end)):>7}", palette))
     if request.error:
-        yield Segment(f"  {printable(request.error, 60)}", palette.text("alarm"))
+        yield Segment(_shown(f"  {printable(request.error, 60)}", palette), palette.text("alarm"))
     yield Segment.line()
 
 
-def _legend(palette: Palette, rows: list[Request]) -> Text:
+def _legend(palette: Palette, rows: list[Request], threshold: int) -> Text:
     """The states that occurred, and how the requests' time divides between them."""
     totals: Counter[str] = Counter()
     for request in rows:
         for state, time in request.totals.items():
             totals[CODES[state]] += time
+        for segment in request.segments:
+            length = segment.end - segment.start
+            if segment.state is State.RUNNING and length >= threshold:  # drawn as a block
+                totals[CODES[State.RUNNING]] -= length
+                totals[BLOCK] += length
     whole = max(1, sum(totals.values()))
     legend = Text()
     for code in _LEGEND:

@@ -137,7 +137,8 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
         for index in range(max(first, t // width), min(stop, -(-until // width))):
             most[index - first] = max(most[index - first], min(8, taken))
             # A moment's wait while a thread starts would paint the whole column.
-            waited[index - first] |= tokens.waiting > 0 and 4 * (until - max(t, index * width)) >= width
+            part = min(until, (index + 1) * width) - max(t, index * width)
+            waited[index - first] |= tokens.waiting > 0 and 4 * part >= width
         until = t
         if t < first * width:
             break

@@ -8,17 +8,38 @@ from itertools import islice
 from pathlib import PurePath
 from textwrap import wrap
 
+from rich.cells import cell_len
+
 from loopviz.model import Block, Request, State, Timeline, Where
 
-__all__ = ["duration", "headline", "line", "printable", "requests_named", "state_name", "story", "wrapped"]
+__all__ = [
+    "ascii_only",
+    "duration",
+    "headline",
+    "line",
+    "printable",
+    "requests_named",
+    "state_name",
+    "story",
+    "wrapped",
+]
 
 _BUSY_CORE = 0.05
+_PLAIN = str.maketrans({"…": "~", "µ": "u", "·": "|"})
 
 
 def printable(text: str, limit: int = 200) -> str:
     """Text from outside as something that is safe to draw: nothing in it can steer a terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return shown if len(text) <= limit else shown[:limit] + "…"
+
+
+def ascii_only(text: str) -> str:
+    """The text without any character outside ASCII, as wide as before."""
+    if text.isascii():
+        return text
+    plain = text.translate(_PLAIN)
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in plain)
 
 
 def duration(ns: float) -> str:

@@ -151,7 +151,7 @@ class Scene:
 
     def _fit(self, line: Line, width: int) -> Line:
         if not self.palette.unicode:
-            line = [Segment(_ascii(segment.text), segment.style) for segment in line]
+            line = [Segment(words.ascii_only(segment.text), segment.style) for segment in line]
         length = sum(segment.cell_length for segment in line)
         if length < width:
             return [*line, Segment(" " * (width - length), self._text)]
@@ -511,17 +511,6 @@ class Scene:
                     break
                 text = longer
         return [*line, Segment(set_cell_size(text, columns.says), style)]
-
-
-_PLAIN = str.maketrans({"…": "~", "µ": "u", "·": "|"})
-
-
-def _ascii(text: str) -> str:
-    """The text without any character outside ASCII, as wide as before."""
-    if text.isascii():
-        return text
-    plain = text.translate(_PLAIN)
-    return "".join(c if c.isascii() else "?" * cell_len(c) for c in plain)
 
 
 def _shortened(text: str, room: int) -> str:
