@@ -1,0 +1,30 @@
+"""Makes the README's picture: ``python docs/picture.py`` fires the blocking scenario and saves an SVG."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from loopviz.draw.look import Palette
+from loopviz.scenario import find, load
+from loopviz.session import Session
+from loopviz.tui import LoopvizApp
+
+
+async def picture(file: Path) -> None:
+    """Run the real program for a few seconds, without a terminal, and save what it shows."""
+    session = Session(load(find()))
+    app = LoopvizApp(session, Palette())
+    async with app.run_test(size=(110, 24)) as pilot:
+        await pilot.pause(0.7)
+        await pilot.press("a")
+        await pilot.pause(0.3)
+        await pilot.press("b")
+        await pilot.pause(3.6)
+        svg = app.export_screenshot(title="loopviz")
+        # No font from the network: a viewer takes its own monospaced one.
+        file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    session.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(picture(Path(__file__).with_name("blocking.svg")))
