@@ -175,7 +175,7 @@ def _event_cost() -> float:
             buffer = Buffer()
             bare = min(bare, measure(None))
             watched = min(watched, measure(buffer))
-        cost = max(0, watched - bare) / buffer.emitted
+        cost = max(0, watched - bare) / max(1, buffer.emitted)
 
     # In a thread of its own, since a thread runs one loop at a time.
     thread = threading.Thread(target=calibrate, name="loopviz calibration", daemon=True)
