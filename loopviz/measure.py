@@ -1,0 +1,111 @@
+"""One measured run of a scenario without a screen: serve, fire, wait for the last word."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from loopviz.control import Environment, Vitals
+from loopviz.model import Timeline
+from loopviz.model.summary import summarise
+from loopviz.scenario import ScenarioFile
+from loopviz.session import Session
+
+__all__ = ["Progress", "Run", "measure", "show_progress"]
+
+Progress = Callable[[str], None]
+"""Called now and then with what to show a person who waits; with "" when it is over."""
+
+_PATIENCE = 1.0
+"""Seconds of silence before progress is shown."""
+_SETTLE = 2.0
+"""How long to wait for the server's last words after the client's last answer, at most."""
+_JUDGEMENT = 0.12
+"""A block's kind is judged by the sampler's next reading, which is that far away at most."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run was, and what it left."""
+
+    scenario: ScenarioFile
+    requests: int
+    threads: int
+    timeline: Timeline
+    environment: Environment
+    vitals: Vitals
+    blind: tuple[tuple[str, str], ...]
+
+    def summary(self) -> dict[str, Any]:
+        """The JSON document of the run; see `loopviz.model.summary`."""
+        return summarise(
+            self.timeline,
+            scenario=self.scenario.name,
+            environment=asdict(self.environment),
+            limit=self.threads,
+            dropped=self.vitals.dropped,
+            blind=self.blind,
+        )
+
+
+def measure(
+    scenario: ScenarioFile,
+    *,
+    requests: int | None = None,
+    threads: int = 40,
+    loop: str = "asyncio",
+    progress: Progress | None = None,
+) -> Run:
+    """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer."""
+    count = requests or scenario.facts.requests
+    session = Session([scenario], threads=threads, loop=loop)
+    timeline = Timeline()
+    session.start()
+    try:
+        session.wait()
+        answered = session.fire(scenario, count)
+        _follow(session, timeline, answered, count, progress or _silent)
+    finally:
+        session.stop()
+    return Run(
+        scenario, count, threads, timeline, session.environment, session.vitals(), tuple(session.blind)
+    )
+
+
+def _silent(_: str) -> None:
+    """No progress is wanted."""
+
+
+def show_progress(text: str) -> None:
+    """Progress on standard error, on one line that is gone when it is over."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+def _follow(
+    session: Session, timeline: Timeline, answered: Future[Any], count: int, progress: Progress
+) -> None:
+    """Feed the timeline until every answer is there, and the server has said all about it."""
+    began = time.monotonic()
+    while not answered.done():
+        wait([answered], timeout=0.1)
+        timeline.feed(session.drain())
+        waited = time.monotonic() - began
+        if waited > _PATIENCE:
+            done = sum(1 for request in timeline.requests.values() if request.done is not None)
+            progress(f"{done} of {count} answered, {waited:.0f} s")
+    progress("")
+    answered.result()
+    until = time.monotonic() + _SETTLE
+    while True:
+        timeline.feed(session.drain_all())
+        if not timeline.live or time.monotonic() > until:
+            break
+        time.sleep(0.02)
+    time.sleep(_JUDGEMENT)
+    timeline.feed(session.drain_all())
