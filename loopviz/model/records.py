@@ -78,16 +78,16 @@ class Request:
     thread: int = 0
     where: Where | None = None
     ready_at: int = 0
-    """When the timer that it awaits is due; 0 for none."""
+    """When the first timer that one of its tasks awaits is due; 0 for none."""
 
     def open_segments(self, now: int) -> Iterator[Segment]:
         """The segment that it is in, up to `now`: two if a timer has come due meanwhile."""
         if self.state is None or now <= self.since:
             return
         due = self.ready_at
-        if self.state is State.AWAITING and due and due < now:
+        if self.state in (State.AWAITING, State.TOKEN_WAIT) and due and due < now:
             if due > self.since:
-                yield Segment(State.AWAITING, self.since, due, 0, self.where)
+                yield Segment(self.state, self.since, due, 0, self.where)
             yield Segment(State.READY, max(due, self.since), now)
         else:
             yield Segment(self.state, self.since, now, self.thread, self.where)

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Any
 
 from loopviz import events as ev
 from loopviz.events import Event
 from loopviz.model.load import BIN, Load
-from loopviz.model.records import Block, Lane, Request, Segment, Span, Tokens, Where
+from loopviz.model.records import MAX_SEGMENTS, Block, Lane, Request, Segment, Span, Tokens, Where
 from loopviz.model.states import SUFFERING, State
 
 __all__ = ["BLOCK_THRESHOLD", "RETENTION", "Timeline"]
@@ -31,6 +30,8 @@ MAX_ENDED = 5_000
 """How many requests that have ended are kept."""
 MAX_OPEN = 50_000
 """How many tasks and calls are followed at once; events may be lost, so their ends may be."""
+LAG = 100_000
+"""Iterations shorter than this delay nobody (ns)."""
 COMPUTES = 0.05
 """The loop's thread computes if it uses more than this part of a core, and else it sleeps."""
 
@@ -105,8 +106,8 @@ class Timeline:
         """The most tokens borrowed at once."""
         self.idle = 0
         """Time that the loop has slept in its selector (ns)."""
-        self.max_lag = 0
-        """The longest iteration: how late a callback can have come (ns)."""
+        self.lags: deque[tuple[int, int]] = deque(maxlen=20_000)
+        """Iterations longer than `LAG`: when they ended, and how long they were (ns)."""
         self.events = 0
         self.last = 0
         """The time of the newest event."""
@@ -117,10 +118,10 @@ class Timeline:
         self._calls: dict[int, _Call] = {}
         self._task = 0  # whose step it is
         self._since = 0  # since when the loop has been at what it is at; 0: not known
+        self._turned = 0  # when it last turned to something else
         self._idle = False
         self._iteration = 0
         self._held: Block | None = None
-        self._cpu_before: tuple[int, int] | None = None
         self._handlers: dict[str, Callable[..., None]] = {
             ev.SENT: self._sent,
             ev.RECEIVED: self._received,
@@ -165,9 +166,12 @@ class Timeline:
 
     def victims(self, block: Block, now: int) -> list[int]:
         """The requests that could have run while `block` held the loop, up to `now`."""
-        if block.end is not None and block.end <= now:
+        if block.end is None:
+            return self._victims(block.request, block.start, now)
+        if block.end <= now:
             return block.victims
-        return self._victims(block.request, block.start, now)
+        known = [self.requests[number] for number in block.victims if number in self.requests]
+        return [request.id for request in known if _suffered(request, block.start, now)]
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed at `now`; 0 for none. Exact only for the present."""
@@ -186,6 +190,34 @@ class Timeline:
             held = self._held
             yield Span(self._since, now, self._owner(), held.where if held else None)
         yield from reversed(self.loop.spans)
+
+    def alive_at(self, now: int) -> list[Request]:
+        """The requests that were sent, and not yet answered, at `now`."""
+        alive = [life.request for life in self._lives.values()]
+        for number in reversed(self._ended):
+            request = self.requests.get(number)
+            if request is None or request.since <= now:
+                break
+            alive.append(request)
+        return [r for r in alive if r.start <= now and (r.done is None or r.done > now)]
+
+    def busy(self, start: int, end: int) -> int:
+        """How long the loop was busy between `start` and `end` (ns)."""
+        total = self.load.busy(start, end)
+        for span in self.loop_spans(end):
+            if span.end <= start:
+                break
+            total += max(0, min(span.end, end) - max(span.start, start))
+        return total
+
+    def lag_since(self, start: int) -> int:
+        """The longest iteration that ended after `start` (ns): how late a callback can have come."""
+        return max((length for end, length in self.lags if end > start), default=0)
+
+    @property
+    def sees_iterations(self) -> bool:
+        """Whether the loop's iterations, and so its idle time, can be seen."""
+        return self._iteration > 0
 
     @property
     def live(self) -> int:
@@ -208,7 +240,7 @@ class Timeline:
             handler = handlers.get(event[1])
             if handler is not None:
                 self.events += 1
-                self.last = event[0]
+                self.last = max(self.last, event[0])
                 handler(event[0], *event[2:])
 
     def prune(self, now: int) -> None:
@@ -222,9 +254,13 @@ class Timeline:
                 lane.spans.popleft()
         while self.blocks and (self.blocks[0].end or now) < horizon:
             self.blocks.popleft()
+        for life in list(islice(self._lives.values(), max(0, len(self._lives) - MAX_OPEN))):
+            life.request.error = life.request.error or "its end was never seen"
+            self._finish(life.request, life.request.since)
+            self._bury(life, life.request.since)
         for table in (self._tasks, self._calls):
             for number in list(islice(table, max(0, len(table) - MAX_OPEN))):
-                del table[number]  # type: ignore[attr-defined]
+                del table[number]
 
     def _over_before(self, number: int, horizon: int) -> bool:
         request = self.requests.get(number)
@@ -238,27 +274,36 @@ class Timeline:
         self.requests[number] = request
         return life
 
+    def _revive(self, request: Request) -> _Life:
+        """Its client gave up before the server read it: what the server does now is after the end."""
+        self._ended.remove(request.id)
+        request.state, request.ended = State.QUEUED, False
+        life = self._lives[request.id] = _Life(request)
+        return life
+
     def _sent(self, t: int, number: int, method: str, path: str) -> None:
-        life = self._lives.get(number)
-        if life is None:
+        request = self.requests.get(number)
+        if request is None:
             self._begin(number, method, path, t, own=True)
             return
-        request = life.request
         request.own = True
-        if t < request.start:
+        if t < request.start and len(request.segments) < MAX_SEGMENTS:
             request.segments.appendleft(Segment(State.QUEUED, t, request.start))
             request.totals[State.QUEUED] += request.start - t
             request.start = t
 
     def _read(self, t: int, number: int, method: str, path: str, arrived: int) -> None:
         life = self._lives.get(number)
+        if life is None and (request := self.requests.get(number)) is not None:
+            life = self._revive(request)
         if life is None:
             start = min(arrived or t, t)
             life = self._begin(number, method, path, start, own=False)
             for block in reversed(self.blocks):
                 if block.end is None or block.end <= start:
                     break
-                block.victims.append(number)
+                if block.request != number:
+                    block.victims.append(number)
         self._go(life.request, State.READY, t)
 
     def _status(self, t: int, number: int, status: int) -> None:
@@ -273,6 +318,8 @@ class Timeline:
         if (life := self._lives.get(number)) is not None and life.request.done is None:
             self._mature(life, t)
             self._finish(life.request, t)
+            if not life.tasks:  # its tasks were lost, so no end of theirs will come
+                self._bury(life, t)
 
     def _received(self, t: int, number: int, status: int | None, error: str | None) -> None:
         request = self.requests.get(number)
@@ -290,6 +337,8 @@ class Timeline:
 
     def _finish(self, request: Request, t: int) -> None:
         """The response is out: what follows is after it."""
+        if request.done is not None:
+            return
         state, thread, where = request.state, request.thread, request.where
         self._close(request, t)
         request.done = request.since
@@ -314,7 +363,13 @@ class Timeline:
         request.since = t
 
     def _go(
-        self, request: Request, state: State, t: int, thread: int = 0, where: Where | None = None, due: int = 0
+        self,
+        request: Request,
+        state: State,
+        t: int,
+        thread: int = 0,
+        where: Where | None = None,
+        due: int = 0,
     ) -> None:
         if request.state is None:
             return
@@ -328,10 +383,14 @@ class Timeline:
     # -- tasks ---------------------------------------------------------------------------------
 
     def _task_made(self, t: int, number: int, parent: int, request: int, name: str) -> None:
+        known = self._tasks.get(number)
+        if known is not None and known.request:
+            return
         task = self._tasks[number] = _Task(number, request)
         life = self._lives.get(request)
         if life is None:
             return
+        self._mature(life, t)
         if not life.root:
             life.root = number
         life.tasks[number] = task
@@ -373,7 +432,7 @@ class Timeline:
         elif doing[_Doing.READY]:
             self._go(request, State.READY, t)
         elif doing[_Doing.TOKEN_WAIT]:
-            self._go(request, State.TOKEN_WAIT, t)
+            self._go(request, State.TOKEN_WAIT, t, due=self._next_due(life))
         elif doing[_Doing.SUSPENDED]:
             self._go(request, State.AWAITING, t, due=self._next_due(life))
 
@@ -398,9 +457,13 @@ class Timeline:
         task = self._known(number)
         task.wants_token = False
         task.awaits_call = 0
-        if task.doing is _Doing.RUNNING:
+        self._ready(task, t)
+
+    def _ready(self, task: _Task, t: int) -> None:
+        """It can go on: now, or when its step ends (an eager task's first step has no beginning)."""
+        if task.doing in (_Doing.RUNNING, _Doing.READY):
             task.woken = True
-        elif task.doing is not _Doing.READY:
+        else:
             self._set(task, _Doing.READY, t)
 
     def _step(self, t: int, number: int) -> None:
@@ -413,20 +476,21 @@ class Timeline:
 
     def _yield(self, t: int, number: int, awaited: str, due: int) -> None:
         task = self._known(number)
-        self._stretch(t, 0)
+        if number == self._task:  # an eager task's first step is a part of its parent's
+            self._stretch(t, 0)
         task.due = due
         if task.woken or not awaited or (due and due <= t):
             doing = _Doing.READY
-        elif task.wants_token or task.submitted:
+        elif not due and (task.wants_token or task.submitted):
             doing = _Doing.TOKEN_WAIT
         else:
             doing = _Doing.SUSPENDED
         self._set(task, doing, t)
 
     def _end(self, t: int, number: int) -> None:
-        task = self._tasks.pop(number, None)
         if number == self._task:
             self._stretch(t, 0)
+        task = self._tasks.pop(number, None)
         if task is None:
             return
         life = self._lives.get(task.request)
@@ -485,8 +549,8 @@ class Timeline:
         call = self._calls.pop(number, None)
         if call is None:
             return
-        lane = self._lane(call.thread)
-        if lane.open is not None:
+        lane = self.workers.get(call.thread)  # none if its beginning was lost
+        if lane is not None and lane.open is not None:
             lane.spans.append(lane.open._replace(end=max(t, lane.open.start), where=call.where))
             lane.busy += max(0, t - lane.open.start)
             lane.open = None
@@ -495,12 +559,11 @@ class Timeline:
             self._mature(life, t)
             life.calls.pop(number, None)
         task = self._tasks.get(call.task)
+        if task is not None and not call.thread:
+            task.submitted -= 1
         if task is not None and task.awaits_call == number:
             task.awaits_call = 0
-            if task.doing is _Doing.RUNNING:  # back before its step has ended
-                task.woken = True
-            elif task.doing is not _Doing.READY:
-                self._set(task, _Doing.READY, t)
+            self._ready(task, t)
         if life is not None:
             self._refresh(life, t)
 
@@ -534,8 +597,8 @@ class Timeline:
     def _stretch(self, t: int, task: int) -> None:
         """The loop turns to something else: a step of `task`, or callbacks (0)."""
         start, owner = self._since, self._owner()
+        t = self._turned = max(t, self._turned)
         if start and not self._idle:
-            t = max(t, start)
             length = t - start
             self.loop.busy += length
             if length > BIN:
@@ -558,25 +621,18 @@ class Timeline:
         self.blocks.append(block)
 
     def _victims(self, owner: int, start: int, now: int) -> list[int]:
-        found = []
-        for number, life in self._lives.items():
-            if number == owner:
-                continue
-            for segment in life.request.newest_first(now):
-                if segment.end <= start:
-                    break
-                if segment.state in SUFFERING and segment.start < now:
-                    found.append(number)
-                    break
-        return found
+        lives = self._lives.items()
+        return [n for n, life in lives if n != owner and _suffered(life.request, start, now)]
 
     def _idles(self, t: int) -> None:
         self._stretch(t, 0)
         self._lag(t)
         self._idle = True
+        self._since = self._turned
 
     def _iterates(self, t: int) -> None:
         if self._idle:
+            t = self._turned = max(t, self._turned)
             self.idle += t - self._since
             self._since = t
             self._idle = False
@@ -588,11 +644,13 @@ class Timeline:
 
     def _lag(self, t: int) -> None:
         if self._iteration:
-            self.max_lag = max(self.max_lag, t - self._iteration)
+            length = t - self._iteration
+            if length > LAG:
+                self.lags.append((t, length))
 
     def _holds(self, t: int, task: int, since: int, file: str, line: int, function: str, calls: str) -> None:
         where = Where(file, line, function, calls)
-        if task and self._known(task).doing is not _Doing.RUNNING and since >= self._since:
+        if task and self._known(task).doing is not _Doing.RUNNING and since >= self._turned:
             self._step(since, task)  # an eager task's first step is told only when it ends
         if self._idle or task != self._task or not self._since:
             return
@@ -637,8 +695,8 @@ class Timeline:
         if call is None:
             return
         call.where = Where(file, line, function)
-        lane = self._lane(call.thread)
-        if lane.open is not None:
+        lane = self.workers.get(call.thread)
+        if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)
         life = self._lives.get(call.request)
         if life is not None and life.request.state is State.IN_THREAD and life.request.thread == call.thread:
@@ -652,3 +710,13 @@ class Timeline:
         life = self._lives.get(task.request)
         if life is not None and life.request.state in (State.AWAITING, State.TOKEN_WAIT):
             life.request.where = task.where
+
+
+def _suffered(request: Request, start: int, now: int) -> bool:
+    """Whether it could have run between `start` and `now`, were the loop free."""
+    for segment in request.newest_first(now):
+        if segment.end <= start:
+            break
+        if segment.state in SUFFERING and segment.start < now:
+            return True
+    return False
