@@ -1,0 +1,158 @@
+"""Event streams by hand: a function for each kind, with times in milliseconds since a moment long ago."""
+
+# ruff: noqa: D103  # each function makes the event of its name; loopviz.events says what it means
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from loopviz import events as ev
+from loopviz.events import Event
+from loopviz.model import Segment, Timeline
+
+MS = 1_000_000
+ZERO = 50_000_000_000_000
+"""What the tests call 0 ms: a clock never starts at 0."""
+
+
+def ns(ms: float) -> int:
+    """The clock's reading at `ms` of the tests."""
+    return ZERO + round(ms * MS)
+
+
+def ms(t: int) -> float:
+    """The tests' time of a clock's reading."""
+    return (t - ZERO) / MS
+
+
+def sent(at: float, request: int = 1) -> Event:
+    return (ns(at), ev.SENT, request, "GET", "/")
+
+
+def received(at: float, request: int = 1, status: int | None = 200, error: str | None = None) -> Event:
+    return (ns(at), ev.RECEIVED, request, status, error)
+
+
+def read(at: float, request: int = 1, task: int = 1, arrived: float | None = None) -> Event:
+    return (ns(at), ev.READ, request, "GET", "/", 0 if arrived is None else ns(arrived))
+
+
+def status(at: float, code: int, request: int = 1) -> Event:
+    return (ns(at), ev.STATUS, request, code)
+
+
+def raised(at: float, name: str, message: str = "", request: int = 1) -> Event:
+    return (ns(at), ev.RAISED, request, name, message)
+
+
+def responded(at: float, request: int = 1) -> Event:
+    return (ns(at), ev.RESPONDED, request)
+
+
+def made(at: float, task: int = 1, request: int = 1, parent: int = 0) -> Event:
+    return (ns(at), ev.TASK, task, parent, request, "work")
+
+
+def wake(at: float, task: int = 1) -> Event:
+    return (ns(at), ev.WAKE, task)
+
+
+def step(at: float, task: int = 1) -> Event:
+    return (ns(at), ev.STEP, task)
+
+
+def suspend(at: float, task: int = 1, awaited: str = "Future", due: float | None = None) -> Event:
+    return (ns(at), ev.YIELD, task, awaited, 0 if due is None else ns(due))
+
+
+def end(at: float, task: int = 1) -> Event:
+    return (ns(at), ev.END, task)
+
+
+def token_wait(at: float, task: int = 1) -> Event:
+    return (ns(at), ev.TOKEN_WAIT, task)
+
+
+def tokens(at: float, total: int, borrowed: int, waiting: int) -> Event:
+    return (ns(at), ev.TOKENS, total, borrowed, waiting)
+
+
+def submit(at: float, call: int = 1, task: int = 1, request: int = 1) -> Event:
+    return (ns(at), ev.SUBMIT, call, task, request)
+
+
+def call(at: float, number: int = 1, task: int = 1, request: int = 1, thread: int = 2) -> Event:
+    return (ns(at), ev.CALL, number, task, request, thread, "app.py", 7, "work")
+
+
+def returns(at: float, number: int = 1) -> Event:
+    return (ns(at), ev.RETURN, number)
+
+
+def thread(at: float, number: int, role: str = "worker") -> Event:
+    return (ns(at), ev.THREAD, number, role)
+
+
+def cpu(at: float, number: int, used: float) -> Event:
+    """A thread's CPU clock; `used` in milliseconds."""
+    return (ns(at), ev.CPU, number, round(used * MS))
+
+
+def idle(at: float) -> Event:
+    return (ns(at), ev.IDLE)
+
+
+def iteration(at: float) -> Event:
+    return (ns(at), ev.ITERATION)
+
+
+def holds(at: float, task: int = 1, since: float = 0, line: int = 14, calls: str = "") -> Event:
+    return (ns(at), ev.HOLDS, task, ns(since), "app.py", line, "handler", calls)
+
+
+def executes(at: float, number: int = 1, line: int = 8) -> Event:
+    return (ns(at), ev.EXECUTES, number, "app.py", line, "work")
+
+
+def awaits(at: float, task: int = 1, line: int = 21) -> Event:
+    return (ns(at), ev.AWAITS, task, "app.py", line, "handler")
+
+
+def accepted(request: int = 1, task: int = 1, at: float = 0) -> list[Event]:
+    """An own request that is sent at `at`, read 1 ms later, and begins to run 2 ms later."""
+    return [
+        sent(at, request),
+        iteration(at + 0.5),
+        read(at + 1, request, task),
+        made(at + 1, task, request),
+        step(at + 2, task),
+    ]
+
+
+def timeline(*events: Event | Iterable[Event], threshold: float = 100) -> Timeline:
+    """A timeline that has been fed `events`, lists of events among them."""
+    line = Timeline(threshold=round(threshold * MS))
+    feed(line, *events)
+    return line
+
+
+def feed(line: Timeline, *events: Event | Iterable[Event]) -> None:
+    """Feed more events, lists of events among them."""
+    for event in events:
+        line.feed([event] if isinstance(event, tuple) else event)
+
+
+def shape(segments: Iterable[Segment]) -> list[tuple[str, float, float]]:
+    """State, start and end (ms) of each segment."""
+    return [(s.state.value, ms(s.start), ms(s.end)) for s in segments]
+
+
+def merged(segments: Iterable[Segment]) -> list[tuple[str, int, int]]:
+    """State, start and end (ns), neighbours of the same state as one."""
+    found: list[tuple[str, int, int]] = []
+    for segment in segments:
+        state, start, stop = segment.state.value, segment.start, segment.end
+        if found and found[-1][0] == state and found[-1][2] == start:
+            start = found.pop()[1]
+        found.append((state, start, stop))
+    return found

@@ -1,0 +1,569 @@
+"""The conservation law, for any stream of events; the truth, for any valid one."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count, pairwise
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopviz import events as ev
+from loopviz.buffer import Reorder
+from loopviz.events import Event
+from loopviz.model import SUFFERING, Request, State, Timeline
+from tests.streams import MS, ZERO, merged
+
+PRECEDENCE = [
+    State.RUNNING,
+    State.IN_THREAD,
+    State.READY,
+    State.TOKEN_WAIT,
+    State.AWAITING,
+]
+"""The state of a request is the first of these that one of its tasks and calls is in."""
+
+
+# -- any stream --------------------------------------------------------------------------------
+
+_number = st.integers(0, 4)
+_request = st.integers(1, 4)  # 0 stands for none
+_time = st.integers(ZERO, ZERO + 400 * MS) | st.integers(ZERO, ZERO + 40)
+_moment = st.just(0) | _time
+_text = st.sampled_from(["", "a", "b"])
+_line = (_text, st.integers(0, 3), _text)
+_FIELDS: dict[str, tuple[st.SearchStrategy, ...]] = {
+    ev.SENT: (_request, _text, _text),
+    ev.RECEIVED: (_number, st.none() | st.just(200), st.none() | _text),
+    ev.READ: (_request, _text, _text, _moment),
+    ev.STATUS: (_number, st.just(200)),
+    ev.RAISED: (_number, _text, _text),
+    ev.RESPONDED: (_number,),
+    ev.TASK: (_number, _number, _number, _text),
+    ev.WAKE: (_number,),
+    ev.STEP: (_number,),
+    ev.YIELD: (_number, _text, _moment),
+    ev.END: (_number,),
+    ev.TOKEN_WAIT: (_number,),
+    ev.TOKENS: (st.integers(-1, 4), _number, _number),
+    ev.SUBMIT: (_number, _number, _number),
+    ev.CALL: (_number, _number, _number, _number, *_line),
+    ev.RETURN: (_number,),
+    ev.THREAD: (_number, st.sampled_from(["loop", "worker"])),
+    ev.CPU: (_number, st.integers(0, 400 * MS)),
+    ev.IDLE: (),
+    ev.ITERATION: (),
+    ev.HOLDS: (_number, _moment, *_line, _text),
+    ev.EXECUTES: (_number, *_line),
+    ev.AWAITS: (_number, *_line),
+}
+_event = st.one_of([st.tuples(_time, st.just(kind), *fields) for kind, fields in _FIELDS.items()])
+_stream = st.lists(_event, max_size=80)
+
+
+@st.composite
+def _plausible(draw: st.DrawFn) -> list[Event]:
+    """Whole lives, out of which events are lost, and into which others come, moved or twice."""
+    events = simulate(Random(draw(st.integers(0, 1 << 32)))).events
+    for _ in range(draw(st.integers(0, 12))):
+        i = draw(st.integers(0, len(events) - 1))
+        change = draw(st.sampled_from(["lose", "twice", "move", "add"]))
+        if change == "lose" and len(events) > 1:
+            del events[i]
+        elif change == "twice":
+            events.insert(draw(st.integers(0, len(events))), events[i])
+        elif change == "move":
+            events[i] = (events[i][0] + draw(st.integers(-50 * MS, 50 * MS)), *events[i][1:])
+        else:
+            events.insert(i, draw(_event))
+    return events
+
+
+def check_conservation(request: Request, now: int) -> None:
+    """A request's segments touch each other, and their durations add up to its latency."""
+    segments, after = list(request.segments), list(request.after)
+    for segment in (*segments, *after):
+        assert segment.start < segment.end
+    for one, next_one in pairwise((*segments, *after)):
+        assert one.end == next_one.start
+    if segments:
+        assert segments[0].start == request.start
+    closed = (request.since if request.done is None else request.done) - request.start
+    assert sum(s.end - s.start for s in segments) == closed
+    assert sum(request.totals.values()) == closed
+    for state, total in request.totals.items():
+        assert total == sum(s.end - s.start for s in segments if s.state is state)
+    if request.ended:
+        assert request.state is None
+        assert request.done is not None
+    history = request.history(now)
+    for one, next_one in pairwise(history):
+        assert one.end == next_one.start
+    last = request.since if request.state is None else now
+    if min(now, last) > request.start:
+        assert history[0].start == request.start
+        assert history[-1].end == min(now, last)
+    else:
+        assert history == []
+    if request.done is not None and request.done <= now:
+        assert request.latency(now) == closed
+
+
+def look_at_everything(line: Timeline, now: int) -> None:
+    """Ask what views ask, and check what must hold whatever was told."""
+    for request in line.requests.values():
+        check_conservation(request, now)
+        found = request.state_at(now)
+        assert found is None or found.start < now <= found.end
+        newest = list(request.newest_first(now))
+        assert all(a.start == b.end for a, b in pairwise(newest))
+    for one, next_one in pairwise(line.loop.spans):
+        assert one.end <= next_one.start
+    for one, next_one in pairwise(line.blocks):
+        assert one.end is not None
+        assert one.end <= next_one.start
+    block = line.block_at(now)
+    if block is not None:
+        assert block.start <= now - line.threshold
+        assert len(set(line.victims(block, now))) == len(line.victims(block, now))
+        assert block.request == 0 or block.request not in line.victims(block, now)
+    for lane in (line.loop, *line.workers.values()):
+        lane.busy_at(now)
+        lane.cpu_share(now)
+        assert lane.busy >= 0
+        assert lane.cpu >= 0
+        assert all(span.start <= span.end for span in lane.newest_first(now))
+    assert line.idle >= 0
+    assert all(count >= 0 for life in line._lives.values() for count in life.doing)
+    assert all(sum(life.doing) == len(life.tasks) for life in line._lives.values())
+    line.tokens_at(now)
+    line.running_at(now)
+    line.alive_at(now)
+    assert all(span.start <= span.end for span in line.loop_spans(now))
+    assert 0 <= line.live <= len(line.requests)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(_stream, st.lists(_time, max_size=3))
+def test_no_stream_breaks_the_conservation_law(events, moments):
+    """Whatever is told, in whatever order, nothing raises and the states add up."""
+    line = Timeline(threshold=20 * MS)
+    for event in events:
+        line.feed([event])
+        look_at_everything(line, event[0])
+    for now in (*moments, line.last, line.last + 900 * MS):
+        look_at_everything(line, now)
+
+
+@settings(max_examples=250, deadline=None)
+@given(_plausible(), st.lists(st.integers(-5 * MS, 2_000 * MS), max_size=3))
+def test_no_damaged_stream_breaks_the_conservation_law(events, moments):
+    """Real lives with holes, repetitions and strangers among them still add up."""
+    line = Timeline(threshold=20 * MS)
+    line.feed(events)
+    for now in (*(ZERO + m for m in moments), line.last, line.last + 900 * MS):
+        look_at_everything(line, now)
+
+
+@settings(max_examples=250, deadline=None)
+@given(_stream, _stream, st.booleans(), _time)
+def test_letting_go_in_the_middle_breaks_nothing(before, after, forget, now):
+    """After old requests have been let go, the rest still adds up."""
+    line = Timeline(threshold=20 * MS, retention=50 * MS)
+    line.feed(before)
+    if forget:
+        line.forget()
+    line.prune(now)
+    assert len(line.requests) >= line.live
+    line.feed(after)
+    look_at_everything(line, line.last)
+
+
+# -- a simulated server ------------------------------------------------------------------------
+
+
+@dataclass
+class Actor:
+    """A task, or a call in a thread, and the states it truly was in."""
+
+    number: int
+    request: int
+    program: list[tuple] = field(default_factory=list)
+    truth: list[tuple[State, int, int]] = field(default_factory=list)
+    state: State | None = State.READY
+    since: int = 0
+    due: int = 0
+    """Of a sleeping task: its state is READY from then on."""
+    children: list[Actor] = field(default_factory=list)
+    parent: Actor | None = None
+    call: Call | None = None
+    got_token: bool = False
+
+    @property
+    def gathers(self) -> bool:
+        """Whether it awaits its children."""
+        return self.state is State.AWAITING and self.program[:1] == [("gather",)]
+
+    def turn(self, state: State | None, t: int) -> None:
+        """Be in `state` from `t` on."""
+        if self.state is State.AWAITING and self.due and self.due < t:
+            ready = max(self.since, self.due)
+            self.truth.append((State.AWAITING, self.since, ready))
+            self.truth.append((State.READY, ready, t))
+        elif self.state is not None:
+            self.truth.append((self.state, self.since, t))
+        self.state, self.since, self.due = state, t, 0
+
+
+@dataclass
+class Call:
+    """A call in a worker thread."""
+
+    begins: int
+    returns: int
+
+
+@dataclass
+class Story:
+    """What a simulated server told, and what truly happened."""
+
+    events: list[Event]
+    lives: dict[int, tuple[int, int, int, int, list[Actor]]]
+    """Start, read, done and end of each request, and its actors."""
+    foreign: set[int]
+    stretches: list[tuple[int, int, int]]
+    """Start and end of each stretch of the loop, and the request whose step it was (0: callbacks)."""
+
+    def timeline_of(self, request: int) -> list[tuple[str, int, int]]:
+        """State, start and end of the request's true segments, cut where the response was out."""
+        start, read, done, over, actors = self.lives[request]
+        edges = {read, done, over} | {e for a in actors for _, s, f in a.truth for e in (s, f)}
+        found = [("queued", start, read)] if read > start else []
+        for one, next_one in pairwise(sorted(e for e in edges if read <= e <= over)):
+            states = {state for a in actors for state, s, f in a.truth if s <= one and next_one <= f}
+            state = next(state for state in PRECEDENCE if state in states).value
+            if found and found[-1][0] == state and one != done:
+                one = found.pop()[1]  # noqa: PLW2901
+            found.append((state, one, next_one))
+        return found
+
+    def clipped(self, request: int, now: int) -> list[tuple[str, int, int]]:
+        """The true history at `now`, the response's cut left out."""
+        found: list[tuple[str, int, int]] = []
+        for state, start, end in self.timeline_of(request):
+            if start >= now:
+                break
+            if found and found[-1][0] == state:
+                start = found.pop()[1]  # noqa: PLW2901
+            found.append((state, start, min(end, now)))
+        return found
+
+    def victims(self, start: int, end: int, owner: int) -> set[int]:
+        """The requests that truly could have run between `start` and `end`."""
+        suffering = {state.value for state in SUFFERING}
+        return {
+            number
+            for number in self.lives
+            if number != owner
+            and any(state in suffering and s < end and f > start for state, s, f in self.timeline_of(number))
+        }
+
+
+class Server:
+    """A server's loop in miniature: iterations, timers, tokens and threads, all times its own.
+
+    The loop's times are even and everybody else's odd, so that no two events of different threads
+    happen at the same time, and a shuffled stream has one right order.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.t = ZERO
+        self.events: list[Event] = []
+        self.ready: deque[Actor] = deque()
+        self.sleeping: list[tuple[int, int, Actor]] = []
+        self.returning: list[tuple[int, int, Actor]] = []
+        self.tokens = random.randint(1, 3)
+        self.queue: deque[Actor] = deque()
+        self.tasks, self.calls = count(1), count(1)
+        self.lives: dict[int, list] = {}
+        self.stretches: list[tuple[int, int, int]] = []
+        self.turned = 0
+        self.owner = 0
+        self.soon: list[Actor] = []
+
+    def tick(self, longest: int = 40_000) -> int:
+        """Let time pass on the loop; the new time."""
+        self.t += 2 * self.random.randint(1, longest // 2)
+        return self.t
+
+    def emit(self, kind: str, *fields: object) -> int:
+        """Tell an event of the loop's thread; its time."""
+        self.events.append((self.tick(), kind, *fields))
+        return self.t
+
+    def elsewhere(self, delay: int) -> int:
+        """A time of another thread."""
+        return self.t + 2 * self.random.randint(0, delay // 2) + 1
+
+    def turn(self, owner: int) -> None:
+        """The loop turns to a step of request `owner` now, to callbacks (0), or to sleep (-1)."""
+        if self.turned and self.owner >= 0:
+            self.stretches.append((self.turned, self.t, self.owner))
+        self.turned, self.owner = self.t, owner
+
+    def program(self, depth: int) -> list[tuple]:
+        """A random program for a task."""
+        random = self.random
+        ops: list[tuple] = []
+        for _ in range(random.randint(0, 4)):
+            op = random.choice(["run", "run", "sleep", "give way", "thread", "executor", "children"])
+            if op == "children" and depth < 2:
+                ops.append((op, [self.program(depth + 1) for _ in range(random.randint(1, 3))]))
+                if random.random() < 0.7:
+                    ops.append(("gather",))
+            elif op != "children":
+                ops.append((op, random.choice([1_000, 300_000, 30 * MS])))
+        if depth == 0 and random.random() < 0.9:
+            ops.insert(random.randint(0, len(ops)), ("respond",))
+        return ops
+
+    def serve(self) -> Story:
+        """Serve random requests until all of them have ended."""
+        random = self.random
+        arrivals = sorted(
+            (ZERO + 2 * random.randint(0, 40 * MS) + 1, number)
+            for number in range(1, random.randint(1, 5) + 1)
+        )
+        foreign = {number for _, number in arrivals if random.random() < 0.4}
+        for at, number in arrivals:
+            if number not in foreign:
+                self.events.append((at, ev.SENT, number, "GET", "/"))
+        waiting = deque(arrivals)
+        while waiting or self.ready or self.soon or self.sleeping or self.returning or self.queue:
+            self.ready.extend(self.soon)
+            self.soon.clear()
+            if not self.ready:
+                self.emit(ev.IDLE)
+                self.turn(-1)
+                coming = [q[0][0] for q in (waiting, self.sleeping, self.returning) if q]
+                self.t = max(self.t, min(coming) // 2 * 2 + 2)
+            self.emit(ev.ITERATION)
+            self.turn(0)
+            now = self.t
+            while waiting and waiting[0][0] < now:
+                at, number = waiting.popleft()
+                self.emit(ev.READ, number, "GET", "/", at if number in foreign else 0)
+                self.lives[number] = [at, self.t, 0, 0, []]
+                self.spawn(number, self.program(0), None)
+            for heap in (self.sleeping, self.returning):
+                while heap and heap[0][0] <= now:
+                    task = heappop(heap)[2]
+                    self.emit(ev.WAKE, task.number)
+                    self.ready.append(task)
+                    if heap is self.sleeping:
+                        task.turn(State.READY, max(task.due, task.since))
+            for _ in range(len(self.ready)):
+                self.step(self.ready.popleft())
+        self.emit(ev.IDLE)
+        self.turn(-1)
+        self.events.sort(key=lambda event: event[0])
+        lives = {number: tuple(life) for number, life in self.lives.items()}
+        return Story(self.events, lives, foreign, self.stretches)
+
+    def spawn(self, request: int, program: list[tuple], parent: Actor | None) -> Actor:
+        """Make a task, scheduled for the next iteration."""
+        task = Actor(next(self.tasks), request, program, parent=parent)
+        task.since = self.emit(ev.TASK, task.number, parent.number if parent else 0, request, "work")
+        if parent is None:
+            task.since = self.lives[request][1]  # ready since it was read
+            task.program.append(("root",))
+        self.lives[request][4].append(task)
+        self.soon.append(task)
+        return task
+
+    def step(self, task: Actor) -> None:
+        """One step: operations until one of them suspends the task."""
+        self.emit(ev.STEP, task.number)
+        self.turn(task.request)
+        task.turn(State.RUNNING, self.t)
+        self.tick()
+        if task.call is not None and task.call.returns < self.t:
+            self.release(task)
+        while task.program:
+            if self.operate(task):
+                return
+        life = self.lives[task.request]
+        self.emit(ev.END, task.number)
+        self.turn(0)
+        task.turn(None, self.t)
+        life[3] = self.t
+        parent = task.parent
+        if parent is None:
+            life[2] = life[2] or self.t
+        elif parent.gathers and all(child.state is None for child in parent.children):
+            parent.program.pop(0)
+            parent.turn(State.READY, self.emit(ev.WAKE, parent.number))
+            self.soon.append(parent)
+
+    def operate(self, task: Actor) -> bool:  # noqa: C901, PLR0911 - a small interpreter
+        """Do the task's next operation; whether it has suspended the task."""
+        op, *rest = task.program[0]
+        if op == "gather":
+            if all(child.state is None for child in task.children):
+                task.program.pop(0)
+                return False
+            return self.suspend(task, State.AWAITING)
+        if op == "thread" and not task.got_token:
+            if not self.tokens:
+                self.emit(ev.TOKEN_WAIT, task.number)
+                self.queue.append(task)
+                return self.suspend(task, State.TOKEN_WAIT)
+            self.tokens -= 1
+        task.program.pop(0)
+        if op == "run":
+            self.tick(rest[0])
+        elif op == "respond":
+            self.lives[task.request][2] = self.emit(ev.RESPONDED, task.request)
+        elif op == "children":
+            for program in rest[0]:
+                task.children.append(self.spawn(task.request, program, task))
+        elif op == "sleep":
+            due = self.t + self.random.randint(0, rest[0])
+            self.suspend(task, State.AWAITING, due)
+            heappush(self.sleeping, (due, task.number, task))
+            return True
+        elif op == "give way":
+            self.soon.append(task)
+            if self.random.random() < 0.5:
+                self.emit(ev.WAKE, task.number)
+                return self.suspend(task, State.READY)
+            return self.suspend(task, State.READY, awaited="")
+        elif op in ("thread", "executor"):
+            task.got_token = op == "thread"
+            self.work(task, rest[0], submitted=op == "executor")
+            return True
+        return False
+
+    def work(self, task: Actor, longest: int, *, submitted: bool) -> None:
+        """Call a worker thread and await its return."""
+        number = next(self.calls)
+        if submitted:
+            self.emit(ev.SUBMIT, number, task.number, task.request)
+        begins = self.elsewhere(longest)
+        returns = begins + 2 * self.random.randint(1, longest)
+        task.call = Call(begins, returns)
+        # No two calls share a thread, so that no span hides another.
+        self.events.append((begins, ev.CALL, number, task.number, task.request, 100 + number, "f", 1, "g"))
+        self.events.append((returns, ev.RETURN, number))
+        self.lives[task.request][4].append(
+            Actor(number, task.request, truth=[(State.IN_THREAD, begins, returns)], state=None)
+        )
+        self.tick(longest if self.random.random() < 0.3 else 1_000)
+        self.suspend(task, State.TOKEN_WAIT if submitted else State.AWAITING)
+        if begins > self.t and submitted:
+            task.turn(State.AWAITING, begins)
+        elif submitted:
+            task.state = State.AWAITING
+        task.turn(State.READY, max(returns, self.t))
+        heappush(self.returning, (returns, task.number, task))
+
+    def release(self, task: Actor) -> None:
+        """Give the token back, or on to the next in the queue."""
+        task.call = None
+        if not task.got_token:
+            return
+        task.got_token = False
+        self.tokens += 1
+        if self.queue:
+            heir = self.queue.popleft()
+            self.tokens -= 1
+            heir.got_token = True
+            heir.turn(State.READY, self.emit(ev.WAKE, heir.number))
+            self.soon.append(heir)
+
+    def suspend(self, task: Actor, state: State, due: int = 0, awaited: str = "Future") -> bool:
+        """End a step; True, as of every operation that does."""
+        self.emit(ev.YIELD, task.number, awaited, due)
+        self.turn(0)
+        task.turn(state, self.t)
+        task.due = due
+        return True
+
+
+def simulate(random: Random) -> Story:
+    """A random story of a server; its events are sorted by time."""
+    return Server(random).serve()
+
+
+_stories = st.integers(0, 1 << 48).map(lambda seed: simulate(Random(seed)))
+
+
+def check_truth(line: Timeline, story: Story) -> None:
+    """The timeline tells what truly happened, to the nanosecond."""
+    assert set(line.requests) == set(story.lives)
+    assert line.live == 0
+    for number, (start, _, done, over, _) in story.lives.items():
+        request = line.requests[number]
+        assert (request.start, request.done, request.since, request.ended) == (start, done, over, True)
+        told = merged(request.segments) + merged(request.after)
+        assert told == story.timeline_of(number)
+        assert sum(request.totals.values()) == done - start
+    blocks = [(s, e, owner) for s, e, owner in story.stretches if e - s >= line.threshold]
+    assert [(b.start, b.end, b.request) for b in line.blocks] == blocks
+    for block in line.blocks:
+        assert block.end is not None
+        assert set(block.victims) == story.victims(block.start, block.end, block.request)
+    assert line.loop.busy == sum(e - s for s, e, _ in story.stretches)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_stories)
+def test_a_valid_stream_is_told_as_it_was(story):
+    """States, latencies, blocks and victims are those of the simulated server, exactly."""
+    line = Timeline(threshold=10 * MS)
+    line.feed(story.events)
+    check_truth(line, story)
+
+
+@settings(max_examples=250, deadline=None)
+@given(_stories, st.randoms(use_true_random=False), st.integers(1, 60))
+def test_a_shuffled_stream_is_told_as_it_was(story, random, batch):
+    """What several threads wrote a little out of order is put right within the margin."""
+    margin = 5 * MS
+    arrivals = sorted((event[0] + random.randint(0, margin), i) for i, event in enumerate(story.events))
+    reorder, line = Reorder(margin), Timeline(threshold=10 * MS)
+    for i in range(0, len(arrivals), batch):
+        chunk = arrivals[i : i + batch]
+        line.feed(reorder.push([story.events[n] for _, n in chunk], now=chunk[0][0]))
+    line.feed(reorder.flush())
+    check_truth(line, story)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_stories, st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_the_past_is_what_was_shown_live(story, places):
+    """The picture of a moment is the truth, seen live at that moment or at any time after it."""
+    events, line = story.events, Timeline(threshold=10 * MS)
+    looks, fed = [], 0
+    for place in sorted(places):
+        upto = round(place * (len(events) - 1))
+        now = (events[upto][0] + events[min(upto + 1, len(events) - 1)][0]) // 2
+        line.feed(events[fed : upto + 1])
+        fed = max(fed, upto + 1)
+        live = {number: merged(request.history(now)) for number, request in line.requests.items()}
+        block = line.block_at(now)
+        victims = set(line.victims(block, now)) if block else set()
+        looks.append((now, live, block and (block.start, block.request), victims - story.foreign))
+    line.feed(events[fed:])
+    for now, live, block_live, victims in looks:
+        for number, shown in live.items():
+            assert shown == merged(line.requests[number].history(now)) == story.clipped(number, now)
+        block = line.block_at(now)
+        assert (block and (block.start, block.request)) == block_live
+        if block is not None:
+            assert set(line.victims(block, now)) - story.foreign == victims
+            assert set(line.victims(block, now)) == story.victims(block.start, now, block.request)
