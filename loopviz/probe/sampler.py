@@ -86,7 +86,8 @@ class Sampler:
         if trace is not None:
             since = state.began
             return (trace.number, since) if now - since > LOOK else None
-        if state.sleeping or not state.touched or now - state.touched < LOOK:
+        # Without a selector to watch, a loop that sleeps looks like one that runs a callback.
+        if state.sleeping or not state.looked or now - state.touched < LOOK:
             return None
         return 0, state.touched
 
