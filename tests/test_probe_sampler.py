@@ -1,0 +1,219 @@
+"""What the sampler sees from outside: the lines that hold the loop, are awaited, or run in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from loopviz import events as ev
+from loopviz.clock import NS
+from tests.probe_support import PLAIN, Served, Setup, every_setup, of_kind
+
+_SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
+needs_cpu_clocks = pytest.mark.skipif(
+    not hasattr(time, "pthread_getcpuclockid"), reason="threads have no CPU clocks here"
+)
+
+
+def line_of(mark: str) -> int:
+    """The number of the line of this file that ends with a comment."""
+    (number,) = [n for n, line in enumerate(_SOURCE, 1) if line.endswith(f"# {mark}")]
+    return number
+
+
+def serve(handler: Callable[..., Any], setup: Setup = PLAIN, **options: Any) -> Served:
+    """A server whose only endpoint is GET /x."""
+    app = FastAPI()
+    app.add_api_route("/x", handler, response_model=None)
+    return Served(app, setup, **options)
+
+
+async def blocking() -> None:
+    time.sleep(0.25)  # noqa: ASYNC251  # it blocks here
+
+
+async def computing() -> None:
+    end = time.thread_time() + 0.25
+    while time.thread_time() < end:
+        hashlib.sha256(b"x" * 1000).digest()
+
+
+def root_of(events: list[ev.Event], request: int = 1) -> int:
+    """The number of the task that serves a request."""
+    return next(event[2] for event in of_kind(events, ev.TASK) if event[4] == request)
+
+
+@every_setup
+def test_blocking(setup: Setup) -> None:
+    """A handler that sleeps on the loop holds it at its own line, since its step began, by `time.sleep`."""
+    with serve(blocking, setup) as served:
+        served.get("/x")
+        events = served.settle()
+        assert served.probe.failures == []
+    held = of_kind(events, ev.HOLDS)
+    assert 2 <= len(held) <= 20
+    assert {event[4:] for event in held} == {(__file__, line_of("it blocks here"), "blocking", "time.sleep")}
+    (task,) = {event[2] for event in held}
+    assert task == root_of(events)
+    (began,) = [event[0] for event in of_kind(events, ev.STEP) if event[2] == task]
+    assert {event[3] for event in held} == {began}
+
+
+def test_a_lively_loop_is_not_held() -> None:
+    """Many short steps are not taken for a long one."""
+
+    async def handler() -> None:
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            time.sleep(0.001)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+
+    with serve(handler) as served:
+        served.get("/x")
+        events = served.settle()
+    assert len(of_kind(events, ev.HOLDS)) <= 1  # a busy machine may stop a thread for 20 ms
+
+
+def test_a_callback_that_blocks() -> None:
+    """A callback outside any task holds the loop as no task."""
+    with serve(blocking) as served:
+        served.on_loop(lambda: time.sleep(0.2))  # a callback blocks here
+        events = served.gather()
+    held = of_kind(events, ev.HOLDS)
+    assert held
+    assert {(event[2], event[5], event[7]) for event in held} == {
+        (0, line_of("a callback blocks here"), "time.sleep")
+    }
+
+
+@every_setup
+def test_an_idle_loop_is_not_held(setup: Setup) -> None:
+    """A loop that sleeps is not taken for one that a callback holds."""
+
+    async def handler() -> None:
+        await asyncio.sleep(0.2)
+
+    with serve(handler, setup, tick=0.3) as served:
+        served.get("/x")
+        assert len(of_kind(served.settle(), ev.HOLDS)) <= 1
+
+
+@needs_cpu_clocks
+@every_setup
+def test_cpu_of_the_loop(setup: Setup) -> None:
+    """While the loop's thread computes its CPU clock runs, and while it sleeps it stands."""
+    with serve(blocking, setup) as sleeping:
+        sleeping.get("/x")
+        sleeping.settle()
+    with serve(computing, setup) as busy:
+        busy.get("/x")
+        busy.settle()
+    assert _cpu_of_the_loop(sleeping.events) < 0.3
+    assert _cpu_of_the_loop(busy.events) > 2 * _cpu_of_the_loop(sleeping.events)
+
+
+def _cpu_of_the_loop(events: list[ev.Event]) -> float:
+    """The share of a core that the loop's thread used while it was held."""
+    (number,) = [event[2] for event in of_kind(events, ev.THREAD) if event[3] == "loop"]
+    held = [event[0] for event in of_kind(events, ev.HOLDS)]
+    used = [
+        (event[0], event[3])
+        for event in of_kind(events, ev.CPU)
+        if event[2] == number and held[0] <= event[0] <= held[-1]
+    ]
+    assert [cpu for _, cpu in used] == sorted(cpu for _, cpu in used)
+    (first, cpu), (last, cpu_then) = used[0], used[-1]
+    return (cpu_then - cpu) / (last - first)
+
+
+@needs_cpu_clocks
+def test_cpu_of_workers() -> None:
+    """The CPU clock of a computing worker thread runs, and that of a sleeping one stands."""
+    app = FastAPI()
+
+    @app.get("/sleep")
+    def sleep() -> None:
+        time.sleep(0.6)
+
+    @app.get("/compute")
+    def compute() -> None:
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:
+            hashlib.sha256(b"x" * 1000).digest()
+
+    with Served(app) as served:
+        served.get_all(["/sleep", "/compute"])
+        events = served.settle(2)
+    paths = {event[2]: event[4] for event in of_kind(events, ev.READ)}
+    threads = {paths[event[4]]: event[5] for event in of_kind(events, ev.CALL)}
+    used = {
+        path: [event[3] for event in of_kind(events, ev.CPU) if event[2] == number]
+        for path, number in threads.items()
+    }
+    spent = {path: max(cpu) - min(cpu) for path, cpu in used.items() if len(cpu) > 1}
+    assert spent.keys() == {"/sleep", "/compute"}
+    assert spent["/compute"] > 0.05 * NS
+    assert spent["/compute"] > 5 * spent["/sleep"]
+
+
+async def patient() -> None:
+    await deeper()  # the outer await
+
+
+async def deeper() -> None:
+    await asyncio.wait_for(asyncio.sleep(0.2), 5)  # the user's innermost await
+
+
+@every_setup
+def test_awaits(setup: Setup) -> None:
+    """A task that is suspended awaits at the user's innermost line, which is told once."""
+    with serve(patient, setup) as served:
+        served.get("/x")
+        events = served.settle()
+    root = root_of(events)
+    awaits = [event for event in of_kind(events, ev.AWAITS) if event[2] == root]
+    assert [event[3:] for event in awaits] == [(__file__, line_of("the user's innermost await"), "deeper")]
+
+
+def in_a_thread() -> None:
+    inner_in_a_thread()
+
+
+def inner_in_a_thread() -> None:
+    threading.Event().wait(0.2)  # the worker's line
+
+
+@every_setup
+def test_executes(setup: Setup) -> None:
+    """A call in a worker thread executes at the user's innermost line."""
+    with serve(in_a_thread, setup) as served:
+        served.get("/x")
+        events = served.settle()
+    (call,) = of_kind(events, ev.CALL)
+    seen = of_kind(events, ev.EXECUTES)
+    assert {event[2:] for event in seen} == {
+        (call[2], __file__, line_of("the worker's line"), "inner_in_a_thread")
+    }
+    (back,) = of_kind(events, ev.RETURN)
+    assert all(call[0] < event[0] for event in seen)
+    assert seen[0][0] < back[0]
+
+
+def test_a_quiet_server_is_left_alone() -> None:
+    """With nothing to look at the sampler says nothing but the CPU clocks, ten times a second."""
+    with serve(blocking) as served:
+        time.sleep(0.1)
+        before = len(served.gather())
+        time.sleep(0.5)
+        events = served.gather()[before:]
+    told = of_kind(events, ev.HOLDS, ev.EXECUTES)
+    assert told == []
+    assert len(of_kind(events, ev.CPU)) <= 10
