@@ -40,7 +40,12 @@ class Load:
     seconds: float
     """The scenario's declared `seconds`."""
     single: float
-    """What one request cost the loop, as measured: its mean running time, in seconds."""
+    """What one request computes, as measured in this run: its time on the loop, or in a thread or a
+    process if it computes there, per request, in seconds."""
+    cores: int = 1
+    """How many cores the program may use."""
+    gil: bool = True
+    """Whether the interpreter has a GIL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +64,14 @@ class Scenario:
     """How long one request takes where nothing stands in its way."""
     makespan: Callable[[Load], float] | None = None
     """The law: seconds from the first request sent to the last answer."""
+    group: str = "yours"
+    """The heading under which it is listed."""
     order: int = 1_000
     """Where it stands among the others: the smallest comes first, then by name."""
+    needs: tuple[str, ...] = ()
+    """Modules outside loopviz's own dependencies; without them it is listed, and cannot be fired."""
+    upstream: bool = False
+    """Whether it calls the second server, whose address is in the environment: UPSTREAM_URL."""
     path: str | None = None
     """What is requested; the app's first endpoint if None."""
 

@@ -16,6 +16,7 @@ async def async_():
 
 
 scenario = Scenario(
+    group="waiting",
     order=2,
     key="a",
     title="async def + await asyncio.sleep",

@@ -16,6 +16,7 @@ async def blocking():
 
 
 scenario = Scenario(
+    group="waiting",
     order=3,
     key="b",
     title="async def + time.sleep",

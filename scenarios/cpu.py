@@ -16,6 +16,7 @@ async def cpu():
 
 
 scenario = Scenario(
+    group="cpu",
     order=4,
     key="c",
     title="async def + computing",

@@ -16,6 +16,7 @@ def sync():
 
 
 scenario = Scenario(
+    group="waiting",
     order=1,
     key="s",
     title="def + time.sleep",
