@@ -19,7 +19,8 @@ class Buffer:
     """At most `capacity` events between two drains; the rest is counted in `dropped`.
 
     `emit` is a closure rather than a method: it runs some ten times a request on the observed
-    loop, and local variables are the cheapest there are.
+    loop, and local variables are the cheapest there are. The few hooks that run at every step
+    append to `queue` themselves, and must check `capacity` and count `dropped` as `emit` does.
     """
 
     emit: Callable[[Event], None]

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from loopviz.buffer import Buffer
 from loopviz.clock import now_ns
 from loopviz.events import TASK, Event
 
@@ -58,8 +59,9 @@ class State:
     microsecond ago is no worse off than one that came a microsecond earlier.
     """
 
-    emit: Callable[[Event], None]
+    buffer: Buffer
     loop: asyncio.AbstractEventLoop
+    emit: Callable[[Event], None] = field(init=False)
     request: ContextVar[int] = field(default_factory=lambda: ContextVar("loopviz_request", default=0))
     """The request on whose behalf code runs; child tasks and worker threads inherit it."""
 
@@ -88,6 +90,9 @@ class State:
 
     expected: tuple[object, Trace] | None = None
     """The coroutine of the task that is being created, and the trace made for it in advance."""
+
+    def __post_init__(self) -> None:
+        self.emit = self.buffer.emit
 
     def announce(self, coro: object, request: int) -> Trace:
         """A trace for a new task that runs `coro` for `request` (0: for none)."""

@@ -19,8 +19,8 @@ from typing import Any
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
-from loopviz.events import END, STEP, WAKE, YIELD
-from loopviz.probe.state import State, Trace
+from loopviz.events import END, STEP, WAKE, YIELD, Event
+from loopviz.probe.state import ATTRIBUTE, State, Trace
 
 __all__ = ["hook_steps", "hook_timers"]
 
@@ -39,7 +39,13 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
     `adopt(coroutine)` is asked once for every new task: the number of the request that the task
     serves as its root, or 0.
     """
-    loop, emit, live = state.loop, state.emit, state.live
+    loop, emit, live, buffer = state.loop, state.emit, state.live, state.buffer
+    # The hooks of every step append by themselves what `emit` would: a call saved for each event.
+    queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
+    future, handle = asyncio.Future, asyncio.Handle
+    # asyncio's own call_soon checks for debug mode and a closed loop, then does these two things in
+    # two more calls: doing them here saves a tenth of what watching a step costs.
+    ready: Any = getattr(loop, "_ready", None) if _is_asyncios(loop) else None
     call_soon: Callable[..., asyncio.Handle] = loop.call_soon
     create_task: Callable[..., asyncio.Task[Any]] = loop.create_task
     step_wrapper: type | None = None
@@ -50,13 +56,17 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         waiter = task._fut_waiter  # type: ignore[attr-defined]
         if waiter is not None:
             trace.since = now
-            due = state.due if waiter is state.timer else 0
-            emit((now, YIELD, trace.number, type(waiter).__name__, due))
+            awaited = "Future" if type(waiter) is future else type(waiter).__name__
+            event: Event = (now, YIELD, trace.number, awaited, state.due if waiter is state.timer else 0)
         elif task.done():
-            emit((now, END, trace.number))
             live.pop(trace.number, None)
+            event = (now, END, trace.number)
         else:
-            emit((now, YIELD, trace.number, "", 0))
+            event = (now, YIELD, trace.number, "", 0)
+        if len(queue) < capacity:
+            append(event)
+        else:
+            buffer.dropped += 1
 
     def step(
         task: asyncio.Task[Any], trace: Trace, callback: Callable[..., object], args: tuple[Any, ...]
@@ -65,7 +75,10 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         trace.since = 0
         state.current = trace
         began = state.began = clock()
-        emit((began, STEP, trace.number))
+        if len(queue) < capacity:
+            append((began, STEP, trace.number))
+        else:
+            buffer.dropped += 1
         try:
             callback(*args)
         finally:
@@ -87,32 +100,39 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
                 request = context.get(state.request, 0)
         return state.attach(task, request)
 
-    def probed_call_soon(
+    def probed_call_soon(  # noqa: C901, PLR0912 - a call for each part would cost what the part costs
         callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         nonlocal step_wrapper
         kind = type(callback)
-        if kind is BuiltinFunctionType:
-            if callback.__name__ != "task_wakeup":
+        if kind is not step_wrapper:
+            if kind is BuiltinFunctionType:
+                if callback.__name__ != "task_wakeup":
+                    return call_soon(callback, *args, context=context)
+            elif kind is MethodType:
+                if callback.__func__ not in _PYTHON_STEPS:  # type: ignore[attr-defined]
+                    return call_soon(callback, *args, context=context)
+            elif kind.__name__ == "TaskStepMethWrapper":
+                step_wrapper = kind
+            else:
                 return call_soon(callback, *args, context=context)
-        elif kind is MethodType:
-            if callback.__func__ not in _PYTHON_STEPS:  # type: ignore[attr-defined]
-                return call_soon(callback, *args, context=context)
-        elif kind is not step_wrapper:
-            if kind.__name__ != "TaskStepMethWrapper":
-                return call_soon(callback, *args, context=context)
-            step_wrapper = kind
         task = callback.__self__  # type: ignore[attr-defined]
-        try:
-            trace = task._loopviz
-        except AttributeError:
+        trace: Trace | None = getattr(task, ATTRIBUTE, None)  # an AttributeError would cost a microsecond
+        if trace is not None:
+            if len(queue) < capacity:
+                append((clock(), WAKE, trace.number))
+            else:
+                buffer.dropped += 1
+        else:
             try:
                 trace = meet(task, context)
             except Exception as error:
                 state.failed("task", error)
                 return call_soon(callback, *args, context=context)
-        else:
-            emit((clock(), WAKE, trace.number))
+        if ready is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]
+            scheduled = handle(step, (task, trace, callback, args), loop, context)
+            ready.append(scheduled)
+            return scheduled
         return call_soon(step, task, trace, callback, args, context=context)
 
     def probed_create_task(coro: Any, **options: Any) -> asyncio.Task[Any]:
@@ -155,6 +175,17 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         return state.announce(coro, request or state.request.get())
 
     return {"call_soon": probed_call_soon, "create_task": probed_create_task}
+
+
+def _is_asyncios(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether `call_soon` is asyncio's own, replaced by no subclass and no other tool."""
+    kind, base = type(loop), asyncio.BaseEventLoop
+    return (
+        isinstance(loop, base)
+        and kind.call_soon is base.call_soon
+        and getattr(kind, "_call_soon", None) is getattr(base, "_call_soon", False)
+        and not {"call_soon", "_call_soon"} & vars(loop).keys()
+    )
 
 
 def hook_timers(state: State) -> dict[str, Callable[..., Any]]:
