@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -39,8 +40,9 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
     """
     emit = state.emit
     prefix = token.encode() + b"-"
-    cycles: set[CodeType] = set()  # the code of run_asgi, once it has been recognised
-    others: set[CodeType] = set()
+    # Whether a coroutine's code is that of run_asgi. By identity: a code object's hash is computed
+    # from all of its instructions, each time. The code is kept alive, so that its id stays its own.
+    known: dict[int, tuple[bool, CodeType]] = {}
 
     def send(original: Callable[[Any], Awaitable[None]], request: int, message: Any) -> Awaitable[None]:
         try:
@@ -50,9 +52,13 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
             state.failed("send", error)
         return original(message)
 
-    def responded(original: Callable[[], None], request: int) -> None:
+    def responded(cycle: Any, original: Callable[..., None], request: int, *args: Any) -> None:
         emit((clock(), RESPONDED, request))
-        original()
+        # Else the cycle and its `send` keep each other alive, and only a garbage collection frees the
+        # request: that alone costs more than all the other hooks of a request.
+        with suppress(AttributeError):
+            del cycle.send
+        original(*args)
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
         for name, value in headers:
@@ -62,14 +68,15 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
 
     def adopt(coro: object) -> int:
         code = getattr(coro, "cr_code", None)
-        if code is None or code in others:
+        if code is None:
             return 0
-        if code not in cycles:
-            if code.co_qualname != "RequestResponseCycle.run_asgi":
-                if len(others) < 10_000:
-                    others.add(code)
-                return 0
-            cycles.add(code)
+        kind = known.get(id(code))
+        if kind is None:
+            kind = (code.co_qualname == "RequestResponseCycle.run_asgi", code)
+            if len(known) < 10_000:
+                known[id(code)] = kind
+        if not kind[0]:
+            return 0
         try:
             cycle = coro.cr_frame.f_locals["self"]  # type: ignore[attr-defined]
             scope = cycle.scope
@@ -81,7 +88,7 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
                 arrived = _arrival(state, cycle, read)
             emit((read, READ, number, scope["method"], scope["path"], arrived))
             cycle.send = partial(send, cycle.send, number)
-            cycle.on_response = partial(responded, cycle.on_response, number)
+            cycle.on_response = partial(responded, cycle, cycle.on_response, number)
             return number
         except Exception as error:
             state.failed("request", error)
