@@ -40,8 +40,10 @@ class Lines:
         libraries = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
         libraries.update(site.getsitepackages(), [str(Path(__file__).parents[1])])
         self._libraries = tuple(f"{folder}/" for folder in libraries)
-        self._foreign: dict[CodeType, bool] = {}
-        self._calls: dict[tuple[CodeType, int], str] = {}
+        # By the code's identity: its hash is computed from all of its instructions, each time. The
+        # code is kept alive beside the answer, so that its id stays its own.
+        self._foreign: dict[int, tuple[bool, CodeType]] = {}
+        self._calls: dict[tuple[int, int], tuple[str, CodeType]] = {}
 
     def of_thread(self, ident: int, frames: dict[int, FrameType] | None = None) -> Line | None:
         """Where the thread is now, seen from another one; in a library if nowhere else."""
@@ -59,24 +61,25 @@ class Lines:
         return None
 
     def _is_library(self, code: CodeType) -> bool:
-        known = self._foreign.get(code)
+        known = self._foreign.get(id(code))
         if known is None:
             file = code.co_filename
-            known = not file.startswith(self._own) if self._own else True
-            known = known and (file.startswith(self._libraries) or file.startswith("<frozen"))
+            foreign = not file.startswith(self._own) if self._own else True
+            foreign = foreign and file.startswith((*self._libraries, "<frozen"))
+            known = (foreign, code)
             if len(self._foreign) < 20_000:
-                self._foreign[code] = known
-        return known
+                self._foreign[id(code)] = known
+        return known[0]
 
     def _line(self, frame: FrameType) -> Line:
         code, instruction, number = frame.f_code, frame.f_lasti, frame.f_lineno or 0
-        key = (code, instruction)
-        calls = self._calls.get(key)
-        if calls is None:
-            calls = _call_at(code, instruction)
+        key = (id(code), instruction)
+        known = self._calls.get(key)
+        if known is None:
+            known = (_call_at(code, instruction), code)
             if len(self._calls) < 20_000:
-                self._calls[key] = calls
-        return Line(code.co_filename, number, code.co_qualname, calls)
+                self._calls[key] = known
+        return Line(code.co_filename, number, code.co_qualname, known[0])
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -165,13 +165,14 @@ class Threads:
 def _counter(limiter: CapacityLimiter) -> Callable[[], tuple[int, int, int]]:
     """Total, borrowed and awaited tokens. ``statistics()`` would copy the borrowers each time."""
     queue: Any = getattr(limiter, "_wait_queue", None)
-    if queue is None:
+    borrowers: Any = getattr(limiter, "_borrowers", None)
+    if queue is None or borrowers is None:
         return lambda: (
             _whole(limiter.total_tokens),
             limiter.borrowed_tokens,
             limiter.statistics().tasks_waiting,
         )
-    return lambda: (_whole(limiter.total_tokens), limiter.borrowed_tokens, len(queue))
+    return lambda: (_whole(limiter.total_tokens), len(borrowers), len(queue))
 
 
 def _whole(tokens: float) -> int:
