@@ -6,8 +6,6 @@ machine disturbs both alike; the median of the pairs' ratios is what counts. The
 whole server process's: loop, sampler, and a reader that drains the buffer 30 times a second.
 """
 
-# ruff: noqa: T201
-
 from __future__ import annotations
 
 import argparse
@@ -26,13 +24,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import fastapi
 import uvicorn
 
-if __name__ != "loopviz":  # also where loopviz is not installed
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
 from loopviz.buffer import Buffer
 from loopviz.probe import Probe
@@ -40,7 +37,12 @@ from loopviz.probe import Probe
 CONNECTIONS = 16
 FRAME = 1 / 30
 NOISE = "bare against itself"
-ENDPOINTS = {"/async": "trivial async def", "/def": "trivial def", "/sleep": "5 ms sleep", "/steps": "20 loop steps"}
+ENDPOINTS = {
+    "/async": "trivial async def",
+    "/def": "trivial def",
+    "/sleep": "5 ms sleep",
+    "/steps": "20 loop steps",
+}
 
 app = fastapi.FastAPI()
 
@@ -167,7 +169,7 @@ class Client:
         self._request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
         self._length = 0
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         self._selector = selectors.DefaultSelector()
         self._sockets = [socket.create_connection(self._address) for _ in range(CONNECTIONS)]
         for sock in self._sockets:
