@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        return 130
+        from loopviz.session import leave
+
+        leave(130)  # whoever interrupts does not want to wait for a busy worker thread
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,7 +97,6 @@ def _parser() -> argparse.ArgumentParser:
         help="requests to send at once; the scenario's own number if left out",
     )
     record.add_argument("--json", action="store_true", help="print one JSON document")
-    record.add_argument("--port", type=_number(0, 65535), default=0, help=argparse.SUPPRESS)
     _common(record)
     record.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     record.set_defaults(command=_record)

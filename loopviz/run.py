@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 from loopviz.draw.look import Palette
 from loopviz.scenario import ScenarioFile
-from loopviz.session import Session
+from loopviz.session import Session, leave
 from loopviz.tui import LoopvizApp
 
 __all__ = ["run"]
@@ -31,10 +29,6 @@ def run(
         app.run()
         code = app.return_code or app.return_value or 0
     finally:
-        ended = session.stop()
-        if not ended:
-            # The loop is blocked, or a worker is: Python would wait for its threads, nobody else will.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+        if not session.stop():
+            leave(code)
     return code

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
+import os
 import platform
 import secrets
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
+from typing import NoReturn
 
 from loopviz import __version__
 from loopviz.buffer import Buffer, Reorder
@@ -22,7 +25,7 @@ from loopviz.probe import HEADER, Probe
 from loopviz.scenario import ScenarioFile
 from loopviz.server import Apps, ServerThread, bind
 
-__all__ = ["Session"]
+__all__ = ["Session", "leave"]
 
 
 class Session:
@@ -108,6 +111,14 @@ class Session:
         """End client and server within about two seconds; False if the server's loop is blocked."""
         self._load.stop(0.3)
         return self._server.stop()
+
+
+def leave(code: int) -> NoReturn:
+    """End the program where the server has not ended: Python would wait for its worker threads."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _environment(loop: str) -> Environment:

@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio.to_thread
@@ -94,8 +95,6 @@ class ServerThread:
             with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._serve())
-        except SystemExit:  # uvicorn's way to say that it could not start
-            pass
         except Exception as error:
             self._errors.last = f"{type(error).__name__}: {error}"
         finally:
@@ -108,11 +107,15 @@ class ServerThread:
         limiter.total_tokens = self._threads
         self._limiter = limiter
         self._watch(self._config.http_protocol_class)
-        serving = asyncio.create_task(self._server.serve(sockets=[self._sock]))
+        serving = asyncio.create_task(self._run_server())
         while not (self._server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
         self._ready.set()
         await serving
+
+    async def _run_server(self) -> None:
+        with suppress(SystemExit):  # uvicorn's way to say that it could not start
+            await self._server.serve(sockets=[self._sock])
 
     def set_threads(self, tokens: int) -> None:
         """Change the number of tokens; it takes effect when the loop has time."""
@@ -137,5 +140,5 @@ class _Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         lines = record.getMessage().strip().splitlines()
-        if lines:
+        if lines and lines[-1] != "Application startup failed. Exiting.":  # it has told why before
             self.last = lines[-1]
