@@ -1,0 +1,472 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from loopviz import cli, session
+from loopviz.errors import InputError
+from loopviz.scenario import find, load
+
+ROOT = Path(__file__).parent.parent
+
+QUICK = """
+import asyncio
+from fastapi import FastAPI
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+@app.get("/quick")
+async def quick():
+    await asyncio.sleep(0.05)
+
+scenario = Scenario(title="a quick one", expect="soon", requests=3)
+"""
+RAISES = """
+from fastapi import FastAPI
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+@app.get("/boom")
+async def boom():
+    raise LookupError("no such thing")
+
+scenario = Scenario(title="it raises", expect="500", requests=2)
+"""
+
+
+def loopviz(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program without a terminal."""
+    inherited = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}}
+    return subprocess.run(
+        [sys.executable, "-m", "loopviz", *arguments],
+        cwd=ROOT,
+        env=inherited | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+def refuses(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The message with which the program refuses these arguments: one or two lines, and exit code 2."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert 1 <= len(err.strip().splitlines()) <= 2
+    assert err.startswith("loopviz")
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a scenario's file and gives its name."""
+
+    def write(text: str, name: str = "mine.py") -> str:
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return str(file)
+
+    return write
+
+
+# -- what it loads -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_is_light(arguments):
+    """Help and version import neither Textual nor FastAPI nor a server nor a client."""
+    code = (
+        "import sys; from loopviz.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'textual', 'fastapi', 'starlette', 'uvicorn', 'httpx', 'anyio', 'rich'}\n"
+        "print('loaded:', sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "loaded: []" in done.stdout
+    assert len(done.stdout.splitlines()) >= 2
+
+
+def test_a_recording_never_loads_textual(write):
+    """Recording works without Textual, as a job on a build machine wants it."""
+    code = (
+        "import sys; sys.modules['textual'] = None\n"
+        "from loopviz.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "record", write(QUICK)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "#3 GET /quick" in done.stdout
+
+
+# -- what it refuses ---------------------------------------------------------------------------
+
+
+def test_an_unknown_scenario_is_answered_with_the_nearest(capsys):
+    """A misspelt scenario's name gets the name that was probably meant."""
+    assert "Did you mean blocking?" in refuses(capsys, "record", "blokcing")
+
+
+def test_an_unlike_name_is_answered_with_all(capsys):
+    """A name like no other gets the list of those there are."""
+    assert "async, blocking, cpu, sync" in refuses(capsys, "record", "zzz")
+
+
+def test_a_missing_file_is_named(capsys):
+    """A file that does not exist is named."""
+    assert "nowhere/mine.py does not exist" in refuses(capsys, "record", "nowhere/mine.py")
+
+
+def test_a_syntax_error_is_told_with_its_line(capsys, write):
+    """A scenario with a syntax error is refused with the line to mend."""
+    file = write("import time\n\ndef broken(:\n    pass\n")
+    assert f"{file}:3: syntax error" in refuses(capsys, "record", file)
+
+
+def test_an_error_on_import_is_told_with_its_line(capsys, write):
+    """A scenario that fails when it is read is refused with the line and the exception's name."""
+    file = write("from loopviz.scenario import Scenario\n\n1 / 0\n")
+    assert f"{file}:3: ZeroDivisionError" in refuses(capsys, "record", file)
+
+
+def test_a_missing_library_is_told(capsys, write):
+    """A scenario that imports what is not installed says so."""
+    error = refuses(capsys, "record", write("import no_such_library_at_all\n"))
+    assert ":1: No module named 'no_such_library_at_all'" in error
+    assert "Install" in error
+
+
+def test_a_file_without_an_endpoint_is_refused(capsys, write):
+    """An application without an endpoint gets told how to add one."""
+    file = write(
+        "from fastapi import FastAPI\nfrom loopviz.scenario import Scenario\n"
+        "app = FastAPI()\nscenario = Scenario(title='t', expect='e')\n"
+    )
+    error = refuses(capsys, "record", file)
+    assert "no endpoint" in error
+    assert '@app.get("/mine")' in error
+
+
+def test_a_file_without_an_application_is_refused(capsys, write):
+    """A scenario without an application gets told how to add one."""
+    file = write("from loopviz.scenario import Scenario\nscenario = Scenario(title='t', expect='e')\n")
+    assert "app = FastAPI()" in refuses(capsys, "record", file)
+
+
+def test_a_file_without_a_scenario_is_refused(capsys, write):
+    """An ordinary Python file gets told how to become a scenario."""
+    assert "from loopviz.scenario import Scenario" in refuses(capsys, "record", write("x = 1\n"))
+
+
+def test_an_unknown_field_is_answered_with_the_nearest(capsys, write):
+    """A misspelt field of a scenario gets its line, and the field that was probably meant."""
+    file = write(QUICK.replace("title=", "titel="))
+    error = refuses(capsys, "record", file)
+    assert f"{file}:12: " in error
+    assert "Did you mean title?" in error
+
+
+@pytest.mark.parametrize(
+    ("field", "complaint"),
+    [
+        ("key='Q'", "one letter from a to z"),
+        ("key='q'", "loopviz's own (quit)"),
+        ("requests=0", "a whole number from 1"),
+    ],
+)
+def test_an_impossible_field_is_refused(capsys, write, field, complaint):
+    """A field's value that no screen and no load could use is refused, with the reason."""
+    assert complaint in refuses(capsys, "record", write(QUICK.replace("requests=3", field)))
+
+
+def test_two_scenarios_with_one_key_are_refused(capsys, write, tmp_path):
+    """Two scenarios of a folder cannot have the same key."""
+    for name in ("one.py", "two.py"):
+        write(QUICK.replace("requests=3", "key='o'"), name)
+    assert "one.py and two.py both declare the key 'o'" in refuses(capsys, "scenarios", str(tmp_path))
+
+
+def test_an_empty_folder_is_refused(capsys, tmp_path):
+    """A folder without a scenario says what it lacks."""
+    assert "no .py file" in refuses(capsys, "scenarios", str(tmp_path))
+
+
+def test_a_folder_cannot_be_recorded(capsys, write, tmp_path):
+    """Of a folder of scenarios, one has to be named."""
+    write(QUICK, "one.py")
+    write(QUICK, "two.py")
+    error = refuses(capsys, "record", str(tmp_path))
+    assert "Name one of them: one, two." in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["record", "async", "--requests", "0"], "from 1 to 1000, not 0"),
+        (["record", "async", "--requests", "1001"], "from 1 to 1000, not 1001"),
+        (["record", "async", "--threads", "0"], "from 1 to 10000, not 0"),
+        (["record", "async", "--threads", "-3"], "from 1 to 10000, not -3"),
+        (["record", "async", "--requests", "abc"], "'abc' is not a whole number"),
+        (["record", "async", "--requests", "1.5"], "'1.5' is not a whole number"),
+        (["record", "async", "--requests"], "expected one argument"),
+        (["record", "async", "--loop", "twisted"], "asyncio"),
+        (["run", "--port", "70000"], "from 0 to 65535, not 70000"),
+        (["record", "async", "--colour"], "unrecognized arguments: --colour"),
+        (["record"], "SCENARIO"),
+        (["recrod"], "record"),
+        ([], "COMMAND"),
+    ],
+)
+def test_an_unusable_argument_is_refused(capsys, arguments, complaint):
+    """An argument that cannot be used is refused with what is wrong with it, and where to read on."""
+    error = refuses(capsys, *arguments)
+    assert complaint in error
+    assert "--help" in error
+
+
+def test_the_picture_needs_a_terminal():
+    """Without a terminal, the live picture points to the recording."""
+    done = loopviz("run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "needs a terminal" in done.stderr
+    assert "loopviz record" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_port_in_use_is_refused(capsys, monkeypatch):
+    """A port that somebody listens on is refused before anything is drawn."""
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"Port {port} of 127.0.0.1 is in use" in refuses(capsys, "run", "--port", str(port))
+
+
+def test_a_missing_uvloop_is_refused(capsys, monkeypatch):
+    """Without uvloop, --loop uvloop says how to get it."""
+    monkeypatch.setattr(session, "find_spec", lambda _: None)
+    error = refuses(capsys, "record", "async", "--loop", "uvloop")
+    assert "uvloop is not installed" in error
+    assert "pip install uvloop" in error
+
+
+def test_a_server_that_cannot_start_says_why(write):
+    """An application whose lifespan fails ends the recording with its reason, in two lines."""
+    file = write(
+        QUICK.replace(
+            "app = FastAPI()",
+            "async def lifespan(app):\n    raise RuntimeError('the database is away')\n    yield\n\n"
+            "from contextlib import asynccontextmanager\n"
+            "app = FastAPI(lifespan=asynccontextmanager(lifespan))",
+        )
+    )
+    done = loopviz("record", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "The server did not start" in done.stderr
+    assert "the database is away" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+# -- what it prints ----------------------------------------------------------------------------
+
+
+def test_scenarios_are_listed_in_order(capsys):
+    """Each built-in scenario is one line: key, name, title and what to expect."""
+    assert cli.main(["scenarios"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[:4]] == [
+        ["s", "sync"], ["a", "async"], ["b", "blocking"], ["c", "cpu"],
+    ]  # fmt: skip
+    for line, file in zip(lines, load(find()), strict=True):
+        assert file.facts.title in line
+        assert line.endswith(file.facts.expect)
+
+
+def test_scenarios_as_json(capsys):
+    """The list as JSON has for each scenario its declared facts, and where it is served."""
+    assert cli.main(["scenarios", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["format"], document["version"]) == ("loopviz-scenarios", 1)
+    first = document["scenarios"][0]
+    assert first.keys() >= {"name", "key", "title", "expect", "requests", "seconds", "method", "path", "file"}
+    assert (first["name"], first["key"], first["method"], first["path"]) == ("sync", "s", "GET", "/sync")
+    assert Path(first["file"]).is_file()
+
+
+def test_a_folder_of_ones_own_is_listed(capsys, write, tmp_path):
+    """A user's folder is listed like the built-in one; files with an underscore are left out."""
+    write(QUICK, "one.py")
+    write("not python", "_helper.py")
+    assert cli.main(["scenarios", str(tmp_path)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split() == ["one", "a", "quick", "one", "soon"]
+
+
+def bars(report: str) -> list[str]:
+    """The lines of a report that show a request."""
+    return [line for line in report.splitlines() if line.lstrip().startswith("#")]
+
+
+def test_a_report_has_a_bar_for_each_request(write):
+    """The text form shows each request with its status, a bar of its states and its latency."""
+    done = loopviz("record", write(QUICK))
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = bars(done.stdout)
+    assert [row[:18] for row in rows] == [f"#{n} GET /quick 200 " for n in (1, 2, 3)]
+    assert all(row.rstrip().endswith("ms") and "──────" in row for row in rows)
+    assert "awaiting" in done.stdout
+    assert "makespan" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_a_report_names_the_block():
+    """The text form tells who held the loop, for how long, where, how, and who had to wait."""
+    done = loopviz("record", "blocking", "--requests", "2")
+    assert " BLOCKS " in done.stdout
+    assert " running " not in done.stdout
+    block = next(line for line in done.stdout.splitlines() if line.startswith("block  "))
+    assert "#1 held the loop for 1.0 s" in block
+    assert "blocking.py:14 (time.sleep), sleeping, while #2 had to wait" in block
+
+
+def test_ascii_is_ascii(write):
+    """With --ascii not a single byte is outside ASCII, whatever the scenario says of itself."""
+    file = write(QUICK.replace("a quick one", "schnell · prêt … 速い").replace("/quick", "/prêt"))
+    done = loopviz("record", file, "--ascii")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "------" in bars(done.stdout)[0]
+
+
+def test_wide_characters_keep_the_bars_in_line(write):
+    """Bars begin in the same column, whatever characters a path is made of."""
+    file = write(QUICK.replace("/quick", "/速い"))
+    done = loopviz("record", file)
+    rows = bars(done.stdout)
+    assert len(rows) == 3
+    assert {row.index("200") for row in rows} == {len("#1 GET /速い ")}
+
+
+def test_a_narrow_encoding_is_no_error(write):
+    """An output that takes only ASCII gets ASCII."""
+    done = loopviz("record", write(QUICK), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert "------" in bars(done.stdout)[0]
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_is_obeyed(write, environment, coloured):
+    """Where colours would be shown, NO_COLOR turns them off."""
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    out = loopviz("record", write(QUICK), **terminal, **environment).stdout
+    codes = {code for part in out.split("\x1b[")[1:] for code in part.partition("m")[0].split(";")}
+    assert bool(codes & {"38", "48"}) is coloured
+
+
+def test_a_handler_that_raises_is_a_500(write):
+    """A handler's exception is told by name, in the JSON and in the text."""
+    file = write(RAISES)
+    done = loopviz("record", file, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    for request in json.loads(done.stdout)["requests"]:
+        assert request["status"] == 500
+        assert request["error"].startswith("LookupError")
+    text = loopviz("record", file).stdout
+    assert all(" 500 " in row and "LookupError: no such thing" in row for row in bars(text))
+
+
+def test_ones_own_file_is_recorded(write):
+    """A user's file is served and recorded like a built-in scenario, with its own number of requests."""
+    document = json.loads(loopviz("record", write(QUICK, "own.py"), "--json").stdout)
+    assert document["scenario"] == "own"
+    assert [(r["path"], r["status"]) for r in document["requests"]] == [("/quick", 200)] * 3
+    assert document["makespan_s"] > 0.05
+
+
+@pytest.mark.parametrize("arguments", [["record", "FILE"], ["record", "FILE", "--json"], ["scenarios"]])
+def test_a_reader_that_goes_is_no_error(write, arguments):
+    """When the reader of the output goes away, the program ends without a word."""
+    arguments = [write(QUICK) if part == "FILE" else part for part in arguments]
+    read, out = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "loopviz", *arguments],
+        cwd=ROOT,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(out)
+    assert done.stderr == b""
+    assert done.returncode == 1
+
+
+def test_ctrl_c_ends_a_recording_in_time(write):
+    """Ctrl+C ends a recording within two seconds, although a worker thread is busy for ten."""
+    file = write(
+        QUICK.replace(
+            "await asyncio.sleep(0.05)",
+            "import time; await asyncio.get_running_loop().run_in_executor(None, time.sleep, 10)",
+        )
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-m", "loopviz", "record", file],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        time.sleep(2)
+        assert child.poll() is None
+        asked = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=20)
+        assert time.monotonic() - asked < 3
+        assert child.returncode == 130
+        assert "Traceback" not in err
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_an_input_error_is_the_only_kind_that_is_reworded(monkeypatch):
+    """A defect of loopviz's own is never disguised as the user's mistake."""
+    from loopviz import scenario
+
+    def fail(target):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(scenario, "find", fail)
+    with pytest.raises(RuntimeError, match="a defect"):
+        cli.main(["scenarios"])
+    assert not issubclass(RuntimeError, InputError)
