@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import uvicorn
 
@@ -65,6 +66,8 @@ class ServerThread:
         self._ready = threading.Event()
         self._errors = _Errors()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._propagate = _log.propagate
         config = uvicorn.Config(
             app,
             loop=loop,
@@ -80,6 +83,7 @@ class ServerThread:
     def start(self) -> None:
         """Begin to start; see `wait`."""
         _log.addHandler(self._errors)
+        self._propagate = _log.propagate
         _log.propagate = False  # else its lines land in the picture
         self._thread.start()
 
@@ -98,14 +102,15 @@ class ServerThread:
         except Exception as error:
             self._errors.last = f"{type(error).__name__}: {error}"
         finally:
+            self._sock.close()  # uvicorn does so only if it has started
             self._ready.set()
             self._unwatch()
 
     async def _serve(self) -> None:
         self._config.load()
         limiter = anyio.to_thread.current_default_thread_limiter()
-        limiter.total_tokens = self._threads
         self._limiter = limiter
+        limiter.total_tokens = self._threads
         self._watch(self._config.http_protocol_class)
         serving = asyncio.create_task(self._run_server())
         while not (self._server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has no event for it
@@ -119,15 +124,19 @@ class ServerThread:
 
     def set_threads(self, tokens: int) -> None:
         """Change the number of tokens; it takes effect when the loop has time."""
-        if self._loop is not None and not self._loop.is_closed():
+        self._threads = tokens
+        if self._limiter is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", tokens)
 
     def stop(self, timeout: float = 1.0) -> bool:
         """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not."""
         self._server.should_exit = True
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        if self._thread.ident is None:
+            self._sock.close()
+            return True
+        self._thread.join(timeout)
         _log.removeHandler(self._errors)
+        _log.propagate = self._propagate
         return not self._thread.is_alive()
 
 
