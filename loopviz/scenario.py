@@ -99,6 +99,15 @@ class ScenarioFile:
     """An ASGI application."""
     method: str
     path: str
+    missing: tuple[str, ...] = ()
+    """Modules that it needs and that are not installed: it can be listed, and not fired."""
+
+    @property
+    def install(self) -> str:
+        """The command that installs what is missing."""
+        if self.file.parent == builtin_folder():
+            return "pip install 'loopviz[scenarios]'"
+        return f"pip install {' '.join(self.missing)}"
 
 
 def builtin_folder() -> Path:

@@ -21,6 +21,7 @@ from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
+from loopviz.tui.comparison import Comparison, Pick
 from loopviz.tui.detail import Detail
 from loopviz.tui.help import Help
 from loopviz.tui.scene import Facts, Scene
@@ -40,7 +41,7 @@ class LoopvizApp(App[int]):
     TITLE = "loopviz"
     ENABLE_COMMAND_PALETTE = True
     CSS = f"""
-    Screen {{ background: {BACKGROUND}; }}
+    Stage, Comparison {{ background: {BACKGROUND}; }}
     Stage {{ width: 100%; height: 100%; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,7 +60,9 @@ class LoopvizApp(App[int]):
         Binding("right,l", "pan(1)", "on in time", show=False),
         Binding("x", "clear", "clear what has ended", show=False),
         Binding("question_mark", "help", "help and legend", show=False),
-        Binding("q,ctrl+c,ctrl+q", "quit", "quit", show=False, priority=True),
+        Binding("v", "compare", "compare scenarios", show=False),
+        Binding("q", "quit", "quit", show=False),
+        Binding("ctrl+c,ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
     def __init__(self, source: Source, palette: Palette, *, requests: int | None = None) -> None:
@@ -136,6 +139,8 @@ class LoopvizApp(App[int]):
             screen.show()
         elif isinstance(screen, Detail):
             screen.follow()
+        elif isinstance(screen, Comparison):
+            screen.follow(now)
 
     def _take_pulse(self, now: int) -> None:
         vitals = self.source.vitals()
@@ -163,6 +168,9 @@ class LoopvizApp(App[int]):
 
     def fire(self, file: ScenarioFile) -> None:
         """Fire a scenario, and look at the present again."""
+        if file.missing:
+            self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
+            return
         self.view.behind = None
         self.view.cursor = None
         self.source.fire(file, self.view.requests or file.facts.requests)
@@ -235,6 +243,21 @@ class LoopvizApp(App[int]):
         """Open the legend and the keys."""
         self.push_screen(Help(self.palette, self.source))
 
+    def action_catalogue(self) -> None:
+        """Show the list of scenarios, or hide it."""
+        if isinstance(self.screen, Stage):
+            self.screen.toggle_catalogue()
+
+    def action_compare(self) -> None:
+        """Pick scenarios, and run them side by side."""
+        ready = [file for file in self.source.scenarios if not file.missing]
+        self.push_screen(Pick(ready), self._compare)
+
+    def _compare(self, names: list[str] | None) -> None:
+        chosen = [file for file in self.source.scenarios if file.name in (names or ())]
+        if len(chosen) > 1:
+            self.push_screen(Comparison(self, chosen))
+
     async def action_quit(self) -> None:
         """End the program."""
         self.exit(0)
@@ -254,6 +277,8 @@ class LoopvizApp(App[int]):
         yield SystemCommand("On in time", "move on by a second (right)", lambda: self.action_pan(1))
         yield SystemCommand("Detail", "open the request that is pointed at (enter)", self.action_detail)
         yield SystemCommand("Clear", "let go of the requests that have ended (x)", self.action_clear)
+        yield SystemCommand("Scenarios", "the list: type to filter, enter fires (tab)", self.action_catalogue)
+        yield SystemCommand("Compare", "scenarios side by side (v)", self.action_compare)
         yield SystemCommand("Help", "the legend and the keys (?)", self.action_help)
         yield SystemCommand("Quit", "end the program (q)", lambda: self.exit(0))
 

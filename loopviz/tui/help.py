@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "Help"]
 
 KEYS = (
+    ("tab", "the list of scenarios: type to filter, enter fires"),
+    ("v", "compare scenarios: the same load on each, side by side"),
     ("+  -", "more or fewer requests at once"),
     ("]  [", "more or fewer tokens for worker threads, at once"),
     ("space", "freeze the picture, or go on; events are collected meanwhile"),

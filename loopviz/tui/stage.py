@@ -1,16 +1,15 @@
-"""The main screen: one surface that repaints the lines that have changed, and only those."""
+"""The main screen: the picture, and beside it, if wanted, the list of scenarios."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
-from textual.geometry import Region
+from textual import events, on
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.strip import Strip
-from textual.widget import Widget
 
-from loopviz.tui.scene import Line
+from loopviz.tui.catalogue import Catalogue
+from loopviz.tui.surface import Surface
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -19,61 +18,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Stage"]
 
-
-class Surface(Widget):
-    """Lines of segments, one below the other.
-
-    Textual repaints whole lines and keeps no difference between cells, so the lines are compared
-    here. ``render_lines`` is overridden because its caches never hit for a picture that moves.
-    """
-
-    DEFAULT_CSS = "Surface { width: 100%; height: 100%; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines: list[Line] = []
-        self._strips: list[Strip] = []
-        self.painted = 0
-        """Lines made into strips so far, for the tests of this very economy."""
-
-    def show(self, lines: list[Line]) -> None:
-        """Show these lines, repainting those that differ from what is there."""
-        width = self.size.width
-        old, strips = self._lines, self._strips
-        if len(old) != len(lines):
-            old = []
-            strips = self._strips = [Strip.blank(width)] * len(lines)
-        dirty = []
-        for y, line in enumerate(lines):
-            if not old or old[y] != line:
-                strips[y] = Strip(line, width)
-                dirty.append(Region(0, y, width, 1))
-        self._lines = lines
-        self.painted += len(dirty)
-        if dirty:
-            self.refresh(*dirty)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """The strips of a region, cut to it."""
-        x, y, width, height = crop
-        strips = self._strips[y : y + height]
-        strips += [Strip.blank(self.size.width)] * (height - len(strips))
-        if x == 0 and width == self.size.width:
-            return strips
-        return [strip.crop(x, x + width) for strip in strips]
+WIDE = 150
+"""From this width on the list of scenarios has room beside the picture."""
 
 
 class Stage(Screen[None]):
     """Composes the scene at the size of the terminal."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.catalogue", "list of scenarios", show=False, priority=True)
+    ]
+
     def __init__(self, owner: LoopvizApp) -> None:
         super().__init__()
         self._owner = owner
         self.surface = Surface()
+        self.catalogue = Catalogue(owner.palette, owner.source.scenarios)
+        self.catalogue.display = False
 
     def compose(self) -> ComposeResult:
-        """One widget, as large as the screen."""
+        """The picture takes what the list leaves."""
+        yield self.catalogue
         yield self.surface
+
+    def on_mount(self) -> None:
+        """Show the list where it has room and there is more to list than keys can name."""
+        many = any(file.facts.key is None for file in self._owner.source.scenarios)
+        self.catalogue.display = many and self.app.size.width >= WIDE
+        self.set_focus(None)
 
     def show(self) -> None:
         """Show the present frame."""
@@ -82,6 +54,27 @@ class Stage(Screen[None]):
             owner = self._owner
             self.surface.show(owner.scene.compose(owner.timeline, owner.view, width, height))
 
+    def toggle_catalogue(self) -> None:
+        """Show the list and give it the keys, or hide it."""
+        if self.catalogue.display and self.focused is not None:
+            self.hide_catalogue()
+            return
+        self.catalogue.display = True
+        self.catalogue.focus_filter()
+
+    @on(Catalogue.Closed)
+    def hide_catalogue(self) -> None:
+        """Hide the list; the keys are the picture's again."""
+        self.catalogue.display = False
+        self.set_focus(None)
+
+    @on(Catalogue.Fire)
+    def fire(self, message: Catalogue.Fire) -> None:
+        """Fire what was chosen; a list that covers the picture goes."""
+        if self.app.size.width < WIDE:
+            self.hide_catalogue()
+        self._owner.fire(message.file)
+
     def on_resize(self) -> None:
         """Draw at once at the new size."""
         self.call_after_refresh(self.show)
@@ -89,8 +82,9 @@ class Stage(Screen[None]):
     def on_click(self, event: events.Click) -> None:
         """Open a request, or do what a key does."""
         owner = self._owner
+        x = event.screen_x - self.surface.region.x
         for start, end, hit in owner.scene.hits.get(event.screen_y, ()):
-            if not start <= event.screen_x < end:
+            if not start <= x < end:
                 continue
             if hit.key is not None:
                 owner.simulate_key(hit.key)

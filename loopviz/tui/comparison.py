@@ -1,0 +1,195 @@
+"""Scenarios side by side: the same load on each in turn, stacked and aligned at the first request sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+from textual.widgets import SelectionList, Static
+from textual.widgets.selection_list import Selection
+
+from loopviz.draw import words
+from loopviz.draw.look import Palette
+from loopviz.draw.raster import raster, request_stretches
+from loopviz.model import Request, Timeline
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.scene import Line
+from loopviz.tui.surface import Surface
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from loopviz.tui.app import LoopvizApp
+
+__all__ = ["Comparison", "Lineup", "Pick", "compose_lineup"]
+
+
+@dataclass(slots=True)
+class Lineup:
+    """One scenario's run in a comparison."""
+
+    file: ScenarioFile
+    fired: int | None = None
+    """When it was fired (ns); None while it waits for its turn."""
+    requests: list[Request] = field(default_factory=list)
+    over: bool = False
+
+    def follow(self, timeline: Timeline, wanted: int) -> None:
+        """Take in its requests; it is over when all that were wanted have been answered."""
+        fired = self.fired
+        if fired is None or self.over:
+            return
+        self.requests = [
+            request
+            for request in timeline.requests.values()
+            if request.own and request.start >= fired and request.path == self.file.path
+        ]
+        answered = sum(1 for request in self.requests if request.received is not None)
+        self.over = answered >= wanted
+
+    def makespan(self, now: int) -> int:
+        """From the first request sent to the last one done, or up to `now`."""
+        if not self.requests:
+            return 0
+        end = max((r.done or now) if self.over else now for r in self.requests)
+        return end - min(r.start for r in self.requests)
+
+
+def compose_lineup(
+    palette: Palette, timeline: Timeline, lineups: Sequence[Lineup], now: int, width: int, height: int
+) -> list[Line]:
+    """The frame: `height` lines of `width` cells; every run on the same scale of time."""
+    title, dim, text = palette.text("title"), palette.text("dim"), palette.text("text")
+    label, says = 9, 9
+    cells = max(10, width - label - says)
+    longest = max((lineup.makespan(now) for lineup in lineups), default=0)
+    half = max(1, -(-max(longest, 1_000_000_000) // (2 * cells)))
+    best = min((lineup.makespan(now) for lineup in lineups if lineup.over), default=0)
+    room = max(1, (height - 3) // max(1, len(lineups)) - 2)
+    lines: list[Line] = [[Segment(" Side by side, from the first request sent", title)], []]
+    for lineup in lineups:
+        lines.append(_title(palette, lineup, now, best))
+        shown = lineup.requests[:room]
+        for request in shown:
+            zero = min(r.start for r in lineup.requests)
+            shifted = (
+                (start - zero, end - zero, code)
+                for start, end, code in request_stretches(request, timeline.threshold, now)
+            )
+            codes = raster(shifted, half, 0, 2 * cells)
+            line: Line = [Segment(f" #{request.id:<{label - 2}}", dim)]
+            for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
+                character, style = palette.cell(*pair)
+                line.append(Segment(character * len(list(run)), style))
+            line.append(Segment(f"{words.duration(request.latency(now)):>{says}}", text))
+            lines.append(line)
+        if len(lineup.requests) > room:
+            lines.append([Segment(f" and {len(lineup.requests) - room} more", dim)])
+        lines.append([])
+    lines = lines[: height - 1]
+    lines += [[] for _ in range(height - 1 - len(lines))]
+    lines.append([Segment(" v again with others   esc back to the picture", dim)])
+    return [Segment.adjust_line_length(line, width, text) for line in lines]
+
+
+def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
+    line = [
+        Segment(f" {words.printable(lineup.file.name)}", palette.text("title")),
+        Segment(f"  {words.printable(lineup.file.facts.title)}  ", palette.text("dim")),
+    ]
+    if lineup.fired is None:
+        line.append(Segment("waits for its turn", palette.text("dim")))
+    elif not lineup.over:
+        line.append(Segment(words.duration(lineup.makespan(now)), palette.text("text")))
+    else:
+        makespan = lineup.makespan(now)
+        factor = makespan / best if best else 1.0
+        times = "the fastest" if factor < 1.05 else f"{factor:.1f} times as long"
+        style = palette.text("good" if factor < 1.05 else "text")
+        line.append(Segment(f"{words.duration(makespan)}: {times}", style))
+    return line
+
+
+class Pick(ModalScreen[list[str]]):
+    """Two or more scenarios to compare."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss([])", "close"),
+        Binding("enter", "go", "compare", priority=True),
+    ]
+    CSS = """
+    Pick { align: center middle; }
+    Pick > Vertical {
+        width: 64; max-width: 100%; height: auto; max-height: 90%;
+        background: #101214; border: round #56B4E9; padding: 0 1;
+    }
+    Pick SelectionList { border: none; background: #101214; height: auto; max-height: 30; padding: 0; }
+    """
+
+    def __init__(self, files: Sequence[ScenarioFile]) -> None:
+        super().__init__()
+        self._list = SelectionList[str](
+            *(Selection(Text(f"{file.name}  {file.facts.title}"), file.name) for file in files)
+        )
+
+    def compose(self) -> ComposeResult:
+        """A list to tick."""
+        with Vertical() as box:
+            box.border_title = "compare"
+            box.border_subtitle = "space ticks, enter compares, esc closes"
+            yield self._list
+            yield Static(Text("The same load on each in turn. Tick two or more."))
+
+    def action_go(self) -> None:
+        """Take what is ticked."""
+        if len(self._list.selected) > 1:
+            self.dismiss(self._list.selected)
+
+
+class Comparison(Screen[None]):
+    """Runs the chosen scenarios one after the other, and shows them stacked while it does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "close"),
+        Binding("v", "again", "others"),
+    ]
+
+    def __init__(self, owner: LoopvizApp, files: Sequence[ScenarioFile]) -> None:
+        super().__init__()
+        self._owner = owner
+        self._lineups = [Lineup(file) for file in files]
+        counts = {owner.view.requests or file.facts.requests for file in files}
+        self._requests = max(counts)
+        self.surface = Surface()
+
+    def compose(self) -> ComposeResult:
+        """One surface."""
+        yield self.surface
+
+    def follow(self, now: int) -> None:
+        """One frame: fire the next one when the one before is over, and draw."""
+        owner = self._owner
+        for lineup in self._lineups:
+            if lineup.fired is None:
+                lineup.fired = now
+                owner.source.fire(lineup.file, self._requests)
+            lineup.follow(owner.timeline, self._requests)
+            if not lineup.over:
+                break
+        width, height = self.surface.size
+        if width > 0 and height > 0:
+            self.surface.show(
+                compose_lineup(owner.palette, owner.timeline, self._lineups, now, width, height)
+            )
+
+    def action_again(self) -> None:
+        """Pick others."""
+        self.dismiss()
+        self._owner.action_compare()
