@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import httpx
 
 from loopviz.clock import now_ns
 from loopviz.events import RECEIVED, SENT, Event
 
-__all__ = ["LoadThread"]
+__all__ = ["Heard", "LoadThread"]
+
+Heard = Callable[[int, Mapping[str, str]], None]
+"""Told a request's number and the headers of its answer, on the client's thread."""
 
 
 class LoadThread:
@@ -41,10 +44,24 @@ class LoadThread:
         """Start the thread."""
         self._thread.start()
 
-    def fire(self, method: str, path: str, requests: int) -> concurrent.futures.Future[None]:
-        """Send `requests` requests at once; the future is done when every answer is there."""
+    def fire(
+        self,
+        method: str,
+        path: str,
+        requests: int,
+        *,
+        at_once: int | None = None,
+        delay: float = 0.0,
+        heard: Heard | None = None,
+    ) -> concurrent.futures.Future[None]:
+        """Send `requests` requests at once; the future is done when every answer is there.
+
+        With `at_once`, no more than so many are under way: as soon as one is answered, the next is
+        sent. They are sent `delay` seconds from now. `heard` is told each answer's headers.
+        """
         numbers = [next(self._numbers) for _ in range(requests)]
-        return asyncio.run_coroutine_threadsafe(self._burst(method, path, numbers), self._loop)
+        burst = self._burst(method, path, numbers, at_once or requests, delay, heard or _unheard)
+        return asyncio.run_coroutine_threadsafe(burst, self._loop)
 
     def stop(self, timeout: float = 1.0) -> None:
         """Give up what is under way, and end."""
@@ -63,7 +80,10 @@ class LoadThread:
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
-    async def _burst(self, method: str, path: str, numbers: list[int]) -> None:
+    async def _burst(
+        self, method: str, path: str, numbers: list[int], at_once: int, delay: float, heard: Heard
+    ) -> None:
+        await asyncio.sleep(delay)
         client = httpx.AsyncClient(
             base_url=self._base_url,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
@@ -71,12 +91,19 @@ class LoadThread:
             trust_env=False,
             verify=False,  # no certificates to load
         )
+
+        async def runner(first: int) -> None:
+            await self._one(client, line, method, path, first, heard)
+            for number in rest:
+                await self._one(client, _StartLine(1), method, path, number, heard)
+
         async with client:
-            line = _StartLine(len(numbers))
-            await asyncio.gather(*(self._one(client, line, method, path, number) for number in numbers))
+            first, rest = numbers[:at_once], iter(numbers[at_once:])
+            line = _StartLine(len(first))
+            await asyncio.gather(*map(runner, first))
 
     async def _one(
-        self, client: httpx.AsyncClient, line: _StartLine, method: str, path: str, number: int
+        self, client: httpx.AsyncClient, line: _StartLine, method: str, path: str, number: int, heard: Heard
     ) -> None:
         sent = False
 
@@ -93,6 +120,7 @@ class LoadThread:
                 method, path, headers=self._headers(number), extensions={"trace": trace}
             )
             status = response.status_code
+            heard(number, response.headers)
         except httpx.HTTPError as failure:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         now = now_ns()
@@ -100,6 +128,10 @@ class LoadThread:
             line.give_up()
             self._emit((now, SENT, number, method, path))
         self._emit((now, RECEIVED, number, status, error))
+
+
+def _unheard(number: int, headers: Mapping[str, str]) -> None:
+    """Nobody wants to know."""
 
 
 class _StartLine:

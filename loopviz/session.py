@@ -20,7 +20,7 @@ from loopviz.clock import now_ns
 from loopviz.control import Environment, Vitals
 from loopviz.errors import InputError
 from loopviz.events import Event
-from loopviz.load import LoadThread
+from loopviz.load import Heard, LoadThread
 from loopviz.probe import HEADER, Probe
 from loopviz.scenario import ScenarioFile
 from loopviz.server import Apps, ServerThread, bind
@@ -85,9 +85,22 @@ class Session:
         """Wait until the server serves."""
         self._server.wait()
 
-    def fire(self, scenario: ScenarioFile, requests: int) -> concurrent.futures.Future[None]:
-        """Send requests at once; the future is done when every answer is there."""
-        return self._load.fire(scenario.method, scenario.path, requests)
+    def fire(
+        self,
+        scenario: ScenarioFile,
+        requests: int,
+        *,
+        at_once: int | None = None,
+        delay: float = 0.0,
+        heard: Heard | None = None,
+    ) -> concurrent.futures.Future[None]:
+        """Send requests at once; the future is done when every answer is there.
+
+        See `loopviz.load.LoadThread.fire` for the rest.
+        """
+        return self._load.fire(
+            scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
+        )
 
     def set_threads(self, tokens: int) -> None:
         """Change the number of tokens; it takes effect when the server's loop has time."""
