@@ -95,8 +95,8 @@ def request_stretches(request: Request, threshold: int, now: int) -> Iterator[St
 
 
 def lane_stretches(lane: Lane, now: int) -> Iterator[Stretch]:
-    """A worker thread's calls."""
-    code = CODES[State.IN_THREAD]
+    """A worker's calls."""
+    code = CODES[State.IN_PROCESS if lane.role == "process" else State.IN_THREAD]
     for span in lane.newest_first(now):
         if span.start < now:
             yield span.start, min(span.end, now), code
@@ -111,6 +111,8 @@ def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int)
         if span.end <= begin:
             break
         start, finish = max(span.start, begin), min(span.end, end, now)
+        if start >= finish:
+            continue
         is_block = min(span.end, now) - span.start >= timeline.threshold
         for index in range(start // width, -(-finish // width)):
             covered = min(finish, (index + 1) * width) - max(start, index * width)

@@ -343,7 +343,7 @@ class Scene:
             right = min(columns.time, end // columns.step - first)
             where = f" {words.line(span.where)}" if span.where else ""
             for text in (f"#{span.request}{where}", f"#{span.request}"):
-                if span.request and right - left >= len(text):
+                if span.request and right - left >= cell_len(text):
                     captions.append((left, text))
                     break
         for left, text in captions:
@@ -377,7 +377,7 @@ class Scene:
         return self._says(line, [f"{tokens.borrowed} of {total} taken"], columns, self._text)
 
     def _lanes(self, timeline: Timeline, view: View, columns: _Columns) -> list[Lane]:
-        """The worker threads that did something in the window."""
+        """The workers that did something in the window: threads, and below them processes."""
         begin = view.now - columns.time * columns.step
         lanes = []
         for lane in timeline.workers.values():
@@ -386,7 +386,7 @@ class Scene:
                     if span.end > begin:
                         lanes.append(lane)
                     break
-        return lanes
+        return sorted(lanes, key=lambda lane: lane.role == "process")
 
     def _lane(self, lane: Lane, timeline: Timeline, view: View, columns: _Columns) -> Line:
         half, first, settled, stop = self._window(view, columns)
@@ -414,7 +414,7 @@ class Scene:
         if below:
             hints.append(f"{below} below")
         if hidden_lanes:
-            hints.append(f"{hidden_lanes} more worker threads")
+            hints.append(f"{hidden_lanes} more workers")
         if hints:
             line.append(Segment("  " + self._separator.join(hints), self._dim))
         return line
