@@ -1,0 +1,414 @@
+"""The picture: always exactly as large as the terminal, and true to the timeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from loopviz.control import Environment
+from loopviz.draw.look import Palette
+from loopviz.model import Timeline
+from loopviz.scenario import Scenario, ScenarioFile
+from loopviz.tui.scene import Facts, Line, Scene
+from loopviz.tui.view import View
+from tests import streams
+from tests.streams import MS, feed, ns, timeline
+
+HOSTILE = "/a[red]\x1b[2J[/]"
+SIZES = [(80, 24), (120, 36), (200, 60), (20, 5), (1, 1), (79, 29), (80, 30), (400, 100), (37, 3), (5, 40)]
+PALETTES = [Palette("colour"), Palette("mono"), Palette("ascii"), Palette("ascii", colour=False)]
+names_of_palettes = pytest.mark.parametrize("palette", PALETTES, ids=["colour", "mono", "ascii", "plain"])
+
+
+def scenario(name: str, key: str | None = None) -> ScenarioFile:
+    """A scenario that nobody serves."""
+    facts = Scenario(title=f"{name} title", expect="it works", key=key)
+    return ScenarioFile(name, Path(f"{name}.py"), facts, None, "GET", f"/{name}")
+
+
+ENVIRONMENT = Environment(
+    loopviz="0.1.0", python="3.13.0", implementation="CPython", gil=True, event_loop="asyncio",
+    fastapi="0.1", starlette="0.2", uvicorn="0.3", anyio="0.4", platform="here",
+)  # fmt: skip
+SCENARIOS = [scenario("sync", "s"), scenario("async", "a"), scenario("[b]block[/]", "b"), scenario("nokey")]
+
+
+def scene(palette: Palette | None = None) -> Scene:
+    """A scene that has drawn nothing yet."""
+    facts = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:41873", SCENARIOS)
+    return Scene(palette or Palette(), facts)
+
+
+def view(at: float, **settings: object) -> View:
+    """A view of the moment `at` ms."""
+    return View(now=ns(at), **settings)
+
+
+def text(lines: list[Line]) -> list[str]:
+    """The characters of the lines."""
+    return ["".join(segment.text for segment in line) for line in lines]
+
+
+def served(numbers: int, path: str = "/p", *, finished: bool = True) -> Timeline:
+    """That many requests, 10 ms apart; each runs for 40 ms, sleeps until 1 s, and runs again."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.tokens(0, 40, 0, 0))
+    events = []
+    for n in range(1, numbers + 1):
+        at = 10 * n
+        events += [
+            (ns(at), "sent", n, "GET", path),
+            streams.read(at + 1, n, n),
+            streams.made(at + 1, n, n),
+            streams.step(at + 2, n),
+            streams.suspend(at + 9, n, due=1_000 + at),
+        ]
+        if finished:
+            events += [
+                streams.step(1_100 + at, n),
+                streams.status(1_104 + at, 200, n),
+                streams.responded(1_105 + at, n),
+                streams.end(1_106 + at, n),
+            ]
+    if not finished and numbers:
+        events += [
+            streams.thread(1_200, 2),
+            streams.call(1_200, 1, 1, 1, 2),
+            streams.iteration(1_210),
+            streams.step(1_210, 2),
+            streams.holds(1_400, 2, 1_210, 14, "time.sleep"),
+        ]
+    feed(line, sorted(events, key=lambda event: event[0]))
+    return line
+
+
+# -- the size ----------------------------------------------------------------------------------
+
+
+@names_of_palettes
+@pytest.mark.parametrize(
+    ("numbers", "path"),
+    [
+        (0, ""),
+        (8, "/short"),
+        (100, "/short"),
+        (8, "/速い/" + "長" * 60),
+        (8, HOSTILE),
+        (100, "/" + "e\u0301" * 50),
+    ],
+    ids=["none", "few", "many", "wide", "hostile", "combining"],
+)
+def test_a_frame_is_exactly_as_large_as_the_terminal(palette, numbers, path):
+    """Whatever happens, a frame has as many lines as asked for, each exactly as wide."""
+    line = served(numbers, path, finished=False)
+    drawn = scene(palette)
+    for width, height in SIZES:
+        for at in (5, 300, 1_250, 1_500):
+            frame = drawn.compose(line, view(at), width, height)
+            assert len(frame) == height
+            assert [sum(cell_len(segment.text) for segment in row) for row in frame] == [width] * height
+
+
+@names_of_palettes
+def test_a_frame_has_no_control_character(palette):
+    """Nothing that a client sends can steer the terminal: it is drawn as text."""
+    line = served(3, HOSTILE, finished=False)
+    frame = text(scene(palette).compose(line, view(1_500), 120, 36))
+    assert all(row.isprintable() for row in frame)
+    assert sum(r"GET /a[red]\x1b" in row for row in frame) >= 3
+
+
+@names_of_palettes
+def test_each_mode_keeps_its_promise(palette):
+    """ASCII modes emit only ASCII, modes without colour no colour, and the others some."""
+    line = served(40, "/速い", finished=False)
+    drawn = scene(palette)
+    coloured = False
+    for at in (300, 1_250, 1_500):
+        for size in SIZES:
+            for row in drawn.compose(line, view(at, behind=3, notice="… 速い" if at == 300 else ""), *size):
+                for segment in row:
+                    assert palette.unicode or segment.text.isascii()
+                    coloured |= segment.style.color is not None or segment.style.bgcolor is not None
+    assert coloured is palette.colour
+
+
+@pytest.mark.parametrize("file", ["/srv/速い.py", "/srv/" + "長" * 20 + ".py", "/srv/a\x1b[2J.py"])
+def test_a_wide_file_name_in_a_block_keeps_the_width(file):
+    """A block's caption is as wide as it looks, whatever its file is called."""
+    line = served(4, finished=True)
+    feed(line, streams.iteration(2_000), streams.sent(2_001, 9), streams.read(2_001, 9, 9))
+    feed(line, streams.made(2_001, 9, 9), streams.step(2_002, 9))
+    feed(line, [(ns(2_150), "holds", 9, ns(2_002), file, 14, "f", "time.sleep")])
+    for at in range(2_150, 6_000, 450):
+        for size in ((80, 24), (120, 36)):
+            frame = scene().compose(line, view(at), *size)
+            assert {sum(cell_len(s.text) for s in row) for row in frame} == {size[0]}
+            assert "\x1b" not in "".join(text(frame))
+
+
+# -- what it shows -----------------------------------------------------------------------------
+
+
+def row_of(frame: list[Line], request: int) -> str:
+    """The line of a request."""
+    (row,) = [row for row in text(frame) if row.startswith(f" #{request} ") and " GET " in row]
+    return row
+
+
+def test_the_head_tells_what_runs():
+    """The first line has the version, the GIL, the loop, the place, and the address."""
+    head = text(scene().compose(timeline(), view(0), 120, 36))[0]
+    for part in ("loopviz", "Python 3.13.0", "GIL on", "asyncio", "in a thread", "127.0.0.1:41873", "0 lost"):
+        assert part in head
+
+
+def test_a_narrow_head_gives_up_the_long_words():
+    """At 80 columns the essential stays: version, GIL, loop, port, and what is lost."""
+    head = text(scene().compose(timeline(), view(0), 80, 24))[0]
+    for part in ("loopviz", "3.13", "GIL on", "asyncio", ":41873", "0 lost"):
+        assert part in head
+
+
+def test_the_head_says_how_far_behind_a_frozen_picture_is():
+    """A frozen picture says so, and by how much it lags."""
+    head = text(scene().compose(timeline(), view(0, behind=1_500 * MS), 80, 24))[0]
+    assert "FROZEN 1.5 s behind" in head
+
+
+def test_lost_events_are_alarming():
+    """Lost events are counted in the alarm's colour: the picture may be wrong."""
+    looked = view(0)
+    looked.pace.dropped = 7
+    (row, *_) = scene().compose(timeline(), looked, 120, 36)
+    (lost,) = [segment for segment in row if "7 lost" in segment.text]
+    assert lost.style == Palette().text("alarm")
+
+
+def test_the_axis_ends_with_now():
+    """Time runs to the right, a second is where it says, and now is the last column."""
+    frame = text(scene().compose(timeline(), view(0), 120, 36))
+    (axis,) = [row for row in frame if "-2 s" in row]
+    assert axis.rstrip().endswith("now")
+    assert len(axis.rstrip()) == 120 - 24
+    for seconds in (2, 4, 6, 8):
+        before_now = seconds * 1_000_000_000 // View.step_for(120 - 28 - 24)
+        assert axis[: 120 - 24 - before_now].endswith(f"-{seconds} s")
+
+
+def test_a_request_is_one_row():
+    """A row has the request's number, its name, its bar, its state and its age."""
+    frame = scene().compose(served(3, finished=False), view(800), 120, 36)
+    row = row_of(frame, 2)
+    assert " GET /p " in row
+    assert "──" in row
+    assert row.rstrip().endswith("780 ms")
+    assert "awaiting" in row
+
+
+def test_a_finished_request_says_how_it_ended():
+    """A finished request has its status and its latency."""
+    row = row_of(scene().compose(served(3), view(1_500), 120, 36), 2)
+    assert " 200 " in row
+    assert " done " in row
+    assert row.rstrip().endswith("1.1 s")
+
+
+def test_a_failed_request_names_the_exception():
+    """A failed request has its status and the exception's name, in the alarm's colour."""
+    line = timeline(
+        streams.accepted(), streams.raised(5, "KeyError"), streams.status(5, 500), streams.responded(6),
+        streams.end(6),
+    )  # fmt: skip
+    frame = scene().compose(line, view(50), 120, 36)
+    row = row_of(frame, 1)
+    assert " 500 " in row
+    assert "KeyError" in row
+    (says,) = [s for segments in frame for s in segments if "KeyError" in s.text]
+    assert says.style == Palette().text("alarm")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
+def test_a_block_is_named_in_the_loops_lane_and_the_story(width, height):
+    """While a block lasts, the lane says how long, and the story who and where."""
+    frame = text(scene().compose(served(8, finished=False), view(1_500), width, height))
+    assert sum("BLOCKED 290 ms" in row for row in frame) == 1
+    assert any("#2 GET /p h" in row and "app.py:14 (time.sleep)" in row for row in frame)
+    assert "BLOCKS" in row_of(scene().compose(served(8, finished=False), view(1_500), width, height), 2)
+
+
+def test_rows_do_not_jump():
+    """A request keeps its row while others come and go, as long as there is room."""
+    line = served(8)
+    drawn = scene()
+    rows = []
+    for at in (100, 500, 1_120, 1_500, 3_000):
+        frame = text(drawn.compose(line, view(at), 120, 36))
+        rows.append([y for y, row in enumerate(frame) if row.startswith(" #1 ")])
+    assert len(rows[0]) == 1
+    assert all(row == rows[0] for row in rows)
+
+
+def test_too_many_requests_are_counted():
+    """Requests for which there is no room are counted, and none of those under way is hidden in vain."""
+    frame = text(scene().compose(served(100), view(5_000), 80, 24))
+    (title,) = [row for row in frame if "REQUESTS" in row]
+    shown = sum(1 for row in frame if row.startswith(" #") and " GET " in row)
+    assert shown > 8
+    assert f"{100 - shown} above" in title
+    assert any(row.startswith(" #100 ") for row in frame)
+
+
+def test_who_points_at_a_request_sees_it():
+    """The request that is pointed at is in sight, wherever it is."""
+    line = served(100)
+    for cursor in (1, 37, 100):
+        frame = scene().compose(line, view(5_000, cursor=cursor), 80, 24)
+        (row,) = [r for r in frame if r[0].text.startswith(f" #{cursor} ") and " GET " in r[0].text]
+        assert row[0].style.reverse
+
+
+def test_every_request_can_be_clicked():
+    """The lines of requests, and only those, lead to their requests."""
+    drawn = scene()
+    frame = text(drawn.compose(served(8), view(500), 120, 36))
+    for y, row in enumerate(frame):
+        requests = [hit.request for start, end, hit in drawn.hits.get(y, ()) if hit.request is not None]
+        number = row.split()[0] if row.startswith(" #") else None
+        assert [f"#{request}" for request in requests] == ([number] if number else [])
+
+
+def test_every_key_can_be_clicked_where_it_stands():
+    """What lies under a key's words is that key."""
+    drawn = scene()
+    frame = text(drawn.compose(timeline(), view(0), 160, 36))
+    found = {}
+    for y, hits in drawn.hits.items():
+        for start, end, hit in hits:
+            if hit.key:
+                found[hit.key] = frame[y][start:end].split()[0]
+    assert found["a"] == "a"
+    assert found["q"] == "q"
+    assert found["question_mark"] == "?"
+    assert found["space"] == "space"
+
+
+# -- the past ----------------------------------------------------------------------------------
+
+
+@st.composite
+def busy_streams(draw):
+    """What a server does with a few requests in a few seconds, in the order of time."""
+    events = [streams.thread(0, 1, "loop"), streams.tokens(0, 2, 0, 0), streams.iteration(0)]
+    at, running, idle = 0, 0, False
+    awaiting: set[int] = set()
+    calls: dict[int, int] = {}
+    numbers, call_numbers = iter(range(1, 100)), iter(range(1, 100))
+
+    def pause() -> None:
+        """The step under way ends at an await."""
+        nonlocal running
+        if running:
+            due = draw(st.sampled_from([None, at + 1, at + 50, at + 400]))
+            events.append(streams.suspend(at, running, due=due))
+            awaiting.add(running)
+            running = 0
+
+    def resume() -> int:
+        """A task that awaits begins a step."""
+        nonlocal running, idle
+        pause()
+        if idle:
+            events.append(streams.iteration(at))
+        idle = False
+        running = draw(st.sampled_from(sorted(awaiting - calls.keys())))
+        awaiting.remove(running)
+        events.append(streams.step(at, running))
+        return running
+
+    for _ in range(draw(st.integers(5, 40))):
+        at += draw(st.sampled_from([1, 7, 30, 90, 240]))
+        kind = draw(st.sampled_from(["begin", "step", "pause", "idle", "end", "call", "return", "tokens"]))
+        if kind == "begin":
+            number = next(numbers)
+            events += [streams.sent(at, number), streams.read(at, number, number)]
+            events.append(streams.made(at, number, number))
+            awaiting.add(number)
+        elif kind == "step" and awaiting - calls.keys():
+            resume()
+        elif kind == "pause":
+            pause()
+        elif kind == "idle" and not idle:
+            pause()
+            events.append(streams.idle(at))
+            idle = True
+        elif kind == "end" and awaiting - calls.keys():
+            number = resume()
+            events += [streams.responded(at, number), streams.end(at, number)]
+            running = 0
+        elif kind == "call" and (free := sorted(awaiting - calls.keys())):
+            number = draw(st.sampled_from(free))
+            calls[number] = next(call_numbers)
+            events.append(streams.call(at, calls[number], number, number, number + 1))
+        elif kind == "return" and calls:
+            number = draw(st.sampled_from(sorted(calls)))
+            events.append(streams.returns(at, calls.pop(number)))
+        elif kind == "tokens":
+            events.append(streams.tokens(at, 2, draw(st.integers(0, 2)), draw(st.integers(0, 1))))
+    return events
+
+
+def cells(line: Line) -> list[tuple[str, object]]:
+    """Each cell's character and style."""
+    return [(character, segment.style) for segment in line for character in segment.text]
+
+
+@settings(max_examples=60, deadline=None)
+@given(busy_streams(), st.lists(st.sampled_from([5, 33, 70, 300, 900]), min_size=2, max_size=12))
+def test_an_incremental_frame_equals_a_full_redraw(events, advances):
+    """A scene that has drawn every frame so far shows what one that begins now would show."""
+    line = Timeline()
+    kept = scene()
+    now = ns(0)
+    for advance in advances:
+        now += advance * MS
+        line.feed([event for event in events if now - advance * MS < event[0] <= now])
+        frame = kept.compose(line, View(now=now), 100, 30)
+        assert frame == scene().compose(line, View(now=now), 100, 30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(busy_streams(), st.integers(500, 3_000), st.integers(50, 3_000))
+def test_a_frozen_picture_shows_what_was_shown(events, first, later):
+    """Frozen at an earlier moment, columns that had settled by then look as they did."""
+    line = Timeline()
+    line.feed(event for event in events if event[0] <= ns(first))
+    before = scene().compose(line, view(first), 100, 30)
+    line.feed(event for event in events if ns(first) < event[0] <= ns(first + later))
+    frozen = scene().compose(line, view(first, behind=later * MS), 100, 30)
+    step = View.step_for(100 - 28 - 24)
+    settled = 100 - 24 - 2 - 400 * MS // step
+    for was, shown in list(zip(before, frozen, strict=True))[3:-5]:
+        assert cells(shown)[28:settled] == cells(was)[28:settled]
+
+
+def test_the_frozen_moment_itself_is_unchanged():
+    """Frozen while a request awaits, the request still awaits, though it has ended meanwhile."""
+    line = served(2)
+    row = row_of(scene().compose(line, view(500, behind=5_000 * MS), 120, 36), 1)
+    assert "awaiting" in row
+    assert " 200 " not in row
+    assert row.rstrip().endswith("490 ms")
+
+
+def test_forgetting_draws_anew():
+    """After a clear nothing of what was drawn is left."""
+    line, drawn = served(8), scene()
+    drawn.compose(line, view(5_000), 120, 36)
+    line.forget()
+    drawn.forget()
+    frame = text(drawn.compose(line, view(5_000), 120, 36))
+    assert not [row for row in frame if " GET " in row]
