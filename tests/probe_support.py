@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, Self
 
 import anyio.to_thread
 import pytest
@@ -25,7 +26,7 @@ from loopviz import events as ev
 from loopviz.buffer import Buffer
 from loopviz.probe import HEADER, Probe
 
-TOKEN = "secret"  # noqa: S105
+TOKEN = "secret"
 """What the tests' own load puts before a request's number."""
 
 
@@ -42,7 +43,11 @@ class Setup:
 
     def marks(self) -> list[pytest.MarkDecorator]:
         """Skip what is not installed here."""
-        missing = [name for name in (self.loop, self.http) if name != "asyncio" and not importlib.util.find_spec(name)]
+        missing = [
+            name
+            for name in (self.loop, self.http)
+            if name != "asyncio" and not importlib.util.find_spec(name)
+        ]
         marks = [pytest.mark.skip(reason=f"{name} is not installed") for name in missing]
         if self.eager and sys.version_info < (3, 12):
             marks.append(pytest.mark.skip(reason="eager tasks came with Python 3.12"))
@@ -62,13 +67,22 @@ every_setup = pytest.mark.parametrize(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with less than a tenth of a second until it notices that it shall exit."""
+    """uvicorn's server, that starts and ends without waiting a tenth of a second here and there."""
 
     tick = 0.01
 
     async def main_loop(self) -> None:
         while not self.should_exit:
             await asyncio.sleep(self.tick)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in [*self.servers, *(sockets or ())]:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.01)
+        await self.lifespan.shutdown()
 
 
 class Served:
@@ -95,6 +109,7 @@ class Served:
         self.buffer = Buffer(capacity)
         self.probe = Probe(self.buffer, numbers=numbers or itertools.count(1), token=TOKEN)
         self.events: list[ev.Event] = []
+        self._woken: set[ev.Event] = set()
         self.around = around
         self.seen: list[object] = []
         """What `around` has returned."""
@@ -118,7 +133,7 @@ class Served:
         self._server.tick = tick
         self._thread = threading.Thread(target=self._run, name="tested server", daemon=True)
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._started.wait(10), "the server did not start in time"
         if self.error is not None:
@@ -202,8 +217,13 @@ class Served:
     # -- events --------------------------------------------------------------------------------
 
     def gather(self) -> list[ev.Event]:
-        """All events up to now."""
-        self.events += self.buffer.drain()
+        """All events up to now, in the order of their time."""
+        expand = getattr(ev, "expand", iter)  # a step may be told as one event, when it is over
+        for event in expand(self.buffer.drain()):
+            if event[1] != ev.WAKE or event not in self._woken:  # else it has been told already
+                self._woken.update([event] if event[1] == ev.WAKE else ())
+                self.events.append(event)
+        self.events.sort(key=itemgetter(0))
         return self.events
 
     def wait_for(self, condition: Callable[[list[ev.Event]], object], timeout: float = 8.0) -> list[ev.Event]:
@@ -261,7 +281,7 @@ class Telling:
         """A call's number, from 1."""
         return self.calls.setdefault(number, len(self.calls) + 1)
 
-    def story(self, request: int) -> tuple[list[str], list[str]]:
+    def story(self, request: int) -> tuple[list[str], list[str]]:  # noqa: C901 - a case a kind
         """What happened on the loop for a request, and what in worker threads."""
         mine = {event[2] for event in of_kind(self.events, ev.TASK) if event[4] == request}
         calls = {event[2] for event in of_kind(self.events, ev.CALL, ev.SUBMIT) if event[4] == request}
@@ -283,6 +303,8 @@ class Telling:
                     loop.append(f"{kind} {self.task(task)}")
                 case (ev.YIELD, [task, awaited, due]) if task in mine:
                     until = " until due" if due else ""
+                    if not awaited and loop[-1] == f"wake {self.task(task)}":
+                        loop.pop()  # to give way is to be woken at once
                     loop.append(f"yield {self.task(task)} {awaited or '-'}{until}")
                 case (ev.TOKENS, [_, borrowed, waiting]) if loop:
                     loop.append(f"tokens {borrowed} taken, {waiting} waiting")

@@ -30,11 +30,12 @@ class Peer:
             self.go.set()
         self._lock = threading.Lock()
         self._sock = socket.create_server(("127.0.0.1", 0), backlog=200)
-        self.url = "http://127.0.0.1:{}".format(self._sock.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._sock.getsockname()[1]}"
         self._threads: list[threading.Thread] = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
     def close(self) -> None:
+        """Answer who waits, and end."""
         self.go.set()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
@@ -127,7 +128,7 @@ def test_connected_before_sent() -> None:
             told.append(event)
 
         load = LoadThread(
-            "http://127.0.0.1:{}".format(server.getsockname()[1]), emit, itertools.count(1), lambda _: {}
+            f"http://127.0.0.1:{server.getsockname()[1]}", emit, itertools.count(1), lambda _: {}
         )
         load.start()
         load.fire("GET", "/x", 30)
@@ -144,7 +145,10 @@ def test_marked(events: list[ev.Event]) -> None:
     with peer() as server, loading(server.url, events) as load:
         load.fire("POST", "/y?z=1", 3).result(10)
     numbers = sorted(
-        line.split(b": ")[1] for data in server.requests for line in data.split(b"\r\n") if b"x-number" in line
+        line.split(b": ")[1]
+        for data in server.requests
+        for line in data.split(b"\r\n")
+        if b"x-number" in line
     )
     assert numbers == [b"1", b"2", b"3"]
     assert {data.split(b"\r\n")[0] for data in server.requests} == {b"POST /y?z=1 HTTP/1.1"}
@@ -164,7 +168,7 @@ def test_bursts_are_numbered_on(events: list[ev.Event]) -> None:
 def test_connection_refused(events: list[ev.Event]) -> None:
     """Where nobody listens every request ends in an error, and nothing hangs."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = "http://127.0.0.1:{}".format(gone.getsockname()[1])
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     with loading(url, events) as load:
         load.fire("GET", "/x", 5).result(10)
     assert sorted(event[2] for event in events if event[1] == ev.SENT) == [1, 2, 3, 4, 5]
@@ -174,7 +178,9 @@ def test_connection_refused(events: list[ev.Event]) -> None:
     assert all("Connect" in event[4] for event in received)
 
 
-@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]
+)
 def test_broken_answers(events: list[ev.Event], answer: bytes) -> None:
     """An answer that is none, or is cut short, is an error with a name."""
     with peer(answer) as server, loading(server.url, events) as load:

@@ -37,10 +37,12 @@ def serve(handler: Callable[..., Any], setup: Setup = PLAIN, **options: Any) -> 
 
 
 async def blocking() -> None:
-    time.sleep(0.25)  # noqa: ASYNC251  # it blocks here
+    """Hold the loop without computing."""
+    time.sleep(0.25)  # it blocks here
 
 
 async def computing() -> None:
+    """Hold the loop, computing."""
     end = time.thread_time() + 0.25
     while time.thread_time() < end:
         hashlib.sha256(b"x" * 1000).digest()
@@ -73,7 +75,7 @@ def test_a_lively_loop_is_not_held() -> None:
     async def handler() -> None:
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
-            time.sleep(0.001)  # noqa: ASYNC251
+            time.sleep(0.001)
             await asyncio.sleep(0)
 
     with serve(handler) as served:
@@ -165,10 +167,12 @@ def test_cpu_of_workers() -> None:
 
 
 async def patient() -> None:
+    """Await somebody who awaits."""
     await deeper()  # the outer await
 
 
 async def deeper() -> None:
+    """Await a function of the library's."""
     await asyncio.wait_for(asyncio.sleep(0.2), 5)  # the user's innermost await
 
 
@@ -184,10 +188,12 @@ def test_awaits(setup: Setup) -> None:
 
 
 def in_a_thread() -> None:
+    """Work for a while, in a call of its own."""
     inner_in_a_thread()
 
 
 def inner_in_a_thread() -> None:
+    """Wait in a function of the library's."""
     threading.Event().wait(0.2)  # the worker's line
 
 

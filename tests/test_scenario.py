@@ -9,7 +9,7 @@ import pytest
 from loopviz.errors import InputError
 from loopviz.scenario import RESERVED_KEYS, Load, Scenario, builtin_folder, find, load, nearest
 
-GOOD = '''
+GOOD = """
 from fastapi import FastAPI
 from loopviz.scenario import Scenario
 
@@ -19,7 +19,7 @@ app = FastAPI()
 async def handler() -> None: ...
 
 scenario = Scenario(title="A title", expect="Something."{more})
-'''
+"""
 
 
 def write(folder: Path, name: str = "mine", text: str | None = None, more: str = "") -> Path:
@@ -55,7 +55,13 @@ def test_the_built_in_ones() -> None:
 
 @pytest.mark.parametrize(
     ("name", "requests", "threads", "seconds"),
-    [("async", 8, 40, 1), ("blocking", 8, 40, 8), ("cpu", 8, 40, 2), ("sync", 40, 40, 1), ("sync", 41, 40, 2)],
+    [
+        ("async", 8, 40, 1),
+        ("blocking", 8, 40, 8),
+        ("cpu", 8, 40, 2),
+        ("sync", 40, 40, 1),
+        ("sync", 41, 40, 2),
+    ],
 )
 def test_makespan_laws(name: str, requests: int, threads: int, seconds: float) -> None:
     """The built-in scenarios' laws say what queueing theory says."""
@@ -78,13 +84,13 @@ def test_find_by_name_file_and_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("given", "meant"), [("asinc", "async"), ("blockin", "blocking"), ("synch", "sync")])
 def test_unknown_name(given: str, meant: str) -> None:
     """An unknown name is refused with the nearest one that is known."""
-    with pytest.raises(InputError, match=f"(?s){given}.*Did you mean {meant}"):
+    with pytest.raises(InputError, match=rf"(?s){given}.*Did you mean {meant}"):
         find(given)
 
 
 def test_unknown_name_like_nothing() -> None:
     """A name that is like none is refused with all that there are."""
-    with pytest.raises(InputError, match="(?s)zzz.*async.*blocking.*sync"):
+    with pytest.raises(InputError, match=r"(?s)zzz.*async.*blocking.*sync"):
         find("zzz")
 
 
@@ -148,7 +154,11 @@ def test_no_application(tmp_path: Path) -> None:
 
 def test_no_endpoint(tmp_path: Path) -> None:
     """An application without an endpoint is refused, with what to add."""
-    text = "\n".join(line for line in GOOD.format(name="mine", more="").splitlines() if "handler" not in line and "@" not in line)
+    text = "\n".join(
+        line
+        for line in GOOD.format(name="mine", more="").splitlines()
+        if "handler" not in line and "@" not in line
+    )
     first, second = complaint(write(tmp_path, text=text))
     assert "no endpoint" in first
     assert "@app.get" in second
