@@ -31,14 +31,15 @@ STEP: Final = "step"  # task: a step of it begins
 YIELD: Final = "yield"  # task, awaited (a type's name), due (ns; 0 none): the step ends at an await
 END: Final = "end"  # task: its last step ends
 
-# Worker threads, and the tokens that limit them.
+# Worker threads and worker processes, and the tokens that limit threads.
 TOKEN_WAIT: Final = "token-wait"  # task: it wants a token for a worker thread and must wait
 TOKENS: Final = "tokens"  # total, borrowed, waiting: the default limiter, after a change
 SUBMIT: Final = "submit"  # call, task, request: handed to an executor of the loop
-CALL: Final = "call"  # call, task, request, thread, file, line, function: begins in its thread
+CALL: Final = "call"  # call, task, request, thread, file, line, function: begins there
 RETURN: Final = "return"  # call: it has returned, or raised
-THREAD: Final = "thread"  # thread, name, role ("loop" | "worker"): seen for the first time
-CPU: Final = "cpu"  # thread, cpu (ns): that thread's CPU clock
+RESULT: Final = "result"  # call, task: a process's result is here (it has returned, or never will)
+THREAD: Final = "thread"  # thread, role ("loop" | "worker" | "process"): seen for the first time
+CPU: Final = "cpu"  # thread, cpu (ns): that thread's, or process's, CPU clock
 
 # The loop.
 IDLE: Final = "idle"  # the loop has nothing to run, and sleeps in its selector

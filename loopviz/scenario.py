@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from loopviz.errors import InputError
+from loopviz.loaded import module_name
 
 __all__ = ["RESERVED_KEYS", "Load", "Scenario", "ScenarioFile", "builtin_folder", "find", "load", "nearest"]
 
@@ -190,7 +191,7 @@ def _load(path: Path) -> ScenarioFile:
 
 
 def _execute(path: Path) -> ModuleType:
-    name = f"loopviz_scenario_{path.stem}"
+    name = module_name(path)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file.\nA scenario's file ends in .py.")

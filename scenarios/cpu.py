@@ -17,7 +17,7 @@ async def cpu():
 
 scenario = Scenario(
     group="cpu",
-    order=4,
+    order=400,
     key="c",
     title="async def + computing",
     expect="One after the other: computing holds the event loop for as long as it takes.",

@@ -33,12 +33,12 @@ class Segment(NamedTuple):
     start: int
     end: int
     thread: int = 0
-    """The worker thread that executes it; 0 for none."""
+    """The worker thread, or process, that executes it; 0 for none."""
     where: Where | None = None
 
 
 class Span(NamedTuple):
-    """A stretch of a lane: the loop, or a thread, at work for a request (0: for none)."""
+    """A stretch of a lane: the loop, a thread or a process, at work for a request (0: for none)."""
 
     start: int
     end: int
@@ -121,10 +121,12 @@ class Request:
 
 @dataclass(slots=True)
 class Lane:
-    """A thread: what it worked on, and how much of a core it got."""
+    """A thread or a process: what it worked on, and how much of a core it got."""
 
     number: int
     name: str
+    role: str = "thread"
+    """What it is: ``thread`` or ``process``."""
     spans: deque[Span] = field(default_factory=lambda: deque(maxlen=MAX_SPANS))
     open: Span | None = None
     """What it is at now; the end is not known yet."""

@@ -96,8 +96,14 @@ def summarise(
             "threads": [
                 {"name": lane.name, "busy_s": seconds(lane.busy), "cpu_s": seconds(lane.cpu)}
                 for lane in timeline.workers.values()
+                if lane.role == "thread"
             ],
         },
+        "processes": [
+            {"name": lane.name, "busy_s": seconds(lane.busy), "cpu_s": seconds(lane.cpu)}
+            for lane in timeline.workers.values()
+            if lane.role == "process"
+        ],
         "probe": {
             "events": timeline.events,
             "dropped": dropped,

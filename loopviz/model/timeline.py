@@ -97,7 +97,7 @@ class Timeline:
         self.load = Load()
         """The loop's shorter stretches."""
         self.workers: dict[int, Lane] = {}
-        """Worker threads, by number."""
+        """Worker threads and worker processes, by number."""
         self.blocks: deque[Block] = deque(maxlen=1_000)
         """Blocks that have ended."""
         self.tokens: deque[tuple[int, Tokens]] = deque(maxlen=20_000)
@@ -139,6 +139,7 @@ class Timeline:
             ev.SUBMIT: self._submit,
             ev.CALL: self._call,
             ev.RETURN: self._return,
+            ev.RESULT: self._result,
             ev.THREAD: self._thread,
             ev.CPU: self._cpu,
             ev.IDLE: self._idles,
@@ -428,7 +429,9 @@ class Timeline:
             self._go(request, State.RUNNING, t)
         elif life.calls:
             call = next(iter(life.calls.values()))
-            self._go(request, State.IN_THREAD, t, call.thread, call.where)
+            lane = self.workers.get(call.thread)
+            state = State.IN_PROCESS if lane is not None and lane.role == "process" else State.IN_THREAD
+            self._go(request, state, t, call.thread, call.where)
         elif doing[_Doing.READY]:
             self._go(request, State.READY, t)
         elif doing[_Doing.TOKEN_WAIT]:
@@ -507,7 +510,7 @@ class Timeline:
         if not life.tasks:
             self._bury(life, t)
 
-    # -- worker threads ------------------------------------------------------------------------
+    # -- worker threads and processes ------------------------------------------------------------------------
 
     def _token_wait(self, t: int, number: int) -> None:
         self._known(number).wants_token = True
@@ -561,27 +564,42 @@ class Timeline:
         task = self._tasks.get(call.task)
         if task is not None and not call.thread:
             task.submitted -= 1
-        if task is not None and task.awaits_call == number:
+        in_process = lane is not None and lane.role == "process"  # its result is still on its way
+        if task is not None and task.awaits_call == number and not in_process:
             task.awaits_call = 0
             self._ready(task, t)
         if life is not None:
             self._refresh(life, t)
 
-    def _lane(self, number: int) -> Lane:
+    def _result(self, t: int, number: int, task: int) -> None:
+        """A process's result is here: who awaits it can go on. Its end may not have been told."""
+        self._return(t, number)
+        owner = self._tasks.get(task)
+        if owner is not None and owner.awaits_call == number:
+            owner.awaits_call = 0
+            self._ready(owner, t)
+
+    def _lane(self, number: int, role: str = "worker") -> Lane:
         lane = self.workers.get(number)
         if lane is None:
-            lane = self.workers[number] = Lane(number, f"worker {len(self.workers) + 1}")
+            kind = "process" if role == "process" else "thread"
+            count = 1 + sum(other.role == kind for other in self.workers.values())
+            name = f"process {count}" if kind == "process" else f"worker {count}"
+            lane = self.workers[number] = Lane(number, name, kind)
         return lane
 
     def _thread(self, t: int, number: int, role: str) -> None:
         if role == "loop":
             self.loop.number = number
         else:
-            self._lane(number)
+            self._lane(number, role)
 
     def _cpu(self, t: int, number: int, used: int) -> None:
         lane = self.loop if number == self.loop.number else self._lane(number)
         if lane.clock is not None:
+            if used < lane.clock and lane.role == "process":
+                return  # told late: the next one tells more
+            # A thread that has ended leaves its number to another one, whose clock began anew.
             lane.cpu += used - lane.clock if used >= lane.clock else used
         lane.clock = used
         lane.samples.append((t, lane.cpu))

@@ -14,6 +14,7 @@ import anyio.to_thread
 from anyio._core._eventloop import get_async_backend
 
 from loopviz.buffer import Buffer
+from loopviz.probe.processes import Processes
 from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
@@ -59,6 +60,7 @@ class Probe:
         self._undo: list[tuple[Any, str, Any]] = []
         self._state: State | None = None
         self._sampler: Sampler | None = None
+        self._processes: Processes | None = None
         self._names: ExceptionNames | None = None
         self._event_ns = 0.0
 
@@ -82,9 +84,10 @@ class Probe:
         self._event_ns = self._event_ns or _event_cost()
         state = self._state = State(self.buffer, loop)
         threads = Threads(state)
+        self._processes = Processes(state, threads, lambda what, why: self.blind.append(Blind(what, why)))
         thread = threads.register("loop")
         adopt = make_adopt(state, self._numbers, self._token)
-        self._hook_threads(threads)
+        self._hook_threads(threads, self._processes)
         for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
             self._set(loop, name, hook)
         selector = getattr(loop, "_selector", None)
@@ -110,7 +113,7 @@ class Probe:
         self._sampler = Sampler(state, threads, self._lines, thread)
         self._sampler.start()
 
-    def _hook_threads(self, threads: Threads) -> None:
+    def _hook_threads(self, threads: Threads, processes: Processes) -> None:
         limiter = anyio.to_thread.current_default_thread_limiter()
         kind = type(limiter)
         backend: Any = get_async_backend()
@@ -125,7 +128,8 @@ class Probe:
         self._set(kind, release, threads.make_release(getattr(kind, release), limiter))
         self._set(kind, "total_tokens", threads.make_total(vars(kind)["total_tokens"], limiter))
         loop = threads.state.loop
-        self._set(loop, "run_in_executor", threads.make_run_in_executor(loop.run_in_executor))
+        in_process = processes.make_run_in_executor(loop.run_in_executor)
+        self._set(loop, "run_in_executor", threads.make_run_in_executor(in_process))
 
     def _set(self, owner: Any, name: str, value: Any) -> None:
         self._undo.append((owner, name, vars(owner).get(name, _MISSING)))
@@ -137,6 +141,8 @@ class Probe:
             return
         if self._sampler is not None:
             self._sampler.stop()
+        if self._processes is not None:
+            self._processes.close()
         if self._names is not None:
             logging.getLogger("uvicorn.error").removeHandler(self._names)
         while self._undo:

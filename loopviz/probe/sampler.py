@@ -94,14 +94,17 @@ class Sampler:
         return 0, state.touched
 
     def _read_clocks(self, *, every: bool) -> None:
-        threads = list(self._threads.by_ident.values()) if every else [self._loop]
+        processes = self._threads.processes
+        threads = [*self._threads.by_ident.values(), *processes] if every else [self._loop]
         for thread in threads:
             if thread.clock is None:
                 continue
             try:
                 used = time.clock_gettime_ns(thread.clock)
-            except OSError:  # the thread has ended
+            except OSError:  # it has ended
                 thread.clock = None
+                if thread in processes:
+                    processes.remove(thread)
                 continue
             self._state.emit((clock(), CPU, thread.number, used))
 

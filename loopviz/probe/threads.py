@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,20 +16,21 @@ from typing import Any
 from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
-from loopviz.events import CALL, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS
+from loopviz.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS
 from loopviz.probe.state import ATTRIBUTE, State, next_call
 
-__all__ = ["Thread", "Threads"]
+__all__ = ["Thread", "Threads", "definition"]
 
 _clock_of: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
 
 
 @dataclass(slots=True)
 class Thread:
-    """A thread that works for the server."""
+    """A thread, or a worker process, that works for the server."""
 
     number: int
     ident: int
+    """The thread's identity, or the process's."""
     clock: int | None
     """The id of its CPU clock; None where the platform has none."""
     call: int = 0
@@ -42,19 +44,25 @@ class Threads:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.numbers = itertools.count(1)
+        """Numbers for threads and processes."""
         self.by_ident: dict[int, Thread] = {}
+        self.processes: list[Thread] = []
+        """Worker processes, for whoever reads CPU clocks; those that have ended are taken out."""
         self._mine = local()
 
     def register(self, role: str) -> Thread:
         """Meet the calling thread. The identity of a thread that has ended is used again."""
         ident = get_ident()
         known = self.by_ident.get(ident)
-        number = known.number if known else len(self.by_ident) + 1
+        number = known.number if known else next(self.numbers)
         # Read by the thread itself: asking for the clock of a thread that has ended is undefined.
         thread = Thread(number, ident, _clock_of(ident) if _clock_of else None)
         self.by_ident[ident] = thread
         self._mine.thread = thread
         self.state.emit((clock(), THREAD, number, role))
+        if role == "worker" and thread.clock is not None:  # from here on, what it uses is the server's
+            self.state.emit((clock(), CPU, number, time.thread_time_ns()))
         return thread
 
     def _run(self, number: int, task: int, request: int, func: Callable[..., Any], *args: Any) -> Any:
@@ -66,7 +74,7 @@ class Threads:
             thread = self.register("worker")
         thread.since = began = clock()
         thread.call = number
-        emit((began, CALL, number, task, request, thread.number, *_definition(func)))
+        emit((began, CALL, number, task, request, thread.number, *definition(func)))
         try:
             return func(*args)
         finally:
@@ -180,7 +188,7 @@ def _whole(tokens: float) -> int:
     return int(tokens) if tokens != float("inf") else -1
 
 
-def _definition(func: Any) -> tuple[str, int, str]:
+def definition(func: Any) -> tuple[str, int, str]:
     """File, line and name of the function behind `func`, through partials and methods."""
     while isinstance(func, partial):
         func = func.func

@@ -1,0 +1,202 @@
+"""Worker processes: the hook on ``loop.run_in_executor`` with a ``ProcessPoolExecutor``.
+
+The function is handed over inside `loopviz.remote.run`, which reports its begin and its end from
+within the worker process, over the loopback interface, while they happen: CLOCK_MONOTONIC is one
+clock for all processes of a machine. Reports that are lost cost accuracy and nothing else, since the
+arrival of the result is seen here. ``executor.submit`` without the loop is not seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from loopviz import remote
+from loopviz.clock import now_ns as clock
+from loopviz.events import CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
+from loopviz.probe.state import State, next_call
+from loopviz.probe.threads import Thread, Threads, definition
+
+__all__ = ["Processes"]
+
+_MOST = 10_000
+"""Calls and processes that are remembered; what a worker's crash leaves behind goes at last."""
+
+
+@dataclass(slots=True)
+class _Call:
+    task: int
+    request: int
+    where: tuple[str, int, str]
+    begun: bool = False
+    arrived: bool = False
+    """Whether its result is here."""
+
+
+class Processes:
+    """The worker processes of one server. Socket and thread come with the first call to one.
+
+    `blind(what, why)` is told what cannot be seen here.
+    """
+
+    def __init__(self, state: State, threads: Threads, blind: Callable[[str, str], None]) -> None:
+        self._state = state
+        self._threads = threads
+        self._blind = blind
+        self._calls: dict[int, _Call] = {}
+        self._known: dict[tuple[int, int], int] = {}
+        self._secret = secrets.token_bytes(remote.SECRET)
+        self._mailbox: socket.socket | None = None
+        self._reader: threading.Thread | None = None
+        self._closed = False
+
+    def make_run_in_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The loop's ``run_in_executor``, with calls to process pools watched."""
+
+        def run_in_executor(executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+            if _is_process_pool(executor) and not self._closed:
+                executor = _Watched(self, executor)
+            return original(executor, func, *args)
+
+        return run_in_executor
+
+    def submit(self, executor: Executor, func: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
+        """Hand `func` to a process pool on behalf of the current task."""
+        try:
+            recipient = self._open()
+            number, task = self._announce(func)
+        except Exception as error:
+            self._state.failed("process", error)
+            return executor.submit(func, *args)
+        try:
+            future = executor.submit(remote.run, recipient, number, func, *args)
+        except BaseException:
+            self._arrived(number, task)
+            raise
+        future.add_done_callback(lambda _: self._arrived(number, task))
+        return future
+
+    def _announce(self, func: Callable[..., Any]) -> tuple[int, int]:
+        state = self._state
+        number, task, request = next_call(), 0, state.request.get()
+        current = asyncio.current_task()
+        if current is not None:
+            trace = state.trace_of(current)
+            task, request = trace.number, trace.request
+        while len(self._calls) >= _MOST:
+            self._calls.pop(next(iter(self._calls)), None)
+        self._calls[number] = _Call(task, request, definition(func))
+        state.emit((clock(), SUBMIT, number, task, request))
+        return number, task
+
+    def _arrived(self, number: int, task: int) -> None:
+        """The result is here, or will never come. Runs in any thread, before the loop hears of it."""
+        self._state.emit((clock(), RESULT, number, task))
+        call = self._calls.get(number)
+        if call is not None:
+            call.arrived = True
+
+    # -- reports -------------------------------------------------------------------------------
+
+    def _open(self) -> remote.Recipient:
+        mailbox = self._mailbox
+        if mailbox is None:
+            mailbox = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            mailbox.bind(("127.0.0.1", 0))
+            with suppress(OSError):
+                mailbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            self._mailbox = mailbox
+            self._reader = threading.Thread(
+                target=self._read, args=(mailbox,), name="loopviz processes", daemon=True
+            )
+            self._reader.start()
+        return mailbox.getsockname()[1], self._secret
+
+    def close(self) -> None:
+        """Hear no more reports: the thread ends, and the socket is closed."""
+        self._closed = True
+        mailbox, reader = self._mailbox, self._reader
+        if mailbox is None or reader is None:
+            return
+        with suppress(OSError):
+            mailbox.sendto(b"", mailbox.getsockname())  # so that it wakes up
+        reader.join(1.0)
+        mailbox.close()
+        self._mailbox = self._reader = None
+
+    def _read(self, mailbox: socket.socket) -> None:
+        while True:
+            try:
+                report = mailbox.recv(remote.REPORT.size + 1)
+            except OSError:
+                return
+            if self._closed:
+                return
+            try:
+                if len(report) == remote.REPORT.size:
+                    self._take(*remote.REPORT.unpack(report))
+            except Exception as error:
+                self._state.failed("process", error)
+
+    def _take(
+        self, secret: bytes, number: int, pid: int, born: int, cpu: int, began: int, ended: int
+    ) -> None:
+        call = self._calls.get(number)
+        if call is None or not secrets.compare_digest(secret, self._secret):
+            return
+        if call.arrived and not ended:  # too late for a beginning: the end tells both
+            return
+        emit = self._state.emit
+        lane = self._known.get((pid, born)) or self._meet(pid, born, began)
+        if not call.begun:
+            call.begun = True
+            emit((began, CALL, number, call.task, call.request, lane, *call.where))
+        emit((ended or began, CPU, lane, cpu))
+        if ended:
+            emit((ended, RETURN, number))
+            self._calls.pop(number, None)
+
+    def _meet(self, pid: int, born: int, t: int) -> int:
+        number = next(self._threads.numbers)
+        while len(self._known) >= _MOST:
+            self._known.pop(next(iter(self._known)))
+        self._known[pid, born] = number
+        self._state.emit((t, THREAD, number, "process"))
+        if sys.platform == "linux":
+            # See clock_getcpuclockid(3): the clock of all threads of another process.
+            self._threads.processes.append(Thread(number, pid, (~pid << 3) | 2))
+        elif len(self._known) == 1:
+            self._blind(
+                "worker processes' CPU time while they compute",
+                "this platform has no CPU clock for another process; it is told when a call ends",
+            )
+        return number
+
+
+class _Watched:
+    """Stands in for a process pool in one ``run_in_executor``, which calls nothing but `submit`.
+
+    So the loop still checks the user's own function.
+    """
+
+    def __init__(self, processes: Processes, executor: Executor) -> None:
+        self._processes = processes
+        self._executor = executor
+
+    def submit(self, func: Callable[..., Any], *args: Any) -> Future[Any]:
+        """As the pool's own."""
+        return self._processes.submit(self._executor, func, args)
+
+
+def _is_process_pool(executor: object) -> bool:
+    """Whether it is a ``ProcessPoolExecutor``, without importing what nobody else has."""
+    module = sys.modules.get("concurrent.futures.process")
+    return module is not None and isinstance(executor, module.ProcessPoolExecutor)

@@ -1,0 +1,51 @@
+"""What the probe sends along with a call to a worker process: it runs the call, and tells when.
+
+This is all of loopviz that a worker process imports, so it imports next to nothing. A report is a
+datagram to the process that watches: sending one never waits, and if it is lost the call's result
+still comes back.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from struct import Struct
+from time import monotonic_ns, process_time_ns
+from typing import Any, TypeAlias
+
+__all__ = ["REPORT", "SECRET", "Recipient", "run"]
+
+SECRET = 8
+"""Length of what a recipient knows its own reports by (bytes)."""
+REPORT = Struct(f"!{SECRET}s6Q")
+"""Secret, call, process id, when we first met that process, its CPU time, begin, end (0: not yet); ns."""
+Recipient: TypeAlias = tuple[int, bytes]
+"""The port on the loopback interface, and the secret."""
+
+_mine: tuple[int, int, socket.socket] | None = None
+
+
+def run(recipient: Recipient, call: int, func: Callable[..., Any], /, *args: Any) -> Any:
+    """Run in the worker process in place of `func`."""
+    began = monotonic_ns()
+    _tell(recipient, call, began, 0)
+    try:
+        return func(*args)
+    finally:
+        _tell(recipient, call, began, monotonic_ns())
+
+
+def _tell(recipient: Recipient, call: int, began: int, ended: int) -> None:
+    """Send a report; one that cannot be sent is lost."""
+    global _mine  # noqa: PLW0603 - one socket for a process
+    port, secret = recipient
+    with suppress(Exception):
+        pid = os.getpid()
+        if _mine is None or _mine[0] != pid:  # a forked process has its parent's
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sender.setblocking(False)
+            _mine = pid, monotonic_ns(), sender
+        report = REPORT.pack(secret, call, pid, _mine[1], process_time_ns(), began, ended)
+        _mine[2].sendto(report, ("127.0.0.1", port))

@@ -1,0 +1,29 @@
+"""Computing in chunks, with `await asyncio.sleep(0)` between: it lets the others have their turn."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/cpu_chunks")
+async def cpu_chunks():
+    total = 0
+    for start in range(0, 8_000_000, 20_000):
+        for n in range(start, start + 20_000):
+            total += n * n
+        await asyncio.sleep(0)
+    return total
+
+
+scenario = Scenario(
+    group="cpu",
+    order=404,
+    title="async def + computing in chunks",
+    expect="Fair, not faster: nobody is blocked, everybody is slowed down, and all end together.",
+    seconds=0.5,
+    makespan=lambda load: load.requests * load.single,
+)

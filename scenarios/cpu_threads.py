@@ -1,0 +1,29 @@
+"""`def` and pure-Python computing: every request has a thread, and all threads share one GIL."""
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/cpu_threads")
+def cpu_threads():
+    total = 0
+    for n in range(8_000_000):
+        total += n * n
+    return total
+
+
+scenario = Scenario(
+    group="cpu",
+    order=401,
+    title="def + computing",
+    expect="No faster: the threads take turns at the GIL, each gets a share of one core. The loop lives.",
+    seconds=0.5,
+    makespan=lambda load: (
+        load.requests * load.single
+        if load.gil
+        else -(-load.requests // min(load.threads, load.cores)) * load.single
+    ),
+)
