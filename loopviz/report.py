@@ -127,8 +127,8 @@ def _figures(
     makespan = duration(end - zero)
     law = scenario.facts.makespan
     if law is not None:
-        single = sum(request.totals[State.RUNNING] for request in rows) / len(rows) / NS
-        expected = law(Load(requests, threads, scenario.facts.seconds, single)) * NS
+        single = timeline.computed / len(rows) / NS
+        expected = law(Load.here(requests, threads, scenario.facts.seconds, single)) * NS
         makespan += f" from the first sent to the last answered; its law says {duration(expected)}"
     yield "makespan", makespan
     busy = timeline.busy(zero, end)
@@ -139,12 +139,15 @@ def _figures(
         yield "block", _block(block, zero)
     if len(blocks) > 4:
         yield "", f"and {len(blocks) - 4} more blocks"
-    if timeline.workers:
+    workers = Counter(lane.role for lane in timeline.workers.values())
+    if workers["process"]:
+        yield "processes", f"{workers['process']} used"
+    if workers["thread"]:
         waited = max(
             (s.end - s.start for r in rows for s in r.segments if s.state is State.TOKEN_WAIT), default=0
         )
         wait = f"; longest wait for one {duration(waited)}" if waited > 1_000_000 else ""
-        yield "threads", f"{len(timeline.workers)} used, {timeline.peak} of {threads} tokens at once{wait}"
+        yield "threads", f"{workers['thread']} used, {timeline.peak} of {threads} tokens at once{wait}"
 
 
 def _block(block: Block, zero: int) -> str:

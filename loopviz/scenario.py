@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -41,12 +42,20 @@ class Load:
     seconds: float
     """The scenario's declared `seconds`."""
     single: float
-    """What one request computes, as measured in this run: its time on the loop, or in a thread or a
-    process if it computes there, per request, in seconds."""
+    """What one request computes, as measured in this run: the requests' time on the loop and their
+    workers' CPU time, in threads and processes, per request, in seconds."""
     cores: int = 1
     """How many cores the program may use."""
     gil: bool = True
     """Whether the interpreter has a GIL."""
+
+    @classmethod
+    def here(cls, requests: int, threads: int, seconds: float, single: float) -> Load:
+        """A load on this machine, with its cores and this interpreter's GIL."""
+        affinity = getattr(os, "sched_getaffinity", None)
+        cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+        gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+        return cls(requests, threads, seconds, single, cores, gil)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _BUSY_CORE = 0.05
+_MORE_THAN_ONE_CORE = 1.25
 _PLAIN = str.maketrans({"…": "~", "µ": "u", "·": "|"})
 
 
@@ -107,13 +108,18 @@ def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) ->
     computing = [
         share
         for lane in timeline.workers.values()
-        if lane.busy_at(now) and (share := lane.cpu_share(now)) is not None and share > _BUSY_CORE
+        if lane.role == "thread" and lane.busy_at(now) and (share := lane.cpu_share(now)) is not None and share > _BUSY_CORE
     ]
     if len(computing) > 1:
         each = sum(computing) / len(computing)
-        return "alarm", [
-            f"{len(computing)} worker threads compute at once, and each gets about {each:.0%} of a core.",
-            "Only one of them can hold the GIL at a time.",
+        said = f"{len(computing)} worker threads compute at once, and each gets about {each:.0%} of a core."
+        if sum(computing) > _MORE_THAN_ONE_CORE:
+            return "good", [said, "That is more than one core together: no GIL is in their way."]
+        return "alarm", [said, "Only one of them can hold the GIL at a time."]
+    if states[State.IN_PROCESS]:
+        return "good", [
+            f"{_count(states[State.IN_PROCESS])} in worker processes, each with a GIL of its own.",
+            "The loop is free to serve others meanwhile.",
         ]
     if states[State.IN_THREAD]:
         return "good", [
@@ -170,6 +176,14 @@ def _of_tokens(timeline: Timeline, live: list[Request], waiting: int, now: int) 
         f"All {tokens.total} threads are taken" if tokens and tokens.total >= 0 else "Every thread is taken"
     )
     waits = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
+    busy = sum(lane.role == "process" and lane.busy_at(now) for lane in timeline.workers.values())
+    if busy and not (tokens and tokens.waiting):
+        at_work = "1 worker process is" if busy == 1 else f"{busy} worker processes are"
+        return [
+            f"{at_work} at work, and {waits} for one: #{longest} for"
+            f" {duration(now - waits_since[longest])} already.",
+            "The loop is free. More processes than cores would not make it faster.",
+        ]
     return [
         f"{taken}, and {waits} for one: #{longest} for {duration(now - waits_since[longest])} already.",
         "The loop is free. More tokens (]) would let them start.",

@@ -216,6 +216,15 @@ class Timeline:
         return max((length for end, length in self.lags if end > start), default=0)
 
     @property
+    def computed(self) -> int:
+        """What all requests have computed: their time on the loop, and their workers' CPU time (ns).
+
+        A worker whose CPU clock cannot be read counts with the time it was at work.
+        """
+        running = sum(request.totals[State.RUNNING] for request in self.requests.values())
+        return running + sum(lane.cpu if lane.samples else lane.busy for lane in self.workers.values())
+
+    @property
     def sees_iterations(self) -> bool:
         """Whether the loop's iterations, and so its idle time, can be seen."""
         return self._iteration > 0
