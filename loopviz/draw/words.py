@@ -108,7 +108,10 @@ def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) ->
     computing = [
         share
         for lane in timeline.workers.values()
-        if lane.role == "thread" and lane.busy_at(now) and (share := lane.cpu_share(now)) is not None and share > _BUSY_CORE
+        if lane.role == "thread"
+        and lane.busy_at(now)
+        and (share := lane.cpu_share(now)) is not None
+        and share > _BUSY_CORE
     ]
     if len(computing) > 1:
         each = sum(computing) / len(computing)
