@@ -149,16 +149,17 @@ def _run(options: argparse.Namespace) -> int:
         )
     from loopviz import scenario
     from loopviz.run import run
+    from loopviz.workspace import Workspace
 
-    files = scenario.load(scenario.find(options.target))
-    return run(
-        files,
-        palette=_palette(options),
-        port=options.port,
-        requests=options.requests,
-        threads=options.threads,
-        loop=options.loop,
-    )
+    with Workspace():
+        return run(
+            scenario.load(scenario.find(options.target)),
+            palette=_palette(options),
+            port=options.port,
+            requests=options.requests,
+            threads=options.threads,
+            loop=options.loop,
+        )
 
 
 def _palette(options: argparse.Namespace) -> Palette:
@@ -180,15 +181,17 @@ def _takes_unicode(encoding: str | None) -> bool:
 
 def _record(options: argparse.Namespace) -> int:
     from loopviz.record import record
+    from loopviz.workspace import Workspace
 
-    return record(
-        _one(options.scenario),
-        requests=options.requests,
-        threads=options.threads,
-        loop=options.loop,
-        palette=_palette(options),
-        as_json=options.json,
-    )
+    with Workspace():
+        return record(
+            _one(options.scenario),
+            requests=options.requests,
+            threads=options.threads,
+            loop=options.loop,
+            palette=_palette(options),
+            as_json=options.json,
+        )
 
 
 def _one(name: str) -> ScenarioFile:
@@ -205,12 +208,15 @@ def _one(name: str) -> ScenarioFile:
 
 def _scenarios(options: argparse.Namespace) -> int:
     from loopviz import scenario
+    from loopviz.workspace import Workspace
 
-    files = scenario.load(scenario.find(options.target))
+    with Workspace():
+        files = scenario.load(scenario.find(options.target))
     if options.json:
         listed = [
             {
                 "name": file.name,
+                "group": file.facts.group,
                 "key": file.facts.key,
                 "title": file.facts.title,
                 "expect": file.facts.expect,
@@ -219,6 +225,8 @@ def _scenarios(options: argparse.Namespace) -> int:
                 "method": file.method,
                 "path": file.path,
                 "file": str(file.file),
+                "needs": list(file.facts.needs),
+                "missing": list(file.missing),
             }
             for file in files
         ]
@@ -226,8 +234,13 @@ def _scenarios(options: argparse.Namespace) -> int:
         return 0
     name = max(len(file.name) for file in files)
     title = max(len(file.facts.title) for file in files)
-    for file in files:
-        print(
-            f"{file.facts.key or ' '}  {file.name:<{name}}  {file.facts.title:<{title}}  {file.facts.expect}"
-        )
+    groups = list(dict.fromkeys(file.facts.group for file in files))
+    for group in groups:
+        if len(groups) > 1:
+            print(f"{'' if group == groups[0] else chr(10)}{group}")
+        for file in files:
+            if file.facts.group == group:
+                facts = file.facts
+                lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
+                print(f"{facts.key or ' '}  {file.name:<{name}}  {facts.title:<{title}}  {facts.expect}{lacks}")
     return 0

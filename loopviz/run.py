@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from multiprocessing import resource_tracker
 
 from loopviz.draw.look import Palette
 from loopviz.scenario import ScenarioFile
@@ -22,7 +24,11 @@ def run(
     loop: str,
 ) -> int:
     """Show the live picture until the user quits; the exit code."""
-    session = Session(files, port=port, threads=threads, loop=loop)
+    if os.name == "posix":
+        # A pool of spawned processes starts it, and would hand stderr down to it: Textual's has no
+        # file descriptor. Started before the session, it also outlives it, and can clear up.
+        resource_tracker.ensure_running()
+    session = Session(files, port=port, threads=threads, loop=loop, lazily=True)
     app = LoopvizApp(session, palette, requests=requests)
     code = 1
     try:

@@ -2,10 +2,17 @@
 
 A file has an ASGI application in `app` and a `Scenario` in `scenario`; everything else in it is
 what its author would write anyway.
+
+The declared facts are read without executing the file where that can be done: a built-in scenario
+is executed when it is first needed, because some of them import a lot, and one whose modules are
+missing can be listed all the same. A user's own file is executed at once, so that its errors are
+told at once.
 """
 
 from __future__ import annotations
 
+import ast
+import builtins
 import difflib
 import importlib.util
 import os
@@ -21,7 +28,10 @@ from typing import Any
 from loopviz.errors import InputError
 from loopviz.loaded import module_name
 
-__all__ = ["RESERVED_KEYS", "Load", "Scenario", "ScenarioFile", "builtin_folder", "find", "load", "nearest"]
+__all__ = [
+    "RESERVED_KEYS", "Load", "Scenario", "ScenarioFile", "builtin_folder", "execute", "executed", "find",
+    "load", "nearest",
+]  # fmt: skip
 
 RESERVED_KEYS = {
     "h": "left", "j": "down", "k": "up", "l": "right", "q": "quit", "x": "clear",
@@ -82,6 +92,8 @@ class Scenario:
     """Modules outside loopviz's own dependencies; without them it is listed, and cannot be fired."""
     upstream: bool = False
     """Whether it calls the second server, whose address is in the environment: UPSTREAM_URL."""
+    worker: str | None = None
+    """The name of a Celery application in the file, for which loopviz runs a worker process."""
     path: str | None = None
     """What is requested; the app's first endpoint if None."""
 
@@ -99,14 +111,14 @@ class Scenario:
 
 @dataclass(frozen=True)
 class ScenarioFile:
-    """A scenario, ready to be served."""
+    """A scenario; it can be served once its application is there, see `executed`."""
 
     name: str
     """The file's name without its ending."""
     file: Path
     facts: Scenario
     app: Any
-    """An ASGI application."""
+    """An ASGI application; None as long as the file has not been executed."""
     method: str
     path: str
     missing: tuple[str, ...] = ()
@@ -178,8 +190,77 @@ def load(paths: Iterable[Path]) -> list[ScenarioFile]:
     return loaded
 
 
+def executed(file: ScenarioFile) -> ScenarioFile:
+    """The scenario with its application. Raises `InputError` if the file cannot be executed."""
+    if file.missing:
+        raise InputError(
+            f"{file.name} needs {' and '.join(file.missing)}, which is not installed.\n"
+            f"Install it: {file.install}"
+        )
+    return file if file.app is not None else _executed(file.file, _parsed(file.file))
+
+
 def _load(path: Path) -> ScenarioFile:
-    module = _execute(path)
+    tree = _parsed(path)
+    facts, route = _declared(tree), _route(tree)
+    builtin = path.parent == builtin_folder()
+    if facts is not None and (builtin or facts.needs):
+        missing = tuple(name for name in facts.needs if importlib.util.find_spec(name) is None)
+        if (missing or builtin) and (route or facts.path):
+            method, declared = route or ("GET", "")
+            return ScenarioFile(path.stem, path, facts, None, method, facts.path or declared, missing)
+    return _executed(path, tree)
+
+
+def _parsed(path: Path) -> ast.Module:
+    if path.suffix != ".py":
+        raise InputError(f"{path} is not a Python file.\nA scenario's file ends in .py.")
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        raise _syntax_error(path, error) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: it cannot be read: {error}\nGive a Python file.") from None
+
+
+def _declared(tree: ast.Module) -> Scenario | None:
+    """The facts in `scenario = Scenario(…)`, if all of them are literal, and the law a plain lambda."""
+    for node in tree.body:
+        match node:
+            case ast.Assign([ast.Name("scenario")], ast.Call(ast.Name("Scenario"), [], keywords)):
+                try:
+                    return Scenario(**{word.arg or "**": _value(word.value) for word in keywords})
+                except (TypeError, ValueError):
+                    return None  # executing the file will tell what is wrong
+    return None
+
+
+def _value(node: ast.expr) -> Any:
+    if not isinstance(node, ast.Lambda):
+        return ast.literal_eval(node)
+    own = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
+    used = {name.id for name in ast.walk(node.body) if isinstance(name, ast.Name)}
+    if not all(name in own or hasattr(builtins, name) for name in used):
+        raise ValueError("it uses what the file defines")
+    return eval(compile(ast.Expression(node), "<law>", "eval"), {})  # noqa: S307 - the user's own file
+
+
+def _route(tree: ast.Module) -> tuple[str, str] | None:
+    """Method and path of the first endpoint, from its decorator."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                match decorator:
+                    case ast.Call(
+                        ast.Attribute(ast.Name("app"), "get" | "post" | "put" | "patch" | "delete" as method),
+                        [ast.Constant(str() as path), *_],
+                    ):
+                        return method.upper(), path
+    return None
+
+
+def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
+    module = execute(path, tree)
     facts = getattr(module, "scenario", None)
     if not isinstance(facts, Scenario):
         raise InputError(
@@ -199,22 +280,27 @@ def _load(path: Path) -> ScenarioFile:
     return ScenarioFile(path.stem, path, facts, app, "GET", facts.path)
 
 
-def _execute(path: Path) -> ModuleType:
-    name = module_name(path)
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
+def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
+    """Execute a scenario file; the module that it makes. Raises `InputError` if it raises anything."""
+    name, file = module_name(path), path.resolve()
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None:
         raise InputError(f"{path} is not a Python file.\nA scenario's file ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that annotations in it can be resolved
     try:
-        spec.loader.exec_module(module)
+        # Compiled from what is there now: the import system would take a file that was saved twice
+        # within a second for the old one.
+        exec(compile(tree or _parsed(path), str(file), "exec"), module.__dict__)  # noqa: S102 - it is what it is for
     except SyntaxError as error:
-        raise InputError(
-            f"{path}:{error.lineno}: syntax error: {error.msg}\nMend that line, and run again."
-        ) from None
+        raise _syntax_error(path, error) from None
     except (Exception, SystemExit) as error:
         raise InputError(f"{path}:{_line_in(path, error)}: {_explain(error)}") from None
     return module
+
+
+def _syntax_error(path: Path, error: SyntaxError) -> InputError:
+    return InputError(f"{path}:{error.lineno}: syntax error: {error.msg}\nMend that line, and run again.")
 
 
 def _line_in(path: Path, error: BaseException) -> int:

@@ -8,6 +8,7 @@ import os
 import platform
 import secrets
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -22,23 +23,32 @@ from loopviz.errors import InputError
 from loopviz.events import Event
 from loopviz.load import Heard, LoadThread
 from loopviz.probe import HEADER, Probe
-from loopviz.scenario import ScenarioFile
+from loopviz.scenario import ScenarioFile, executed
 from loopviz.server import Apps, ServerThread, bind
+from loopviz.workspace import Workspace
 
-__all__ = ["Session", "leave"]
+__all__ = ["Session", "environment", "leave"]
 
 
 class Session:
     """A probed server with scenarios on 127.0.0.1, and a client to load it.
 
     `port` 0 takes a free one; `threads` are the tokens for worker threads; `loop` is uvicorn's
-    name of an event loop. Raises `InputError` if the port or the loop cannot be had.
+    name of an event loop. Every scenario is ready when the server serves; if `lazily`, the built-in
+    ones without a key when they are first wanted. Raises `InputError` if the port or the loop
+    cannot be had.
     """
 
     mode = "in a thread"
 
     def __init__(
-        self, scenarios: Sequence[ScenarioFile], *, port: int = 0, threads: int = 40, loop: str = "asyncio"
+        self,
+        scenarios: Sequence[ScenarioFile],
+        *,
+        port: int = 0,
+        threads: int = 40,
+        loop: str = "asyncio",
+        lazily: bool = False,
     ) -> None:
         if loop == "uvloop" and find_spec("uvloop") is None:
             raise InputError(
@@ -46,7 +56,7 @@ class Session:
             )
         self.scenarios = scenarios
         self.threads = threads
-        self.environment = _environment(loop)
+        self.environment = environment(loop)
         sock = bind("127.0.0.1", port)
         self.address = "{}:{}".format(*sock.getsockname())
         self._buffer = Buffer()
@@ -59,8 +69,10 @@ class Session:
             token=token,
             own={str(file.file.resolve().parent) for file in scenarios},
         )
+        self._workspace = Workspace()
+        self._apps = Apps(scenarios, self._execute, lazily=lazily)
         self._server = ServerThread(
-            Apps(scenarios),
+            self._apps,
             sock,
             threads=threads,
             loop=loop,
@@ -78,6 +90,7 @@ class Session:
 
     def start(self) -> None:
         """Start the server and the client; returns at once."""
+        self._workspace.enter()
         self._server.start()
         self._load.start()
 
@@ -96,11 +109,52 @@ class Session:
     ) -> concurrent.futures.Future[None]:
         """Send requests at once; the future is done when every answer is there.
 
-        See `loopviz.load.LoadThread.fire` for the rest.
+        If the scenario is not ready, they are sent when it is: its file is executed and the processes
+        that it declares are started. Raises `InputError` if modules are missing that it needs; what
+        else is wrong with it is the future's exception. See `loopviz.load.LoadThread.fire` for the
+        rest.
         """
-        return self._load.fire(
-            scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
-        )
+
+        def send() -> concurrent.futures.Future[None]:
+            return self._load.fire(
+                scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
+            )
+
+        if scenario.missing:
+            executed(scenario)
+        if self._apps.ready(scenario.name):
+            return send()
+        answered: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def later() -> None:
+            try:
+                self._server.wait()
+                self._server.submit(self._apps.prepare(scenario.name)).result()
+                answered.set_result(send().result())
+            except BaseException as error:  # it is the future's, whatever it is
+                answered.set_exception(error)
+
+        threading.Thread(target=later, name="loopviz fire", daemon=True).start()
+        return answered
+
+    def reload(self, file: ScenarioFile) -> concurrent.futures.Future[None]:
+        """Serve this version of a scenario, or a new scenario, from now on.
+
+        If that fails, the future has the exception, and the version before goes on being served.
+        """
+
+        def replaced(done: concurrent.futures.Future[None]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                known = {scenario.name: scenario for scenario in self.scenarios}
+                self.scenarios = list((known | {file.name: file}).values())
+
+        replacing = self._server.submit(self._apps.replace(file))
+        replacing.add_done_callback(replaced)
+        return replacing
+
+    def _execute(self, scenario: ScenarioFile) -> ScenarioFile:
+        self._workspace.provide(scenario)
+        return executed(scenario)
 
     def set_threads(self, tokens: int) -> None:
         """Change the number of tokens; it takes effect when the server's loop has time."""
@@ -123,18 +177,22 @@ class Session:
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
         self._load.stop(0.3)
-        return self._server.stop()
+        ended = self._server.stop()
+        self._workspace.leave()
+        return ended
 
 
 def leave(code: int) -> NoReturn:
     """End the program where the server has not ended: Python would wait for its worker threads."""
+    Workspace.abandon()
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
 
 
-def _environment(loop: str) -> Environment:
+def environment(loop: str) -> Environment:
+    """What is measured here, with this event loop."""
     gil_enabled = getattr(sys, "_is_gil_enabled", None)
     return Environment(
         loopviz=__version__,

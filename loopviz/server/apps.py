@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 
-from loopviz.scenario import ScenarioFile
+from loopviz.scenario import ScenarioFile, executed
 
 __all__ = ["Apps"]
 
@@ -18,32 +21,147 @@ class Apps:
 
     The first part of the path decides. What nobody claims is answered 404 by an empty FastAPI
     application, as a user's own server would.
+
+    A scenario whose application is not there yet is got ready by `prepare`, on the server's loop: its
+    file is executed by `execute` (in a thread of its own, since it may import a lot) and its lifespan
+    begun. A request for it does the same. All of them are ready when the server serves, or, if
+    `lazily`, those with a key.
     """
 
-    def __init__(self, files: Iterable[ScenarioFile]) -> None:
-        self._apps: dict[str, Any] = {}
-        for file in files:
-            for route in getattr(file.app, "routes", ()):
-                if getattr(route, "include_in_schema", False):
-                    self._apps.setdefault(_first_part(route.path), file.app)
-            self._apps.setdefault(_first_part(file.path), file.app)
+    def __init__(
+        self,
+        files: Iterable[ScenarioFile],
+        execute: Callable[[ScenarioFile], ScenarioFile] = executed,
+        *,
+        lazily: bool = False,
+    ) -> None:
+        self._lazily = lazily
+        self._files = {file.name: file for file in files}
+        self._execute = execute
+        self._mounts: dict[str, _Mount] = {}
+        self._preparing: dict[str, asyncio.Task[None]] = {}
+        self._names: dict[str, str] = {}
         self._fallback = FastAPI(lifespan=self._lifespan, openapi_url=None)
+        self._route()
+
+    def ready(self, name: str) -> bool:
+        """Whether a request to the scenario will be served without further ado. May be asked anywhere."""
+        return name in self._mounts
+
+    async def prepare(self, name: str) -> None:
+        """Get the scenario ready; returns when it is. Raises what its file or its lifespan raises."""
+        if name in self._mounts:
+            return
+        task = self._preparing.get(name)
+        if task is None:
+            # A context of its own: what goes on here belongs to no request, and outlives it.
+            task = asyncio.create_task(self._prepare(name), context=contextvars.Context())
+            self._preparing[name] = task
+        await asyncio.shield(task)
+
+    async def replace(self, file: ScenarioFile) -> None:
+        """Serve this version of a scenario, or a new one, from now on; the last good one if it fails."""
+        mount = await self._mounted(file)
+        before = self._mounts.get(file.name)
+        self._files[file.name] = file
+        self._mounts[file.name] = mount
+        self._route()
+        if before is not None:
+            await before.end()
+
+    async def _prepare(self, name: str) -> None:
+        try:
+            await self.replace(self._files[name])
+        finally:
+            del self._preparing[name]
+
+    async def _mounted(self, file: ScenarioFile) -> _Mount:
+        if file.app is None:
+            with ThreadPoolExecutor(1, "loopviz scenario") as executor:  # unknown to the loop: unseen
+                work = asyncio.wrap_future(executor.submit(self._execute, file))
+                await asyncio.wait([work])
+            file = work.result()
+        mount = _Mount(file)
+        await mount.begin()
+        return mount
+
+    def _route(self) -> None:
+        """Which scenario has which first part of a path: the first one that claims it."""
+        names: dict[str, str] = {}
+        for name, file in self._files.items():
+            mount = self._mounts.get(name)
+            app = mount.file.app if mount is not None else file.app
+            for route in getattr(app, "routes", ()):
+                if getattr(route, "include_in_schema", False):
+                    names.setdefault(_first_part(route.path), name)
+            if not file.missing:
+                names.setdefault(_first_part(file.path), name)
+        self._names = names
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for app in {id(app): app for app in self._apps.values()}.values():
-                router = getattr(app, "router", None)
-                if router is not None:
-                    await stack.enter_async_context(router.lifespan_context(app))
+        try:
+            for name, file in list(self._files.items()):
+                needed = not self._lazily or file.app is not None or file.facts.key is not None
+                if needed and not file.missing:
+                    await self.prepare(name)
             yield
+        finally:
+            for task in list(self._preparing.values()):
+                task.cancel()
+            for mount in reversed(list(self._mounts.values())):
+                await mount.end()
+            self._mounts.clear()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI interface."""
-        app = self._fallback
-        if scope["type"] == "http":
-            app = self._apps.get(_first_part(scope["path"]), app)
-        await app(scope, receive, send)
+        name = self._names.get(_first_part(scope["path"])) if scope["type"] == "http" else None
+        if name is None:
+            await self._fallback(scope, receive, send)
+            return
+        if name not in self._mounts:
+            await self.prepare(name)
+        mount = self._mounts[name]
+        if mount.state:
+            scope.setdefault("state", {}).update(mount.state)
+        await mount.file.app(scope, receive, send)
+
+
+class _Mount:
+    """An application that is being served: its lifespan, in a task from begin to end."""
+
+    def __init__(self, file: ScenarioFile) -> None:
+        self.file = file
+        self.state: Mapping[str, Any] = {}
+        """What its lifespan has yielded: a part of every request's state."""
+        self._begun = asyncio.Event()
+        self._over = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Begin the lifespan, if there is one. Raises what it raises."""
+        router = getattr(self.file.app, "router", None)
+        lifespan = getattr(router, "lifespan_context", None)
+        if lifespan is None:
+            return
+        self._task = asyncio.create_task(self._live(lifespan), context=contextvars.Context())
+        begun = asyncio.create_task(self._begun.wait(), context=contextvars.Context())
+        await asyncio.wait([self._task, begun], return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if self._task.done():
+            self._task.result()
+
+    async def end(self) -> None:
+        """End the lifespan. Raises what it raises."""
+        self._over.set()
+        if self._task is not None:
+            await self._task
+
+    async def _live(self, lifespan: Callable[[Any], Any]) -> None:
+        async with lifespan(self.file.app) as state:
+            self.state = state or {}
+            self._begun.set()
+            await self._over.wait()
 
 
 def _first_part(path: str) -> str:

@@ -7,7 +7,8 @@ import errno
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -127,6 +128,12 @@ class ServerThread:
         self._threads = tokens
         if self._limiter is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", tokens)
+
+    def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run a coroutine on the server's loop, as nobody's task; only after `wait`."""
+        if self._loop is None:
+            raise RuntimeError("the server has not been started")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self, timeout: float = 1.0) -> bool:
         """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not."""
