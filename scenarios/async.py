@@ -17,7 +17,7 @@ async def async_():
 
 scenario = Scenario(
     group="waiting",
-    order=2,
+    order=120,
     key="a",
     title="async def + await asyncio.sleep",
     expect="All at once, on one thread: waiting costs the loop nothing.",

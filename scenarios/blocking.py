@@ -17,7 +17,7 @@ async def blocking():
 
 scenario = Scenario(
     group="waiting",
-    order=3,
+    order=130,
     key="b",
     title="async def + time.sleep",
     expect="One after the other: each holds the event loop for a second, and all others wait.",

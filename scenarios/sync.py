@@ -17,7 +17,7 @@ def sync():
 
 scenario = Scenario(
     group="waiting",
-    order=1,
+    order=110,
     key="s",
     title="def + time.sleep",
     expect="All at once while there are threads; the 41st request waits for one.",

@@ -1,0 +1,33 @@
+"""Reading files inside `async def`: each `read` is quick, forty of a large file are not."""
+
+import os
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+FILE = Path(os.environ["LOOPVIZ_WORKSPACE"], "large.bin")
+FILE.write_bytes(bytes(32_000_000))
+
+app = FastAPI()
+
+
+@app.get("/file_blocking")
+async def file_blocking():
+    size = 0
+    for _ in range(40):
+        with open(FILE, "rb") as file:
+            size += len(file.read())
+    return size
+
+
+scenario = Scenario(
+    group="waiting",
+    order=180,
+    title="async def + open().read()",
+    expect="One after the other: a file has no await, and whoever reads it holds the loop.",
+    requests=4,
+    seconds=0.15,
+    makespan=lambda load: load.requests * load.single,
+)

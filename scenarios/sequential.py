@@ -1,0 +1,42 @@
+"""Ten calls, one awaited after the other: nobody is blocked, and every user waits for the sum."""
+
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def fetch(number):
+    response = await app.state.client.get("/sleep", params={"seconds": 0.2, "call": number})
+    return response.json()
+
+
+@app.get("/sequential")
+async def sequential():
+    return [await fetch(number) for number in range(10)]
+
+
+scenario = Scenario(
+    group="fan-out",
+    order=210,
+    title="ten awaits, one after the other",
+    expect="The sum of all ten: await makes room for others, not for oneself.",
+    requests=4,
+    seconds=2.0,
+    upstream=True,
+    makespan=lambda load: load.seconds,
+)

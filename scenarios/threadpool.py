@@ -1,0 +1,25 @@
+"""The same repair with Starlette's tool: it takes a token from the pool that `def` endpoints use."""
+
+import time
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/threadpool")
+async def threadpool():
+    await run_in_threadpool(time.sleep, 1)
+    return "slept in a worker thread, with a token"
+
+
+scenario = Scenario(
+    group="waiting",
+    order=150,
+    title="async def + run_in_threadpool",
+    expect="All at once while there are threads: it shares its tokens with every def endpoint.",
+    makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
+)

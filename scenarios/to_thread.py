@@ -1,0 +1,25 @@
+"""The repair of `blocking`: hand the blocking call to a worker thread, and await it."""
+
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/to_thread")
+async def to_thread():
+    await asyncio.to_thread(time.sleep, 1)
+    return "slept in a worker thread, and gave way"
+
+
+scenario = Scenario(
+    group="waiting",
+    order=140,
+    title="async def + asyncio.to_thread",
+    expect="The loop is free; asyncio's own pool has only as many threads as cores and four more.",
+    makespan=lambda load: -(-load.requests // min(32, load.cores + 4)) * load.seconds,
+)
