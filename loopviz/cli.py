@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from loopviz import __version__
 from loopviz.errors import InputError
@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     record.set_defaults(command=_record)
 
+    _compare_parser(commands)
+    _claims_parser(commands)
+
     scenarios = commands.add_parser(
         "scenarios", help="what there is, one line each", description="List the scenarios."
     )
@@ -113,6 +116,59 @@ def _parser() -> argparse.ArgumentParser:
     scenarios.add_argument("--json", action="store_true", help="print one JSON document")
     scenarios.set_defaults(command=_scenarios)
     return parser
+
+
+def _compare_parser(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="the same load on several scenarios",
+        description="Fire the same load at several scenarios in turn, each on a fresh server.",
+    )
+    compare.add_argument(
+        "scenarios",
+        nargs="+",
+        metavar="SCENARIO",
+        help="two names (see 'loopviz scenarios') or files, or more",
+    )
+    compare.add_argument(
+        "--requests",
+        type=_number(1, _MOST_REQUESTS),
+        default=None,
+        metavar="N",
+        help="requests to send at once; the largest of the scenarios' own numbers if left out",
+    )
+    compare.add_argument(
+        "--sweep",
+        type=_steps,
+        default=None,
+        metavar="N,N,...",
+        help="throughput and p95 with so many requests under way at a time, such as 1,2,5,10,20,50,100",
+    )
+    compare.add_argument("--json", action="store_true", help="print one JSON document")
+    _common(compare)
+    compare.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    compare.set_defaults(command=_compare)
+
+
+def _claims_parser(commands: Any) -> None:
+    claims = commands.add_parser(
+        "claims",
+        help="the folk wisdom, put to the test",
+        description="Put claims about FastAPI to the test. A verdict is computed from what is measured.",
+    )
+    claims.add_argument("claims", nargs="*", metavar="ID", help="a claim's id; all of them if left out")
+    claims.add_argument(
+        "--scenarios",
+        default=None,
+        metavar="FOLDER",
+        help="take scenarios from FOLDER, where it has one of the name that a claim wants",
+    )
+    claims.add_argument("--json", action="store_true", help="print one JSON document")
+    claims.add_argument(
+        "--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the server's event loop (asyncio)"
+    )
+    claims.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    claims.set_defaults(command=_claims)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +195,14 @@ def _number(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    number = _number(1, _MOST_REQUESTS)
+    steps = tuple(sorted({number(part) for part in text.split(",")}))
+    if len(steps) < 2:
+        raise argparse.ArgumentTypeError(f"it takes two numbers at least, such as 1,10, not {text!r}")
+    return steps
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -194,6 +258,47 @@ def _record(options: argparse.Namespace) -> int:
         )
 
 
+def _compare(options: argparse.Namespace) -> int:
+    if len(options.scenarios) < 2:
+        raise InputError(f"It takes two scenarios to compare: loopviz compare {options.scenarios[0]} ANOTHER")
+    if options.sweep and options.requests:
+        raise InputError("--sweep says how many requests there are.\nLeave out --requests.")
+    files = [_one(name) for name in options.scenarios]
+    if options.sweep:
+        from loopviz.sweep import sweep
+
+        return sweep(
+            files,
+            options.sweep,
+            threads=options.threads,
+            loop=options.loop,
+            palette=_palette(options),
+            as_json=options.json,
+        )
+    from loopviz.compare import compare
+
+    return compare(
+        files,
+        requests=options.requests,
+        threads=options.threads,
+        loop=options.loop,
+        palette=_palette(options),
+        as_json=options.json,
+    )
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from loopviz.verdicts import claims
+
+    return claims(
+        options.claims,
+        loop=options.loop,
+        palette=_palette(options),
+        as_json=options.json,
+        folder=options.scenarios,
+    )
+
+
 def _one(name: str) -> ScenarioFile:
     from loopviz import scenario
 
@@ -242,5 +347,7 @@ def _scenarios(options: argparse.Namespace) -> int:
             if file.facts.group == group:
                 facts = file.facts
                 lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
-                print(f"{facts.key or ' '}  {file.name:<{name}}  {facts.title:<{title}}  {facts.expect}{lacks}")
+                print(
+                    f"{facts.key or ' '}  {file.name:<{name}}  {facts.title:<{title}}  {facts.expect}{lacks}"
+                )
     return 0

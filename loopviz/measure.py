@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from loopviz.model.summary import summarise
 from loopviz.scenario import ScenarioFile
 from loopviz.session import Session
 
-__all__ = ["Progress", "Run", "measure", "show_progress"]
+__all__ = ["Cancelled", "Progress", "Run", "follow", "judge", "measure", "show_progress"]
 
 Progress = Callable[[str], None]
 """Called now and then with what to show a person who waits; with "" when it is over."""
@@ -26,6 +27,10 @@ _SETTLE = 2.0
 """How long to wait for the server's last words after the client's last answer, at most."""
 _JUDGEMENT = 0.12
 """A block's kind is judged by the sampler's next reading, which is that far away at most."""
+
+
+class Cancelled(Exception):  # noqa: N818 - it is no error
+    """Whoever wanted the measurement does not want it any more."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ def measure(
     try:
         session.wait()
         answered = session.fire(scenario, count)
-        _follow(session, timeline, answered, count, progress or _silent)
+        follow(session, timeline, [answered], count, progress=progress or _silent)
+        judge(session, timeline)
     finally:
         session.stop()
     return Run(
@@ -87,25 +93,41 @@ def show_progress(text: str) -> None:
         sys.stderr.flush()
 
 
-def _follow(
-    session: Session, timeline: Timeline, answered: Future[Any], count: int, progress: Progress
+def follow(
+    session: Session,
+    timeline: Timeline,
+    answered: Sequence[Future[Any]],
+    count: int,
+    *,
+    progress: Progress = _silent,
+    cancelled: threading.Event | None = None,
 ) -> None:
-    """Feed the timeline until every answer is there, and the server has said all about it."""
+    """Feed the timeline until every answer is there, and the server has said all about it.
+
+    `answered` are the futures of what was fired, `count` requests in all. Raises `Cancelled` within
+    a tenth of a second after `cancelled` has been set.
+    """
     began = time.monotonic()
-    while not answered.done():
-        wait([answered], timeout=0.1)
+    while wait(answered, timeout=0.1).not_done:
+        if cancelled is not None and cancelled.is_set():
+            raise Cancelled
         timeline.feed(session.drain())
         waited = time.monotonic() - began
         if waited > _PATIENCE:
             done = sum(1 for request in timeline.requests.values() if request.done is not None)
             progress(f"{done} of {count} answered, {waited:.0f} s")
     progress("")
-    answered.result()
+    for future in answered:
+        future.result()
     until = time.monotonic() + _SETTLE
     while True:
         timeline.feed(session.drain_all())
         if not timeline.live or time.monotonic() > until:
             break
         time.sleep(0.02)
+
+
+def judge(session: Session, timeline: Timeline) -> None:
+    """Give the sampler the time to say whether the last block slept or computed."""
     time.sleep(_JUDGEMENT)
     timeline.feed(session.drain_all())

@@ -1,0 +1,313 @@
+"""The claims, in the order in which a talk would take them."""
+
+from __future__ import annotations
+
+from loopviz.claims import criteria as c
+from loopviz.claims.records import Claim, Experiment, Fire, Trial
+
+__all__ = ["CLAIMS"]
+
+_CALLS = 10
+"""The upstream calls of the fan-out scenarios."""
+
+
+def _one(scenario: str) -> Trial:
+    return Trial((Fire(scenario),))
+
+
+def _many(scenario: str, requests: int, *, threads: int = 40, warm: bool = False) -> Trial:
+    return Trial((Fire(scenario, requests),), threads, warm)
+
+
+def _beside(scenario: str, requests: int) -> Trial:
+    """Four async requests that come a tenth of a second after `requests` of `scenario`."""
+    return Trial((Fire(scenario, requests), Fire("async", 4, 0.1)))
+
+
+def _in_turn(scenario: str, requests: int) -> Trial:
+    return Trial((Fire(scenario, requests, at_once=1),))
+
+
+_ASYNC_ALONE = _many("async", 4)
+_SPEEDUP_RULE = (
+    f"true from a speed-up of {c.CLEAR} on, false up to 1.2; undecided if the machine has no core to spare"
+)
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        id="def-one-at-a-time",
+        claim="def endpoints serve one request at a time.",
+        question="Eight requests at once to a def endpoint that sleeps for a second: how long does it take?",
+        experiment=Experiment({"one": _one("sync"), "many": _many("sync", 8)}),
+        rule=f"true if 8 take at least 6 times as long as one, false up to {c.CLEAR} times",
+        criterion=c.one_at_a_time,
+        scenarios=("sync",),
+    ),
+    Claim(
+        id="def-blocks-others",
+        claim="A def endpoint that blocks holds up all other requests.",
+        question="Eight def requests sleep. Four async requests come: are they late?",
+        experiment=Experiment({"alone": _ASYNC_ALONE, "beside": _beside("sync", 8)}),
+        rule=f"true if async requests are kept waiting for {c.HELD_UP} s, false if they take less than "
+        f"{c.CLEAR} times as long as alone",
+        criterion=c.def_blocks,
+        scenarios=("sync", "async"),
+    ),
+    Claim(
+        id="async-is-faster",
+        claim="async makes a request faster.",
+        question="One request that waits for a second, as def and as async def: which is done first?",
+        experiment=Experiment({"def": _one("sync"), "async": _one("async")}),
+        rule=f"true if one async request is {c.SAME} times as fast, else false",
+        criterion=c.faster_one,
+        scenarios=("sync", "async"),
+    ),
+    Claim(
+        id="async-serves-more",
+        claim="async serves more requests at once.",
+        question="Eight requests, then sixty: does async def beat def?",
+        experiment=Experiment(
+            {
+                "few def": _many("sync", 8),
+                "few async": _many("async", 8),
+                "many def": _many("sync", 60),
+                "many async": _many("async", 60),
+            }
+        ),
+        rule=f"true if async is {c.CLEAR} times as fast with 8 requests and with 60, false if with neither",
+        criterion=c.serves_more,
+        scenarios=("sync", "async", "tokens"),
+    ),
+    Claim(
+        id="time-sleep-stops-everyone",
+        claim="time.sleep in async def stops everyone.",
+        question="Two requests call time.sleep(1) in async def. What becomes of four others?",
+        experiment=Experiment({"alone": _ASYNC_ALONE, "beside": _beside("blocking", 2)}),
+        rule=f"true if all others are kept waiting for {c.HELD_UP} s, false if none is",
+        criterion=c.sleep_stops,
+        scenarios=("blocking", "async"),
+    ),
+    Claim(
+        id="sync-calls-are-safe",
+        claim="Any synchronous call is safe inside async def.",
+        question="time.sleep, an HTTP call, a query, a file: which of them holds the loop?",
+        experiment=Experiment(
+            {
+                "time.sleep": _many("blocking", 2),
+                "an HTTP call": _one("http_blocking"),
+                "a query": _one("db_blocking"),
+                "a file": _one("file_blocking"),
+            }
+        ),
+        rule=f"false if one of them holds the loop for {c.HELD_UP} s, true if all let go within {c.FREE} s",
+        criterion=c.calls_are_safe,
+        scenarios=("blocking", "http_blocking", "db_blocking", "file_blocking"),
+    ),
+    Claim(
+        id="to-thread-repairs",
+        claim="asyncio.to_thread makes a blocking call harmless.",
+        question="The same time.sleep, through asyncio.to_thread: is the loop free?",
+        experiment=Experiment({"on the loop": _many("blocking", 2), "in a thread": _many("to_thread", 2)}),
+        rule=f"true if the loop is never held for {c.HELD_UP} s and the requests are {c.CLEAR} times as fast",
+        criterion=c.repaired,
+        scenarios=("blocking", "to_thread"),
+    ),
+    Claim(
+        id="fastapi-makes-it-async",
+        claim="FastAPI turns every route into an async one.",
+        question="Eight requests to a def route: how many threads do they take?",
+        experiment=Experiment({"def": _many("sync", 8), "async": _many("async", 8)}),
+        rule="true if def requests take no worker thread; false if they do, and async ones do not",
+        criterion=c.becomes_async,
+        scenarios=("sync", "async"),
+    ),
+    Claim(
+        id="a-thread-for-each-task",
+        claim="Each async task gets a thread of its own.",
+        question="Eight async requests, or ten child tasks of one: how many threads?",
+        experiment=Experiment({"async": _many("async", 8), "child tasks": _one("gather")}),
+        rule="true if there are as many threads as requests, false if there is none",
+        criterion=c.thread_per_task,
+        scenarios=("async", "gather"),
+    ),
+    Claim(
+        id="async-uses-all-cores",
+        claim="async makes use of several cores.",
+        question="Four async requests compute. How much faster is that than one after the other?",
+        experiment=Experiment({"one": _one("cpu"), "many": _many("cpu", 4)}),
+        rule=_SPEEDUP_RULE,
+        criterion=c.speedup(
+            "in async def",
+            yes="Requests computed side by side.",
+            no="The event loop is one thread: it computes one request after the other.",
+            depends_on="what the endpoint calls",
+        ),
+        scenarios=("cpu",),
+        cores=2,
+    ),
+    Claim(
+        id="def-for-cpu",
+        claim="Use def for CPU work.",
+        question="Three requests compute, in async def or in def. What is better, and for whom?",
+        experiment=Experiment({"async def": _beside("cpu", 3), "def": _beside("cpu_threads", 3)}),
+        rule=f"true if the work is done {c.CLEAR} times as fast; it depends if only others wait half as long",
+        criterion=c.def_for_cpu,
+        scenarios=("cpu", "cpu_threads"),
+    ),
+    Claim(
+        id="threads-for-cpu",
+        claim="Threads speed up CPU work.",
+        question="Four requests compute in four threads on two cores or more: how much faster?",
+        experiment=Experiment(
+            {
+                "one python": _one("cpu_threads"),
+                "many python": _many("cpu_threads", 4),
+                "one native": _one("cpu_native"),
+                "many native": _many("cpu_native", 4),
+            }
+        ),
+        rule=f"true if Python code and C code gain {c.CLEAR} times, false if neither does",
+        criterion=c.threads_for_cpu,
+        scenarios=("cpu_threads", "cpu_native"),
+        cores=2,
+    ),
+    Claim(
+        id="executor-for-cpu",
+        claim="run_in_executor speeds up CPU work.",
+        question="The same work by run_in_executor with its default threads: faster?",
+        experiment=Experiment({"one": _one("cpu_executor"), "many": _many("cpu_executor", 4)}),
+        rule=_SPEEDUP_RULE,
+        criterion=c.speedup(
+            "in the default executor",
+            yes="The executor's threads computed side by side.",
+            no="The default executor has threads, and they share the GIL.",
+            depends_on="what is computed, and in which executor",
+        ),
+        scenarios=("cpu_executor",),
+        cores=2,
+    ),
+    Claim(
+        id="processes-for-cpu",
+        claim="Processes speed up CPU work.",
+        question="The same work in a ProcessPoolExecutor: faster?",
+        experiment=Experiment(
+            {
+                "one": Trial((Fire("cpu_processes"),), warm=True),
+                "many": _many("cpu_processes", 4, warm=True),
+            }
+        ),
+        rule=_SPEEDUP_RULE,
+        criterion=c.speedup(
+            "in processes",
+            yes="Every process has a GIL of its own, so the work runs on several cores.",
+            no="Handing the work over cost what the cores gained.",
+            depends_on="how much work there is to hand over at a time",
+        ),
+        scenarios=("cpu_processes",),
+        cores=2,
+    ),
+    Claim(
+        id="sync-session-in-async",
+        claim="A synchronous database session in async def is fine.",
+        question="Four queries by a Session, in async def and in def: what does the loop say?",
+        experiment=Experiment({"async def": _many("db_blocking", 4), "def": _many("db_threads", 4)}),
+        rule=f"false if it holds the loop for {c.HELD_UP} s, true if it lets go within {c.FREE} s",
+        criterion=c.session_in_async,
+        scenarios=("db_blocking", "db_threads"),
+    ),
+    Claim(
+        id="async-drivers-3-to-5",
+        claim="Async database drivers give 3 to 5 times the throughput under load.",
+        question="Eight queries at once, three ways of asking: how much does the async driver gain?",
+        experiment=Experiment(
+            {
+                "async driver": _many("db_async", 8),
+                "blocking": _many("db_blocking", 8),
+                "threads": _many("db_threads", 8),
+            }
+        ),
+        rule="true from 2.5 times a Session in async def and in def on, false below 1.5 times of either",
+        criterion=c.async_db,
+        scenarios=("db_async", "db_blocking", "db_threads"),
+    ),
+    Claim(
+        id="gather-n-fold",
+        claim="gather turned 10 s into 1.3 s: n calls, n times as fast.",
+        question="Ten upstream calls, in turn and with gather: how much faster?",
+        experiment=Experiment({"in turn": _one("sequential"), "together": _one("gather")}),
+        rule=f"true from {_CALLS // 2} times as fast on for {_CALLS} calls, false below {c.CLEAR}",
+        criterion=c.fan_out(_CALLS),
+        scenarios=("sequential", "gather", "task_group"),
+    ),
+    Claim(
+        id="background-tasks-are-free",
+        claim="Background tasks never hold up users.",
+        question="The response is out, a background task runs on. Do four others wait?",
+        experiment=Experiment(
+            {
+                "sync task": _beside("background_sync", 2),
+                "async task": _beside("background_async", 2),
+                "async task that blocks": _beside("background_blocking", 2),
+            }
+        ),
+        rule=f"true if no kind of task keeps others waiting for {c.HELD_UP} s, false if all kinds do",
+        criterion=c.background,
+        scenarios=("background_sync", "background_async", "background_blocking"),
+    ),
+    Claim(
+        id="trivial-endpoints-def",
+        claim="Trivial endpoints should be def.",
+        question="An endpoint that returns at once, as def and as async def: which answers earlier?",
+        experiment=Experiment(
+            {"def": _in_turn("trivial_def", 15), "async def": _in_turn("trivial_async", 15)}, rounds=8
+        ),
+        rule=f"by medians of 120 each: false if def takes {c.MARGIN} times as long, true if async does",
+        criterion=c.hop_is_worth_it,
+        scenarios=("trivial_def", "trivial_async"),
+    ),
+    Claim(
+        id="sync-dependencies-are-free",
+        claim="Sync dependencies are free.",
+        question="A dependency that does next to nothing, as def: what does it cost?",
+        experiment=Experiment(
+            {"sync": _in_turn("dependency_sync", 15), "async": _in_turn("dependency_async", 15)}, rounds=8
+        ),
+        rule=f"by medians of 120 each: false if {c.MARGIN} times an async one's, or if it takes a thread",
+        criterion=c.sync_dependencies,
+        scenarios=("dependency_sync", "dependency_async"),
+    ),
+    Claim(
+        id="asgi-beats-wsgi",
+        claim="ASGI beats WSGI two- to threefold under concurrency.",
+        question="The same endpoint as Flask and as ASGI, 4 requests and 100: who wins, by how much?",
+        experiment=Experiment(
+            {
+                "few wsgi": _many("flask", 4),
+                "few asgi": _many("asgi", 4),
+                "many wsgi": _many("flask", 100),
+                "many asgi": _many("asgi", 100),
+            }
+        ),
+        rule=f"true from 1.8 times the throughput with 100 requests on, false below {c.CLEAR}",
+        criterion=c.asgi_wins,
+        scenarios=("flask", "asgi"),
+    ),
+    Claim(
+        id="forty-threads-are-enough",
+        claim="40 threads are enough.",
+        question="Forty def requests, then sixty: how long does the unluckiest wait for a thread?",
+        experiment=Experiment({"as many": _many("sync", 40), "more": _many("sync", 60)}),
+        rule=f"true if nobody waits for a thread for {c.HELD_UP} s, false if somebody does among 40",
+        criterion=c.enough_threads,
+        scenarios=("tokens", "sync"),
+    ),
+    Claim(
+        id="timers-see-the-wait",
+        claim="A timer middleware sees the time that a user waits.",
+        question="The loop is busy for two seconds when a request comes. What does its timer say?",
+        experiment=Experiment({"busy": Trial((Fire("blocking", 2), Fire("timer_asgi", 2, 0.1)))}),
+        rule="true if the timer saw 90 % of the longest wait, false up to half of it",
+        criterion=c.timer_sees,
+        scenarios=("timer_asgi", "timer_base", "blocking"),
+    ),
+)

@@ -1,0 +1,446 @@
+"""The criteria: pure functions from measurements to a verdict, with every threshold by name.
+
+A sentence is chosen by the branch that was taken, and never asserts what was not measured.
+"""
+
+from __future__ import annotations
+
+from loopviz.claims.records import Answer, Criterion, Figure, Machine, Samples, Verdict
+from loopviz.sample import Sample
+
+__all__ = [
+    "CLEAR",
+    "FREE",
+    "HELD_UP",
+    "MARGIN",
+    "PARALLEL",
+    "SAME",
+    "asgi_wins",
+    "async_db",
+    "background",
+    "becomes_async",
+    "calls_are_safe",
+    "def_blocks",
+    "def_for_cpu",
+    "enough_threads",
+    "fan_out",
+    "faster_one",
+    "hop_is_worth_it",
+    "one_at_a_time",
+    "repaired",
+    "serves_more",
+    "session_in_async",
+    "sleep_stops",
+    "speedup",
+    "sync_dependencies",
+    "thread_per_task",
+    "threads_for_cpu",
+    "timer_sees",
+]
+
+SAME = 1.1
+"""Up to this factor two things are the same."""
+CLEAR = 1.3
+"""From this factor on, one of two runs is clearly faster."""
+MARGIN = 1.1
+"""The same for medians of many interleaved repetitions."""
+HELD_UP = 0.1
+"""From so many seconds on, somebody has been held up: loopviz's threshold of a block."""
+FREE = 0.02
+"""Up to so many seconds, nobody has noticed (s)."""
+PARALLEL = 1.6
+"""What two threads outside the GIL must gain for this machine's second core to count as free."""
+
+_TRUE, _FALSE, _DEPENDS, _UNDECIDED = Answer.TRUE, Answer.FALSE, Answer.DEPENDS, Answer.UNDECIDED
+
+
+def _times(a: float, b: float) -> float:
+    """How many times b goes into a."""
+    return a / b if b > 0 else 0.0
+
+
+def _x(name: str, factor: float) -> Figure:
+    return Figure(name, round(factor, 2), "x")
+
+
+def _s(name: str, seconds: float) -> Figure:
+    return Figure(name, round(seconds, 6))
+
+
+def _threads(name: str, number: int) -> Figure:
+    return Figure(name, number, "threads")
+
+
+def _count(sample: Sample) -> int:
+    return len(sample.requests)
+
+
+# -- who waits for whom -------------------------------------------------------------------------
+
+
+def one_at_a_time(samples: Samples, _: Machine) -> Verdict:
+    """Whether n take n times as long as one: `one` and `many`."""
+    one, many = samples["one"], samples["many"]
+    n, factor = _count(many), _times(many.makespan, one.makespan)
+    figures = (
+        _s("one request", one.makespan),
+        _s(f"{n} at once", many.makespan),
+        _threads("threads used", many.threads_used),
+    )
+    if factor >= 0.75 * n:
+        return Verdict(_TRUE, f"{n} requests took {factor:.1f} times as long as one.", figures)
+    if factor <= CLEAR:
+        why = f"{n} requests ran side by side in {many.threads_used} worker threads."
+        return Verdict(_FALSE, why, figures)
+    why = f"{n} requests took {factor:.1f} times as long as one, on {many.threads_used} threads."
+    return Verdict(_DEPENDS, why, figures, "how many worker threads are free")
+
+
+def def_blocks(samples: Samples, _: Machine) -> Verdict:
+    """Whether async requests are held up beside ``def`` ones: `alone` and `beside`."""
+    alone, beside = samples["alone"].of("async"), samples["beside"].of("async")
+    waited, lag = beside.kept_waiting, samples["beside"].max_lag
+    figures = (
+        _s("async alone", alone.latency),
+        _s("async beside def", beside.latency),
+        _s("longest lag of the loop", lag),
+    )
+    if waited >= HELD_UP:
+        return Verdict(_TRUE, f"The others were kept waiting for {waited:.2f} s.", figures)
+    if _times(beside.latency, alone.latency) < CLEAR and lag < HELD_UP:
+        why = "A def endpoint waits in a worker thread, and the event loop goes on serving."
+        return Verdict(_FALSE, why, figures)
+    return Verdict(_DEPENDS, "Somebody was late, though not all.", figures, "what the def endpoint does")
+
+
+def faster_one(samples: Samples, _: Machine) -> Verdict:
+    """Whether one request is faster by async: `def` and `async`."""
+    sync, async_ = samples["def"].latency, samples["async"].latency
+    factor = _times(sync, async_)
+    figures = (_s("one def", sync), _s("one async def", async_))
+    if factor >= SAME:
+        return Verdict(_TRUE, f"One async request was {factor:.1f} times as fast.", figures)
+    why = "One request waits as long as what it waits for takes; async only lets others run meanwhile."
+    return Verdict(_FALSE, why, figures)
+
+
+def serves_more(samples: Samples, _: Machine) -> Verdict:
+    """Whether async is done earlier, with few requests and with many: `few …` and `many …`."""
+    few = _times(samples["few def"].makespan, samples["few async"].makespan)
+    many = _times(samples["many def"].makespan, samples["many async"].makespan)
+    a, b, tokens = _count(samples["few def"]), _count(samples["many def"]), samples["many def"].threads
+    figures = (_x(f"def / async, {a} requests", few), _x(f"def / async, {b} requests", many))
+    if min(few, many) >= CLEAR:
+        return Verdict(_TRUE, "Async was done first with few requests and with many.", figures)
+    if max(few, many) < CLEAR:
+        return Verdict(_FALSE, "Threads served as many at once.", figures)
+    why = f"Up to {tokens} requests threads do as well; the next one waits for a thread."
+    return Verdict(_DEPENDS, why, figures, f"whether there are more requests at once than threads ({tokens})")
+
+
+def sleep_stops(samples: Samples, _: Machine) -> Verdict:
+    """Whether async requests wait while another sleeps on the loop: `alone` and `beside`."""
+    alone, beside = samples["alone"].of("async"), samples["beside"].of("async")
+    held = [seen for seen in beside.requests if seen.kept_waiting >= HELD_UP]
+    figures = (
+        _s("async alone", alone.latency),
+        _s("async beside time.sleep", beside.latency),
+        _s("longest lag of the loop", samples["beside"].max_lag),
+    )
+    if len(held) == _count(beside):
+        why = f"All {len(held)} others had to wait, {beside.kept_waiting:.1f} s each: the loop was asleep."
+        return Verdict(_TRUE, why, figures)
+    if not held:
+        return Verdict(_FALSE, "Nobody else had to wait: the loop went on serving.", figures)
+    why = f"{len(held)} of {_count(beside)} others had to wait."
+    return Verdict(_DEPENDS, why, figures, "when the others come")
+
+
+def calls_are_safe(samples: Samples, _: Machine) -> Verdict:
+    """Whether no synchronous call of several kinds holds the loop: any trials, one request each."""
+    lags = {name: sample.max_lag for name, sample in samples.items()}
+    figures = tuple(_s(f"{name} held the loop", lag) for name, lag in lags.items())
+    guilty = [name for name, lag in lags.items() if lag >= HELD_UP]
+    if guilty:
+        verb = "holds" if len(guilty) == 1 else "hold"
+        why = f"{_listed(guilty)} {verb} the loop until done, and nobody else runs meanwhile."
+        return Verdict(_FALSE, why, figures)
+    if max(lags.values(), default=0.0) <= FREE:
+        return Verdict(_TRUE, "None of them held the loop for long.", figures)
+    why = "None of them held the loop for a tenth of a second, but some could be felt."
+    return Verdict(_DEPENDS, why, figures, "how long the call takes")
+
+
+def repaired(samples: Samples, _: Machine) -> Verdict:
+    """Whether a blocking call holds nobody up in a thread: `on the loop` and `in a thread`."""
+    bad, good = samples["on the loop"], samples["in a thread"]
+    figures = (
+        _s("longest lag, on the loop", bad.max_lag),
+        _s("longest lag, in a thread", good.max_lag),
+        _x("faster in a thread", _times(bad.makespan, good.makespan)),
+    )
+    if good.max_lag < HELD_UP and _times(bad.makespan, good.makespan) >= CLEAR:
+        return Verdict(_TRUE, "The call waits in a worker thread, and the loop goes on.", figures)
+    if good.max_lag >= HELD_UP:
+        return Verdict(_FALSE, "The loop was held all the same.", figures)
+    return Verdict(_DEPENDS, "The loop is free, but nothing got faster.", figures, "what the call does")
+
+
+def becomes_async(samples: Samples, _: Machine) -> Verdict:
+    """Whether ``def`` routes run without worker threads, as async ones do: `def` and `async`."""
+    sync, async_ = samples["def"], samples["async"]
+    figures = (
+        _threads(f"{_count(sync)} def requests", sync.threads_used),
+        _threads(f"{_count(async_)} async def requests", async_.threads_used),
+    )
+    if sync.threads_used == 0:
+        return Verdict(_TRUE, "No def request took a worker thread.", figures)
+    if async_.threads_used == 0:
+        why = "FastAPI runs a def endpoint in a worker thread; only an async def runs on the event loop."
+        return Verdict(_FALSE, why, figures)
+    return Verdict(_DEPENDS, "Both took worker threads.", figures, "what the endpoint calls")
+
+
+def thread_per_task(samples: Samples, _: Machine) -> Verdict:
+    """Whether tasks take threads: `async` and `child tasks`."""
+    async_, tasks = samples["async"], samples["child tasks"]
+    figures = (
+        _threads(f"{_count(async_)} async requests", async_.threads_used),
+        _threads("a request with ten child tasks", tasks.threads_used),
+    )
+    if not async_.threads_used and not tasks.threads_used:
+        return Verdict(_FALSE, "All tasks take turns on the one thread of the event loop.", figures)
+    if async_.threads_used >= _count(async_):
+        return Verdict(_TRUE, "There were as many threads as requests.", figures)
+    return Verdict(_DEPENDS, "Some tasks took threads.", figures, "what the task calls")
+
+
+def background(samples: Samples, _: Machine) -> Verdict:
+    """Whether users wait while background tasks run: `beside …` trials with async bystanders."""
+    waits = {name: sample.of("async").kept_waiting for name, sample in samples.items()}
+    figures = tuple(_s(f"others waited, {name}", wait) for name, wait in waits.items())
+    guilty = [name for name, wait in waits.items() if wait >= HELD_UP]
+    if not guilty:
+        return Verdict(_TRUE, "Nobody had to wait for a background task.", figures)
+    if len(guilty) == len(waits):
+        return Verdict(_FALSE, "Every kind of background task held up others.", figures)
+    why = "The response is out, but the task still runs on the loop or in a thread: if it blocks, all wait."
+    return Verdict(_DEPENDS, why, figures, "whether the task blocks the event loop")
+
+
+def enough_threads(samples: Samples, _: Machine) -> Verdict:
+    """Whether nobody waits for a thread: `as many` and `more`."""
+    few, many = samples["as many"], samples["more"]
+    a, b = _count(few), _count(many)
+    figures = (
+        _s(f"token wait, {a} requests", few.max_token_wait),
+        _s(f"token wait, {b} requests", many.max_token_wait),
+    )
+    if max(few.max_token_wait, many.max_token_wait) < HELD_UP:
+        return Verdict(_TRUE, "Nobody waited for a thread.", figures)
+    if few.max_token_wait >= HELD_UP:
+        return Verdict(_FALSE, f"Even {a} requests waited for threads.", figures)
+    why = f"Request number {many.threads + 1} waits until one of the {many.threads} threads is free."
+    return Verdict(_DEPENDS, why, figures, "how many def calls are under way at once, dependencies included")
+
+
+def timer_sees(samples: Samples, _: Machine) -> Verdict:
+    """Whether a middleware's timer measures what the user waits: `busy`, timed requests included."""
+    timed = [seen for seen in samples["busy"].requests if seen.timed is not None]
+    if not timed:
+        return Verdict(_UNDECIDED, "Undecided here: no response carries the timer's x-process-time.")
+    worst = max(timed, key=lambda seen: seen.latency)
+    share = _times(worst.timed or 0.0, worst.latency)
+    figures = (_s("the user waited", worst.latency), _s("the timer says", worst.timed or 0.0))
+    if share >= 0.9:
+        return Verdict(_TRUE, "The timer saw all of it.", figures)
+    if share <= 0.5:
+        why = "The timer starts when the loop gets to the request; until then the request lies in a queue."
+        return Verdict(_FALSE, why, figures)
+    return Verdict(_DEPENDS, f"The timer saw {share:.0%} of it.", figures, "how busy the loop is")
+
+
+# -- computing ----------------------------------------------------------------------------------
+
+
+def speedup(how: str, *, yes: str, no: str, depends_on: str) -> Criterion:
+    """A criterion on `one` and `many`: whether n pieces of work take less than n times as long."""
+
+    def criterion(samples: Samples, machine: Machine) -> Verdict:
+        one, many = samples["one"], samples["many"]
+        n = _count(many)
+        factor = _times(n * one.makespan, many.makespan)
+        figures = (
+            _s("one request", one.makespan),
+            _s(f"{n} at once {how}", many.makespan),
+            _x("speed-up", factor),
+        )
+        if factor >= CLEAR:
+            return Verdict(_TRUE, yes, figures)
+        if machine.parallel < PARALLEL:
+            return _crowded(machine, figures)
+        if factor <= 1.2:
+            return Verdict(_FALSE, no, figures)
+        return Verdict(_DEPENDS, f"A little: {factor:.2f} times.", figures, depends_on)
+
+    return criterion
+
+
+def threads_for_cpu(samples: Samples, machine: Machine) -> Verdict:
+    """Whether threads speed up Python and C code: `one …` and `many …` of `python` and `native`."""
+    python, native = (
+        _times(
+            _count(samples[f"many {kind}"]) * samples[f"one {kind}"].makespan,
+            samples[f"many {kind}"].makespan,
+        )
+        for kind in ("python", "native")
+    )
+    figures = (_x("speed-up of Python code", python), _x("speed-up of C code without the GIL", native))
+    if min(python, native) >= CLEAR:
+        return Verdict(_TRUE, "Threads computed side by side.", figures)
+    if machine.parallel < PARALLEL and native < CLEAR:
+        return _crowded(machine, figures)
+    if max(python, native) < CLEAR:
+        return Verdict(_FALSE, "Threads took turns, whatever they computed.", figures)
+    if native >= CLEAR:
+        why = "Only one thread at a time runs Python code; C code that lets go of the GIL runs beside it."
+        return Verdict(_DEPENDS, why, figures, "whether the code lets go of the GIL")
+    return Verdict(_DEPENDS, "Python code gained, C code did not.", figures, "what is computed")
+
+
+def def_for_cpu(samples: Samples, _: Machine) -> Verdict:
+    """Whether computing in threads is faster, or at least lets others live: `async def` and `def`."""
+    loop, threads = samples["async def"], samples["def"]
+    faster = _times(_computing(loop), _computing(threads))
+    waited, waits = loop.of("async").kept_waiting, threads.of("async").kept_waiting
+    figures = (
+        _x("def faster by", faster),
+        _s("others waited, async def", waited),
+        _s("others waited, def", waits),
+    )
+    if faster >= CLEAR:
+        return Verdict(_TRUE, "In threads the work was done earlier.", figures)
+    if _times(waited, waits) >= 2 or (waits < FREE < waited):
+        why = "No faster, since threads share the GIL; but others get their turns meanwhile."
+        return Verdict(_DEPENDS, why, figures, "what you want: it is fairer to others, and not faster")
+    return Verdict(_FALSE, "Neither was the work done earlier nor did others wait less.", figures)
+
+
+def _computing(sample: Sample) -> float:
+    """Until the last of those that compute was done."""
+    return max(
+        (seen.sent + seen.latency for seen in sample.requests if seen.scenario != "async"), default=0.0
+    )
+
+
+def _crowded(machine: Machine, figures: tuple[Figure, ...]) -> Verdict:
+    why = (
+        f"Undecided here: two threads of C code gained only {machine.parallel:.1f} times just now, "
+        "so another program had the cores."
+    )
+    return Verdict(_UNDECIDED, why, figures)
+
+
+# -- databases, fan-out, prices -----------------------------------------------------------------
+
+
+def session_in_async(samples: Samples, _: Machine) -> Verdict:
+    """Whether a blocking session on the loop does as well as in threads: `async def` and `def`."""
+    loop, threads = samples["async def"], samples["def"]
+    factor = _times(loop.makespan, threads.makespan)
+    figures = (
+        _s("longest lag, async def", loop.max_lag),
+        _s("longest lag, def", threads.max_lag),
+        _x("def faster by", factor),
+    )
+    if loop.max_lag >= HELD_UP:
+        return Verdict(_FALSE, "Each query holds the event loop until the database answers.", figures)
+    if factor < CLEAR and loop.max_lag <= FREE:
+        return Verdict(_TRUE, "The queries were too short to be felt.", figures)
+    return Verdict(_DEPENDS, "The queries could be felt.", figures, "how long the queries take")
+
+
+def async_db(samples: Samples, _: Machine) -> Verdict:
+    """Whether an async driver gives 3 to 5 times the throughput: `async driver`, `blocking`, `threads`."""
+    fast = samples["async driver"].throughput
+    over_loop = _times(fast, samples["blocking"].throughput)
+    over_threads = _times(fast, samples["threads"].throughput)
+    figures = (
+        Figure("async driver", round(fast, 1), "req/s"),
+        _x("over Session in async def", over_loop),
+        _x("over Session in def", over_threads),
+    )
+    if min(over_loop, over_threads) >= 2.5:
+        return Verdict(_TRUE, "It beats both other ways at least two and a half times.", figures)
+    if max(over_loop, over_threads) < 1.5:
+        return Verdict(_FALSE, "No way of calling the database was half as fast again.", figures)
+    why = "It repairs a blocked event loop; a Session in a worker thread does so too."
+    if over_threads >= 1.5:
+        why = "It gains, but not as much as is said."
+    return Verdict(_DEPENDS, why, figures, "what you come from: a blocked loop, or worker threads")
+
+
+def fan_out(calls: int) -> Criterion:
+    """A criterion on `in turn` and `together`, of so many upstream calls each."""
+
+    def criterion(samples: Samples, _: Machine) -> Verdict:
+        turn, together = samples["in turn"].makespan, samples["together"].makespan
+        factor = _times(turn, together)
+        figures = (_s(f"{calls} calls in turn", turn), _s("with gather", together), _x("faster by", factor))
+        if factor >= calls / 2:
+            why = "They wait at the same time, so the slowest sets the pace, not the sum."
+            return Verdict(_TRUE, why, figures)
+        if factor < CLEAR:
+            return Verdict(_FALSE, "The calls still went one after the other.", figures)
+        why = f"{factor:.1f}-fold: the slowest call sets the pace."
+        return Verdict(_DEPENDS, why, figures, "how alike the calls are")
+
+    return criterion
+
+
+def hop_is_worth_it(samples: Samples, _: Machine) -> Verdict:
+    """Whether a trivial endpoint is faster as ``def``: `def` and `async def`, medians."""
+    sync, async_ = samples["def"].latency, samples["async def"].latency
+    factor = _times(sync, async_)
+    figures = (_s("median, def", sync), _s("median, async def", async_), _x("price of the thread", factor))
+    if factor >= MARGIN:
+        why = "Going to a worker thread and back takes longer than the endpoint itself."
+        return Verdict(_FALSE, why, figures)
+    if factor <= 1 / MARGIN:
+        return Verdict(_TRUE, "The def endpoint answered earlier.", figures)
+    return Verdict(_DEPENDS, "Within the margin there is no difference.", figures, "taste")
+
+
+def sync_dependencies(samples: Samples, _: Machine) -> Verdict:
+    """Whether a sync dependency costs no more than an async one: `sync` and `async`, medians."""
+    sync, async_ = samples["sync"], samples["async"]
+    more = sync.latency - async_.latency
+    factor = _times(sync.latency, async_.latency)
+    extra = sync.threads_used - async_.threads_used
+    figures = (
+        _s("median, sync dependency", sync.latency),
+        _s("median, async dependency", async_.latency),
+        _threads("worker threads it took", sync.threads_used),
+    )
+    if factor >= MARGIN or extra > 0:
+        why = f"It takes a worker thread, and a token, for every request: {more * 1000:.1f} ms more."
+        return Verdict(_FALSE, why, figures)
+    return Verdict(_TRUE, "It cost no more than an async one, and took no thread.", figures)
+
+
+def asgi_wins(samples: Samples, _: Machine) -> Verdict:
+    """Whether ASGI has twice WSGI's throughput under load: `few …` and `many …`."""
+    few = _times(samples["few asgi"].throughput, samples["few wsgi"].throughput)
+    many = _times(samples["many asgi"].throughput, samples["many wsgi"].throughput)
+    a, b = _count(samples["few asgi"]), _count(samples["many asgi"])
+    figures = (_x(f"ASGI / WSGI, {a} requests", few), _x(f"ASGI / WSGI, {b} requests", many))
+    if many >= 1.8:
+        why = "Each WSGI request keeps a thread while it waits; when there are no more, the others queue."
+        return Verdict(_TRUE, why, figures)
+    if many < CLEAR:
+        return Verdict(_FALSE, "Under load both served as many.", figures)
+    return Verdict(_DEPENDS, f"{many:.1f} times under load.", figures, "how many threads the WSGI server has")
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,95 @@
+"""Measurements with one server: several loads at once, with offsets, or one after the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from loopviz.control import Environment
+from loopviz.measure import Progress, follow
+from loopviz.model import Timeline
+from loopviz.sample import Sample, sampled
+from loopviz.scenario import ScenarioFile
+from loopviz.session import Session
+
+__all__ = ["Bench", "Shot"]
+
+TIMER_HEADER = "x-process-time"
+"""In which a timer middleware tells what it has measured, in seconds."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A part of a load: requests to one scenario."""
+
+    scenario: ScenarioFile
+    requests: int
+    after: float = 0.0
+    """Seconds after the others."""
+    at_once: int | None = None
+    """How many are under way at a time; all, if None."""
+
+
+class Bench:
+    """A server that stays up, to be fired at again and again; a context manager."""
+
+    def __init__(
+        self,
+        scenarios: Sequence[ScenarioFile],
+        *,
+        threads: int = 40,
+        loop: str = "asyncio",
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self._session = Session(scenarios, threads=threads, loop=loop)
+        self._timeline = Timeline()
+        self._names = {file.path: file.name for file in scenarios}
+        self._progress = progress or (lambda _: None)
+        self._cancelled = cancelled
+
+    @property
+    def environment(self) -> Environment:
+        """What the server runs on."""
+        return self._session.environment
+
+    def __enter__(self) -> Self:
+        self._session.start()
+        try:
+            self._session.wait()
+        except BaseException:
+            self._session.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session.stop()
+
+    def fire(self, *shots: Shot) -> Sample:
+        """Fire them, and wait for the server's last word on it."""
+        timed: dict[int, float] = {}
+
+        def heard(number: int, headers: Mapping[str, str]) -> None:
+            try:
+                timed[number] = float(headers.get(TIMER_HEADER, ""))
+            except ValueError:
+                return
+
+        timeline = self._timeline
+        timeline.feed(self._session.drain_all())
+        before = set(timeline.requests)
+        futures = [
+            self._session.fire(
+                shot.scenario, shot.requests, at_once=shot.at_once, delay=shot.after, heard=heard
+            )
+            for shot in shots
+        ]
+        count = sum(shot.requests for shot in shots)
+        follow(self._session, timeline, futures, count, progress=self._progress, cancelled=self._cancelled)
+        fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
+        return sampled(timeline, fired, self._names, threads=self._session.threads, timed=timed)

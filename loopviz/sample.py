@@ -1,0 +1,165 @@
+"""What a measurement leaves: plain numbers, without timeline, server or clock.
+
+Percentiles are by nearest rank: of n values in rising order, the p-th percentile is number ⌈p·n/100⌉.
+It is always a value that was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from loopviz.clock import NS
+from loopviz.model import Request, State, Timeline
+
+__all__ = ["Sample", "Seen", "percentile", "sampled"]
+
+
+def percentile(values: Iterable[float], p: float) -> float:
+    """The p-th percentile by nearest rank; 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[max(1, math.ceil(p / 100 * len(ordered))) - 1] if ordered else 0.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request, as it was seen. Times are seconds."""
+
+    scenario: str
+    latency: float
+    """From sent to the last byte."""
+    sent: float = 0.0
+    """Since the first request of the sample was sent."""
+    states: Mapping[State, float] = field(default_factory=dict)
+    """The time in each state."""
+    error: str | None = None
+    """What befell it; None if it was answered as it should be."""
+    timed: float | None = None
+    """What the server's own timer says that it took."""
+
+    @property
+    def kept_waiting(self) -> float:
+        """How long it could have run, and could not: the loop was busy with others."""
+        return self.states.get(State.QUEUED, 0.0) + self.states.get(State.READY, 0.0)
+
+    @property
+    def token_wait(self) -> float:
+        """How long it waited for a worker thread."""
+        return self.states.get(State.TOKEN_WAIT, 0.0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Requests that were measured together, and what became of the server meanwhile."""
+
+    requests: tuple[Seen, ...]
+    threads: int = 40
+    """The tokens for worker threads that there were."""
+    makespans: tuple[float, ...] = (0.0,)
+    """From the first sent to the last byte, of each round."""
+    max_lag: float = 0.0
+    """The longest iteration of the loop: how late a callback can have come."""
+    threads_used: int = 0
+    """How many worker threads served these requests."""
+    peak: int = 0
+    """The most tokens taken at once."""
+
+    @property
+    def makespan(self) -> float:
+        """The median of the rounds' makespans."""
+        return median(self.makespans)
+
+    @property
+    def latencies(self) -> tuple[float, ...]:
+        """Every request's latency."""
+        return tuple(seen.latency for seen in self.requests)
+
+    @property
+    def latency(self) -> float:
+        """The median latency."""
+        return median(self.latencies) if self.requests else 0.0
+
+    @property
+    def kept_waiting(self) -> float:
+        """The median of how long a request could have run, and could not."""
+        return median(seen.kept_waiting for seen in self.requests) if self.requests else 0.0
+
+    @property
+    def max_token_wait(self) -> float:
+        """The longest that a request waited for worker threads."""
+        return max((seen.token_wait for seen in self.requests), default=0.0)
+
+    @property
+    def throughput(self) -> float:
+        """Requests per second."""
+        whole = sum(self.makespans)
+        return len(self.requests) / whole if whole else 0.0
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What went wrong."""
+        return tuple(seen.error for seen in self.requests if seen.error is not None)
+
+    def of(self, scenario: str) -> Sample:
+        """The part of it that is the requests to `scenario`; the server's figures stay."""
+        requests = tuple(seen for seen in self.requests if seen.scenario == scenario)
+        span = max((seen.sent + seen.latency for seen in requests), default=0.0) - min(
+            (seen.sent for seen in requests), default=0.0
+        )
+        return Sample(requests, self.threads, (span,), self.max_lag, self.threads_used, self.peak)
+
+    def joined(self, other: Sample) -> Sample:
+        """This round and another one."""
+        return Sample(
+            self.requests + other.requests,
+            self.threads,
+            self.makespans + other.makespans,
+            max(self.max_lag, other.max_lag),
+            max(self.threads_used, other.threads_used),
+            max(self.peak, other.peak),
+        )
+
+
+def sampled(
+    timeline: Timeline,
+    numbers: Collection[int],
+    scenarios: Mapping[str, str],
+    *,
+    threads: int,
+    timed: Mapping[int, float] | None = None,
+) -> Sample:
+    """What `timeline` says of these requests. `scenarios` has each path's scenario."""
+    timed = timed or {}
+    requests = [timeline.requests[number] for number in sorted(numbers)]
+    zero = min((request.start for request in requests), default=0)
+    end = max((request.done or timeline.last for request in requests), default=zero)
+    seen = tuple(
+        Seen(
+            scenarios.get(request.path, request.path),
+            ((request.done or timeline.last) - request.start) / NS,
+            (request.start - zero) / NS,
+            {state: time / NS for state, time in request.totals.items() if time},
+            _failure(request),
+            timed.get(request.id),
+        )
+        for request in requests
+    )
+    kept = set(numbers)
+    return Sample(
+        seen,
+        threads,
+        ((end - zero) / NS,),
+        timeline.lag_since(zero) / NS,
+        sum(1 for lane in timeline.workers.values() if any(span.request in kept for span in lane.spans)),
+        max((tokens.borrowed for t, tokens in timeline.tokens if t >= zero), default=0),
+    )
+
+
+def _failure(request: Request) -> str | None:
+    if request.error is not None:
+        return request.error
+    if request.status is None or request.status >= 400:
+        return f"status {request.status}" if request.status else "no answer"
+    return None

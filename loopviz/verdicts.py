@@ -1,0 +1,144 @@
+"""``loopviz claims``: put claims to the test, and tell what became of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from textwrap import wrap
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from loopviz.claims import CLAIMS, Answer, Claim, Figure, Outcome, run_claim
+from loopviz.clock import NS
+from loopviz.control import Environment
+from loopviz.draw.look import Palette
+from loopviz.draw.words import ascii_only, duration
+from loopviz.errors import InputError
+from loopviz.lab import Lab
+from loopviz.measure import Progress, show_progress
+from loopviz.scenario import nearest
+
+__all__ = ["FORMAT", "VERSION", "chosen", "claims", "document", "shown_figure"]
+
+FORMAT = "loopviz-claims"
+VERSION = 1
+
+_ROLES: dict[Answer, Literal["good", "alarm", "title", "dim"]] = {
+    Answer.TRUE: "good",
+    Answer.FALSE: "alarm",
+    Answer.DEPENDS: "title",
+    Answer.UNDECIDED: "dim",
+}
+
+
+def chosen(ids: Sequence[str]) -> list[Claim]:
+    """The claims of these ids, in the order asked for; all if there are none. Raises `InputError`."""
+    known = {claim.id: claim for claim in CLAIMS}
+    for name in ids:
+        if name not in known:
+            raise InputError(nearest("claim", name, list(known)))
+    return [known[name] for name in dict.fromkeys(ids)] or list(CLAIMS)
+
+
+def claims(
+    ids: Sequence[str],
+    *,
+    loop: str,
+    palette: Palette,
+    as_json: bool,
+    folder: str | None = None,
+    progress: Progress = show_progress,
+) -> int:
+    """Run these claims, or all, and print each verdict as soon as it is there."""
+    wanted = chosen(ids)
+    console = Console(no_color=not palette.colour, highlight=False, soft_wrap=True)
+    began = time.monotonic()
+    outcomes: list[Outcome] = []
+
+    def told(text: str) -> None:
+        at = len(outcomes)
+        where = f"claim {at + 1} of {len(wanted)}, {time.monotonic() - began:.0f} s"
+        progress(f"{where}: {wanted[at].id}{f', {text}' if text else ''}")
+
+    lab = Lab(folder=folder, loop=loop, progress=told)
+    for claim in wanted:
+        told("")
+        outcome = run_claim(claim, lab)
+        outcomes.append(outcome)
+        progress("")
+        if not as_json:
+            _print(console, palette, outcome)
+    if as_json:
+        print(json.dumps(document(outcomes, lab.environment), indent=2))
+    else:
+        _print_count(console, palette, outcomes, time.monotonic() - began)
+    return 0
+
+
+def document(outcomes: Sequence[Outcome], environment: Environment) -> dict[str, Any]:
+    """The JSON document that ``loopviz claims --json`` prints."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "environment": asdict(environment),
+        "claims": [
+            {
+                "id": outcome.claim.id,
+                "claim": outcome.claim.claim,
+                "question": outcome.claim.question,
+                "verdict": outcome.verdict.answer.value,
+                "depends_on": outcome.verdict.depends_on,
+                "why": outcome.verdict.why,
+                "figures": [asdict(figure) for figure in outcome.verdict.figures],
+                "criterion": outcome.claim.rule,
+                "scenarios": list(outcome.claim.scenarios),
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def shown_figure(figure: Figure) -> str:
+    """A figure's value and unit, as a person would write them."""
+    if figure.unit == "s":
+        return f"{figure.value:.2f} s" if figure.value >= 1 else duration(figure.value * NS)
+    if figure.unit == "x":
+        return f"{figure.value:.1f} x" if figure.value < 10 else f"{figure.value:.0f} x"
+    if figure.unit == "threads":
+        return f"{figure.value:.0f}"
+    return f"{figure.value:.0f} {figure.unit}"
+
+
+def _print(console: Console, palette: Palette, outcome: Outcome) -> None:
+    claim, verdict = outcome.claim, outcome.verdict
+    width = max(40, min(100, console.width))
+
+    def lines(text: str, style: Literal["text", "dim"] = "text") -> None:
+        for part in wrap(text if palette.unicode else ascii_only(text), width - 4):
+            console.print(Text(f"    {part}", palette.text(style)))
+
+    answer = verdict.answer.value.upper()
+    console.print(
+        Text.assemble(
+            (f"{answer:<15}", palette.text(_ROLES[verdict.answer])), (claim.claim, palette.text("title"))
+        )
+    )
+    if verdict.figures:
+        name = max(len(figure.name) for figure in verdict.figures)
+        for figure in verdict.figures:
+            lines(f"{figure.name:<{name}}  {shown_figure(figure):>8}")
+    lines(verdict.why)
+    if verdict.depends_on:
+        lines(f"It depends on {verdict.depends_on}.")
+    lines(f"{claim.id}; see it live: {', '.join(claim.scenarios)}", "dim")
+    console.print()
+
+
+def _print_count(console: Console, palette: Palette, outcomes: Sequence[Outcome], took: float) -> None:
+    counts = {answer: sum(o.verdict.answer is answer for o in outcomes) for answer in Answer}
+    told = ", ".join(f"{count} {answer.value}" for answer, count in counts.items() if count)
+    console.print(Text(f"{len(outcomes)} claims in {took:.0f} s: {told}", palette.text("dim")))
