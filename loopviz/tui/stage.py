@@ -25,6 +25,7 @@ WIDE = 150
 class Stage(Screen[None]):
     """Composes the scene at the size of the terminal."""
 
+    AUTO_FOCUS = ""  # or Textual would give the keys to the list's filter, hidden as it is
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.catalogue", "list of scenarios", show=False, priority=True)
     ]
@@ -45,7 +46,6 @@ class Stage(Screen[None]):
         """Show the list where it has room and there is more to list than keys can name."""
         many = any(file.facts.key is None for file in self._owner.source.scenarios)
         self.catalogue.display = many and self.app.size.width >= WIDE
-        self.set_focus(None)
 
     def show(self) -> None:
         """Show the present frame."""
