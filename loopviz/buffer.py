@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from operator import itemgetter
 
-from loopviz.events import Event
+from loopviz.events import Event, expand
 
 __all__ = ["Buffer", "Reorder"]
 
@@ -54,7 +54,7 @@ class Buffer:
 
 
 class Reorder:
-    """Events in the order of their time, although several threads wrote them.
+    """Events in the order of their time, expanded, although several threads wrote them.
 
     A thread can lose the GIL between reading the clock and appending, so the stream is only
     nearly sorted. The newest `margin` nanoseconds are held back until their neighbours are in;
@@ -68,7 +68,7 @@ class Reorder:
     def push(self, events: list[Event], now: int) -> list[Event]:
         """Add `events`; return those at least `margin` older than `now` (ns), sorted by time."""
         held = self._held
-        held += events
+        held.extend(expand(events))
         held.sort(key=_time)
         horizon = now - self.margin
         ripe = len(held)

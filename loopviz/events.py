@@ -9,6 +9,7 @@ Numbers name things: ``request`` is the number the screen shows (#9); ``task``, 
 ``thread`` count from 1; 0 stands for "none". ``file, line, function`` name a source line.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 Event: TypeAlias = tuple[Any, ...]
@@ -28,6 +29,7 @@ RESPONDED: Final = "responded"  # request: the last byte is handed to the kernel
 TASK: Final = "task"  # task, parent task, request, name: created, and scheduled to run
 WAKE: Final = "wake"  # task: scheduled to run again, what it awaited is done
 STEP: Final = "step"  # task: a step of it begins
+RAN: Final = "ran"  # task, woken (ns; 0 not known), began (ns), awaited | None, due: see `expand`
 YIELD: Final = "yield"  # task, awaited (a type's name), due (ns; 0 none): the step ends at an await
 END: Final = "end"  # task: its last step ends
 
@@ -49,3 +51,21 @@ ITERATION: Final = "iteration"  # the selector has returned: an iteration begins
 HOLDS: Final = "holds"  # task, since (ns), file, line, function, calls ("time.sleep"): holds the loop
 EXECUTES: Final = "executes"  # call, file, line, function: where a worker thread's call is
 AWAITS: Final = "awaits"  # task, file, line, function: the await at which a task is suspended
+
+
+def expand(events: Iterable[Event]) -> Iterator[Event]:
+    """The same events, with every RAN told as what it stands for: WAKE, STEP, and YIELD or END.
+
+    A step is told once, when it is over, because one tuple costs the observed loop a third of
+    three. What lasts does not wait for that: the sampler tells of it meanwhile (WAKE and HOLDS),
+    and then it is told twice, at the same time.
+    """
+    for event in events:
+        if event[1] != RAN:
+            yield event
+            continue
+        ended, _, task, woken, began, awaited, due = event
+        if woken:
+            yield (woken, WAKE, task)
+        yield (began, STEP, task)
+        yield (ended, END, task) if awaited is None else (ended, YIELD, task, awaited, due)

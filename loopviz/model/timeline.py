@@ -480,6 +480,8 @@ class Timeline:
 
     def _step(self, t: int, number: int) -> None:
         task = self._known(number)
+        if number == self._task and task.doing is _Doing.RUNNING and t <= self._since:
+            return  # told while it lasted already
         task.woken = False
         task.due = task.awaits_call = 0
         task.where = None

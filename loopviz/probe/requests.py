@@ -11,7 +11,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -56,8 +55,10 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
         emit((clock(), RESPONDED, request))
         # Else the cycle and its `send` keep each other alive, and only a garbage collection frees the
         # request: that alone costs more than all the other hooks of a request.
-        with suppress(AttributeError):
+        try:  # not `suppress`, which costs as much as all the rest of this
             del cycle.send
+        except AttributeError:
+            pass
         original(*args)
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:

@@ -12,7 +12,7 @@ import threading
 import time
 
 from loopviz.clock import now_ns as clock
-from loopviz.events import AWAITS, CPU, END, EXECUTES, HOLDS
+from loopviz.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
 from loopviz.probe.source import Lines
 from loopviz.probe.state import State
 from loopviz.probe.threads import Thread, Threads
@@ -109,8 +109,12 @@ class Sampler:
             self._state.emit((clock(), CPU, thread.number, used))
 
     def _suspended(self, now: int) -> None:
-        """Read the line of every await that has lasted, once."""
+        """Tell of every wake-up and read the line of every await that has lasted, once each."""
         for trace in list(self._state.live.values()):
+            woken = trace.woken
+            if woken and trace.told != woken and now - woken > LOOK:
+                trace.told = woken
+                self._state.emit((woken, WAKE, trace.number))
             since = trace.since
             if not since or trace.sampled == since or now - since < LOOK:
                 continue

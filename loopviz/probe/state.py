@@ -32,7 +32,7 @@ def _no_task() -> None:
 class Trace:
     """What a probe knows of one task."""
 
-    __slots__ = ("number", "ref", "request", "sampled", "since", "wants_thread")
+    __slots__ = ("number", "ref", "request", "sampled", "since", "told", "wants_thread", "woken")
 
     def __init__(self, request: int) -> None:
         self.number = next(_tasks)
@@ -42,6 +42,10 @@ class Trace:
         """When its last step ended (ns), while it is suspended; else 0."""
         self.sampled = 0
         """The `since` for which the await's source line has been read."""
+        self.woken = 0
+        """When it was scheduled to run again (ns), while it has not run yet; else 0."""
+        self.told = 0
+        """The `woken` that has been told already."""
         self.wants_thread = False
 
     def bind(self, task: asyncio.Task[Any]) -> Trace:

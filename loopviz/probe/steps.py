@@ -19,7 +19,7 @@ from typing import Any
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
-from loopviz.events import END, STEP, WAKE, YIELD, Event
+from loopviz.events import END, RAN, STEP, YIELD
 from loopviz.probe.state import ATTRIBUTE, State, Trace
 
 __all__ = ["hook_steps", "hook_timers"]
@@ -40,7 +40,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
     serves as its root, or 0.
     """
     loop, emit, live, buffer = state.loop, state.emit, state.live, state.buffer
-    # The hooks of every step append by themselves what `emit` would: a call saved for each event.
+    # The hook of every step appends by itself what `emit` would: a call saved for each event.
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
     future, handle = asyncio.Future, asyncio.Handle
     # asyncio's own call_soon checks for debug mode and a closed loop, then does these two things in
@@ -50,48 +50,56 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
     create_task: Callable[..., asyncio.Task[Any]] = loop.create_task
     step_wrapper: type | None = None
 
-    def after_step(task: asyncio.Task[Any], trace: Trace) -> None:
-        """Say how a step has ended: suspended, giving way, or done."""
-        now = state.touched = clock()
-        waiter = task._fut_waiter  # type: ignore[attr-defined]
-        if waiter is not None:
-            trace.since = now
-            awaited = "Future" if type(waiter) is future else type(waiter).__name__
-            event: Event = (now, YIELD, trace.number, awaited, state.due if waiter is state.timer else 0)
-        elif task.done():
-            live.pop(trace.number, None)
-            event = (now, END, trace.number)
-        else:
-            event = (now, YIELD, trace.number, "", 0)
-        if len(queue) < capacity:
-            append(event)
-        else:
-            buffer.dropped += 1
-
     def step(
         task: asyncio.Task[Any], trace: Trace, callback: Callable[..., object], args: tuple[Any, ...]
     ) -> None:
         """Stand in for the task's own callback: the same call, between two looks at the clock."""
-        trace.since = 0
+        woken = trace.woken
+        trace.woken = trace.since = 0
         state.current = trace
         began = state.began = clock()
-        if len(queue) < capacity:
-            append((began, STEP, trace.number))
-        else:
-            buffer.dropped += 1
         try:
             callback(*args)
         finally:
+            now = state.touched = clock()
             state.current = None
-            after_step(task, trace)
+            waiter = task._fut_waiter  # type: ignore[attr-defined]
+            due = 0
+            awaited: str | None = ""
+            if waiter is not None:
+                trace.since = now
+                awaited = "Future" if type(waiter) is future else type(waiter).__name__
+                if waiter is state.timer:
+                    due = state.due
+            elif task.done():
+                awaited = None
+                live.pop(trace.number, None)
+            else:
+                trace.woken = 0
+            if len(queue) < capacity:
+                append((now, RAN, trace.number, woken, began, awaited, due))
+            else:
+                buffer.dropped += 1
+
+    def after_first_step(task: asyncio.Task[Any], trace: Trace) -> None:
+        """Say how an eager task's first step has ended: suspended, giving way, or done."""
+        now = state.touched = clock()
+        waiter = task._fut_waiter  # type: ignore[attr-defined]
+        if waiter is not None:
+            trace.since = now
+            due = state.due if waiter is state.timer else 0
+            emit((now, YIELD, trace.number, type(waiter).__name__, due))
+        elif task.done():
+            emit((now, END, trace.number))
+            live.pop(trace.number, None)
+        else:
+            emit((now, YIELD, trace.number, "", 0))
 
     def meet(task: asyncio.Task[Any], context: Context | None) -> Trace:
         """A task seen for the first time: the root of a request, or heir to one."""
         coro = task.get_coro()
         if state.expected is not None and state.expected[0] is coro:  # it gives way in its eager first step
-            trace = state.attach(task, 0)
-            emit((clock(), WAKE, trace.number))
-            return trace
+            return state.attach(task, 0)
         request = adopt(coro)
         if context is not None:
             if request:
@@ -119,10 +127,8 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         task = callback.__self__  # type: ignore[attr-defined]
         trace: Trace | None = getattr(task, ATTRIBUTE, None)  # an AttributeError would cost a microsecond
         if trace is not None:
-            if len(queue) < capacity:
-                append((clock(), WAKE, trace.number))
-            else:
-                buffer.dropped += 1
+            # Within its own step it mostly gives way, and the end of the step says so.
+            trace.woken = clock() if trace is not state.current else state.began
         else:
             try:
                 trace = meet(task, context)
@@ -161,7 +167,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
             state.current = outer
         if trace.ref() is None:  # nobody has met it: it is done, or suspended, in its first step
             trace.bind(task)
-        after_step(task, trace)
+        after_first_step(task, trace)
         return task
 
     def expect(coro: object, options: dict[str, Any]) -> Trace:
