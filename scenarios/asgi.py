@@ -1,0 +1,26 @@
+"""The same wait as a coroutine: no thread for any of them."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/asgi")
+async def report():
+    await asyncio.sleep(0.5)
+    return "from the event loop"
+
+
+scenario = Scenario(
+    group="other models",
+    order=720,
+    title="the same in ASGI",
+    expect="All at once: waiting takes a task, and tasks are cheap.",
+    requests=20,
+    seconds=0.5,
+    makespan=lambda load: load.seconds,
+)

@@ -1,0 +1,28 @@
+"""A background task that awaits: the request's task goes on when the response is out."""
+
+import asyncio
+
+from fastapi import BackgroundTasks, FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+async def send_mail():
+    await asyncio.sleep(1)
+
+
+@app.get("/background_async")
+async def background_async(background: BackgroundTasks):
+    background.add_task(send_mail)
+    return "a mail will be sent"
+
+
+scenario = Scenario(
+    group="machinery",
+    order=630,
+    title="BackgroundTasks with an async def",
+    expect="Answered at once; the row goes on after the response, and holds nobody up.",
+    makespan=lambda _: 0,
+)

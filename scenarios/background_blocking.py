@@ -1,0 +1,29 @@
+"""A background task that blocks: its own user has an answer, and all others wait."""
+
+import time
+
+from fastapi import BackgroundTasks, FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+async def send_mail():
+    time.sleep(0.5)
+
+
+@app.get("/background_blocking")
+async def background_blocking(background: BackgroundTasks):
+    background.add_task(send_mail)
+    return "a mail will be sent"
+
+
+scenario = Scenario(
+    group="machinery",
+    order=640,
+    title="BackgroundTasks that blocks the loop",
+    expect="The first is answered at once; each one after it waits for the mails of those before.",
+    seconds=0.5,
+    makespan=lambda load: (load.requests - 1) * load.seconds,
+)

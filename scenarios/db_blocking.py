@@ -1,0 +1,36 @@
+"""A synchronous database session inside `async def`: every query holds the loop."""
+
+import os
+
+from fastapi import FastAPI
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from loopviz.scenario import Scenario
+
+engine = create_engine(f"sqlite:///{os.environ['LOOPVIZ_WORKSPACE']}/shop.db")
+
+QUERY = text(
+    "WITH RECURSIVE days(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM days WHERE n < 1500000)"
+    " SELECT sum(n) FROM days"
+)
+
+app = FastAPI()
+
+
+@app.get("/db_blocking")
+async def db_blocking():
+    with Session(engine) as session:
+        return session.scalar(QUERY)
+
+
+scenario = Scenario(
+    group="database",
+    order=310,
+    title="async def + Session",
+    expect="One after the other: the database works, and the whole server waits with it.",
+    requests=6,
+    seconds=0.25,
+    needs=("sqlalchemy",),
+    makespan=lambda load: load.requests * load.single,
+)

@@ -1,0 +1,30 @@
+"""A response from a `def` generator: a worker thread for every chunk."""
+
+import time
+
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+def lines():
+    for number in range(5):
+        time.sleep(0.2)
+        yield f"line {number}\n"
+
+
+@app.get("/stream_sync")
+async def stream_sync():
+    return StreamingResponse(lines())
+
+
+scenario = Scenario(
+    group="machinery",
+    order=600,
+    title="a stream from a def generator",
+    expect="Each chunk takes a token of its own, and gives it back: all at once while there are threads.",
+    makespan=lambda load: max(load.seconds, load.requests * load.seconds / load.threads),
+)

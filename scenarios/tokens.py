@@ -1,0 +1,25 @@
+"""More `def` requests than tokens for worker threads: there are forty, for the whole server."""
+
+import time
+
+from fastapi import FastAPI
+
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/tokens")
+def tokens():
+    time.sleep(1)
+    return "had a thread at last"
+
+
+scenario = Scenario(
+    group="machinery",
+    order=510,
+    title="sixty def requests, forty tokens",
+    expect="Two rounds: forty have a thread at once, twenty wait until one is free.",
+    requests=60,
+    makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
+)
