@@ -53,6 +53,8 @@ class Detail(ModalScreen[None]):
         self._drawn = 0
         self._body = Static()
         self._scroll = VerticalScroll(self._body)
+        if not owner.palette.unicode:
+            self._scroll.styles.border = ("ascii", "#56B4E9")
 
     def compose(self) -> ComposeResult:
         """A box that scrolls."""
@@ -97,7 +99,7 @@ def detail_table(request: Request, timeline: Timeline, now: int, palette: Palett
     table.add_column("where", ratio=1)
     if dropped or len(before) > _MOST:
         table.add_row(
-            "…", "", Text("older segments are not listed; the sum includes them", palette.text("dim")), ""
+            "", "", Text("older segments are not listed; the sum includes them", palette.text("dim")), ""
         )
     for segment in before[-_MOST:]:
         _add(table, segment, request, timeline, palette)

@@ -23,6 +23,7 @@ __all__ = ["KEYS", "Help"]
 KEYS = (
     ("tab", "the list of scenarios: type to filter, enter fires"),
     ("v", "compare scenarios: the same load on each, side by side"),
+    ("m", "claims: predict, then reveal"),
     ("+  -", "more or fewer requests at once"),
     ("]  [", "more or fewer tokens for worker threads, at once"),
     ("space", "freeze the picture, or go on; events are collected meanwhile"),
@@ -68,6 +69,8 @@ class Help(ModalScreen[None]):
     def __init__(self, palette: Palette, source: Source) -> None:
         super().__init__()
         self._scroll = VerticalScroll(Static(_text(palette, source)))
+        if not palette.unicode:
+            self._scroll.styles.border = ("ascii", "#56B4E9")
 
     def compose(self) -> ComposeResult:
         """A box that scrolls."""
