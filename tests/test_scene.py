@@ -300,7 +300,7 @@ def test_every_key_can_be_clicked_where_it_stands():
 
 
 @st.composite
-def busy_streams(draw):
+def busy_streams(draw):  # noqa: C901 - a small simulator
     """What a server does with a few requests in a few seconds, in the order of time."""
     events = [streams.thread(0, 1, "loop"), streams.tokens(0, 2, 0, 0), streams.iteration(0)]
     at, running, idle = 0, 0, False

@@ -1,0 +1,124 @@
+"""A program in a real pseudo-terminal: keys in, a screen out."""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import pyte
+
+ROOT = Path(__file__).parent.parent
+_SYNC_QUERY = b"\x1b[?2026$p"
+_FRAME = b"\x1b[?2026h"
+# Sequences that pyte would print instead of skipping.
+_UNKNOWN = re.compile(r"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+
+class Terminal:
+    """Runs ``python -m loopviz`` with `arguments` until it is left; it never outlives the test."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 120,
+        rows: int = 36,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._arguments: Sequence[str] = [sys.executable, "-m", "loopviz", *arguments]
+        self._size = struct.pack("HHHH", rows, columns, 0, 0)
+        self._environment = environment or {}
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.Stream(self._screen)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._undrawn = ""
+        self.output = b""
+        """Everything that the program has written."""
+        self.exit_code: int | None = None
+
+    def __enter__(self) -> Self:
+        self._master, self._slave = pty.openpty()  # kept open here, so that its modes can be read at the end
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, self._size)
+        self.modes_before = termios.tcgetattr(self._slave)
+        inherited = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "COLUMNS", "LINES"}}
+        environment = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **self._environment}
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.login_tty(self._slave)
+            os.execve(sys.executable, self._arguments, environment)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.exit_code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._master)
+        os.close(self._slave)
+
+    def pump(self, seconds: float) -> None:
+        """Let the program run, and read what it writes."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if select.select([self._master], [], [], left)[0]:
+                data = os.read(self._master, 1 << 16)
+                self.output += data
+                self._undrawn += self._decoder.decode(data)
+                if _SYNC_QUERY in data:
+                    self.press("\x1b[?2026;2$y")
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self._master, keys.encode())
+
+    def frames(self) -> int:
+        """How many frames have been drawn so far."""
+        return self.output.count(_FRAME)
+
+    def text(self) -> str:
+        """What the screen shows."""
+        drawn, self._undrawn = self._undrawn, ""
+        self._stream.feed(_UNKNOWN.sub("", drawn))
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def expect(self, pattern: str, seconds: float = 10.0) -> re.Match[str]:
+        """Wait until the regular expression matches the screen."""
+        until = time.monotonic() + seconds
+        while (found := re.search(pattern, self.text(), re.MULTILINE)) is None:
+            in_time = time.monotonic() < until and not self._ended()
+            assert in_time, f"{pattern!r} is not on the screen:\n{self.text()}"
+            self.pump(0.05)
+        return found
+
+    def wait(self, seconds: float) -> float:
+        """Wait for the program's end; how long that took."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            self.pump(0.02)
+            if self._ended():
+                took = time.monotonic() - began
+                self.pump(0.1)
+                return took
+        raise AssertionError(f"still there after {seconds} s:\n{self.text()}")
+
+    def _ended(self) -> bool:
+        if self.exit_code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+        return self.exit_code is not None
+
+    def modes(self) -> list[object]:
+        """The terminal's modes now."""
+        return termios.tcgetattr(self._slave)

@@ -1,0 +1,476 @@
+"""The screen: each key does what the help says, and no more is painted than has changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from textual.pilot import Pilot
+
+from loopviz.control import Vitals
+from loopviz.draw.look import Palette
+from loopviz.events import Event
+from loopviz.scenario import ScenarioFile
+from loopviz.tui import LoopvizApp, app, detail
+from loopviz.tui.detail import Detail
+from loopviz.tui.help import KEYS, Help
+from loopviz.tui.stage import Stage
+from tests import streams
+from tests.streams import MS, ns
+from tests.test_scene import ENVIRONMENT, HOSTILE, scenario
+
+
+@dataclass
+class FakeSource:
+    """A source whose events a test writes, and that notes what it is asked for."""
+
+    scenarios: list[ScenarioFile] = field(
+        default_factory=lambda: [scenario("sync", "s"), scenario("async", "a"), scenario("[b]block[/]", "b")]
+    )
+    threads: int = 40
+    environment = ENVIRONMENT
+    mode = "in a thread"
+    address = "127.0.0.1:41873"
+    blind = ()
+    events: list[Event] = field(default_factory=list)
+    fired: list[tuple[str, int]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Nothing is to be started."""
+
+    def wait(self) -> None:
+        """It always serves."""
+
+    def fire(self, file: ScenarioFile, requests: int) -> None:
+        """Note what was fired."""
+        self.fired.append((file.name, requests))
+
+    def set_threads(self, tokens: int) -> None:
+        """Note the tokens."""
+        self.threads = tokens
+
+    def drain(self) -> list[Event]:
+        """What the test has written since."""
+        events, self.events = self.events, []
+        return events
+
+    def vitals(self) -> Vitals:
+        """All is well."""
+        return Vitals(0, 0, 0, ())
+
+
+class Clock:
+    """What the screen takes for the time: it passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.ms = 0.0
+
+    def __call__(self) -> int:
+        """The time."""
+        return ns(self.ms)
+
+
+@dataclass
+class Driver:
+    """The application under test, with its source, its clock and its keys."""
+
+    app: LoopvizApp
+    pilot: Pilot[int]
+    source: FakeSource
+    clock: Clock
+
+    async def show(self, *events: Event | list[Event], at: float | None = None) -> list[str]:
+        """Let the source tell `events`, let it be `at` ms, draw a frame; the lines that it has."""
+        for event in events:
+            self.source.events += [event] if isinstance(event, tuple) else event
+        if at is not None:
+            self.clock.ms = at
+        self.app.tick()
+        await self.pilot.pause()
+        return self.lines()
+
+    def lines(self) -> list[str]:
+        """The lines of the picture."""
+        screen = self.app.screen_stack[0]
+        assert isinstance(screen, Stage)
+        return ["".join(s.text for s in strip) for strip in screen.surface._strips]
+
+    def row(self, request: int) -> str:
+        """The line of a request."""
+        (line,) = [line for line in self.lines() if line.startswith(f" #{request} ")]
+        return line
+
+    async def press(self, *keys: str) -> list[str]:
+        """Press keys, and draw a frame."""
+        await self.pilot.press(*keys)
+        return await self.show()
+
+
+@pytest.fixture
+def drive(monkeypatch):
+    """Starts the application with a fake source, at a moment that does not pass."""
+
+    @asynccontextmanager
+    async def drive(
+        size: tuple[int, int] = (120, 36), palette: Palette | None = None, **settings: object
+    ) -> AsyncIterator[Driver]:
+        clock, source = Clock(), FakeSource()
+        monkeypatch.setattr(app, "now_ns", clock)
+        monkeypatch.setattr(detail, "now_ns", clock)
+        monkeypatch.setattr(LoopvizApp, "set_interval", lambda *_: None)  # the test draws the frames
+        application = LoopvizApp(source, palette or Palette(), **settings)
+        async with application.run_test(size=size) as pilot:
+            driver = Driver(application, pilot, source, clock)
+            await driver.show()
+            yield driver
+
+    return drive
+
+
+def run(test):
+    """Run a test that is a coroutine."""
+    import asyncio
+    import functools
+    import inspect
+
+    @functools.wraps(test)
+    def wrapper(**fixtures: object) -> None:
+        asyncio.run(test(**fixtures))
+
+    wrapper.__signature__ = inspect.signature(test)
+    return wrapper
+
+
+def answered(number: int, at: float) -> list[Event]:
+    """A request that runs for 10 ms, sleeps for 200 ms, and is answered."""
+    return [
+        *streams.accepted(number, number, at),
+        streams.suspend(at + 12, number),
+        streams.idle(at + 12),
+        streams.iteration(at + 212),
+        streams.step(at + 212, number),
+        streams.status(at + 214, 200, number),
+        streams.responded(at + 215, number),
+        streams.end(at + 216, number),
+        streams.idle(at + 216),
+    ]
+
+
+# -- keys --------------------------------------------------------------------------------------
+
+
+@run
+async def test_a_letter_fires_its_scenario(drive):
+    """Each scenario's letter fires it, with its own number of requests."""
+    async with drive() as screen:
+        await screen.press("s", "b", "a", "a")
+        assert screen.source.fired == [("sync", 8), ("[b]block[/]", 8), ("async", 8), ("async", 8)]
+
+
+@run
+async def test_plus_and_minus_change_the_number_of_requests(drive):
+    """The keys + and - change how many requests are fired, and the screen says how many."""
+    async with drive() as screen:
+        assert any("10 requests" in line for line in await screen.press("plus"))
+        await screen.press("s")
+        assert any("6 requests" in line for line in await screen.press("minus", "minus"))
+        await screen.press("s", *["minus"] * 10, "s")
+        assert screen.source.fired == [("sync", 10), ("sync", 6), ("sync", 1)]
+
+
+@run
+async def test_a_number_of_requests_from_the_command_line(drive):
+    """A number given at the start replaces each scenario's own."""
+    async with drive(requests=41) as screen:
+        await screen.press("s", "plus", "s")
+        assert screen.source.fired == [("sync", 41), ("sync", 50)]
+
+
+@run
+async def test_brackets_change_the_number_of_threads(drive):
+    """The keys ] and [ give and take tokens at once, never below one, and the screen says how many."""
+    async with drive() as screen:
+        assert any("60 threads" in line for line in await screen.press("right_square_bracket"))
+        assert screen.source.threads == 60
+        lines = await screen.press(*["left_square_bracket"] * 20)
+        assert screen.source.threads == 1
+        assert any("1 threads" in line for line in lines)
+
+
+@run
+async def test_space_freezes_and_goes_on(drive):
+    """Frozen, the picture stands still and says how far behind it is; events are taken in all the same."""
+    async with drive() as screen:
+        await screen.show(streams.accepted(), streams.suspend(5), streams.idle(5), at=300)
+        before = screen.row(1)
+        await screen.press("space")
+        lines = await screen.show(answered(2, 400), at=1_800)
+        assert "FROZEN 1.5 s behind" in lines[0]
+        assert screen.row(1) == before
+        assert not [line for line in lines if line.startswith(" #2 ")]
+        assert len(screen.app.timeline.requests) == 2
+        lines = await screen.press("space")
+        assert "FROZEN" not in lines[0]
+        assert " 200 " in screen.row(2)
+        assert screen.row(1).rstrip().endswith("1.8 s")
+
+
+@pytest.mark.parametrize(("back", "on"), [("left", "right"), ("h", "l")])
+def test_panning_moves_by_a_second(drive, back, on):
+    """Left freezes and moves back by a second, right moves on, and never past the present."""
+
+    @run
+    async def test(drive):
+        async with drive() as screen:
+            await screen.show(answered(1, 0), at=5_000)
+            assert "FROZEN" not in (await screen.press(on))[0]
+            assert "FROZEN 2.0 s behind" in (await screen.press(back, back))[0]
+            assert "FROZEN 1.0 s behind" in (await screen.press(on))[0]
+            assert "FROZEN 0 µs behind" in (await screen.press(on, on, on))[0]
+            assert "FROZEN" in (await screen.press(*[back] * 4))[0]
+            assert "FROZEN" not in (await screen.press("a"))[0]
+
+    test(drive=drive)
+
+
+def pointed_at(screen: Driver) -> int | None:
+    """The request whose row is shown reversed."""
+    stage = screen.app.screen_stack[0]
+    rows = [s for strip in stage.surface._strips for s in strip if s.style.reverse and s.text[:2] == " #"]
+    return int(rows[0].text.split()[0][1:]) if rows else None
+
+
+@run
+async def test_arrows_point_at_requests(drive):
+    """Down and up, j and k, and the pages move through the requests and stop at their ends."""
+    async with drive() as screen:
+        await screen.show(*[answered(n, 10 * n) for n in range(1, 16)], at=2_000)
+        seen = []
+        for key in ("down", "j", "j", "up", "k", "k", "pagedown", "pagedown", "pageup", "escape"):
+            await screen.press(key)
+            seen.append(pointed_at(screen))
+        assert seen == [1, 2, 3, 2, 1, 1, 11, 15, 5, None]
+
+
+@run
+async def test_enter_opens_every_segment_and_their_sum(drive):
+    """The detail lists every segment with its duration; the sum is the latency."""
+    async with drive() as screen:
+        await screen.show(answered(1, 0), at=1_000)
+        await screen.press("enter")
+        assert isinstance(screen.app.screen, Detail)
+        table = screen.app.screen._body.visual._renderable
+        cells = [list(column.cells) for column in table.columns]
+        lengths = [float(cell.removesuffix(" ms")) for cell in cells[1] if cell]
+        request = screen.app.timeline.requests[1]
+        before = request.segments
+        assert lengths[: len(before)] == [(s.end - s.start) / MS for s in before]
+        assert sum(lengths[: len(before)]) == pytest.approx(215)
+        assert len(lengths) == len(before) + len(request.after)
+        assert str(table.columns[1].footer) == "215.000 ms"
+        assert [str(cell).split()[1] for cell in cells[2]][:5] == [
+            "queued", "ready", "running", "awaiting", "running",
+        ]  # fmt: skip
+        await screen.press("escape")
+        assert isinstance(screen.app.screen, Stage)
+
+
+@run
+async def test_enter_without_a_request_says_so(drive):
+    """With nothing to open, the screen says so for two seconds."""
+    async with drive() as screen:
+        assert any("There is no request yet." in line for line in await screen.press("enter"))
+        assert not any("There is no request yet." in line for line in await screen.show(at=2_100))
+
+
+@run
+async def test_x_clears_what_has_ended(drive):
+    """What has ended goes; what is under way stays."""
+    async with drive() as screen:
+        await screen.show(answered(1, 0), streams.accepted(2, 2, 600), at=650)
+        lines = await screen.press("x")
+        assert not [line for line in lines if line.startswith(" #1 ")]
+        assert screen.row(2)
+
+
+@run
+async def test_help_has_every_key(drive):
+    """The help tells every state, every scenario and every key, and closes with escape."""
+    async with drive(size=(100, 60)) as screen:
+        await screen.press("question_mark")
+        assert isinstance(screen.app.screen, Help)
+        shown = screen.app.export_screenshot().replace("&#160;", " ")
+        for text in ("running", "BLOCKS", "token wait", "in process", "fire [b]block[/]"):
+            assert text in shown
+        assert len(KEYS) > 10
+        for _, meaning in KEYS:
+            assert meaning[:20] in shown
+        await screen.press("escape")
+        assert isinstance(screen.app.screen, Stage)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+def test_it_quits(drive, key):
+    """The keys to quit end the program with exit code 0."""
+
+    @run
+    async def test(drive):
+        async with drive() as screen:
+            await screen.pilot.press(key)
+            assert screen.app.return_value == 0
+
+    test(drive=drive)
+
+
+@run
+async def test_q_in_the_palette_is_a_letter(drive):
+    """Who types the name of a command that has a q in it does not quit."""
+    async with drive() as screen:
+        await screen.pilot.press("ctrl+p", *"more requests")
+        assert screen.app.is_running
+        assert screen.app.return_value is None
+        assert screen.source.fired == []
+
+
+@run
+async def test_every_command_has_a_name(drive):
+    """The command palette has each scenario and whatever else a key does."""
+    async with drive() as screen:
+        commands = list(screen.app.get_system_commands(screen.app.screen))
+        titles = {command.title for command in commands}
+        assert titles >= {
+            "Fire sync", "Fire async", "Fire [b]block[/]", "More requests", "Fewer requests", "More threads",
+            "Fewer threads", "Freeze", "Back in time", "On in time", "Detail", "Clear", "Help", "Quit",
+        }  # fmt: skip
+        for command in commands:
+            if command.title == "Fire async":
+                command.callback()
+        assert screen.source.fired == [("async", 8)]
+
+
+# -- the mouse ---------------------------------------------------------------------------------
+
+
+@run
+async def test_a_click_points_at_a_request_and_opens_it(drive):
+    """A click on a row points at its request; another click opens it."""
+    async with drive() as screen:
+        lines = await screen.show(answered(1, 0), answered(2, 10), at=1_000)
+        y = next(y for y, line in enumerate(lines) if line.startswith(" #2 "))
+        await screen.pilot.click(offset=(30, y))
+        await screen.show()
+        assert pointed_at(screen) == 2
+        await screen.pilot.click(offset=(30, y))
+        assert isinstance(screen.app.screen, Detail)
+
+
+@run
+async def test_a_click_on_a_key_presses_it(drive):
+    """The words of a key at the foot can be clicked."""
+    async with drive() as screen:
+        lines = await screen.show()
+        y, x = next((y, line.index("a async")) for y, line in enumerate(lines) if " s sync  a async" in line)
+        await screen.pilot.click(offset=(x + 2, y))
+        await screen.pilot.pause()
+        assert screen.source.fired == [("async", 8)]
+
+
+# -- painting ----------------------------------------------------------------------------------
+
+
+@run
+async def test_what_has_not_changed_is_not_painted(drive):
+    """A frame in which nothing has changed paints no line; a new request paints few."""
+    async with drive() as screen:
+        await screen.show(answered(1, 0), at=1_000)
+        surface = screen.app.screen.surface
+        for _ in range(30):  # until the frame rate, of a clock that stands still, has settled
+            screen.app.tick()
+        painted = surface.painted
+        for _ in range(5):
+            await screen.show()
+        assert surface.painted == painted
+        await screen.show(streams.sent(1_000, 2))
+        assert 1 <= surface.painted - painted <= 6
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60), (20, 5)])
+def test_a_resize_is_drawn_at_once(drive, size):
+    """After a resize the picture has the new size, without waiting for the next frame."""
+
+    @run
+    async def test(drive):
+        async with drive() as screen:
+            await screen.show(answered(1, 0), at=1_000)
+            await screen.pilot.resize_terminal(*size)
+            await screen.pilot.pause()
+            lines = screen.lines()
+            assert len(lines) == screen.app.screen.surface.size.height == size[1]
+            assert {len(line) for line in lines} == {screen.app.screen.surface.size.width}
+
+    test(drive=drive)
+
+
+@run
+async def test_what_a_client_sends_is_text(drive):
+    """A path full of markup and escape sequences is drawn as text, in the picture and in the detail."""
+    async with drive(size=(140, 36)) as screen:
+        hostile = [(ns(0), "sent", 1, "GET", HOSTILE), streams.read(1), streams.made(1), streams.step(2)]
+        await screen.show(hostile, at=50)
+        assert r"GET /a[red]\x1b" in screen.row(1)
+        await screen.press("enter")
+        shown = screen.app.export_screenshot().replace("&#160;", " ")
+        assert r"GET /a[red]\x1b[2J[/]" in shown
+        assert "\x1b" not in shown
+
+
+@run
+async def test_a_scenarios_name_is_text(drive):
+    """A scenario's name with markup in it is drawn as it is."""
+    async with drive(size=(160, 36)) as screen:
+        assert any("b [b]block[/]" in line for line in screen.lines())
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def picture(screen: Driver) -> str:
+    """The screen as SVG, without what differs from run to run."""
+    svg = screen.app.export_screenshot()
+    return re.sub(r"terminal-\d+", "terminal", svg)
+
+
+def scene_of_a_block() -> list[Event]:
+    """Request 1 is answered; 2 blocks the loop; 3 to 5 suffer."""
+    events = [streams.thread(0, 1, "loop"), streams.tokens(0, 40, 0, 0), *answered(1, 0)]
+    events += streams.accepted(2, 2, 300)
+    events += [streams.sent(310, n) for n in (3, 4, 5)]
+    events += [streams.cpu(t, 1, 12) for t in (350, 600, 900)]
+    events.append(streams.holds(900, 2, 302, 14, "time.sleep"))
+    return sorted(events, key=lambda event: event[0])
+
+
+@pytest.mark.parametrize("mode", ["colour", "ascii"])
+def test_the_picture_of_a_block(drive, snapshot, mode):
+    """The whole screen while a request blocks the loop looks as it should, in colour and in ASCII."""
+
+    @run
+    async def test(drive):
+        async with drive(size=(80, 24), palette=Palette(mode)) as screen:
+            await screen.show(scene_of_a_block(), at=1_000)
+            assert picture(screen) == snapshot
+
+    test(drive=drive)
+
+
+@run
+async def test_the_picture_of_a_detail(drive, snapshot):
+    """An opened request looks as it should."""
+    async with drive(size=(100, 30)) as screen:
+        await screen.show(scene_of_a_block(), at=1_000)
+        await screen.press("down", "enter")
+        await screen.pilot.pause()
+        assert picture(screen) == snapshot
