@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from loopviz.control import Environment
-from loopviz.measure import Progress, follow
+from loopviz.measure import Progress, Tap, follow
 from loopviz.model import Timeline
 from loopviz.sample import Sample, sampled
 from loopviz.scenario import ScenarioFile
@@ -34,7 +34,10 @@ class Shot:
 
 
 class Bench:
-    """A server that stays up, to be fired at again and again; a context manager."""
+    """A server that stays up, to be fired at again and again; a context manager.
+
+    `tap` is given the events as well, for whoever wants to draw them.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,14 @@ class Bench:
         loop: str = "asyncio",
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._session = Session(scenarios, threads=threads, loop=loop)
         self._timeline = Timeline()
         self._names = {file.path: file.name for file in scenarios}
         self._progress = progress or (lambda _: None)
         self._cancelled = cancelled
+        self._tap = tap
 
     @property
     def environment(self) -> Environment:
@@ -81,7 +86,10 @@ class Bench:
                 return
 
         timeline = self._timeline
-        timeline.feed(self._session.drain_all())
+        events = self._session.drain_all()
+        timeline.feed(events)
+        if self._tap is not None:
+            self._tap(events)
         before = set(timeline.requests)
         futures = [
             self._session.fire(
@@ -90,6 +98,14 @@ class Bench:
             for shot in shots
         ]
         count = sum(shot.requests for shot in shots)
-        follow(self._session, timeline, futures, count, progress=self._progress, cancelled=self._cancelled)
+        follow(
+            self._session,
+            timeline,
+            futures,
+            count,
+            progress=self._progress,
+            cancelled=self._cancelled,
+            tap=self._tap,
+        )
         fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
         return sampled(timeline, fired, self._names, threads=self._session.threads, timed=timed)

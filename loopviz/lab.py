@@ -15,7 +15,7 @@ from loopviz.claims import Experiment, Machine, Samples, Trial
 from loopviz.control import Environment
 from loopviz.errors import InputError
 from loopviz.experiment import Bench, Shot
-from loopviz.measure import Progress
+from loopviz.measure import Progress, Tap
 from loopviz.sample import Sample
 from loopviz.scenario import ScenarioFile
 from loopviz.session import environment
@@ -28,7 +28,8 @@ class Lab:
 
     Scenarios are looked up in `folder` first, if there is one, and then among the built-in ones.
     `progress` is told now and then what is going on. Once `cancelled` is set, measuring raises
-    `loopviz.measure.Cancelled` within a tenth of a second. Use it on one thread at a time.
+    `loopviz.measure.Cancelled` within a tenth of a second. `watch` is called for every server that is
+    started, and gives what takes in its events. Use it on one thread at a time.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class Lab:
         loop: str = "asyncio",
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
+        watch: Callable[[], Tap] | None = None,
     ) -> None:
         self._loop = loop
         self._progress = progress
         self._cancelled = cancelled
+        self._watch = watch
         self._known = {path.stem: path for path in scenario.find()}
         if folder is not None:
             self._known.update({path.stem: path for path in scenario.find(folder)})
@@ -100,7 +103,12 @@ class Lab:
     def _bench(self, scenarios: Sequence[str], threads: int) -> Bench:
         files = [self._file(name) for name in scenarios]
         return Bench(
-            files, threads=threads, loop=self._loop, progress=self._progress, cancelled=self._cancelled
+            files,
+            threads=threads,
+            loop=self._loop,
+            progress=self._progress,
+            cancelled=self._cancelled,
+            tap=self._watch() if self._watch is not None else None,
         )
 
     def _shots(self, trial: Trial) -> list[Shot]:

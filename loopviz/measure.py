@@ -11,13 +11,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loopviz.control import Environment, Vitals
+from loopviz.events import Event
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario import ScenarioFile
 from loopviz.session import Session
 
-__all__ = ["Cancelled", "Progress", "Run", "follow", "judge", "measure", "show_progress"]
+__all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "judge", "measure", "show_progress"]
 
+Tap = Callable[[list[Event]], None]
+"""Called with the events of a run as they come in."""
 Progress = Callable[[str], None]
 """Called now and then with what to show a person who waits; with "" when it is over."""
 
@@ -101,17 +104,24 @@ def follow(
     *,
     progress: Progress = _silent,
     cancelled: threading.Event | None = None,
+    tap: Tap | None = None,
 ) -> None:
     """Feed the timeline until every answer is there, and the server has said all about it.
 
     `answered` are the futures of what was fired, `count` requests in all. Raises `Cancelled` within
     a tenth of a second after `cancelled` has been set.
     """
+
+    def feed(events: list[Event]) -> None:
+        timeline.feed(events)
+        if tap is not None:
+            tap(events)
+
     began = time.monotonic()
-    while wait(answered, timeout=0.1).not_done:
+    while wait(answered, timeout=0.1 if tap is None else 0.03).not_done:
         if cancelled is not None and cancelled.is_set():
             raise Cancelled
-        timeline.feed(session.drain())
+        feed(session.drain())
         waited = time.monotonic() - began
         if waited > _PATIENCE:
             done = sum(1 for request in timeline.requests.values() if request.done is not None)
@@ -121,7 +131,7 @@ def follow(
         future.result()
     until = time.monotonic() + _SETTLE
     while True:
-        timeline.feed(session.drain_all())
+        feed(session.drain_all())
         if not timeline.live or time.monotonic() > until:
             break
         time.sleep(0.02)

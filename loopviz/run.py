@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from multiprocessing import resource_tracker
 
 from loopviz.draw.look import Palette
+from loopviz.lab import Lab
 from loopviz.scenario import ScenarioFile
 from loopviz.session import Session, leave
 from loopviz.tui import LoopvizApp
@@ -29,7 +30,14 @@ def run(
         # file descriptor. Started before the session, it also outlives it, and can clear up.
         resource_tracker.ensure_running()
     session = Session(files, port=port, threads=threads, loop=loop, lazily=True)
-    app = LoopvizApp(session, palette, requests=requests)
+    app = LoopvizApp(
+        session,
+        palette,
+        requests=requests,
+        experimenter=lambda watch, progress, cancelled: Lab(
+            loop=loop, watch=watch, progress=progress, cancelled=cancelled
+        ),
+    )
     code = 1
     try:
         app.run()

@@ -12,17 +12,17 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
-from loopviz.claims import CLAIMS, Answer, Claim, Figure, Outcome, run_claim
-from loopviz.clock import NS
+from loopviz.claims import CLAIMS, Answer, Claim, Outcome, run_claim
 from loopviz.control import Environment
 from loopviz.draw.look import Palette
-from loopviz.draw.words import ascii_only, duration
+from loopviz.draw.words import ascii_only
+from loopviz.draw.words import figure as shown
 from loopviz.errors import InputError
 from loopviz.lab import Lab
 from loopviz.measure import Progress, show_progress
 from loopviz.scenario import nearest
 
-__all__ = ["FORMAT", "VERSION", "chosen", "claims", "document", "shown_figure"]
+__all__ = ["FORMAT", "VERSION", "chosen", "claims", "document"]
 
 FORMAT = "loopviz-claims"
 VERSION = 1
@@ -102,17 +102,6 @@ def document(outcomes: Sequence[Outcome], environment: Environment) -> dict[str,
     }
 
 
-def shown_figure(figure: Figure) -> str:
-    """A figure's value and unit, as a person would write them."""
-    if figure.unit == "s":
-        return f"{figure.value:.2f} s" if figure.value >= 1 else duration(figure.value * NS)
-    if figure.unit == "x":
-        return f"{figure.value:.1f} x" if figure.value < 10 else f"{figure.value:.0f} x"
-    if figure.unit == "threads":
-        return f"{figure.value:.0f}"
-    return f"{figure.value:.0f} {figure.unit}"
-
-
 def _print(console: Console, palette: Palette, outcome: Outcome) -> None:
     claim, verdict = outcome.claim, outcome.verdict
     width = max(40, min(100, console.width))
@@ -130,7 +119,7 @@ def _print(console: Console, palette: Palette, outcome: Outcome) -> None:
     if verdict.figures:
         name = max(len(figure.name) for figure in verdict.figures)
         for figure in verdict.figures:
-            lines(f"{figure.name:<{name}}  {shown_figure(figure):>8}")
+            lines(f"{figure.name:<{name}}  {shown(figure):>8}")
     lines(verdict.why)
     if verdict.depends_on:
         lines(f"It depends on {verdict.depends_on}.")

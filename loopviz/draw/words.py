@@ -10,11 +10,14 @@ from textwrap import wrap
 
 from rich.cells import cell_len
 
+from loopviz.claims import Figure
+from loopviz.clock import NS
 from loopviz.model import Block, Request, State, Timeline, Where
 
 __all__ = [
     "ascii_only",
     "duration",
+    "figure",
     "headline",
     "line",
     "printable",
@@ -50,6 +53,17 @@ def duration(ns: float) -> str:
     if ns < 0.9995e9:
         return f"{ns / 1e6:.0f} ms"
     return f"{ns / 1e9:.1f} s" if ns < 99.95e9 else f"{ns / 1e9:.0f} s"
+
+
+def figure(measured: Figure) -> str:
+    """A measured figure and its unit: ``1.02 s``, ``7.9 x``, ``8 threads``."""
+    if measured.unit == "s":
+        return f"{measured.value:.2f} s" if measured.value >= 1 else duration(measured.value * NS)
+    if measured.unit == "x":
+        return f"{measured.value:.1f} x" if measured.value < 10 else f"{measured.value:.0f} x"
+    if measured.unit == "threads":
+        return f"{measured.value:.0f}"
+    return f"{measured.value:.0f} {measured.unit}"
 
 
 def line(where: Where) -> str:

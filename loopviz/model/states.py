@@ -1,11 +1,11 @@
 """The states of a request: at every instant of its life it is in exactly one."""
 
-from enum import Enum
+from enum import StrEnum
 
 __all__ = ["SUFFERING", "State"]
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where a request's time goes. The value is the name in the JSON summary."""
 
     QUEUED = "queued"
@@ -16,14 +16,12 @@ class State(str, Enum):
     """Suspended at an ``await``, and what it awaits is not done."""
     READY = "ready"
     """What it awaited is done, but the loop is busy with something else."""
-    TOKEN_WAIT = "token_wait"
+    TOKEN_WAIT = "token_wait"  # noqa: S105 - a token for a thread
     """It wants a worker thread, and has to wait for one."""
     IN_THREAD = "in_thread"
     """Executing in a worker thread."""
     IN_PROCESS = "in_process"
     """Executing in a worker process."""
-
-    __hash__ = str.__hash__
 
 
 SUFFERING = frozenset({State.QUEUED, State.READY})

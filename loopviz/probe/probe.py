@@ -72,7 +72,8 @@ class Probe:
     @property
     def cost_ns(self) -> int:
         """CPU time that watching has cost so far: the sampler's, measured, and the events' hooks,
-        counted and multiplied by the cost that `install` measured on this machine."""
+        counted and multiplied by the cost that `install` measured on this machine.
+        """
         sampler = self._sampler.cpu_ns if self._sampler else 0
         return sampler + int(self.buffer.emitted * self._event_ns)
 
@@ -96,7 +97,9 @@ class Probe:
         else:
             kind = type(loop).__module__.partition(".")[0]
             self.blind.append(
-                Blind("the loop's idle time and its callbacks outside tasks", f"{kind} has no selector to watch")
+                Blind(
+                    "the loop's idle time and its callbacks outside tasks", f"{kind} has no selector to watch"
+                )
             )
         if protocol_class is not None:
             received = protocol_class.data_received  # type: ignore[attr-defined]

@@ -108,7 +108,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
                 request = context.get(state.request, 0)
         return state.attach(task, request)
 
-    def probed_call_soon(  # noqa: C901, PLR0912 - a call for each part would cost what the part costs
+    def probed_call_soon(
         callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         nonlocal step_wrapper

@@ -21,6 +21,7 @@ from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
+from loopviz.tui.claims import Claims, Experimenter
 from loopviz.tui.comparison import Comparison, Pick
 from loopviz.tui.detail import Detail
 from loopviz.tui.help import Help
@@ -41,7 +42,7 @@ class LoopvizApp(App[int]):
     TITLE = "loopviz"
     ENABLE_COMMAND_PALETTE = True
     CSS = f"""
-    Stage, Comparison {{ background: {BACKGROUND}; }}
+    Stage, Comparison, Claims {{ background: {BACKGROUND}; }}
     Stage {{ width: 100%; height: 100%; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,12 +62,21 @@ class LoopvizApp(App[int]):
         Binding("x", "clear", "clear what has ended", show=False),
         Binding("question_mark", "help", "help and legend", show=False),
         Binding("v", "compare", "compare scenarios", show=False),
+        Binding("m", "claims", "claims", show=False),
         Binding("q", "quit", "quit", show=False),
         Binding("ctrl+c,ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, source: Source, palette: Palette, *, requests: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        palette: Palette,
+        *,
+        requests: int | None = None,
+        experimenter: Experimenter | None = None,
+    ) -> None:
         super().__init__()
+        self._experimenter = experimenter
         self.source = source
         self.palette = palette
         self.timeline = Timeline()
@@ -139,7 +149,7 @@ class LoopvizApp(App[int]):
             screen.show()
         elif isinstance(screen, Detail):
             screen.follow()
-        elif isinstance(screen, Comparison):
+        elif isinstance(screen, Comparison | Claims):
             screen.follow(now)
 
     def _take_pulse(self, now: int) -> None:
@@ -258,6 +268,13 @@ class LoopvizApp(App[int]):
         if len(chosen) > 1:
             self.push_screen(Comparison(self, chosen))
 
+    def action_claims(self) -> None:
+        """Open the claims: predict, then reveal."""
+        if self._experimenter is None:
+            self.say("Claims can be put to the test only where a server can be started.")
+        else:
+            self.push_screen(Claims(self, self._experimenter))
+
     async def action_quit(self) -> None:
         """End the program."""
         self.exit(0)
@@ -279,6 +296,7 @@ class LoopvizApp(App[int]):
         yield SystemCommand("Clear", "let go of the requests that have ended (x)", self.action_clear)
         yield SystemCommand("Scenarios", "the list: type to filter, enter fires (tab)", self.action_catalogue)
         yield SystemCommand("Compare", "scenarios side by side (v)", self.action_compare)
+        yield SystemCommand("Claims", "what people say: predict, then reveal (m)", self.action_claims)
         yield SystemCommand("Help", "the legend and the keys (?)", self.action_help)
         yield SystemCommand("Quit", "end the program (q)", lambda: self.exit(0))
 

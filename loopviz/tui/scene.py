@@ -39,6 +39,8 @@ Line = list[Segment]
 
 _SETTLE = 400_000_000
 """A column this old will not change any more (ns): events are in order by then, blocks told."""
+_ROOMY = 30
+"""From this height on there are empty lines, and two for the loop."""
 _EDGES = " ▏▎▍▌▋▊▉█"
 _LANE = "#1a2126"
 """The background of the loop's lane, so that an idle loop is seen as one."""
@@ -104,50 +106,50 @@ class Scene:
 
     def compose(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The frame: exactly `height` lines, each exactly `width` cells wide."""
+        roomy = height >= _ROOMY
+        keys = self._keys(view, width)
+        story = self._story(timeline, view, width)
+        head: list[Line] = [self._header(view, width)]
+        gap: list[Line] = [[]] if roomy else []
+        foot = [*gap, *story, *gap]
+        room = max(0, height - len(head) - len(gap) - len(foot) - len(keys))
+        lines = [*head, *gap, *self._picture(timeline, view, width, room, roomy=roomy), *foot]
+        self.hits = {y + len(head) + len(gap): hits for y, hits in self.hits.items()}
+        for hits, line in keys:
+            self.hits[len(lines)] = hits
+            lines.append(line)
+        return [self._fit(line, width) for line in lines[:height]]
+
+    def compose_lanes(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
+        """The lanes alone, without head and foot, in exactly `height` lines."""
+        lines = self._picture(timeline, view, width, height, roomy=height >= _ROOMY)
+        return [self._fit(line, width) for line in lines]
+
+    def _picture(self, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool) -> list[Line]:
+        """Axis, loop, threads and requests in `height` lines; `hits` are counted from the first."""
         columns = _Columns.of(width)
         self.hits = {}
         self._used = set()
-        roomy = height >= 30
-        keys = self._keys(view, width)
-        story = self._story(timeline, view, width)
-        lines: list[Line] = [self._header(view, width)]
-        if roomy:
-            lines.append([])
-        lines.append(self._axis(columns))
-        lines += self._loop(timeline, view, columns, tall=roomy)
-        if roomy:
-            lines.append([])
+        gap: list[Line] = [[]] if roomy else []
+        lines = [self._axis(columns), *self._loop(timeline, view, columns, tall=roomy), *gap]
         lines.append(self._threads(timeline, view, columns))
-        foot = len(story) + len(keys) + (2 if roomy else 0)
-        room = max(1, height - len(lines) - foot - 1)
         lanes = self._lanes(timeline, view, columns)
-        wanted = sum(1 for r in timeline.requests.values() if r.start <= view.now)
+        wanted = len(timeline.requests)
+        room = max(1, height - len(lines) - len(gap) - 1)
         has_title = roomy or len(lanes) + wanted > room + 1
         room += not has_title
         shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
         lines += [self._lane(lane, timeline, view, columns) for lane in lanes[:shown]]
-        if roomy:
-            lines.append([])
-            room -= 1
+        lines += gap
         rows, above, below = view.rows(timeline, max(1, room - shown))
         if has_title:
             lines.append(self._title_of_requests(len(lanes) - shown, above, below))
         for request in rows:
             self.hits[len(lines)] = [(0, width, Hit(request=request.id))]
             lines.append(self._request(request, timeline, view, columns))
-        lines += [[] for _ in range(height - foot - len(lines))]
-        lines = lines[: max(0, height - foot)]
-        if roomy:
-            lines.append([])
-        lines += story
-        if roomy:
-            lines.append([])
-        for hits, line in keys:
-            self.hits[len(lines)] = hits
-            lines.append(line)
         for key in self._tracks.keys() - self._used:
             del self._tracks[key]
-        return [self._fit(line, width) for line in lines[:height]]
+        return [*lines, *([[]] * (height - len(lines)))][:height]
 
     def _fit(self, line: Line, width: int) -> Line:
         if not self.palette.unicode:
