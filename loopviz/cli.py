@@ -263,40 +263,45 @@ def _compare(options: argparse.Namespace) -> int:
         raise InputError(f"It takes two scenarios to compare: loopviz compare {options.scenarios[0]} ANOTHER")
     if options.sweep and options.requests:
         raise InputError("--sweep says how many requests there are.\nLeave out --requests.")
-    files = [_one(name) for name in options.scenarios]
-    if options.sweep:
-        from loopviz.sweep import sweep
+    from loopviz.workspace import Workspace
 
-        return sweep(
+    with Workspace():
+        files = [_one(name) for name in options.scenarios]
+        if options.sweep:
+            from loopviz.sweep import sweep
+
+            return sweep(
+                files,
+                options.sweep,
+                threads=options.threads,
+                loop=options.loop,
+                palette=_palette(options),
+                as_json=options.json,
+            )
+        from loopviz.compare import compare
+
+        return compare(
             files,
-            options.sweep,
+            requests=options.requests,
             threads=options.threads,
             loop=options.loop,
             palette=_palette(options),
             as_json=options.json,
         )
-    from loopviz.compare import compare
-
-    return compare(
-        files,
-        requests=options.requests,
-        threads=options.threads,
-        loop=options.loop,
-        palette=_palette(options),
-        as_json=options.json,
-    )
 
 
 def _claims(options: argparse.Namespace) -> int:
     from loopviz.verdicts import claims
+    from loopviz.workspace import Workspace
 
-    return claims(
-        options.claims,
-        loop=options.loop,
-        palette=_palette(options),
-        as_json=options.json,
-        folder=options.scenarios,
-    )
+    with Workspace():
+        return claims(
+            options.claims,
+            loop=options.loop,
+            palette=_palette(options),
+            as_json=options.json,
+            folder=options.scenarios,
+        )
 
 
 def _one(name: str) -> ScenarioFile:

@@ -72,6 +72,11 @@ class Sample:
         return median(self.makespans)
 
     @property
+    def best(self) -> float:
+        """The shortest of the rounds' makespans: what can be reached."""
+        return min(self.makespans)
+
+    @property
     def latencies(self) -> tuple[float, ...]:
         """Every request's latency."""
         return tuple(seen.latency for seen in self.requests)

@@ -43,8 +43,6 @@ class Trial:
     fires: tuple[Fire, ...]
     threads: int = 40
     """Tokens for worker threads."""
-    warm: bool = False
-    """Whether the same is fired once before, so that what has to be started has been."""
 
     @property
     def scenarios(self) -> tuple[str, ...]:
