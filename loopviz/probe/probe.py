@@ -71,8 +71,10 @@ class Probe:
 
     @property
     def cost_ns(self) -> int:
-        """CPU time that watching has cost so far: the sampler's, measured, and the events' hooks,
-        counted and multiplied by the cost that `install` measured on this machine.
+        """CPU time that watching has cost so far.
+
+        The sampler's is measured; the hooks' is the number of events times the cost of one, as
+        `install` measured it on this machine.
         """
         sampler = self._sampler.cpu_ns if self._sampler else 0
         return sampler + int(self.buffer.emitted * self._event_ns)
