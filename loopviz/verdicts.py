@@ -130,4 +130,5 @@ def _print(console: Console, palette: Palette, outcome: Outcome) -> None:
 def _print_count(console: Console, palette: Palette, outcomes: Sequence[Outcome], took: float) -> None:
     counts = {answer: sum(o.verdict.answer is answer for o in outcomes) for answer in Answer}
     told = ", ".join(f"{count} {answer.value}" for answer, count in counts.items() if count)
-    console.print(Text(f"{len(outcomes)} claims in {took:.0f} s: {told}", palette.text("dim")))
+    claims = "1 claim" if len(outcomes) == 1 else f"{len(outcomes)} claims"
+    console.print(Text(f"{claims} in {took:.0f} s: {told}", palette.text("dim")))

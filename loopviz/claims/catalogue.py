@@ -265,8 +265,8 @@ CLAIMS: tuple[Claim, ...] = (
         claim="Sync dependencies are free.",
         question="Sixty async def requests have a dependency that is def. How many threads do they take?",
         experiment=Experiment({"sync": _many("dependency_sync", 60), "async": _many("dependency_async", 60)}),
-        rule=f"true if it takes no worker thread and not {c.CLEAR} times as long as an async one, false if both, "
-        "and it depends if the threads suffice",
+        rule=f"true if it takes no worker thread, and less than {c.CLEAR} times an async one's time; "
+        "false if it takes both",
         criterion=c.sync_dependencies,
         scenarios=("dependency_sync", "dependency_async"),
     ),
