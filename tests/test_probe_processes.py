@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from loopviz import events as ev
 from loopviz import remote
 from loopviz.clock import NS
+from loopviz.draw.raster import CODES, lane_stretches
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from tests import work
@@ -583,3 +584,15 @@ def test_the_summary_lists_processes_apart():
     (request,) = document["requests"]
     assert [s["thread"] for s in request["segments"] if s["state"] == "in_process"] == ["process 1"]
     assert request["states"]["in_process"] == 0.03
+
+
+def test_a_lane_is_drawn_in_the_colour_of_its_role():
+    """A process's calls have the code of "in process", a thread's that of "in thread"."""
+    line = Timeline()
+    line.feed(
+        [*BEGIN, call(10), thread(20, 3), call(20, 2, thread=3), returns(30, 2), returns(40), result(45)]
+    )
+    drawn = {
+        lane.name: [code for *_, code in lane_stretches(lane, when(60))] for lane in line.workers.values()
+    }
+    assert drawn == {"process 1": [CODES[State.IN_PROCESS]], "worker 1": [CODES[State.IN_THREAD]]}
