@@ -12,8 +12,8 @@ from loopviz.scenario import Scenario
 engine = create_async_engine(f"sqlite+aiosqlite:///{os.environ['LOOPVIZ_WORKSPACE']}/shop.db")
 
 QUERY = text(
-    "WITH RECURSIVE days(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM days WHERE n < 1500000)"
-    " SELECT sum(n) FROM days"
+    "WITH RECURSIVE days(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM days WHERE n < 2500)"
+    " SELECT count(*) FROM days AS a JOIN days AS b ON a.n < b.n"
 )
 
 

@@ -17,7 +17,7 @@ app = FastAPI()
 @app.get("/file_async")
 async def file_async():
     size = 0
-    for _ in range(40):
+    for _ in range(80):
         async with await anyio.open_file(FILE, "rb") as file:
             size += len(await file.read())
     return size
@@ -29,6 +29,6 @@ scenario = Scenario(
     title="async def + anyio.open_file",
     expect="Not faster, but fair: worker threads read, and the loop is free for others.",
     requests=4,
-    seconds=0.2,
+    seconds=0.4,
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -1,4 +1,4 @@
-"""Reading files inside `async def`: each `read` is quick, forty of a large file are not."""
+"""Reading files inside `async def`: each `read` is quick, eighty of a large file are not."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ app = FastAPI()
 @app.get("/file_blocking")
 async def file_blocking():
     size = 0
-    for _ in range(40):
+    for _ in range(80):
         with open(FILE, "rb") as file:
             size += len(file.read())
     return size

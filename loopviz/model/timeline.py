@@ -35,6 +35,8 @@ LAG = 100_000
 COMPUTES = 0.05
 """The loop's thread computes if it uses more than this part of a core, and else it sleeps."""
 
+_UNANSWERED = "no whole response: the client has gone"
+
 
 class _Doing(IntEnum):
     """What a task is at."""
@@ -202,6 +204,19 @@ class Timeline:
             alive.append(request)
         return [r for r in alive if r.start <= now and (r.done is None or r.done > now)]
 
+    def last_burst(self, now: int) -> list[Request]:
+        """The latest requests done by `now` whose lives overlap: back from the one that ended last."""
+        burst: list[Request] = []
+        start = 0
+        for request in islice(reversed(self.requests.values()), 5_000):
+            if request.done is None or request.done > now:
+                continue
+            if burst and request.done < start:
+                break
+            start = min(start, request.start) if burst else request.start
+            burst.append(request)
+        return burst
+
     def busy(self, start: int, end: int) -> int:
         """How long the loop was busy between `start` and `end` (ns)."""
         total = self.load.busy(start, end)
@@ -340,6 +355,8 @@ class Timeline:
             request.status = status
         if error is not None and request.error is None:
             request.error = error
+        elif error is None and request.error == _UNANSWERED:  # it had all it wanted before it went
+            request.error = None
         life = self._lives.get(number)
         if life is not None and request.state is State.QUEUED:  # the server never read it
             self._finish(request, t)
@@ -515,8 +532,8 @@ class Timeline:
         if life.tasks:
             self._refresh(life, t)
         if number == life.root and life.request.done is None:  # it ends without a whole response
-            if life.request.error is None:
-                life.request.error = "no whole response: the client has gone"
+            if life.request.error is None and not life.request.received:
+                life.request.error = _UNANSWERED
             self._finish(life.request, t)
         if not life.tasks:
             self._bury(life, t)
