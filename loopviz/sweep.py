@@ -51,6 +51,7 @@ class Step:
     p50: float
     p95: float
     errors: int
+    threads_used: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def _step(bench: Bench, file: ScenarioFile, concurrency: int, before: Sequence[S
         round(percentile(sample.latencies, 50), 6),
         round(percentile(sample.latencies, 95), 6),
         len(sample.errors),
+        sample.threads_used,
     )
 
 
@@ -154,6 +156,7 @@ def document(courses: Sequence[Course], threads: int, environment: Environment) 
                         "latency_p50_s": step.p50,
                         "latency_p95_s": step.p95,
                         "errors": step.errors,
+                        "threads_used": step.threads_used,
                     }
                     for step in course.steps
                 ],
@@ -182,8 +185,8 @@ def _print(console: Console, palette: Palette, courses: Sequence[Course], thread
             bent = course.knee is not None and course.knee.concurrency == here.concurrency
             row.append("  ")
             row.append(shown(f"{cell:>{width}}"), palette.text("alarm" if here.errors else "text"))
-            row.append("<" if bent else "", palette.text("title"))
-        console.print(row.plain if not palette.colour else row)
+            row.append("<" if bent else " ", palette.text("title"))
+        console.print(row)
     console.print()
     drawn = chart(courses, threads, min(100, console.width), palette)
     if drawn is None:
@@ -212,6 +215,9 @@ def _said(course: Course, threads: int) -> str:
     bend = f"{name}: no more throughput above {course.knee.concurrency} requests under way (<)"
     if course.knee.at_tokens:
         return f"{bend}: the {threads} tokens are used up."
+    used = course.steps[-1].threads_used
+    if 0 < used <= course.knee.concurrency:
+        return f"{bend}: it has {used} threads of its own, whatever the {threads} tokens are."
     return f"{bend}; the {threads} tokens are not why."
 
 

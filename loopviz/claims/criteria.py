@@ -159,7 +159,7 @@ def sleep_stops(samples: Samples, _: Machine) -> Verdict:
 def calls_are_safe(samples: Samples, _: Machine) -> Verdict:
     """Whether no synchronous call of several kinds holds the loop: any trials, one request each."""
     lags = {name: sample.max_lag for name, sample in samples.items()}
-    figures = tuple(_s(f"{name} held the loop", lag) for name, lag in lags.items())
+    figures = tuple(_s(f"longest lag, {name}", lag) for name, lag in lags.items())
     guilty = [name for name, lag in lags.items() if lag >= HELD_UP]
     if guilty:
         verb = "holds" if len(guilty) == 1 else "hold"

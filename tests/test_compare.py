@@ -1,0 +1,250 @@
+"""Comparisons and sweeps: who wins, by what factor, and where the knee is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from loopviz import cli, sweep
+from loopviz.compare import Entry, winner
+from loopviz.experiment import Bench, Shot
+from loopviz.model import State
+from loopviz.sample import Sample, Seen, percentile
+from loopviz.scenario import ScenarioFile, load
+from loopviz.sweep import Step, knee
+
+WAITS = """
+import asyncio, time
+from fastapi import FastAPI, Response
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+@app.get("/NAME")
+KIND NAME(response: Response):
+    response.headers["x-process-time"] = "0.05"
+    SLEEP
+    return "done"
+
+scenario = Scenario(title="NAME", expect="soon", requests=3, seconds=0.05)
+"""
+
+
+def write(folder: Path, name: str, kind: str = "async def", sleep: str = "await asyncio.sleep(0.05)") -> str:
+    """A scenario file of that name."""
+    text = WAITS.replace("NAME", name).replace("KIND", kind).replace("SLEEP", sleep)
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return str(folder / f"{name}.py")
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> str:
+    """It awaits for 50 ms."""
+    return write(tmp_path, "quick")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> str:
+    """It blocks for 200 ms."""
+    return write(tmp_path, "slow", sleep="time.sleep(0.2)")
+
+
+def entry(name: str, makespan: float, error: str | None = None) -> Entry:
+    """A scenario's part by hand."""
+    return Entry(name, Sample((Seen(name, makespan, error=error),), makespans=(makespan,)))
+
+
+# -- pure --------------------------------------------------------------------------------------
+
+
+def test_percentiles_are_by_nearest_rank():
+    """A percentile is always one of the values, as the nearest rank defines it."""
+    values = [15.0, 20.0, 35.0, 40.0, 50.0]
+    assert [percentile(values, p) for p in (5, 30, 40, 50, 95, 100)] == [15, 20, 20, 35, 50, 50]
+    assert percentile([7.0], 50) == 7.0
+    assert percentile([], 50) == 0.0
+
+
+def test_the_fastest_wins_by_its_distance_to_the_next():
+    """The factor is the second's makespan over the winner's."""
+    won = winner([entry("a", 8.0), entry("b", 1.0), entry("c", 2.0)])
+    assert (won.scenario, won.factor) == ("b", 2.0)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 1.05), (0.010, 0.030)])
+def test_within_the_noise_nobody_wins(a, b):
+    """Less than a tenth, or less than 30 ms, is no win; the whole spread is told all the same."""
+    won = winner([entry("a", a), entry("b", b)])
+    assert won.scenario is None
+    assert won.factor == round(b / a, 2)
+
+
+def test_who_fails_cannot_win():
+    """A run with failed requests is fast for the wrong reason."""
+    won = winner([entry("a", 0.1, "status 500"), entry("b", 1.0), entry("c", 2.0)])
+    assert won.scenario == "b"
+    assert winner([entry("a", 0.1, "status 500"), entry("b", 1.0)]).scenario is None
+
+
+def steps(**throughput: float) -> list[Step]:
+    """Steps by hand: n10=100.0 is 100 requests per second with 10 under way."""
+    return [Step(int(name[1:]), 10, rate, 0.1, 0.1, 0) for name, rate in throughput.items()]
+
+
+def test_the_knee_is_where_throughput_stops_growing():
+    """The knee is the first step above which twice the load gives less than 1.25 times the throughput."""
+    bend = knee(steps(n10=100.0, n20=200.0, n40=390.0, n80=400.0), 40)
+    assert bend is not None
+    assert (bend.concurrency, bend.at_tokens) == (40, True)
+    bend = knee(steps(n5=10.0, n10=19.0, n20=20.0, n50=20.0), 40)
+    assert bend is not None
+    assert (bend.concurrency, bend.at_tokens) == (10, False)
+    assert knee(steps(n10=100.0, n20=190.0, n50=450.0), 40) is None
+
+
+def test_a_knee_between_two_steps_is_the_tokens():
+    """With steps of 20 and 50, forty tokens bend the course at 50, the first step beyond them."""
+    bend = knee(steps(n10=10.0, n20=20.0, n50=40.0, n100=40.0), 40)
+    assert bend is not None
+    assert (bend.concurrency, bend.at_tokens) == (50, True)
+
+
+# -- measured ----------------------------------------------------------------------------------
+
+
+def files(*paths: str) -> list[ScenarioFile]:
+    """The scenarios in these files."""
+    return load([Path(path) for path in paths])
+
+
+def test_several_loads_share_a_server(quick, slow):
+    """Loads with offsets meet on one server: who comes later waits for who blocks."""
+    by_name = {file.name: file for file in files(quick, slow)}
+    with Bench(list(by_name.values())) as bench:
+        both = bench.fire(Shot(by_name["slow"], 2), Shot(by_name["quick"], 3, after=0.05))
+        alone = bench.fire(Shot(by_name["quick"], 3))
+    late = both.of("quick")
+    assert [len(both.of(name).requests) for name in ("slow", "quick")] == [2, 3]
+    assert late.kept_waiting > 0.2
+    assert all(seen.sent > 0 for seen in late.requests)
+    assert alone.kept_waiting < 0.15
+    assert len(alone.requests) == 3
+
+
+def test_so_many_are_under_way_at_a_time(quick):
+    """With `at_once`, requests go in waves, and the headers of each answer are heard."""
+    (file,) = files(quick)
+    with Bench([file]) as bench:
+        sample = bench.fire(Shot(file, 6, at_once=2))
+    assert len(sample.requests) == 6
+    assert sample.errors == ()
+    assert 0.14 < sample.makespan < 1.0
+    assert {seen.timed for seen in sample.requests} == {0.05}
+    for seen in sample.requests:
+        under_way = sum(
+            other.sent <= seen.sent + 1e-6 < other.sent + other.latency for other in sample.requests
+        )
+        assert under_way <= 2
+        assert sum(seen.states.values()) == pytest.approx(seen.latency, abs=2e-6)
+        assert seen.states[State.AWAITING] > 0.03
+
+
+def test_a_comparison_as_json(capsys, quick, slow):
+    """The JSON document has both runs with their figures and summaries, and who won by what factor."""
+    assert cli.main(["compare", quick, slow, "--requests", "2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["format"], document["version"]) == ("loopviz-comparison", 1)
+    assert (document["requests"], document["threads"]) == (2, 40)
+    assert document["environment"]["python"]
+    first, second = document["runs"]
+    assert (first["scenario"], second["scenario"]) == ("quick", "slow")
+    assert first.keys() >= {
+        "makespan_s", "latency_p50_s", "latency_p95_s", "max_lag_s", "max_token_wait_s", "threads_used",
+        "errors",
+    }  # fmt: skip
+    assert second["makespan_s"] >= 0.39
+    assert second["latency_p50_s"] < second["latency_p95_s"] <= second["makespan_s"]
+    assert second["summary"]["format"] == "loopviz-summary"
+    assert document["winner"] == "quick"
+    assert document["factor"] > 1.5
+
+
+def test_a_comparison_as_text(capsys, quick, slow):
+    """The text has a bar for each, its figures, and the winner's name."""
+    assert cli.main(["compare", slow, quick, "--ascii"]) == 0
+    out, err = capsys.readouterr()
+    assert out.isascii()
+    assert err == ""
+    assert "3 requests at once to each, 40 tokens" in out
+    bars = {line.split()[0]: line.count("#") for line in out.splitlines() if "#" in line}
+    assert bars["slow"] > bars["quick"] > 0
+    assert "quick wins: slow took" in out
+
+
+def test_a_comparison_with_failures_names_them(capsys, tmp_path, quick):
+    """Failed requests are counted and told, and nobody wins against them."""
+    broken = write(tmp_path, "broken", sleep="raise LookupError('gone')")
+    assert cli.main(["compare", quick, broken]) == 0
+    out = capsys.readouterr().out
+    assert "3 of 3 failed: LookupError" in out
+    assert "No winner" in out
+
+
+def test_what_cannot_be_compared_is_refused(capsys):
+    """One scenario, or an unknown one, is an error of one or two lines."""
+    for arguments, complaint in (
+        (["compare", "sync"], "It takes two scenarios"),
+        (["compare", "sync", "asinc"], "Did you mean async?"),
+        (["compare", "sync", "async", "--sweep", "1,2", "--requests", "3"], "Leave out --requests"),
+    ):
+        assert cli.main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert complaint in err
+        assert len(err.splitlines()) <= 2
+    for text in ("1", "0,5", "a,b"):
+        with pytest.raises(SystemExit):
+            cli.main(["compare", "sync", "async", "--sweep", text])
+        assert "--sweep" in capsys.readouterr().err
+
+
+@pytest.fixture
+def threaded(tmp_path: Path) -> str:
+    """It sleeps for 100 ms in a worker thread."""
+    return write(tmp_path, "threaded", "def", "time.sleep(0.1)")
+
+
+def test_a_sweep_finds_the_tokens(capsys, monkeypatch, threaded, quick):
+    """With two tokens, a def endpoint's throughput stops at two requests under way; an async one's grows."""
+    monkeypatch.setattr(sweep, "_MOST", 24)
+    arguments = ["compare", threaded, quick, "--sweep", "4,1,2", "--threads", "2"]
+    assert cli.main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["format"], document["version"], document["threads"]) == ("loopviz-sweep", 1, 2)
+    first, second = document["runs"]
+    assert [step["concurrency"] for step in first["steps"]] == [1, 2, 4]
+    assert all(step["errors"] == 0 for run in (first, second) for step in run["steps"])
+    assert first["knee"] == {"concurrency": 2, "at_tokens": True}
+    assert second["steps"][-1]["throughput_rps"] > 1.5 * first["steps"][-1]["throughput_rps"]
+    assert first["steps"][-1]["latency_p95_s"] > 1.3 * first["steps"][0]["latency_p95_s"]
+
+
+def test_a_sweep_as_text(capsys, monkeypatch, quick, threaded):
+    """The text has a table and a chart; without the chart's library, how to install it."""
+    monkeypatch.setattr(sweep, "_MOST", 8)
+    arguments = ["compare", quick, threaded, "--sweep", "1,2", "--ascii"]
+    assert cli.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert "under way" in out
+    assert "o quick   x threaded" in out
+    assert "pip install" not in out
+    monkeypatch.setitem(sys.modules, "plotext", None)
+    assert cli.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "pip install 'loopviz[charts]'" in out
+    assert "under way" in out
+    assert "threaded: " in out
