@@ -66,6 +66,10 @@ class Source(Protocol):
         """The tokens for worker threads that were asked for."""
 
     @property
+    def live(self) -> bool:
+        """Whether time goes on here; a recording is over."""
+
+    @property
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why."""
 
@@ -83,6 +87,9 @@ class Source(Protocol):
 
     def drain(self) -> list[Event]:
         """The events that have come in, in the order of their time."""
+
+    def present(self) -> int:
+        """The present moment (ns); of a recording, the last one that has been read."""
 
     def vitals(self) -> Vitals:
         """How the probe is doing."""

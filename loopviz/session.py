@@ -40,6 +40,7 @@ class Session:
     """
 
     mode = "in a thread"
+    live = True
 
     def __init__(
         self,
@@ -168,6 +169,10 @@ class Session:
     def drain_all(self) -> list[Event]:
         """Every event that has come in, nothing held back."""
         return self._reorder.push(self._buffer.drain(), now_ns()) + self._reorder.flush()
+
+    def present(self) -> int:
+        """The present moment (ns)."""
+        return now_ns()
 
     def vitals(self) -> Vitals:
         """How the probe is doing."""

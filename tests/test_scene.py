@@ -195,7 +195,7 @@ def test_the_axis_ends_with_now():
     assert axis.rstrip().endswith("now")
     assert len(axis.rstrip()) == 120 - 24
     for seconds in (2, 4, 6, 8):
-        before_now = seconds * 1_000_000_000 // View.step_for(120 - 28 - 24)
+        before_now = seconds * 1_000_000_000 // View().width(120 - 28 - 24)
         assert axis[: 120 - 24 - before_now].endswith(f"-{seconds} s")
 
 
@@ -389,9 +389,10 @@ def test_a_frozen_picture_shows_what_was_shown(events, first, later):
     before = scene().compose(line, view(first), 100, 30)
     line.feed(event for event in events if ns(first) < event[0] <= ns(first + later))
     frozen = scene().compose(line, view(first, behind=later * MS), 100, 30)
-    step = View.step_for(100 - 28 - 24)
+    step = View().width(100 - 28 - 24)
     settled = 100 - 24 - 2 - 400 * MS // step
-    for was, shown in list(zip(before, frozen, strict=True))[3:-5]:
+    del frozen[2]  # the map of the whole
+    for was, shown in list(zip(before, frozen, strict=False))[3:-6]:
         assert cells(shown)[28:settled] == cells(was)[28:settled]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -37,6 +37,12 @@ class FakeSource:
     blind = ()
     events: list[Event] = field(default_factory=list)
     fired: list[tuple[str, int]] = field(default_factory=list)
+    live: bool = True
+    now: Callable[[], int] = lambda: 0
+
+    def present(self) -> int:
+        """The test's time."""
+        return self.now()
 
     def start(self) -> None:
         """Nothing is to be started."""
@@ -117,7 +123,8 @@ def drive(monkeypatch):
     async def drive(
         size: tuple[int, int] = (120, 36), palette: Palette | None = None, **settings: object
     ) -> AsyncIterator[Driver]:
-        clock, source = Clock(), FakeSource()
+        clock = Clock()
+        source = FakeSource(now=clock)
         monkeypatch.setattr(app, "now_ns", clock)
         monkeypatch.setattr(detail, "now_ns", clock)
         monkeypatch.setattr(LoopvizApp, "set_interval", lambda *_: None)  # the test draws the frames

@@ -15,7 +15,7 @@ from rich.style import Style
 from loopviz.draw.raster import BLOCK, CODES, NOTHING
 from loopviz.model import State
 
-__all__ = ["BACKGROUND", "DIM", "LABELS", "LEVELS", "Look", "Mode", "Palette"]
+__all__ = ["ALARM", "BACKGROUND", "DIM", "LABELS", "LEVELS", "Look", "Mode", "Palette"]
 
 Mode = Literal["colour", "mono", "ascii"]
 

@@ -18,6 +18,7 @@ __all__ = [
     "after_response",
     "lane_stretches",
     "loop_levels",
+    "map_codes",
     "raster",
     "request_stretches",
     "token_levels",
@@ -147,3 +148,22 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
     return "".join(
         CODES[State.TOKEN_WAIT] if waits else str(level) for level, waits in zip(most, waited, strict=True)
     )
+
+
+def map_codes(timeline: Timeline, start: int, width: int, cells: int) -> str:
+    """All that is kept, in `cells` columns from `start` on.
+
+    ``B`` stands for a block, ``0`` to ``8`` for how many requests began there.
+    """
+    began = [0] * cells
+    for request in timeline.requests.values():
+        index = (request.start - start) // width
+        if 0 <= index < cells:
+            began[index] += 1
+    most = max(began, default=0) or 1
+    codes = [str(-(-8 * number // most)) for number in began]
+    for block in timeline.blocks:
+        first = max(0, (block.start - start) // width)
+        last = min(cells - 1, ((block.end or block.start) - start) // width)
+        codes[first : last + 1] = BLOCK * (last + 1 - first)
+    return "".join(codes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import PurePath
 from textwrap import wrap
 
@@ -24,6 +23,7 @@ __all__ = [
     "requests_named",
     "state_name",
     "story",
+    "tick",
     "wrapped",
 ]
 
@@ -64,6 +64,14 @@ def figure(measured: Figure) -> str:
     if measured.unit == "threads":
         return f"{measured.value:.0f}"
     return f"{measured.value:.0f} {measured.unit}"
+
+
+def tick(ns: int) -> str:
+    """A round duration, as short as can be: ``5 s``, ``200 ms``, ``10 µs``."""
+    for unit, name in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")):
+        if ns >= unit:
+            return f"{ns / unit:g} {name}"
+    return f"{ns} ns"
 
 
 def line(where: Where) -> str:
@@ -145,8 +153,8 @@ def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) ->
         ]
     if states[State.AWAITING]:
         return "good", [
-            f"{_count(states[State.AWAITING])} suspended at an await. That costs the loop nothing:",
-            f"it was idle for {_idle_share(timeline, now):.0%} of the last second.",
+            f"{_count(states[State.AWAITING])} suspended at an await. That costs the loop nothing.",
+            f"It was idle for {_idle_share(timeline, now):.0%} of the last second.",
         ]
     return ("good", [f"{_count(live)} under way."]) if live else None
 
@@ -213,18 +221,11 @@ def _idle_share(timeline: Timeline, now: int) -> float:
 
 
 def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
-    """The last burst: the requests whose lives overlap, back from the one that ended last."""
-    burst: list[Request] = []
-    start = None
-    for request in islice(reversed(timeline.requests.values()), 1_000):
-        if request.done is None or request.done > now:
-            continue
-        if start is not None and request.done < start:
-            break
-        burst.append(request)
-        start = request.start if start is None else min(start, request.start)
-    if not burst or start is None:
+    """What became of the last burst."""
+    burst = timeline.last_burst(now)
+    if not burst:
         return [invitation]
+    start = min(request.start for request in burst)
     end = max(request.done or start for request in burst)
     totals: Counter[State] = Counter()
     for request in burst:

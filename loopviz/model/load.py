@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-__all__ = ["Load"]
+__all__ = ["BIN", "Load"]
 
 BIN = 5_000_000
 """Width of a bin (ns)."""
@@ -18,21 +16,19 @@ class Load:
     """
 
     def __init__(self, bins: int = 60_000) -> None:
-        self._bins: deque[tuple[int, int]] = deque(maxlen=bins)
+        self._bins: dict[int, int] = {}
+        self._most = bins
 
     def add(self, start: int, end: int) -> None:
         """Add a stretch that is not longer than a bin, counted where it ends."""
-        index, busy = end // BIN, end - start
-        if self._bins and self._bins[-1][0] == index:
-            busy += self._bins.pop()[1]
-        self._bins.append((index, busy))
+        index, bins = end // BIN, self._bins
+        bins[index] = bins.get(index, 0) + end - start
+        if len(bins) > self._most:
+            del bins[next(iter(bins))]
 
     def busy(self, start: int, end: int) -> int:
         """Busy time (ns) between `start` and `end`, to the precision of the bins."""
-        first, last, total = start // BIN, (end - 1) // BIN, 0
-        for index, busy in reversed(self._bins):
-            if index < first:
-                break
-            if index <= last:
-                total += busy
-        return total
+        first, last, bins = start // BIN, (end - 1) // BIN, self._bins
+        if last - first > len(bins):
+            return sum(busy for index, busy in bins.items() if first <= index <= last)
+        return sum(bins.get(index, 0) for index in range(first, last + 1))

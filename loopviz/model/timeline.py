@@ -111,6 +111,7 @@ class Timeline:
         self.lags: deque[tuple[int, int]] = deque(maxlen=20_000)
         """Iterations longer than `LAG`: when they ended, and how long they were (ns)."""
         self.events = 0
+        self._first = 0
         self.last = 0
         """The time of the newest event."""
 
@@ -240,6 +241,11 @@ class Timeline:
         return running + sum(lane.cpu if lane.samples else lane.busy for lane in self.workers.values())
 
     @property
+    def began(self) -> int:
+        """The time of the oldest event that is still told of (ns); 0 before the first."""
+        return max(self._first, self.last - self.retention)
+
+    @property
     def sees_iterations(self) -> bool:
         """Whether the loop's iterations, and so its idle time, can be seen."""
         return self._iteration > 0
@@ -261,6 +267,9 @@ class Timeline:
     def feed(self, events: Iterable[Event]) -> None:
         """Take in events, in the order of their time. Events of unknown kinds are skipped."""
         handlers = self._handlers
+        events = list(events)
+        if events and not self._first:
+            self._first = events[0][0]
         for event in events:
             handler = handlers.get(event[1])
             if handler is not None:

@@ -19,19 +19,25 @@ from loopviz.clock import NS, now_ns
 from loopviz.control import Source
 from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.errors import InputError
-from loopviz.model import Timeline
+from loopviz.model import Request, Timeline
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.claims import Claims, Experimenter
 from loopviz.tui.comparison import Comparison, Pick
 from loopviz.tui.detail import Detail
 from loopviz.tui.help import Help
+from loopviz.tui.places import next_change, next_place
 from loopviz.tui.scene import Facts, Scene
 from loopviz.tui.stage import Stage
-from loopviz.tui.view import View
+from loopviz.tui.trigger import Trigger
+from loopviz.tui.view import SORTS, View
 
 __all__ = ["LoopvizApp"]
 
 FRAME_RATE = 30
+LATE = 150_000_000
+"""A frame that comes so much after the one before (ns) is late."""
+SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
+"""At which a burst can be played back."""
 _COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 41, 50, 80, 100, 200, 500, 1000)
 _TOKENS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
 
@@ -44,6 +50,7 @@ class LoopvizApp(App[int]):
     CSS = f"""
     Stage, Comparison, Claims {{ background: {BACKGROUND}; }}
     Stage {{ width: 100%; height: 100%; }}
+    Stage > Input {{ dock: bottom; height: 1; border: none; background: #22282d; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,equals_sign", "more_requests", "more requests", show=False),
@@ -52,13 +59,30 @@ class LoopvizApp(App[int]):
         Binding("left_square_bracket", "fewer_threads", "fewer threads", show=False),
         Binding("space", "freeze", "freeze / go on", show=False),
         Binding("enter", "detail", "detail of a request", show=False),
-        Binding("escape", "let_go", "point at nothing", show=False),
         Binding("down,j", "point(1)", "next request", show=False),
         Binding("up,k", "point(-1)", "request before", show=False),
         Binding("pagedown", "point(10)", "ten requests on", show=False),
         Binding("pageup", "point(-10)", "ten requests back", show=False),
-        Binding("left,h", "pan(-1)", "back in time", show=False),
-        Binding("right,l", "pan(1)", "on in time", show=False),
+        Binding("left,h", "pan(-0.1)", "back in time", show=False),
+        Binding("right,l", "pan(0.1)", "on in time", show=False),
+        Binding("shift+left", "pan(-1)", "a page back in time", show=False),
+        Binding("shift+right", "pan(1)", "a page on in time", show=False),
+        Binding("z", "zoom(1)", "zoom in", show=False),
+        Binding("Z,upper_z", "zoom(-1)", "zoom out", show=False),
+        Binding("f", "fit", "fit the request, or the last burst", show=False),
+        Binding("home", "first", "the first event", show=False),
+        Binding("end", "live", "the present", show=False),
+        Binding("backspace", "undo", "undo the last navigation", show=False),
+        Binding("n", "jump(1)", "next block, token wait, error or late frame", show=False),
+        Binding("N,upper_n", "jump(-1)", "the one before", show=False),
+        Binding("full_stop", "change(1)", "next change of state", show=False),
+        Binding("comma", "change(-1)", "the change before", show=False),
+        Binding("greater_than_sign", "cursor(1)", "time cursor on", show=False),
+        Binding("less_than_sign", "cursor(-1)", "time cursor back", show=False),
+        Binding("apostrophe", "mark", "second time cursor", show=False),
+        Binding("slash", "filter", "filter the rows", show=False),
+        Binding("t", "sort", "sort the rows", show=False),
+        Binding("r", "play", "play back in slow motion", show=False),
         Binding("x", "clear", "clear what has ended", show=False),
         Binding("question_mark", "help", "help and legend", show=False),
         Binding("v", "compare", "compare scenarios", show=False),
@@ -74,6 +98,7 @@ class LoopvizApp(App[int]):
         *,
         requests: int | None = None,
         experimenter: Experimenter | None = None,
+        trigger: Trigger | None = None,
     ) -> None:
         super().__init__()
         self._experimenter = experimenter
@@ -86,6 +111,9 @@ class LoopvizApp(App[int]):
         self._frames: deque[int] = deque(maxlen=FRAME_RATE)
         self._costs: deque[tuple[int, int]] = deque(maxlen=FRAME_RATE)
         self._notice_until = 0
+        self._moved = self._present
+        self._late: deque[tuple[int, int]] = deque(maxlen=200)
+        self._trigger = trigger
         self._failed: str | None = None
         for file in source.scenarios:
             if file.facts.key:
@@ -134,16 +162,15 @@ class LoopvizApp(App[int]):
         if self._failed is not None:
             self.exit(2, message=self._failed)
             return
-        now = self._present = now_ns()
+        now = now_ns()
         self.timeline.feed(self.source.drain())
-        self.timeline.prune(now)
+        self._present = self.source.present()
+        if self.source.live:
+            self.timeline.prune(now)
         self._take_pulse(now)
         if self.view.notice and now > self._notice_until:
             self.view.notice = ""
-        if self.view.behind is None:
-            self.view.now = now
-        else:
-            self.view.behind = now - self.view.now
+        self._move(now)
         screen = self.screen
         if isinstance(screen, Stage):
             screen.show()
@@ -152,8 +179,29 @@ class LoopvizApp(App[int]):
         elif isinstance(screen, Comparison | Claims):
             screen.follow(now)
 
+    def _move(self, now: int) -> None:
+        """Move the picture on: with the present, at the speed of playing back, or not at all."""
+        view, present = self.view, self._present
+        if view.speed is not None:
+            view.now += int((now - self._moved) * view.speed)
+            if view.now >= min(present, view.until or present):
+                view.now = min(present, view.until or present)
+                view.speed = None
+        elif view.behind is None:
+            moment = self._trigger.moment(self.timeline, present) if self._trigger else None
+            view.now = present
+            if moment is not None:
+                view.remember()
+                view.freeze()
+                view.see(moment)
+        if view.behind is not None:
+            view.behind = max(0, present - view.now)
+        self._moved = now
+
     def _take_pulse(self, now: int) -> None:
         vitals = self.source.vitals()
+        if self._frames and now - self._frames[-1] > LATE:
+            self._late.append((now, now - self._frames[-1]))
         self._frames.append(now)
         self._costs.append((now, vitals.cost_ns))
         pace = self.view.pace
@@ -167,7 +215,7 @@ class LoopvizApp(App[int]):
     def say(self, text: str) -> None:
         """Show a notice for two seconds."""
         self.view.notice = text
-        self._notice_until = self._present + 2 * NS
+        self._notice_until = now_ns() + 2 * NS
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -181,9 +229,13 @@ class LoopvizApp(App[int]):
         if file.missing:
             self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
             return
-        self.view.behind = None
+        try:
+            self.source.fire(file, self.view.requests or file.facts.requests)
+        except InputError as error:
+            self.say(str(error).replace("\n", " "))
+            return
+        self.view.follow()
         self.view.cursor = None
-        self.source.fire(file, self.view.requests or file.facts.requests)
 
     def action_more_requests(self) -> None:
         """Fire more requests at once from now on."""
@@ -210,18 +262,128 @@ class LoopvizApp(App[int]):
         self.source.set_threads(self.view.threads)
 
     def action_freeze(self) -> None:
-        """Stop the picture, or go on with the present."""
-        self.view.behind = 0 if self.view.behind is None else None
-        self.screen.refresh()
-
-    def action_pan(self, direction: int) -> None:
-        """Move the picture in time; it is frozen then."""
+        """Stop the picture, or go on: with playing back, or with the present."""
         view = self.view
-        if view.behind is None:
-            if direction > 0:
-                return
-            view.behind = 0
-        view.now = min(self._present, view.now + direction * NS)
+        if view.speed is not None:
+            view.speed = None
+        elif view.behind is None:
+            view.freeze()
+        elif not self.source.live:
+            self._play(1.0, self.source.present())
+        else:
+            view.follow()
+
+    def action_pan(self, by: float) -> None:
+        """Move the picture by a part of its width; it is frozen then."""
+        self.view.pan(by, self._present)
+
+    def action_zoom(self, by: int) -> None:
+        """Show less time, or more."""
+        self.view.zoom(by)
+
+    def action_fit(self) -> None:
+        """Show the whole of the request that is pointed at, or of the last burst."""
+        burst = self._chosen()
+        if burst:
+            self.view.fit(
+                min(r.start for r in burst), max(r.done or self._present for r in burst), self._present
+            )
+
+    def _chosen(self) -> list[Request]:
+        """The request that is pointed at, or the last burst."""
+        request = self.timeline.requests.get(self.view.cursor or 0)
+        if request is not None:
+            return [request]
+        return self.timeline.last_burst(self.view.moment) or self.timeline.last_burst(self._present)
+
+    def action_first(self) -> None:
+        """Go to the first event that is kept."""
+        self.view.remember()
+        self.view.see(self.timeline.began)
+
+    def action_live(self) -> None:
+        """Go to the present; of a recording, to its end."""
+        self.view.remember()
+        self.view.follow()
+        if not self.source.live:
+            self.view.behind, self.view.now = 0, self._present
+
+    def action_undo(self) -> None:
+        """Go back to where the eye was before the last navigation."""
+        if not self.view.undo():
+            self.say("There is nothing to undo.")
+
+    def action_jump(self, direction: int) -> None:
+        """Go to the next place worth it, or to the one before."""
+        place = next_place(self.timeline, self.view.origin(direction), direction, self._late)
+        if place is None:
+            which = "after" if direction > 0 else "before"
+            self.say(f"No block, token wait, error or late frame {which} this.")
+            return
+        self.view.remember()
+        self.view.see(place.t)
+        self.view.change, self.view.changed = place.what, None
+
+    def action_change(self, direction: int) -> None:
+        """Step to the next change of a request's state, or to the one before."""
+        change = next_change(self.view.order(self.timeline), self.view.origin(direction), direction)
+        if change is None:
+            self.say("No request changes its state " + ("after this." if direction > 0 else "before this."))
+            return
+        self.view.remember()
+        self.view.see(change.t)
+        self.view.change, self.view.changed = change.what, change.request
+
+    def action_cursor(self, by: int) -> None:
+        """Move the time cursor by a column."""
+        view = self.view
+        view.change, view.changed = "", None
+        view.see(min(self._present, view.moment + by * view.width(view.cells)))
+
+    def action_mark(self) -> None:
+        """Leave the second time cursor where the first one is, or take it away."""
+        view = self.view
+        view.freeze()
+        if view.at is None:
+            view.see(view.moment)
+        view.mark = None if view.mark == view.at else view.at
+
+    def action_sort(self) -> None:
+        """Sort the rows by arrival, by latency, or by the time lost for others' sake."""
+        view = self.view
+        view.sort = SORTS[(SORTS.index(view.sort) + 1) % len(SORTS)]
+        view.top = 0
+
+    def action_filter(self) -> None:
+        """Ask for words that a row must have."""
+        if isinstance(self.screen, Stage):
+            self.screen.ask_filter()
+
+    def action_play(self) -> None:
+        """Play the request that is pointed at, or the last burst, slowly; then faster, then stop."""
+        view = self.view
+        if view.speed is not None:
+            at = SPEEDS.index(view.speed) + 1 if view.speed in SPEEDS else 0
+            view.speed = SPEEDS[at] if at < len(SPEEDS) else None
+            return
+        burst = self._chosen()
+        if not burst:
+            self.say("There is nothing to play back yet.")
+            return
+        start = min(r.start for r in burst)
+        end = max(r.done or self._present for r in burst)
+        view.fit(start, end, self._present)
+        view.now = start
+        self._play(SPEEDS[1], end)
+
+    def _play(self, speed: float, until: int) -> None:
+        view = self.view
+        view.behind = 0
+        view.at = view.mark = None
+        view.change, view.changed = "", None
+        if view.now >= until:
+            view.now = self.timeline.began
+        view.speed, view.until = speed, until
 
     def action_point(self, by: int) -> None:
         """Point at another request."""
@@ -287,11 +449,32 @@ class LoopvizApp(App[int]):
         yield SystemCommand("Fewer requests", "fire fewer at once (-)", self.action_fewer_requests)
         yield SystemCommand("More threads", "add tokens for worker threads (])", self.action_more_threads)
         yield SystemCommand("Fewer threads", "take tokens away ([)", self.action_fewer_threads)
+        for title, help_text, action in (
+            ("Page back", "move back by the width of the picture (shift+left)", lambda: self.action_pan(-1)),
+            ("Page on", "move on by the width of the picture (shift+right)", lambda: self.action_pan(1)),
+            ("Zoom in", "show less time (z)", lambda: self.action_zoom(1)),
+            ("Zoom out", "show more time (Z)", lambda: self.action_zoom(-1)),
+            ("Fit", "show the whole of a request, or of the last burst (f)", self.action_fit),
+            ("First event", "go to the beginning (home)", self.action_first),
+            ("Present", "go to the live edge (end)", self.action_live),
+            ("Undo", "the last navigation (backspace)", self.action_undo),
+            ("Next place", "block, token wait, error or late frame (n)", lambda: self.action_jump(1)),
+            ("Place before", "the one before (N)", lambda: self.action_jump(-1)),
+            ("Next change", "step to the next change of state (.)", lambda: self.action_change(1)),
+            ("Change before", "step to the one before (,)", lambda: self.action_change(-1)),
+            ("Cursor on", "move the time cursor (>)", lambda: self.action_cursor(1)),
+            ("Cursor back", "move the time cursor (<)", lambda: self.action_cursor(-1)),
+            ("Mark", "leave a second time cursor, to measure from (')", self.action_mark),
+            ("Filter", "rows by path, status, state or number (/)", self.action_filter),
+            ("Sort", "by arrival, latency or time lost (t)", self.action_sort),
+            ("Play back", "in slow motion; again for faster (r)", self.action_play),
+        ):
+            yield SystemCommand(title, help_text, action)
         yield SystemCommand("Freeze", "stop the picture, or go on (space)", self.action_freeze)
         yield SystemCommand(
-            "Back in time", "freeze, and move back by a second (left)", lambda: self.action_pan(-1)
+            "Back in time", "freeze, and move back by a tenth (left)", lambda: self.action_pan(-0.1)
         )
-        yield SystemCommand("On in time", "move on by a second (right)", lambda: self.action_pan(1))
+        yield SystemCommand("On in time", "move on by a tenth (right)", lambda: self.action_pan(0.1))
         yield SystemCommand("Detail", "open the request that is pointed at (enter)", self.action_detail)
         yield SystemCommand("Clear", "let go of the requests that have ended (x)", self.action_clear)
         yield SystemCommand("Scenarios", "the list: type to filter, enter fires (tab)", self.action_catalogue)

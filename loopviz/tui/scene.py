@@ -17,21 +17,23 @@ from rich.style import Style
 
 from loopviz.control import Environment
 from loopviz.draw import words
-from loopviz.draw.look import LEVELS, Palette
+from loopviz.draw.look import ALARM, LEVELS, Palette
 from loopviz.draw.raster import (
     BLOCK,
     CODES,
     NOTHING,
     lane_stretches,
     loop_levels,
+    map_codes,
     raster,
     request_stretches,
     token_levels,
 )
 from loopviz.model import Lane, Request, State, Timeline
+from loopviz.model import Segment as StateSegment
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.track import Track
-from loopviz.tui.view import View
+from loopviz.tui.view import ROUND, View
 
 __all__ = ["Facts", "Hit", "Line", "Scene"]
 
@@ -41,6 +43,8 @@ _SETTLE = 400_000_000
 """A column this old will not change any more (ns): events are in order by then, blocks told."""
 _ROOMY = 30
 """From this height on there are empty lines, and two for the loop."""
+_LIT = "#4a5862"
+"""The part of the map that the picture shows."""
 _EDGES = " ▏▎▍▌▋▊▉█"
 _LANE = "#1a2126"
 """The background of the loop's lane, so that an idle loop is seen as one."""
@@ -76,11 +80,11 @@ class _Columns:
     """Width of a column (ns)."""
 
     @classmethod
-    def of(cls, width: int) -> _Columns:
+    def of(cls, width: int, view: View) -> _Columns:
         says = 18 if width < 100 else 24 if width < 150 else 34
         label = 24 if width < 100 else 28 if width < 150 else 36
         time = max(8, width - label - says)
-        return cls(label, time, says, View.step_for(time))
+        return cls(label, time, says, view.width(time))
 
 
 class Scene:
@@ -97,6 +101,7 @@ class Scene:
         self._text, self._dim, self._title = text("text"), text("dim"), text("title")
         self._separator = " · " if palette.unicode else " | "
         self._cells = lru_cache(maxsize=8192)(self._make_cells)
+        self._mapped: tuple[tuple[int, ...], str] = ((), "")
 
     def forget(self) -> None:
         """Let go of all that was drawn: the palette or the timeline has changed."""
@@ -127,11 +132,14 @@ class Scene:
 
     def _picture(self, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool) -> list[Line]:
         """Axis, loop, threads and requests in `height` lines; `hits` are counted from the first."""
-        columns = _Columns.of(width)
+        columns = _Columns.of(width, view)
         self.hits = {}
         self._used = set()
         gap: list[Line] = [[]] if roomy else []
-        lines = [self._axis(columns), *self._loop(timeline, view, columns, tall=roomy), *gap]
+        lines = [self._map(timeline, view, columns)] if view.behind is not None else []
+        lines.append(self._axis(view, columns))
+        first = len(lines)
+        lines += [*self._loop(timeline, view, columns, tall=roomy), *gap]
         lines.append(self._threads(timeline, view, columns))
         lanes = self._lanes(timeline, view, columns)
         wanted = len(timeline.requests)
@@ -149,6 +157,7 @@ class Scene:
             lines.append(self._request(request, timeline, view, columns))
         for key in self._tracks.keys() - self._used:
             del self._tracks[key]
+        lines[first:] = [self._crossed(line, view, columns) for line in lines[first:]]
         return [*lines, *([[]] * (height - len(lines)))][:height]
 
     def _fit(self, line: Line, width: int) -> Line:
@@ -167,7 +176,11 @@ class Scene:
         right: list[tuple[str, Style]] = []
         if view.behind is not None:
             frozen = self.palette.style("#101214", "#F0E442", bold=True, reverse=not self.palette.colour)
-            right.append((f" FROZEN {words.duration(view.behind)} behind ", frozen))
+            how = f"PLAYING {view.speed:g} x" if view.speed else "FROZEN"
+            right.append((f" {how} {words.duration(view.behind)} behind ", frozen))
+        filters = [f"/{words.printable(view.words, 20)}"] if view.words else []
+        filters += [f"by {view.sort}"] if view.sort != "arrival" else []
+        right += [(text, self._title) for text in filters]
         right.append((f"{pace.fps:.0f} fps", self._dim if pace.fps > 20 or not pace.fps else alarm))
         right.append((f"probe {pace.probe:.1%}", self._dim))
         right.append((f"{pace.dropped} lost", alarm if pace.dropped else self._dim))
@@ -198,7 +211,9 @@ class Scene:
         if view.notice:
             mood, sentences = "text", [view.notice]
         else:
-            mood, sentences = words.story(timeline, view.now, self._invitation(), brief=width < 96)
+            mood, sentences = words.story(timeline, view.moment, self._invitation(), brief=width < 96)
+            if view.change:
+                sentences = [view.change, sentences[0]]
         style = self.palette.text("text" if mood == "text" else mood)  # type: ignore[arg-type]
         bar = "▌" if self.palette.unicode else "|"
         lines: list[Line] = []
@@ -248,18 +263,64 @@ class Scene:
 
     # -- lanes ---------------------------------------------------------------------------------
 
-    def _axis(self, columns: _Columns) -> Line:
-        """Seconds before now; now is the last column."""
+    def _axis(self, view: View, columns: _Columns) -> Line:
+        """Time before the right edge; the time cursor's own time where there is one."""
         marks = [" "] * columns.time
-        second = 1_000_000_000 // columns.step
-        every = next(n for n in (1, 2, 5, 10, 20, 50) if n * second >= 7)
-        for seconds in range(every, columns.time // second + 1, every):
-            text = f"-{seconds} s"
-            at = columns.time - 1 - seconds * second
+        every = next(ns for ns in ROUND if ns >= columns.step and ns // columns.step >= 8)
+        for number in range(1, columns.time * columns.step // every + 1):
+            text = f"-{words.tick(number * every)}"
+            at = columns.time - 1 - number * every // columns.step
             if at >= len(text) - 1:
                 marks[at - len(text) + 1 : at + 1] = text
-        marks[-3:] = "now"
-        return [Segment(" " * columns.label, self._text), Segment("".join(marks), self._dim)]
+        edge = "now" if view.behind is None else "here"
+        marks[-len(edge) :] = edge
+        line = [Segment(" " * columns.label, self._text), Segment("".join(marks), self._dim)]
+        if view.at is None:
+            return line
+        parts = [f"cursor -{words.duration(max(0, view.now - view.at))}"]
+        if view.mark is not None:
+            parts.append(f"{'Δ' if self.palette.unicode else 'd'} {words.duration(abs(view.at - view.mark))}")
+        return self._says(line, parts, columns, self._title)
+
+    def _map(self, timeline: Timeline, view: View, columns: _Columns) -> Line:
+        """The whole buffer in one line: where requests are, its blocks, and the window."""
+        start, end = timeline.began, max(view.now + (view.behind or 0), timeline.last)
+        width = max(1, -(-(end - start) // columns.time))
+        key = (len(timeline.requests), len(timeline.blocks), start // width, end // width)
+        if self._mapped[0] != key:
+            self._mapped = (key, map_codes(timeline, start, width, columns.time))
+        left = max(0, (view.now - view.window - start) // width)
+        right = max(left, (view.now - start) // width)
+        levels, block = LEVELS[self.palette.mode], "▄" if self.palette.unicode else "!"
+        line = [self._label("ALL", columns, self._dim)]
+        for index, code in enumerate(self._mapped[1]):
+            inside = left <= index <= right
+            colour = ALARM if code == BLOCK else "#00c792"
+            style = self.palette.style(colour, _LIT if inside else _LANE)
+            if inside and not self.palette.colour:
+                style = Style(reverse=True)
+            line.append(Segment(block if code == BLOCK else levels[int(code)], style))
+        return self._says(line, [words.duration(end - start)], columns, self._dim)
+
+    def _crossed(self, line: Line, view: View, columns: _Columns) -> Line:
+        """The line with the time cursor and the mark drawn through it."""
+        if sum(segment.cell_length for segment in line) < columns.label + columns.time:
+            return line  # a heading, or nothing
+        first = view.now // columns.step + 1 - columns.time
+        for t, glyph in (
+            (view.mark, "┊" if self.palette.unicode else ":"),
+            (view.at, "│" if self.palette.unicode else "|"),
+        ):
+            if t is None or not 0 <= t // columns.step - first < columns.time:
+                continue
+            x = columns.label + t // columns.step - first
+            before, cell, after = _split(line, x, x + 1)
+            under = cell[0].style if cell and cell[0].style else self._text
+            shown = (
+                Style(color="#ffffff", bold=True) if self.palette.colour else Style(bold=True, reverse=True)
+            )
+            line = [*before, Segment(glyph, under + shown), *after]
+        return line
 
     def _window(self, view: View, columns: _Columns) -> tuple[int, int, int, int]:
         """Half a column's width (ns), and the first, the settled and the last half column."""
@@ -295,15 +356,15 @@ class Scene:
     def _loop_says(self, timeline: Timeline, view: View) -> tuple[str, list[str], Style]:
         """What the loop is at, and whose doing that is."""
         second: list[str] = []
-        block = timeline.block_at(view.now)
+        block = timeline.block_at(view.moment)
         if block is not None:
             if block.request:
                 second.append(f"#{block.request}")
             if block.where is not None:
                 second.append(words.line(block.where))
-            return f"BLOCKED {words.duration(block.lasted(view.now))}", second, self.palette.text("alarm")
-        busy = timeline.busy(view.now - 1_000_000_000, view.now) / 1_000_000_000
-        running = timeline.running_at(view.now) if view.behind is None else 0
+            return f"BLOCKED {words.duration(block.lasted(view.moment))}", second, self.palette.text("alarm")
+        busy = timeline.busy(view.moment - 1_000_000_000, view.moment) / 1_000_000_000
+        running = timeline.running_at(view.moment) if view.behind is None else 0
         if running:
             second.append(f"runs #{running}")
         if not timeline.sees_iterations and self.facts.blind:
@@ -324,7 +385,7 @@ class Scene:
                 lower.append(Segment(text * length, style))
                 continue
             level = max(map(int, pair))
-            low = min(8, 2 * level) if tall else level
+            low = min(8, 2 * level) if tall and level > 1 else level
             high = max(0, 2 * level - 8)
             upper.append(Segment(levels[high] * length, calm))
             lower.append(Segment(levels[low] * length, calm))
@@ -369,7 +430,7 @@ class Scene:
                 line.append(Segment(text * length, style))
             else:
                 line.append(Segment(levels[max(map(int, pair))] * length, calm))
-        tokens = timeline.tokens_at(view.now)
+        tokens = timeline.tokens_at(view.moment)
         if tokens is None:
             return self._says(line, ["not seen"], columns, self._dim)
         total = str(tokens.total) if tokens.total >= 0 else "any number"
@@ -395,11 +456,12 @@ class Scene:
         codes = self._track("lane", lane.number).window(
             half, first, settled, stop, lambda a, b: raster(lane_stretches(lane, view.now), half, a, b)
         )
-        request = next((s.request for s in lane.newest_first(view.now) if s.start <= view.now <= s.end), 0)
+        moment = view.moment
+        request = next((s.request for s in lane.newest_first(moment) if s.start <= moment <= s.end), 0)
         name = f" {lane.name}"
         line = [self._label(f"{name:<11}{f'#{request}' if request else ''}", columns, self._dim)]
         line += self._cells(codes, 0)
-        share = lane.cpu_share(view.now)
+        share = lane.cpu_share(moment)
         if not request:
             return self._says(line, ["idle"], columns, self._dim)
         return self._says(
@@ -431,47 +493,67 @@ class Scene:
             stop,
             lambda a, b: raster(request_stretches(request, threshold, now), half, a, b),
         )
-        pointed = request.id == view.cursor
-        done = request.done is not None and request.done <= now
-        status = str(request.status) if request.status and done else ""
+        moment = view.moment
+        done = request.done is not None and request.done <= moment
         failed = done and (request.error is not None or (request.status or 0) >= 500)
-        number = f" {f'#{request.id}':<4} "
+        state = None if done and request.ended else request.state_at(moment)
+        alive = state is not None and view.at is None
+        return self._request_says(
+            [
+                self._request_label(request, view, columns, done=done, failed=failed),
+                *self._cells(codes, self._edge(codes, view, columns) if alive else 0),
+            ],
+            request,
+            state,
+            view,
+            columns,
+            timeline.threshold,
+        )
+
+    def _request_label(
+        self, request: Request, view: View, columns: _Columns, *, done: bool, failed: bool
+    ) -> Segment:
+        mark = " "
+        if request.id == view.changed:
+            mark = "▶" if self.palette.unicode else ">"
+        number = f"{mark}{f'#{request.id}':<4} "
         room = columns.label - len(number) - 5
         name = _shortened(words.printable(f"{request.method} {request.path}"), room)
-        text = f"{number}{name} {status:<3} "
-        style = (
-            self._title
-            if pointed
-            else self.palette.text("alarm")
-            if failed
-            else self._dim
-            if done
-            else self._text
-        )
-        line: Line = [Segment(text, style + Style(reverse=True) if pointed else style)]
-        state = None if done and request.ended else request.state_at(now)
-        line += self._cells(codes, self._edge(codes, view, columns) if state is not None else 0)
-        if done:
-            parts = [
-                "done" if not failed else words.printable(request.error or "failed", 40),
-                words.duration(request.latency(now)),
-            ]
-            if state is not None and not request.ended:
-                parts[0] = f"after: {words.state_name(state.state)}"
-            return self._says(
-                line,
-                parts[::-1] if failed else parts,
-                columns,
-                style if failed else self._dim,
-                align=not failed,
-            )
+        text = f"{number}{name} {str(request.status or '') if done else '':<3} "
+        if request.id == view.cursor:
+            return Segment(text, self._title + Style(reverse=True))
+        if request.id == view.changed:
+            return Segment(text, self._title)
+        if failed:
+            return Segment(text, self.palette.text("alarm"))
+        return Segment(text, self._dim if done else self._text)
+
+    def _request_says(
+        self,
+        line: Line,
+        request: Request,
+        state: StateSegment | None,
+        view: View,
+        columns: _Columns,
+        threshold: int,
+    ) -> Line:
+        """What the request is at, at the moment shown, and its latency up to then."""
+        moment = view.moment
+        latency = words.duration(request.latency(moment))
+        if request.done is not None and request.done <= moment:
+            if request.error is not None or (request.status or 0) >= 500:
+                why = words.printable(request.error or "failed", 40)
+                return self._says(line, [latency, why], columns, self.palette.text("alarm"))
+            ended = state is None or request.ended
+            what = "done" if ended or state is None else f"after: {words.state_name(state.state)}"
+            return self._says(line, [what, latency], columns, self._dim, align=True)
         if state is None:
-            return self._says(line, ["ready"], columns, self._dim)
-        code = CODES[state.state]
-        if state.state is State.RUNNING and now - state.start >= threshold:
-            code = BLOCK
+            what = "ready" if request.start < moment else "not sent yet"
+            return self._says(line, [what], columns, self._dim)
+        running = state.state is State.RUNNING
+        code = BLOCK if running and moment - state.start >= threshold else CODES[state.state]
         label, style = self.palette.name(code)
-        return self._says(line, [label, words.duration(request.latency(now))], columns, style, align=True)
+        return self._says(line, [label, latency], columns, style, align=True)
 
     def _edge(self, codes: str, view: View, columns: _Columns) -> int:
         """How many eighths of the live cell have passed, if they are all in one state."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from loopviz.tui.catalogue import Catalogue
 from loopviz.tui.surface import Surface
@@ -27,7 +28,8 @@ class Stage(Screen[None]):
 
     AUTO_FOCUS = ""  # or Textual would give the keys to the list's filter, hidden as it is
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.catalogue", "list of scenarios", show=False, priority=True)
+        Binding("tab", "app.catalogue", "list of scenarios", show=False, priority=True),
+        Binding("escape", "close_filter", "show all rows", show=False),
     ]
 
     def __init__(self, owner: LoopvizApp) -> None:
@@ -36,11 +38,14 @@ class Stage(Screen[None]):
         self.surface = Surface()
         self.catalogue = Catalogue(owner.palette, owner.source.scenarios)
         self.catalogue.display = False
+        self._filter = Input(placeholder="rows with: path, status, state, #number", compact=True)
+        self._filter.display = False
 
     def compose(self) -> ComposeResult:
         """The picture takes what the list leaves."""
         yield self.catalogue
         yield self.surface
+        yield self._filter
 
     def on_mount(self) -> None:
         """Show the list where it has room and there is more to list than keys can name."""
@@ -75,6 +80,30 @@ class Stage(Screen[None]):
             self.hide_catalogue()
         self._owner.fire(message.file)
 
+    def ask_filter(self) -> None:
+        """Take words that the rows must have."""
+        self._filter.display = True
+        self._filter.value = self._owner.view.words
+        self._filter.focus()
+
+    @on(Input.Changed)
+    def _filter_changed(self, event: Input.Changed) -> None:
+        if event.input is self._filter:
+            self._owner.view.words = event.value
+
+    @on(Input.Submitted)
+    def _filter_done(self, event: Input.Submitted) -> None:
+        if event.input is self._filter:
+            self._filter.display = False
+            self.set_focus(None)
+
+    def action_close_filter(self) -> None:
+        """Show all rows again, and point at nothing."""
+        self._filter.value = self._owner.view.words = ""
+        self._filter.display = False
+        self.set_focus(None)
+        self._owner.action_let_go()
+
     def on_resize(self) -> None:
         """Draw at once at the new size."""
         self.call_after_refresh(self.show)
@@ -93,10 +122,16 @@ class Stage(Screen[None]):
                     owner.action_detail()
                 owner.view.cursor = hit.request
 
-    def on_mouse_scroll_down(self) -> None:
-        """Point further down."""
-        self._owner.action_point(1)
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Point further down; with ctrl, show more time."""
+        if event.ctrl:
+            self._owner.action_zoom(-1)
+        else:
+            self._owner.action_point(1)
 
-    def on_mouse_scroll_up(self) -> None:
-        """Point further up."""
-        self._owner.action_point(-1)
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Point further up; with ctrl, show less time."""
+        if event.ctrl:
+            self._owner.action_zoom(1)
+        else:
+            self._owner.action_point(-1)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-from loopviz.model import Request, Timeline
+from loopviz.draw import words
+from loopviz.model import Request, State, Timeline
 
-__all__ = ["Pace", "View"]
+__all__ = ["ROUND", "SORTS", "STEPS", "Pace", "Sort", "View", "time_lost"]
 
-_STEPS_MS = (10, 20, 25, 40, 50, 100, 125, 200, 250, 500, 1000)
+ROUND = tuple(factor * 10**power for power in range(2, 12) for factor in (1, 2, 5))
+"""Round times (ns), from 100 ns to 500 s."""
+STEPS = tuple(
+    factor * 10**power
+    for power in range(3, 10)
+    for factor in ((10, 20, 50) if power < 6 else (10, 20, 25, 50))
+)
+"""Widths of a column (ns), from 10 µs to 50 s: round ones, so that the axis has round marks."""
 _SHOWN = 9_000_000_000
-"""The window is at least this wide (ns): long enough for a burst of a second's requests."""
+"""The window is at least this wide (ns), unless zoomed: enough for a burst of a second's requests."""
+_WIDEST = 300_000_000_000
+_UNDO = 100
+
+Sort = Literal["arrival", "latency", "time lost"]
+SORTS: tuple[Sort, ...] = ("arrival", "latency", "time lost")
 
 
 @dataclass(slots=True)
@@ -25,34 +39,156 @@ class Pace:
     failures: int = 0
 
 
+class _Place(NamedTuple):
+    """What `View.undo` goes back to."""
+
+    now: int
+    live: bool
+    step: int | None
+    at: int | None
+    mark: int | None
+    cursor: int | None
+    top: int
+
+
 @dataclass(slots=True)
 class View:
     """Where the eye is."""
 
     now: int = 0
-    """The moment that is shown: the right edge of the picture (ns)."""
+    """The right edge of the picture (ns)."""
     behind: int | None = None
     """How far the frozen picture is behind the present (ns); None while it moves."""
+    step: int | None = None
+    """The width of a column (ns), once zoomed; None for what fits the window."""
+    at: int | None = None
+    """The time cursor: the moment of which states and sentences speak; None for the right edge."""
+    mark: int | None = None
+    """A second cursor, to measure a distance from."""
+    speed: float | None = None
+    """How fast the picture moves while it is played back; None while it is not."""
+    until: int | None = None
+    """Where playing back ends."""
+    change: str = ""
+    """What changed at the time cursor, after a step to a change."""
+    changed: int | None = None
+    """The request that changed there."""
     cursor: int | None = None
     """The request that is pointed at, if any."""
     top: int = 0
-    """The first request that is shown, as a position in the order of arrival."""
+    """The first request that is shown, as a position in the order of the rows."""
     fits: int = 1
     """How many requests had room in the last frame."""
+    cells: int = 60
+    """How many columns of time the last frame had."""
+    words: str = ""
+    """Only requests in which all these words occur are shown."""
+    sort: Sort = "arrival"
     requests: int | None = None
     """How many requests to fire at once; None for each scenario's own number."""
     threads: int = 40
     notice: str = ""
     """What to say for a moment instead of what happens."""
     pace: Pace = field(default_factory=Pace)
+    _past: list[_Place] = field(default_factory=list)
+    _order: list[Request] = field(default_factory=list)
+    _key: tuple[object, ...] = ()
 
-    @staticmethod
-    def step_for(columns: int) -> int:
-        """The width of a column (ns): a round one, so that `columns` of them show enough."""
-        for milliseconds in _STEPS_MS:
-            if columns * milliseconds * 1_000_000 >= _SHOWN:
-                return milliseconds * 1_000_000
-        return _STEPS_MS[-1] * 1_000_000
+    @property
+    def moment(self) -> int:
+        """The moment of which states and sentences speak."""
+        return self.now if self.at is None else self.at
+
+    def origin(self, direction: int) -> int:
+        """Where a search begins: at the time cursor, or else at the far edge of the picture."""
+        if self.at is not None:
+            return self.at
+        return self.now - self.window if direction > 0 else self.now
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def width(self, columns: int) -> int:
+        """The width of a column (ns) if there are `columns` of them."""
+        self.cells = columns
+        return self.step or next((step for step in STEPS if columns * step >= _SHOWN), STEPS[-1])
+
+    @property
+    def window(self) -> int:
+        """How much time the picture shows (ns)."""
+        return self.cells * self.width(self.cells)
+
+    def remember(self) -> None:
+        """Keep this place, so that `undo` can go back to it."""
+        self._past.append(
+            _Place(self.now, self.behind is None, self.step, self.at, self.mark, self.cursor, self.top)
+        )
+        del self._past[:-_UNDO]
+
+    def undo(self) -> bool:
+        """Go back to where the eye was before the last navigation; whether there was one."""
+        if not self._past:
+            return False
+        place = self._past.pop()
+        self.now, self.step, self.at, self.mark, self.cursor, self.top = (
+            place.now, place.step, place.at, place.mark, place.cursor, place.top,
+        )  # fmt: skip
+        self.behind = None if place.live else 0
+        self.speed, self.change, self.changed = None, "", None
+        return True
+
+    def freeze(self) -> None:
+        """Stop the picture."""
+        self.speed = None
+        if self.behind is None:
+            self.behind = 0
+
+    def follow(self) -> None:
+        """Go on with the present."""
+        self.behind = self.at = self.mark = self.speed = None
+        self.change, self.changed = "", None
+
+    def pan(self, by: float, present: int) -> None:
+        """Move by a part of the window, or a round time near it; the picture is frozen then."""
+        if self.behind is None and by > 0:
+            return
+        self.remember()
+        self.freeze()
+        length = abs(by) * self.window
+        if abs(by) < 1:
+            length = min(ROUND, key=lambda ns: abs(ns - length))
+        self.now = min(present, self.now + int(length if by > 0 else -length))
+
+    def zoom(self, by: int) -> None:
+        """Show less time (`by` 1) or more (-1), around the time cursor or the middle."""
+        width = self.width(self.cells)
+        at = STEPS.index(width) - by
+        widest = next((i for i, step in enumerate(STEPS) if step * self.cells >= _WIDEST), len(STEPS) - 1)
+        step = STEPS[max(0, min(at, widest))]
+        if step == width:
+            return
+        self.remember()
+        if self.behind is not None:
+            fixed = self.at if self.at is not None else self.now - self.window // 2
+            self.now = fixed + (self.now - fixed) * step // width
+        self.step = step
+
+    def fit(self, start: int, end: int, present: int) -> None:
+        """Show all from `start` to `end`, and a little around it."""
+        self.remember()
+        self.freeze()
+        length = max(1, end - start)
+        self.step = next((step for step in STEPS if step * self.cells >= length * 1.1), STEPS[-1])
+        self.now = min(present, end + (self.window - length) // 4)
+        self.at = None
+
+    def see(self, t: int) -> None:
+        """Put the time cursor at `t`, and move the picture only if it lies outside."""
+        self.freeze()
+        self.at = t
+        if not self.now - self.window < t <= self.now:
+            self.now = t + self.window // 3
+
+    # -- rows ----------------------------------------------------------------------------------
 
     def rows(self, timeline: Timeline, room: int) -> tuple[list[Request], int, int]:
         """The requests to show in `room` rows, and how many there are above and below them.
@@ -60,36 +196,75 @@ class View:
         A request keeps its row until the rows run out; then the oldest that have ended scroll
         away. Whoever points at a request keeps it in sight.
         """
-        order = [number for number, r in timeline.requests.items() if r.start <= self.now]
+        order = self.order(timeline)
         self.fits = max(1, room)
         last_top = max(0, len(order) - room)
-        if self.cursor is not None and self.cursor in timeline.requests:
-            at = self._position(order, self.cursor)
+        at = self._position(order, self.cursor)
+        if at is not None:
             self.top = min(max(self.top, at - room + 1), at)
         else:
-            oldest = min((r.id for r in timeline.alive_at(self.now)), default=None)
             self.top = last_top
-            if oldest is not None:
-                self.top = min(last_top, self._position(order, oldest))
+            if self.sort == "arrival":
+                oldest = min((r.id for r in timeline.alive_at(self.now)), default=None)
+                position = self._position(order, oldest)
+                self.top = last_top if position is None else min(last_top, position)
+            else:
+                self.top = 0
         self.top = max(0, min(self.top, last_top))
-        shown = [timeline.requests[number] for number in order[self.top : self.top + room]]
-        return shown, self.top, max(0, len(order) - self.top - room)
+        return order[self.top : self.top + room], self.top, max(0, len(order) - self.top - room)
+
+    def order(self, timeline: Timeline) -> list[Request]:
+        """The requests that the rows show, in their order, at this moment."""
+        everything = timeline.requests
+        ends = (next(iter(everything), 0), next(reversed(everything), 0), len(everything))
+        if not self.words and self.sort == "arrival":
+            if self._key != ends:
+                self._order, self._key = list(everything.values()), ends
+            # Requests arrive in the order of their time, but for a few thousandths of a second.
+            return self._order[: bisect_right(self._order, self.now, key=lambda r: r.start)]
+        # Five times a second is often enough for what has to look at every request.
+        key = (*ends, self.words, self.sort, self.moment // 200_000_000)
+        if self._key != key:
+            wanted = self.words.lower().split()
+            found = [r for r in everything.values() if r.start <= self.now and self._matches(r, wanted)]
+            if self.sort == "latency":
+                found.sort(key=lambda r: -r.latency(self.moment))
+            elif self.sort == "time lost":
+                found.sort(key=lambda r: -time_lost(r))
+            self._order, self._key = found, key
+        return self._order
+
+    def _matches(self, request: Request, wanted: list[str]) -> bool:
+        if not wanted:
+            return True
+        segment = request.state_at(self.moment)
+        state = words.state_name(segment.state) if segment is not None else "done"
+        status, error = request.status or "", request.error or ""
+        text = f"#{request.id} {request.method} {request.path} {status} {state} {error}"
+        return all(word in text.lower() for word in wanted)
 
     @staticmethod
-    def _position(order: list[int], number: int) -> int:
-        at = bisect_left(order, number)
-        if at < len(order) and order[at] == number:
+    def _position(order: list[Request], number: int | None) -> int | None:
+        if number is None:
+            return None
+        at = bisect_left(order, number, key=lambda r: r.id)
+        if at < len(order) and order[at].id == number:
             return at
-        return order.index(number) if number in order else max(0, len(order) - 1)
+        return next((i for i, request in enumerate(order) if request.id == number), None)
 
     def point(self, timeline: Timeline, by: int) -> None:
         """Point at the next request (`by` 1), the one before (-1), or one further away."""
-        order = [number for number, r in timeline.requests.items() if r.start <= self.now]
+        order = self.order(timeline)
+        at = self._position(order, self.cursor)
         if not order:
             self.cursor = None
-        elif self.cursor is None or self.cursor not in timeline.requests:
-            visible = order[self.top : self.top + self.fits]
-            self.cursor = visible[0] if by > 0 else visible[-1]
+        elif at is None:
+            visible = order[self.top : self.top + self.fits] or order
+            self.cursor = visible[0 if by > 0 else -1].id
         else:
-            at = self._position(order, self.cursor) + by
-            self.cursor = order[max(0, min(len(order) - 1, at))]
+            self.cursor = order[max(0, min(len(order) - 1, at + by))].id
+
+
+def time_lost(request: Request) -> int:
+    """How long the request could not go on for somebody else's sake (ns): queued, ready, token wait."""
+    return sum(request.totals[state] for state in (State.QUEUED, State.READY, State.TOKEN_WAIT))
