@@ -24,6 +24,9 @@ MARK = "LOOPVIZ_SESSION"
 _PERIOD = 0.25
 """How often the parent is looked at (s). End of file would not do: forked workers hold the pipe too."""
 
+_TRACKER = b"multiprocessing.resource_tracker"
+"""It ends by itself, after the last of those for which it keeps count; if it is killed, they complain."""
+
 
 def main(token: str, folder: str) -> None:
     """Wait for the end of the session, and clear up."""
@@ -69,7 +72,7 @@ def _belongs(pid: int, mark: bytes, pipe: str) -> bool:
         return False
     process = Path("/proc") / str(pid)
     try:
-        if process.stat().st_uid != os.getuid():
+        if process.stat().st_uid != os.getuid() or _TRACKER in (process / "cmdline").read_bytes():
             return False
         if mark in (process / "environ").read_bytes().split(b"\0"):
             return (process / "stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"

@@ -269,3 +269,23 @@ def test_a_lifespan_that_fails_on_reload(tmp_path: Path) -> None:
         assert session.scenarios == files
     finally:
         session.stop()
+
+
+def test_lazily() -> None:
+    """The light ones are ready soon after the start, those that need more when they are fired."""
+    files = {file.name: file for file in load(find())}
+    session = Session(list(files.values()), lazily=True)
+    session.start()
+    try:
+        session.wait()
+        apps = session._apps
+        assert all(apps.ready(name) for name, file in files.items() if file.facts.key)
+        assert soon(lambda: apps.ready("asgi") and apps.ready("trivial_async"))
+        assert not apps.ready("http_async")
+        session.fire(files["http_async"], 2).result(20)
+        assert apps.ready("http_async")
+        assert httpx.get(f"http://{session.address}/gather", trust_env=False, timeout=20).status_code == 200
+        assert apps.ready("gather")
+        assert session.vitals().failures == ()
+    finally:
+        assert session.stop()

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,8 +24,9 @@ class Apps:
 
     A scenario whose application is not there yet is got ready by `prepare`, on the server's loop: its
     file is executed by `execute` (in a thread of its own, since it may import a lot) and its lifespan
-    begun. A request for it does the same. All of them are ready when the server serves, or, if
-    `lazily`, those with a key.
+    begun. A request for it does the same. All of them are ready when the server serves. If `lazily`,
+    those with a key are, the other light ones follow by and by, and those that need more than the core
+    when they are first wanted.
     """
 
     def __init__(
@@ -100,18 +101,30 @@ class Apps:
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        following: asyncio.Task[None] | None = None
         try:
             for name, file in list(self._files.items()):
                 needed = not self._lazily or file.app is not None or file.facts.key is not None
                 if needed and not file.missing:
                     await self.prepare(name)
+            if self._lazily:
+                following = asyncio.create_task(self._follow(), context=contextvars.Context())
             yield
         finally:
-            for task in list(self._preparing.values()):
-                task.cancel()
+            for task in (following, *self._preparing.values()):
+                if task is not None:
+                    task.cancel()
             for mount in reversed(list(self._mounts.values())):
                 await mount.end()
             self._mounts.clear()
+
+    async def _follow(self) -> None:
+        """Get ready what costs little, so that it can be fired even while the loop is blocked."""
+        for name, file in list(self._files.items()):
+            facts = file.facts
+            if not (facts.needs or facts.upstream or facts.worker):
+                with suppress(Exception):  # it will be told when it is fired
+                    await self.prepare(name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI interface."""
