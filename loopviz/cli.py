@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _common(run)
     run.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    run.add_argument(
+        "--freeze-on",
+        metavar="WHAT",
+        help="freeze the picture when it happens: block>250ms, token-wait>100ms, latency>2s, error",
+    )
     run.set_defaults(command=_run)
 
     record = commands.add_parser(
@@ -212,12 +217,18 @@ def _run(options: argparse.Namespace) -> int:
             "Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them."
         )
     from loopviz import scenario
+    from loopviz.reload import Watcher
     from loopviz.run import run
+    from loopviz.tui import parse_trigger
     from loopviz.workspace import Workspace
 
+    trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
     with Workspace():
+        files = scenario.load(scenario.find(options.target))
         return run(
-            scenario.load(scenario.find(options.target)),
+            files,
+            watcher=Watcher(options.target, files) if options.target else None,
+            trigger=trigger,
             palette=_palette(options),
             port=options.port,
             requests=options.requests,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,8 +80,11 @@ class Source(Protocol):
     def wait(self) -> None:
         """Wait until the server serves. Raises `loopviz.errors.InputError` if it cannot."""
 
-    def fire(self, scenario: ScenarioFile, requests: int) -> object:
-        """Send requests at once."""
+    def fire(self, scenario: ScenarioFile, requests: int) -> Future[None] | None:
+        """Send requests at once. May raise `loopviz.errors.InputError`, now or in the future."""
+
+    def reload(self, scenario: ScenarioFile) -> Future[None] | None:
+        """Serve this version of a scenario from now on. May raise what `fire` may."""
 
     def set_threads(self, tokens: int) -> None:
         """Change the number of tokens for worker threads."""

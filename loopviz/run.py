@@ -8,9 +8,10 @@ from multiprocessing import resource_tracker
 
 from loopviz.draw.look import Palette
 from loopviz.lab import Lab
+from loopviz.reload import Watcher
 from loopviz.scenario import ScenarioFile
 from loopviz.session import Session, leave
-from loopviz.tui import LoopvizApp
+from loopviz.tui import LoopvizApp, Trigger
 
 __all__ = ["run"]
 
@@ -23,6 +24,8 @@ def run(
     requests: int | None,
     threads: int,
     loop: str,
+    watcher: Watcher | None = None,
+    trigger: Trigger | None = None,
 ) -> int:
     """Show the live picture until the user quits; the exit code."""
     if os.name == "posix":
@@ -34,6 +37,8 @@ def run(
         session,
         palette,
         requests=requests,
+        watcher=watcher,
+        trigger=trigger,
         experimenter=lambda watch, progress, cancelled: Lab(
             loop=loop, watch=watch, progress=progress, cancelled=cancelled
         ),

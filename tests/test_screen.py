@@ -54,6 +54,10 @@ class FakeSource:
         """Note what was fired."""
         self.fired.append((file.name, requests))
 
+    def reload(self, file: ScenarioFile) -> None:
+        """Take the new version."""
+        self.scenarios = [file if other.name == file.name else other for other in self.scenarios]
+
     def set_threads(self, tokens: int) -> None:
         """Note the tokens."""
         self.threads = tokens

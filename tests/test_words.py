@@ -255,8 +255,8 @@ def test_the_story_of_waiting():
     mood, text = story(line, 2_000)
     assert mood == "good"
     assert text == (
-        "1 request is suspended at an await. That costs the loop nothing: "
-        "it was idle for 100% of the last second."
+        "1 request is suspended at an await. That costs the loop nothing. "
+        "It was idle for 100% of the last second."
     )
 
 

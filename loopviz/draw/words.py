@@ -19,6 +19,7 @@ __all__ = [
     "figure",
     "headline",
     "line",
+    "one_line",
     "printable",
     "requests_named",
     "state_name",
@@ -36,6 +37,11 @@ def printable(text: str, limit: int = 200) -> str:
     """Text from outside as something that is safe to draw: nothing in it can steer a terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return shown if len(text) <= limit else shown[:limit] + "…"
+
+
+def one_line(text: str) -> str:
+    """An error's lines as sentences behind each other."""
+    return text.replace(".\n", ". ").replace("\n", ". ")
 
 
 def ascii_only(text: str) -> str:

@@ -1,5 +1,6 @@
 """The screen. Only this package imports Textual."""
 
 from loopviz.tui.app import LoopvizApp
+from loopviz.tui.trigger import Trigger, parse_trigger
 
-__all__ = ["LoopvizApp"]
+__all__ = ["LoopvizApp", "Trigger", "parse_trigger"]

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import ClassVar
 
@@ -18,8 +19,10 @@ from textual.screen import Screen
 from loopviz.clock import NS, now_ns
 from loopviz.control import Source
 from loopviz.draw.look import BACKGROUND, Palette
+from loopviz.draw.words import one_line, printable
 from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
+from loopviz.reload import Watcher
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.claims import Claims, Experimenter
 from loopviz.tui.comparison import Comparison, Pick
@@ -99,6 +102,7 @@ class LoopvizApp(App[int]):
         requests: int | None = None,
         experimenter: Experimenter | None = None,
         trigger: Trigger | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         super().__init__()
         self._experimenter = experimenter
@@ -114,10 +118,17 @@ class LoopvizApp(App[int]):
         self._moved = self._present
         self._late: deque[tuple[int, int]] = deque(maxlen=200)
         self._trigger = trigger
+        self._watcher = watcher
+        self._futures: list[tuple[Future[None], str]] = []
         self._failed: str | None = None
         for file in source.scenarios:
-            if file.facts.key:
-                self._bindings.bind(file.facts.key, f"fire({file.name!r})", f"fire {file.name}", show=False)
+            self._bind(file)
+
+    def _bind(self, file: ScenarioFile) -> None:
+        key = file.facts.key
+        if key:
+            self._bindings.key_to_bindings.pop(key, None)
+            self._bindings.bind(key, f"fire({file.name!r})", f"fire {file.name}", show=False)
 
     def _facts(self) -> Facts:
         source = self.source
@@ -133,6 +144,39 @@ class LoopvizApp(App[int]):
         self.source.start()
         threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()
         self.set_interval(1 / FRAME_RATE, self.tick)
+        if self._watcher is not None:
+            self.set_interval(0.5, self._read_again)
+
+    def _read_again(self) -> None:
+        """Serve what has been saved; what cannot be read is told, and its last good version stays."""
+        if self._watcher is None:
+            return
+        for change in self._watcher.poll():
+            if change.scenario is None:
+                self.say(f"{one_line(change.error or '')} The last good version stays.", seconds=8)
+                continue
+            self._expect(self.source.reload(change.scenario), f"{change.scenario.name} has been read again.")
+
+    def _expect(self, future: Future[None] | None, notice: str = "") -> None:
+        if future is not None:
+            self._futures.append((future, notice))
+
+    def _look_after(self) -> None:
+        """Tell what has become of what was asked of the source."""
+        for item in [item for item in self._futures if item[0].done()]:
+            self._futures.remove(item)
+            future, notice = item
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                self.say(one_line(str(error)) or type(error).__name__, seconds=8)
+            elif notice:
+                self.scene.facts = self._facts()
+                for file in self.source.scenarios:
+                    self._bind(file)
+                for screen in self.screen_stack:
+                    if isinstance(screen, Stage):
+                        screen.catalogue.show(self.source.scenarios)
+                self.say(notice)
 
     def _guard_terminal(self) -> None:
         """End in order on SIGTERM and SIGHUP; Textual would leave the terminal as it is."""
@@ -170,6 +214,7 @@ class LoopvizApp(App[int]):
         self._take_pulse(now)
         if self.view.notice and now > self._notice_until:
             self.view.notice = ""
+        self._look_after()
         self._move(now)
         screen = self.screen
         if isinstance(screen, Stage):
@@ -212,10 +257,10 @@ class LoopvizApp(App[int]):
             pace.fps = (len(self._frames) - 1) * NS / span
             pace.probe = max(0, self._costs[-1][1] - self._costs[0][1]) / span
 
-    def say(self, text: str) -> None:
-        """Show a notice for two seconds."""
-        self.view.notice = text
-        self._notice_until = now_ns() + 2 * NS
+    def say(self, text: str, seconds: int = 2) -> None:
+        """Show a notice for a while."""
+        self.view.notice = printable(text, 400)
+        self._notice_until = now_ns() + seconds * NS
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -230,9 +275,9 @@ class LoopvizApp(App[int]):
             self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
             return
         try:
-            self.source.fire(file, self.view.requests or file.facts.requests)
+            self._expect(self.source.fire(file, self.view.requests or file.facts.requests))
         except InputError as error:
-            self.say(str(error).replace("\n", " "))
+            self.say(one_line(str(error)))
             return
         self.view.follow()
         self.view.cursor = None
