@@ -230,9 +230,10 @@ class Scene:
 
     def _keys(self, view: View, width: int) -> list[tuple[list[tuple[int, int, Hit]], Line]]:
         """The keys, in one line if they fit and else in two, each with where it can be clicked."""
-        numbers = {view.requests or file.facts.requests for file in self.facts.scenarios}
+        keyed = [file for file in self.facts.scenarios if file.facts.key]
+        numbers = {view.requests or file.facts.requests for file in keyed}
         count = f"{numbers.pop()} requests" if len(numbers) == 1 else "requests"
-        scenarios = [(f.facts.key, f.name, f.facts.key) for f in self.facts.scenarios if f.facts.key]
+        scenarios = [(f.facts.key or "", f.name, f.facts.key or "") for f in keyed]
         more = [
             ("+/-", count, "plus"),
             ("[/]", f"{view.threads} threads", "right_square_bracket"),
@@ -242,8 +243,15 @@ class Scene:
             ("?", "help", "question_mark"),
             ("q", "quit", "q"),
         ]
+        side = [("tab", "all scenarios", "tab"), ("v", "compare", "v"), ("m", "claims", "m")]
         short = [item for item in more if item[0] not in ("enter", "x", "space")]
-        for rows in ([scenarios + more], [scenarios, more], [scenarios, short], [scenarios[:6], short[:4]]):
+        for rows in (
+            [scenarios + side + more],
+            [scenarios + side, more],
+            [scenarios + side, short],
+            [scenarios, short],
+            [scenarios[:6], short[:4]],
+        ):
             made = [self._key_line(row) for row in rows if row]
             if all(sum(s.cell_length for s in line) <= width for _, line in made):
                 break
