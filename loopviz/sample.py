@@ -87,6 +87,14 @@ class Sample:
         return median(self.latencies) if self.requests else 0.0
 
     @property
+    def quietest(self) -> float:
+        """The shortest of the rounds' median latencies: that of the round that was disturbed least."""
+        size = len(self.requests) // len(self.makespans)
+        if not size:
+            return 0.0
+        return min(median(self.latencies[n * size : (n + 1) * size]) for n in range(len(self.makespans)))
+
+    @property
     def kept_waiting(self) -> float:
         """The median of how long a request could have run, and could not."""
         return median(seen.kept_waiting for seen in self.requests) if self.requests else 0.0
