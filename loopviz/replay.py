@@ -33,7 +33,7 @@ class Replay:
         self.recording: Recording = open_recording(path)
         header = self.recording.header
         self.environment: Environment = header.environment
-        self.mode = f"recorded {header.mode}"
+        self.mode = "recording"
         self.address = header.address
         self.threads = header.threads
         self.blind: Sequence[tuple[str, str]] = header.blind
@@ -65,6 +65,10 @@ class Replay:
     def fire(self, scenario: ScenarioFile, requests: int) -> NoReturn:
         """Refused: what is over cannot be sent a request."""
         raise InputError(f"This is a recording: {scenario.name} cannot be fired.\nUse 'loopviz run'.")
+
+    def reload(self, scenario: ScenarioFile) -> NoReturn:
+        """Refused, as `fire` is."""
+        raise InputError("This is a recording: it serves nothing.\nUse 'loopviz run'.")
 
     def set_threads(self, tokens: int) -> None:
         """It has no effect on the past."""

@@ -9,7 +9,7 @@ import platform
 import secrets
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
@@ -62,10 +62,8 @@ class Session:
         self.environment = environment(loop)
         sock = bind("127.0.0.1", port)
         self.address = "{}:{}".format(*sock.getsockname())
-        self.recorder: Recorder | None = None
-        """What writes the events to a file, if anything does."""
-        self.history = History()
-        """The last minutes."""
+        self._recorder: Recorder | None = None
+        self._history = History()
         self._buffer = Buffer()
         self._reorder = Reorder()
         self._seen = 0
@@ -181,18 +179,24 @@ class Session:
         """What a recording holds is what is put in order here, in the same batches."""
         events = self._buffer.drain()
         seen = self._seen = max(self._seen, now_ns() + margin)
-        if self.recorder is not None:
-            self.recorder.write(events, seen)
-        self.history.add(events, seen)
+        if self._recorder is not None:
+            self._recorder.write(events, seen)
+        self._history.add(events, seen)
         return self._reorder.push(events, seen)
 
-    def header(self) -> Header:
-        """What a recording that begins now says of this session."""
-        return Header.of(self, now_ns())
+    def record(self, path: str | Path, tell: Callable[[str], None] | None = None) -> Recorder:
+        """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
+        self._recorder = Recorder(path, Header.of(self, now_ns()), tell)
+        return self._recorder
+
+    def end_recording(self) -> None:
+        """What has been drained so far is all that is recorded."""
+        if self._recorder is not None:
+            self._recorder.close(self._buffer.dropped)
 
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; how many events. Raises `InputError` if that fails."""
-        return self.history.save(path, self.header(), self._buffer.dropped)
+        return self._history.save(path, Header.of(self, now_ns()), self._buffer.dropped)
 
     def present(self) -> int:
         """The present moment (ns)."""

@@ -8,6 +8,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -164,10 +165,12 @@ class History:
 
     def save(self, path: str | Path, header: Header, dropped: int = 0) -> int:
         """Write what is kept; how many events. Raises `InputError` if that cannot be done."""
-        recorder = Recorder(path, header)
         if self._batches:
             seen, _, batch = self._batches[0]
             first = min(event[0] for event in marshal.loads(batch))  # noqa: S302 - it never left the program
+            header = replace(header, started=first)
+        recorder = Recorder(path, header)
+        if self._batches:
             known = [*self._threads.values(), *([self._tokens] if self._tokens else [])]
             recorder.write([(first, *event[1:]) for event in known], seen)
         for seen, _, batch in self._batches:
