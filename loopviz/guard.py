@@ -28,14 +28,16 @@ _TRACKER = b"multiprocessing.resource_tracker"
 """It ends by itself, after the last of those for which it keeps count; if it is killed, they complain."""
 
 
-def main(token: str, folder: str) -> None:
-    """Wait for the end of the session, and clear up."""
+def main(parent: str, token: str, folder: str) -> None:
+    """Wait for the end of the session, and clear up.
+
+    The parent's number is handed over: asked for here, it may be gone already.
+    """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they are meant for loopviz
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    parent = os.getppid()
     if os.name == "posix":
-        while os.getppid() == parent and not select.select([0], [], [], _PERIOD)[0]:
+        while os.getppid() == int(parent) and not select.select([0], [], [], _PERIOD)[0]:
             pass
     else:
         os.read(0, 1)

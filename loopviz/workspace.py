@@ -112,7 +112,7 @@ class _Shared:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="loopviz-"))
         token = secrets.token_hex(8)
-        self._guard = self._start([guard.__file__, token, str(self.folder)])
+        self._guard = self._start([guard.__file__, str(os.getpid()), token, str(self.folder)])
         # Listening already, so that a connection is never refused while the process starts.
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self._upstream: subprocess.Popen[bytes] | None = None
