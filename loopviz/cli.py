@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         help="requests to fire at once; the scenario's own number if left out",
     )
     _common(run)
+    run.add_argument(
+        "--record",
+        metavar="FILE",
+        default=None,
+        help="write all events to FILE, for 'loopviz replay'; compressed if it ends in .gz",
+    )
     run.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     run.add_argument(
         "--freeze-on",
@@ -101,10 +107,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="requests to send at once; the scenario's own number if left out",
     )
+    record.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default=None,
+        help="write all events to FILE, for 'loopviz replay'; compressed if it ends in .gz",
+    )
     record.add_argument("--json", action="store_true", help="print one JSON document")
     _common(record)
     record.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     record.set_defaults(command=_record)
+
+    replay = commands.add_parser(
+        "replay",
+        help="a recording, in the same screen",
+        description="Show what 'loopviz run --record' or 'loopviz record -o' has written.",
+    )
+    replay.add_argument("file", metavar="FILE", help="a recording")
+    replay.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    replay.set_defaults(command=_replay)
 
     _compare_parser(commands)
     _claims_parser(commands)
@@ -234,7 +256,22 @@ def _run(options: argparse.Namespace) -> int:
             requests=options.requests,
             threads=options.threads,
             loop=options.loop,
+            record=options.record,
         )
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from loopviz.replay import Replay
+
+    source = Replay(options.file)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        source.stop()
+        raise InputError(
+            "The picture needs a terminal.\nWithout one, use 'loopviz export'; see 'loopviz export --help'."
+        )
+    from loopviz.run import replay
+
+    return replay(source, palette=_palette(options))
 
 
 def _palette(options: argparse.Namespace) -> Palette:
@@ -266,6 +303,7 @@ def _record(options: argparse.Namespace) -> int:
             loop=options.loop,
             palette=_palette(options),
             as_json=options.json,
+            output=options.output,
         )
 
 

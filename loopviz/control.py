@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from loopviz.events import Event
@@ -94,6 +95,9 @@ class Source(Protocol):
 
     def present(self) -> int:
         """The present moment (ns); of a recording, the last one that has been read."""
+
+    def save(self, path: str | Path) -> int:
+        """Write the last minutes to a file; how many events. May raise `loopviz.errors.InputError`."""
 
     def vitals(self) -> Vitals:
         """How the probe is doing."""

@@ -47,6 +47,10 @@ class Run:
     environment: Environment
     vitals: Vitals
     blind: tuple[tuple[str, str], ...]
+    recorded: int = 0
+    """How many events were written to a file."""
+    unrecorded: str | None = None
+    """What went wrong with that file, if anything did."""
 
     def summary(self) -> dict[str, Any]:
         """The JSON document of the run; see `loopviz.model.summary`."""
@@ -67,10 +71,15 @@ def measure(
     threads: int = 40,
     loop: str = "asyncio",
     progress: Progress | None = None,
+    output: str | None = None,
 ) -> Run:
-    """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer."""
+    """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer.
+
+    The events are written to `output` if that is given.
+    """
     count = requests or scenario.facts.requests
     session = Session([scenario], threads=threads, loop=loop)
+    recorder = None if output is None else session.record(output)
     timeline = Timeline()
     session.start()
     try:
@@ -79,9 +88,18 @@ def measure(
         follow(session, timeline, [answered], count, progress=progress or _silent)
         judge(session, timeline)
     finally:
+        session.end_recording()  # what happens from here on is not in the timeline either
         session.stop()
     return Run(
-        scenario, count, threads, timeline, session.environment, session.vitals(), tuple(session.blind)
+        scenario,
+        count,
+        threads,
+        timeline,
+        session.environment,
+        session.vitals(),
+        tuple(session.blind),
+        recorder.events if recorder else 0,
+        recorder.failed if recorder else None,
     )
 
 

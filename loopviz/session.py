@@ -9,10 +9,11 @@ import platform
 import secrets
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 from loopviz import __version__
@@ -23,6 +24,7 @@ from loopviz.errors import InputError
 from loopviz.events import Event
 from loopviz.load import Heard, LoadThread
 from loopviz.probe import HEADER, Probe
+from loopviz.recording import Header, History, Recorder
 from loopviz.scenario import ScenarioFile, executed
 from loopviz.server import Apps, ServerThread, bind
 from loopviz.workspace import Workspace
@@ -60,8 +62,11 @@ class Session:
         self.environment = environment(loop)
         sock = bind("127.0.0.1", port)
         self.address = "{}:{}".format(*sock.getsockname())
+        self._recorder: Recorder | None = None
+        self._history = History()
         self._buffer = Buffer()
         self._reorder = Reorder()
+        self._seen = 0
         numbers = itertools.count(1)
         token = secrets.token_hex(4)
         self._probe = Probe(
@@ -164,11 +169,34 @@ class Session:
 
     def drain(self) -> list[Event]:
         """The events that have come in, in the order of their time; the newest 20 ms are held back."""
-        return self._reorder.push(self._buffer.drain(), now_ns())
+        return self._take(0)
 
     def drain_all(self) -> list[Event]:
         """Every event that has come in, nothing held back."""
-        return self._reorder.push(self._buffer.drain(), now_ns()) + self._reorder.flush()
+        return self._take(self._reorder.margin) + self._reorder.flush()
+
+    def _take(self, margin: int) -> list[Event]:
+        """What a recording holds is what is put in order here, in the same batches."""
+        events = self._buffer.drain()
+        seen = self._seen = max(self._seen, now_ns() + margin)
+        if self._recorder is not None:
+            self._recorder.write(events, seen)
+        self._history.add(events, seen)
+        return self._reorder.push(events, seen)
+
+    def record(self, path: str | Path, tell: Callable[[str], None] | None = None) -> Recorder:
+        """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
+        self._recorder = Recorder(path, Header.of(self, now_ns()), tell)
+        return self._recorder
+
+    def end_recording(self) -> None:
+        """What has been drained so far is all that is recorded."""
+        if self._recorder is not None:
+            self._recorder.close(self._buffer.dropped)
+
+    def save(self, path: str | Path) -> int:
+        """Write the last minutes to a file; how many events. Raises `InputError` if that fails."""
+        return self._history.save(path, Header.of(self, now_ns()), self._buffer.dropped)
 
     def present(self) -> int:
         """The present moment (ns)."""

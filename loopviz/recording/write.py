@@ -1,0 +1,181 @@
+"""Writing a recording while it happens, and keeping the last minutes in case they are wanted."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import zlib
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from loopviz import events as ev
+from loopviz.clock import NS
+from loopviz.errors import InputError
+from loopviz.events import Event
+from loopviz.recording.format import LONGEST_LINE, LONGEST_TEXT, Header, cut
+
+__all__ = ["History", "Recorder"]
+
+FLUSH = NS // 2
+"""How often what is written reaches the file, at least (ns)."""
+_BATCH = 500
+"""Events in a line, at most."""
+_ENOUGH = 1 << 16
+"""Bytes that are worth a write."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Recorder:
+    """Writes events to a file; compressed if its name ends in ``.gz``.
+
+    Raises `InputError` if the file cannot be written to at the start. If that happens later, `failed`
+    says so, `tell` is called with it, and what is written from then on is let go.
+    """
+
+    def __init__(self, path: str | Path, header: Header, tell: Callable[[str], None] | None = None) -> None:
+        self.path = Path(path)
+        self.events = 0
+        """How many have been written."""
+        self.failed: str | None = None
+        self.tell = tell
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._flushed = 0
+        self._file: BinaryIO | None = None
+        # The fastest level: it makes the text five times smaller, the slowest six times.
+        self._zip = zlib.compressobj(1, zlib.DEFLATED, 31) if self.path.suffix == ".gz" else None
+        try:
+            self._file = self.path.open("wb", buffering=0)
+            self._put(header.line())
+            self._flush()
+        except OSError as error:
+            self._abandon()
+            raise InputError(f"{path}: it cannot be written: {_why(error)}.\nName another file.") from None
+
+    def write(self, events: list[Event], seen: int) -> None:
+        """Write events that were taken in at `seen` (ns); none at all is a chance to flush."""
+        if self._file is None:
+            return
+        try:
+            for i in range(0, len(events), _BATCH):
+                self._write(events[i : i + _BATCH], seen)
+            if self._size and seen - self._flushed > FLUSH:
+                self._flush()
+                self._flushed = seen
+        except OSError as error:
+            self._fail(error)
+
+    def close(self, dropped: int = 0) -> None:
+        """Say that this is all, and how many events were lost on the way here; once is enough."""
+        if self._file is None:
+            return
+        try:
+            self._put(_encode({"end": True, "events": self.events, "dropped": dropped}).encode() + b"\n")
+            self._flush(last=True)
+            self._file.close()
+            self._file = None
+        except OSError as error:
+            self._fail(error)
+
+    def _write(self, events: list[Event], seen: int) -> None:
+        line = _encode([seen, *events]).encode()
+        if len(line) > LONGEST_TEXT * 2:  # some text in it is long; a reader wants lines of a bounded length
+            for event in events:
+                line = _encode([seen, cut(event)]).encode()
+                if len(line) < LONGEST_LINE:
+                    self._put(line + b"\n")
+        else:
+            self._put(line + b"\n")
+        self.events += len(events)
+
+    def _put(self, line: bytes) -> None:
+        self._pending.append(self._zip.compress(line) if self._zip is not None else line)
+        self._size += len(line)
+        if self._size > _ENOUGH:
+            self._out()
+
+    def _flush(self, *, last: bool = False) -> None:
+        """Let a reader have all that has been written so far."""
+        if self._zip is not None:
+            self._pending.append(self._zip.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
+        self._out()
+
+    def _out(self) -> None:
+        data = memoryview(b"".join(self._pending))
+        self._pending, self._size = [], 0
+        while data and self._file is not None:
+            data = data[self._file.write(data) :]
+
+    def _fail(self, error: OSError) -> None:
+        self.failed = f"{self.path.name} cannot be written any more: {_why(error)}"
+        self._abandon()
+        if self.tell is not None:
+            self.tell(self.failed)
+
+    def _abandon(self) -> None:
+        self._pending = []
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+class History:
+    """The newest events, at most so many and so old (ns), to be written when they are wanted."""
+
+    def __init__(self, most: int = 500_000, age: int = 300 * NS) -> None:
+        self.events = 0
+        """How many are kept."""
+        self._most = most
+        self._age = age
+        # Marshalled, an event takes 45 bytes, a fifth of the tuple's, and the collector never looks.
+        self._batches: deque[tuple[int, int, bytes]] = deque()
+        self._threads: dict[int, Event] = {}
+        self._tokens: Event | None = None
+
+    def add(self, events: list[Event], seen: int) -> None:
+        """Keep events that were taken in at `seen` (ns)."""
+        if events:
+            self._batches.append((seen, len(events), marshal.dumps(events, 2)))
+            self.events += len(events)
+        batches = self._batches
+        while batches and (self.events > self._most or batches[0][0] < seen - self._age):
+            _, count, batch = batches.popleft()
+            self.events -= count
+            self._remember(marshal.loads(batch))  # noqa: S302 - it never left the program
+
+    def _remember(self, events: list[Event]) -> None:
+        """What is told once, and holds on."""
+        for event in events:
+            if event[1] == ev.THREAD:
+                self._threads[event[2]] = event
+                if len(self._threads) > 1_000:  # the first is the loop's
+                    del self._threads[list(self._threads)[1]]
+            elif event[1] == ev.TOKENS:
+                self._tokens = event
+
+    def save(self, path: str | Path, header: Header, dropped: int = 0) -> int:
+        """Write what is kept; how many events. Raises `InputError` if that cannot be done."""
+        if self._batches:
+            seen, _, batch = self._batches[0]
+            first = min(event[0] for event in marshal.loads(batch))  # noqa: S302 - it never left the program
+            header = replace(header, started=first)
+        recorder = Recorder(path, header)
+        if self._batches:
+            known = [*self._threads.values(), *([self._tokens] if self._tokens else [])]
+            recorder.write([(first, *event[1:]) for event in known], seen)
+        for seen, _, batch in self._batches:
+            recorder.write(marshal.loads(batch), seen)  # noqa: S302 - it never left the program
+        recorder.close(dropped)
+        if recorder.failed is not None:
+            raise InputError(f"{recorder.failed}.\nName a file elsewhere.")
+        return recorder.events
