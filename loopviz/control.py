@@ -96,6 +96,9 @@ class Source(Protocol):
     def present(self) -> int:
         """The present moment (ns); of a recording, the last one that has been read."""
 
+    def source_lines(self, file: str) -> Sequence[str]:
+        """The text of a source file that an event names; nothing where it cannot be read."""
+
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; how many events. May raise `loopviz.errors.InputError`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 from loopviz.control import Environment, Vitals
@@ -72,6 +72,10 @@ class Replay:
 
     def set_threads(self, tokens: int) -> None:
         """It has no effect on the past."""
+
+    def source_lines(self, file: str) -> Sequence[str]:
+        """The text of a scenario's file, as it was when it was recorded."""
+        return self.sources.get(PurePath(file).stem, "").splitlines()
 
     def save(self, path: str | Path) -> NoReturn:
         """Refused: it is in a file already."""

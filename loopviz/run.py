@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 from loopviz.draw.look import Palette
 from loopviz.lab import Lab
 from loopviz.reload import Watcher
-from loopviz.replay import Replay
+from loopviz.replay import Replay, timeline_for_replay
 from loopviz.scenario import ScenarioFile
 from loopviz.session import Session, leave
 from loopviz.tui import LoopvizApp, Trigger
@@ -64,7 +64,7 @@ def run(
 
 def replay(source: Replay, *, palette: Palette) -> int:
     """Show a recording until the user quits; the exit code."""
-    app = LoopvizApp(source, palette)
+    app = LoopvizApp(source, palette, timeline=timeline_for_replay())
     try:
         app.run()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
+import linecache
 import os
 import platform
 import secrets
@@ -193,6 +194,10 @@ class Session:
         """What has been drained so far is all that is recorded."""
         if self._recorder is not None:
             self._recorder.close(self._buffer.dropped)
+
+    def source_lines(self, file: str) -> Sequence[str]:
+        """The text of a source file that an event names."""
+        return linecache.getlines(file)
 
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; how many events. Raises `InputError` if that fails."""

@@ -58,6 +58,10 @@ class FakeSource:
         """Take the new version."""
         self.scenarios = [file if other.name == file.name else other for other in self.scenarios]
 
+    def source_lines(self, file: str) -> list[str]:
+        """A file that has its number in each line."""
+        return [f"line {number} of {file}" for number in range(1, 41)]
+
     def set_threads(self, tokens: int) -> None:
         """Note the tokens."""
         self.threads = tokens

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -85,6 +87,7 @@ class LoopvizApp(App[int]):
         Binding("apostrophe", "mark", "second time cursor", show=False),
         Binding("slash", "filter", "filter the rows", show=False),
         Binding("t", "sort", "sort the rows", show=False),
+        Binding("w", "write", "write the last minutes to a file", show=False),
         Binding("r", "play", "play back in slow motion", show=False),
         Binding("x", "clear", "clear what has ended", show=False),
         Binding("question_mark", "help", "help and legend", show=False),
@@ -103,12 +106,13 @@ class LoopvizApp(App[int]):
         experimenter: Experimenter | None = None,
         trigger: Trigger | None = None,
         watcher: Watcher | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         super().__init__()
         self._experimenter = experimenter
         self.source = source
         self.palette = palette
-        self.timeline = Timeline()
+        self.timeline = timeline if timeline is not None else Timeline()
         self.view = View(requests=requests, threads=source.threads)
         self.scene = Scene(palette, self._facts())
         self._present = now_ns()
@@ -228,10 +232,13 @@ class LoopvizApp(App[int]):
         """Move the picture on: with the present, at the speed of playing back, or not at all."""
         view, present = self.view, self._present
         if view.speed is not None:
-            view.now += int((now - self._moved) * view.speed)
-            if view.now >= min(present, view.until or present):
-                view.now = min(present, view.until or present)
-                view.speed = None
+            view.now = min(present, view.now + int((now - self._moved) * view.speed))
+            if view.until is not None and view.now >= view.until:
+                view.now, view.speed = view.until, None
+        elif view.behind is None and not self.source.live:
+            if self.timeline.began:  # a recording begins to play at its beginning
+                view.now = self.timeline.began
+                self._play(1.0, None)
         elif view.behind is None:
             moment = self._trigger.moment(self.timeline, present) if self._trigger else None
             view.now = present
@@ -314,7 +321,7 @@ class LoopvizApp(App[int]):
         elif view.behind is None:
             view.freeze()
         elif not self.source.live:
-            self._play(1.0, self.source.present())
+            self._play(1.0, None)
         else:
             view.follow()
 
@@ -421,12 +428,12 @@ class LoopvizApp(App[int]):
         view.now = start
         self._play(SPEEDS[1], end)
 
-    def _play(self, speed: float, until: int) -> None:
+    def _play(self, speed: float, until: int | None) -> None:
         view = self.view
         view.behind = 0
         view.at = view.mark = None
         view.change, view.changed = "", None
-        if view.now >= until:
+        if view.now >= (until or self._present):
             view.now = self.timeline.began
         view.speed, view.until = speed, until
 
@@ -455,6 +462,16 @@ class LoopvizApp(App[int]):
             self.say("There is no request yet.")
         elif number in self.timeline.requests:
             self.push_screen(Detail(self, number))
+
+    def action_write(self) -> None:
+        """Write the last minutes to a file."""
+        path = Path(f"loopviz-{datetime.now().astimezone():%Y%m%d-%H%M%S}.lvr.gz")
+        try:
+            events = self.source.save(path)
+        except InputError as error:
+            self.say(one_line(str(error)), seconds=5)
+        else:
+            self.say(f"{events} events are in {path}: loopviz replay {path}", seconds=5)
 
     def action_help(self) -> None:
         """Open the legend and the keys."""
@@ -512,6 +529,7 @@ class LoopvizApp(App[int]):
             ("Mark", "leave a second time cursor, to measure from (')", self.action_mark),
             ("Filter", "rows by path, status, state or number (/)", self.action_filter),
             ("Sort", "by arrival, latency or time lost (t)", self.action_sort),
+            ("Write", "the last minutes to a file (w)", self.action_write),
             ("Play back", "in slow motion; again for faster (r)", self.action_play),
         ):
             yield SystemCommand(title, help_text, action)

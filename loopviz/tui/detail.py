@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from textual.binding import Binding, BindingType
@@ -15,7 +17,7 @@ from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import BLOCK, CODES
-from loopviz.model import Request, Segment, State, Timeline
+from loopviz.model import Request, Segment, State, Timeline, Where
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -78,7 +80,12 @@ class Detail(ModalScreen[None]):
             return
         self._drawn = now
         owner = self._owner
-        self._body.update(detail_table(request, owner.timeline, owner.view.now, owner.palette))
+        moment = owner.view.moment
+        parts: list[RenderableType] = [detail_table(request, owner.timeline, moment, owner.palette)]
+        where = longest_where(request, moment)
+        if where is not None:
+            parts += [Text(), excerpt(where, owner.source.source_lines(where.file), owner.palette)]
+        self._body.update(Group(*parts))
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll."""
@@ -110,6 +117,25 @@ def detail_table(request: Request, timeline: Timeline, now: int, palette: Palett
     if request.error:
         table.add_row("", "", Text("error", palette.text("alarm")), Text(words.printable(request.error)))
     return table
+
+
+def longest_where(request: Request, now: int) -> Where | None:
+    """The line at which the request has spent most of its time."""
+    known = [segment for segment in request.history(now) if segment.where is not None]
+    return max(known, key=lambda segment: segment.end - segment.start).where if known else None
+
+
+def excerpt(where: Where, lines: Sequence[str], palette: Palette, around: int = 3) -> Text:
+    """The line in its surroundings, marked; nothing where its file cannot be read."""
+    text = Text()
+    first = max(1, where.line - around)
+    for number, line in enumerate(lines[first - 1 : where.line + around], first):
+        here = number == where.line
+        mark = ("▶" if palette.unicode else ">") if here else " "
+        style = palette.text("title" if here else "dim")
+        shown = words.printable(line.rstrip().expandtabs(4))
+        text.append(f"{mark}{number:>5}  {shown if palette.unicode else words.ascii_only(shown)}\n", style)
+    return text
 
 
 def _add(table: Table, segment: Segment, request: Request, timeline: Timeline, palette: Palette) -> None:

@@ -37,6 +37,7 @@ KEYS = (
     ("/", "filter the rows by path, status, state or #number; esc shows all"),
     ("t", "sort the rows by arrival, latency or time lost"),
     ("r", "play the last burst back in slow motion: 1/100, 1/10, 1/4, 1, 4 times"),
+    ("w", "write the last minutes to a file, for loopviz replay and export"),
     ("backspace", "undo the last navigation"),
     ("up down", "point at a request (k, j; page up, page down; the wheel)"),
     ("enter", "open the request that is pointed at: its segments and their sum"),
