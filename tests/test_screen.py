@@ -277,7 +277,7 @@ async def test_enter_opens_every_segment_and_their_sum(drive):
         await screen.show(answered(1, 0), at=1_000)
         await screen.press("enter")
         assert isinstance(screen.app.screen, Detail)
-        table = screen.app.screen._body.visual._renderable
+        table = screen.app.screen._body.visual._renderable.renderables[0]
         cells = [list(column.cells) for column in table.columns]
         lengths = [float(cell.removesuffix(" ms")) for cell in cells[1] if cell]
         request = screen.app.timeline.requests[1]

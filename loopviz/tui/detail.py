@@ -80,7 +80,7 @@ class Detail(ModalScreen[None]):
             return
         self._drawn = now
         owner = self._owner
-        moment = owner.view.moment
+        moment = owner.view.now
         parts: list[RenderableType] = [detail_table(request, owner.timeline, moment, owner.palette)]
         where = longest_where(request, moment)
         if where is not None:
