@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     replay.set_defaults(command=_replay)
 
+    _export_parser(commands)
     _compare_parser(commands)
     _claims_parser(commands)
 
@@ -143,6 +144,33 @@ def _parser() -> argparse.ArgumentParser:
     scenarios.add_argument("--json", action="store_true", help="print one JSON document")
     scenarios.set_defaults(command=_scenarios)
     return parser
+
+
+def _export_parser(commands: Any) -> None:
+    export = commands.add_parser(
+        "export",
+        help="a recording, in the format of another tool",
+        description="Write a recording as a trace, a picture, a page, a table or a summary.",
+    )
+    export.add_argument("file", metavar="FILE", help="a recording")
+    export.add_argument(
+        "--to",
+        choices=("perfetto", "svg", "html", "csv", "json"),
+        required=True,
+        help="perfetto: a trace for ui.perfetto.dev; svg: a picture; html: a page to zoom in;"
+        " csv: the segments; json: the summary",
+    )
+    export.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="where to write, '-' for standard output; if left out: there, or beside FILE on a terminal",
+    )
+    export.add_argument(
+        "--from", dest="start", type=_seconds, metavar="S", help="svg, html: the window begins at S seconds"
+    )
+    export.add_argument("--until", type=_seconds, metavar="S", help="svg, html: the window ends at S seconds")
+    export.set_defaults(command=_export)
 
 
 def _compare_parser(commands: Any) -> None:
@@ -222,6 +250,16 @@ def _number(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f"it must be from 0 on, not {text}")
+    return value
 
 
 def _steps(text: str) -> tuple[int, ...]:
@@ -305,6 +343,12 @@ def _record(options: argparse.Namespace) -> int:
             as_json=options.json,
             output=options.output,
         )
+
+
+def _export(options: argparse.Namespace) -> int:
+    from loopviz.convert import export
+
+    return export(options.file, options.to, output=options.output, start=options.start, until=options.until)
 
 
 def _compare(options: argparse.Namespace) -> int:

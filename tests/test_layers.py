@@ -28,6 +28,8 @@ def test_imports_go_in_the_direction_of_the_arrows(capsys):
         ("loopviz.server", {"textual"}),
         ("loopviz.session", {"textual"}),
         ("loopviz.record", {"textual"}),
+        ("loopviz.export", {"textual", "fastapi", "uvicorn", "httpx"}),
+        ("loopviz.convert", {"textual", "uvicorn", "httpx"}),
         ("loopviz.draw.words", {"textual", "fastapi"}),
         ("loopviz.tui", {"fastapi", "uvicorn", "httpx"}),
     ],

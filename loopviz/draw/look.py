@@ -15,7 +15,7 @@ from rich.style import Style
 from loopviz.draw.raster import BLOCK, CODES, NOTHING
 from loopviz.model import State
 
-__all__ = ["ALARM", "BACKGROUND", "DIM", "LABELS", "LEVELS", "Look", "Mode", "Palette"]
+__all__ = ["ALARM", "BACKGROUND", "DIM", "LABELS", "LEVELS", "TEXT", "Look", "Mode", "Palette", "look_of"]
 
 Mode = Literal["colour", "mono", "ascii"]
 
@@ -66,6 +66,11 @@ _LOOKS: dict[str, Look] = {
     CODES[State.IN_THREAD]: Look("#CC79A7", "#8a4a6e", "═", "=", "#e08fbd"),
     CODES[State.IN_PROCESS]: Look("#0072B2", "#66b5e6", "≡", "%", "#4ab0f0"),
 }
+
+
+def look_of(code: str) -> Look:
+    """The look of a code, for views that draw with something else than characters."""
+    return _LOOKS[code]
 
 
 class Palette:

@@ -1,0 +1,25 @@
+"""JSON: the summary of the run, the document that ``loopviz record --json`` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from loopviz.export.material import Material
+from loopviz.model.summary import summarise
+
+__all__ = ["document"]
+
+
+def document(material: Material) -> Iterator[str]:
+    """The summary as JSON in ASCII: recorded text is whole, with its control characters escaped."""
+    summary = summarise(
+        material.timeline,
+        scenario=material.scenario,
+        environment=material.environment,
+        limit=material.limit,
+        dropped=material.dropped,
+        blind=material.blind,
+    )
+    yield from json.JSONEncoder(indent=2).iterencode(summary)
+    yield "\n"

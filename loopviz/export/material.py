@@ -1,0 +1,162 @@
+"""What every export needs of a timeline: its extent, its stretches in the order of time, safe text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import chain
+
+from loopviz.draw.words import printable
+from loopviz.model import Block, Request, Segment, Span, State, Timeline, Where
+
+__all__ = [
+    "LONGEST",
+    "Material",
+    "Window",
+    "exact_seconds",
+    "extent",
+    "loop_stretches",
+    "place",
+    "requests_by_number",
+    "segments",
+    "text",
+    "told_blocks",
+    "worker_spans",
+]
+
+Window = tuple[int, int]
+"""From and to, in nanoseconds since the first request was sent."""
+
+LONGEST = 1_000
+"""Characters of a recorded text that are kept."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run, and what is known about it."""
+
+    timeline: Timeline
+    name: str
+    """What it is called: a scenario's name, or the recording's."""
+    environment: Mapping[str, object] = field(default_factory=dict)
+    limit: int = 0
+    """The tokens for worker threads."""
+    dropped: int = 0
+    blind: Sequence[tuple[str, str]] = ()
+    scenario: str | None = None
+
+
+def text(recorded: object, limit: int = LONGEST) -> str:
+    """Recorded text as something that is safe to show anywhere; nothing of None."""
+    return "" if recorded is None else printable(str(recorded), limit)
+
+
+def exact_seconds(ns: int) -> str:
+    """Nanoseconds as seconds with nine digits, exact."""
+    sign, ns = ("-", -ns) if ns < 0 else ("", ns)
+    return f"{sign}{ns // 1_000_000_000}.{ns % 1_000_000_000:09}"
+
+
+def requests_by_number(timeline: Timeline) -> list[Request]:
+    """The requests in the order of their numbers."""
+    return sorted(timeline.requests.values(), key=lambda request: request.id)
+
+
+def extent(timeline: Timeline) -> tuple[int, int]:
+    """When the first request was sent, and when the last thing happened to one (ns of the clock).
+
+    Without requests: the loop's long stretches, and else an empty millisecond.
+    """
+    requests = timeline.requests.values()
+    if requests:
+        start = min(request.start for request in requests)
+        end = max(request.since if request.ended else timeline.last for request in requests)
+    else:
+        first = timeline.loop.spans[0].start if timeline.loop.spans else timeline.last
+        start, end = first, timeline.last
+    return start, max(end, start + 1_000_000)
+
+
+def segments(request: Request, now: int) -> Iterator[tuple[Segment, bool]]:
+    """A request's segments in the order of time, and whether each lies after the response."""
+    done = request.done
+    for segment in request.history(now):
+        if segment.end > segment.start:
+            yield segment, done is not None and segment.start >= done
+
+
+def worker_spans(timeline: Timeline) -> dict[int, list[Span]]:
+    """Each worker's calls in the order of time, none of which overlaps the one before.
+
+    A lane keeps only its newest calls. The older ones are told by the requests that they were for: from
+    the end of the step that has made the call, which is some microseconds later.
+    """
+    now = timeline.last
+    spans = {number: list(lane.newest_first(now)) for number, lane in timeline.workers.items()}
+    since = {
+        number: lane.spans[0].start
+        for number, lane in timeline.workers.items()
+        if lane.spans and len(lane.spans) == lane.spans.maxlen
+    }
+    if since:
+        for request in timeline.requests.values():
+            for segment in chain(request.segments, request.after):
+                if segment.thread in since and segment.end <= since[segment.thread]:
+                    older = Span(segment.start, segment.end, request.id, segment.where)
+                    spans[segment.thread].append(older)
+    return {
+        number: list(_apart(sorted(found, key=lambda span: span.start))) for number, found in spans.items()
+    }
+
+
+def told_blocks(timeline: Timeline) -> list[Block]:
+    """The blocks in the order of time; the one that still lasts ends now."""
+    blocks = list(timeline.blocks)
+    lasting = timeline.block_at(timeline.last)
+    if lasting is not None and lasting.end is None:
+        victims = timeline.victims(lasting, timeline.last)
+        blocks.append(
+            Block(lasting.start, timeline.last, lasting.request, lasting.computing, lasting.lines, victims)
+        )
+    return blocks
+
+
+def loop_stretches(timeline: Timeline) -> list[Span]:
+    """What the loop did: its long stretches, and the shorter steps of the requests.
+
+    Short callbacks that belong to no request are not kept one by one; see `Timeline.load`.
+    """
+    now = timeline.last
+    long = sorted(timeline.loop_spans(now), key=lambda span: span.start)
+    steps = sorted(
+        (
+            Span(segment.start, segment.end, request.id, segment.where)
+            for request in timeline.requests.values()
+            for segment in chain(request.segments, request.after, request.open_segments(now))
+            if segment.state is State.RUNNING
+        ),
+        key=lambda span: span.start,
+    )
+    # Of two that begin together the longer one comes first, and is the one that stays.
+    return list(_apart(merge(long, steps, key=lambda span: (span.start, -span.end))))
+
+
+def _apart(spans: Iterator[Span] | list[Span]) -> Iterator[Span]:
+    """The same spans, each cut to what the ones before it have left."""
+    reached = -1
+    for span in spans:
+        if span.end <= max(reached, span.start):
+            continue
+        yield span if span.start >= reached else span._replace(start=reached)
+        reached = span.end
+
+
+def place(where: Where | None) -> dict[str, object]:
+    """A source line as a viewer's arguments."""
+    if where is None:
+        return {}
+    told: dict[str, object] = {"file": text(where.file), "line": where.line, "function": text(where.function)}
+    if where.calls:
+        told["calls"] = text(where.calls)
+    return told

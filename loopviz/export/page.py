@@ -1,0 +1,179 @@
+"""One self-contained HTML page that draws the timeline, with zoom, pan and a table. No network.
+
+The page is put together from ``page.css`` and ``page.js`` beside this file. What was recorded is
+embedded as JSON in which no character can end the element, and the script shows it as text only.
+A content security policy allows these two texts, by their hashes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from loopviz.draw.look import LABELS, look_of
+from loopviz.draw.raster import CODES
+from loopviz.draw.words import printable
+from loopviz.export.material import (
+    Material,
+    Window,
+    extent,
+    loop_stretches,
+    requests_by_number,
+    segments,
+    text,
+    told_blocks,
+    worker_spans,
+)
+from loopviz.model import Request, State, Where
+
+__all__ = ["page"]
+
+_UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+"""Inside a JSON string these mean the same; outside of one they do not occur."""
+
+
+class _Places:
+    """Each source line once; segments refer to it by its number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Where, int] = {}
+
+    def number(self, where: Where | None) -> int:
+        """The line's number, -1 for none."""
+        return -1 if where is None else self.numbers.setdefault(where, len(self.numbers))
+
+    def listed(self) -> list[list[Any]]:
+        return [[text(w.file), w.line, text(w.function), text(w.calls)] for w in self.numbers]
+
+
+def page(material: Material, window: Window | None) -> Iterator[str]:
+    """The page; `window` is what it shows at first."""
+    style, script = _asset("page.css"), _asset("page.js")
+    title = f"{printable(material.name, 80)} - loopviz"
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+    yield (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy, quote=False)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="dark light">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n"
+    )
+    yield _asset("page.html")
+    yield '<script type="application/json" id="data">\n'
+    yield from _data(material, window)
+    yield f"</script>\n<script>{script}</script>\n</body>\n</html>\n"
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("loopviz.export").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(inline: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}"
+
+
+def _json(value: object) -> str:
+    """JSON in ASCII, without any character that means something to HTML."""
+    return json.dumps(value, separators=(",", ":")).translate(_UNSAFE)
+
+
+def _data(material: Material, window: Window | None) -> Iterator[str]:
+    """Times are nanoseconds since the first request was sent."""
+    timeline = material.timeline
+    zero, end = extent(timeline)
+    places = _Places()
+    codes = list(CODES.values())
+    states = [
+        {
+            "code": code,
+            "name": LABELS[code],
+            "fill": look_of(code).fill,
+            "ink": look_of(code).ink,
+        }
+        for code in LABELS
+    ]
+    names = {state: codes.index(CODES[state]) for state in State}
+    head: dict[str, Any] = {
+        "name": text(material.name, 80),
+        "end": end - zero,
+        "window": list(window) if window is not None else None,
+        "threshold": timeline.threshold,
+        "order": codes,
+        "states": states,
+        "environment": {text(k): text(v) for k, v in material.environment.items()},
+        "limit": material.limit,
+        "dropped": material.dropped,
+        "blind": [[text(what), text(why)] for what, why in material.blind],
+        "blocks": [
+            [
+                block.start - zero,
+                (block.end if block.end is not None else timeline.last) - zero,
+                block.request,
+                block.kind or "",
+                places.number(block.where),
+                sorted(block.victims),
+            ]
+            for block in told_blocks(timeline)
+        ],
+        "tokens": [
+            [t - zero, tokens.total, tokens.borrowed, tokens.waiting] for t, tokens in timeline.tokens
+        ],
+    }
+    yield _json(head)[:-1]
+    yield ',\n"loop":'
+    yield from _listed([s.start - zero, s.end - zero, s.request, places.number(s.where)]
+                       for s in loop_stretches(timeline))  # fmt: skip
+    spans = worker_spans(timeline)
+    numbers = {number: order for order, number in enumerate(timeline.workers)}
+    yield ',\n"lanes":'
+    yield from _listed(
+        {
+            "name": text(lane.name),
+            "role": lane.role,
+            "spans": [
+                [s.start - zero, s.end - zero, s.request, places.number(s.where)] for s in spans[number]
+            ],
+        }
+        for number, lane in timeline.workers.items()
+    )
+
+    def life(request: Request) -> dict[str, Any]:
+        return {
+            "id": request.id,
+            "name": f"{text(request.method, 20)} {text(request.path)}",
+            "status": request.status,
+            "error": text(request.error),
+            "start": request.start - zero,
+            "done": None if request.done is None else request.done - zero,
+            "segments": [
+                [
+                    names[s.state], s.start - zero, s.end - zero, numbers.get(s.thread, -1),
+                    places.number(s.where), int(after),
+                ]
+                for s, after in segments(request, timeline.last)
+            ],
+        }  # fmt: skip
+
+    yield ',\n"requests":'
+    yield from _listed(life(request) for request in requests_by_number(timeline))
+    yield f',\n"places":{_json(places.listed())}}}\n'
+
+
+def _listed(items: Iterable[object]) -> Iterator[str]:
+    """A JSON array, an item a line."""
+    separator = "["
+    empty = True
+    for item in items:
+        yield separator + _json(item)
+        separator, empty = ",\n", False
+    yield "[]" if empty else "]"

@@ -1,0 +1,275 @@
+"""A trace that ui.perfetto.dev and chrome://tracing open, in the Trace Event Format (JSON).
+
+https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU is the format.
+Three kinds of processes: the server with its loop and its worker threads, each worker process, and
+"requests", in which a request is a thread of its own, and its states are slices.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from loopviz.draw.raster import BLOCK, CODES
+from loopviz.draw.words import duration, headline, line, state_name
+from loopviz.export.material import (
+    Material,
+    loop_stretches,
+    place,
+    requests_by_number,
+    segments,
+    text,
+    told_blocks,
+    worker_spans,
+)
+from loopviz.model import Lane, Request, Segment, Span, State, Timeline
+
+__all__ = ["LOOP", "REQUESTS", "SERVER", "trace"]
+
+SERVER, REQUESTS, PROCESSES = 1, 2, 1_000
+"""Process numbers: the server, the requests, and the first worker process."""
+LOOP = 1
+"""The loop's thread number; the workers' follow."""
+
+_COLOURS = {
+    CODES[State.QUEUED]: "grey",
+    CODES[State.RUNNING]: "thread_state_running",
+    BLOCK: "terrible",
+    CODES[State.AWAITING]: "thread_state_sleeping",
+    CODES[State.READY]: "bad",
+    CODES[State.TOKEN_WAIT]: "yellow",
+    CODES[State.IN_THREAD]: "rail_animation",
+    CODES[State.IN_PROCESS]: "thread_state_runnable",
+}
+"""The names of colours that chrome://tracing knows; Perfetto takes its own."""
+
+_Json = dict[str, Any]
+
+
+def trace(material: Material) -> Iterator[str]:
+    """The trace, an event a line."""
+    timeline = material.timeline
+    zero = _first(timeline)
+    yield '{"traceEvents":[\n'
+    separator = ""
+    for event in _events(timeline, zero):
+        yield separator + json.dumps(event, separators=(",", ":"))
+        separator = ",\n"
+    about: _Json = {
+        "name": text(material.name),
+        "clock_zero_ns": str(zero),
+        "events": str(timeline.events),
+        "dropped": str(material.dropped),
+        **{text(key): text(value) for key, value in material.environment.items()},
+        **{f"not seen: {text(what)}": text(why) for what, why in material.blind},
+    }
+    yield "\n]," + json.dumps({"displayTimeUnit": "ms", "otherData": about})[1:] + "\n"
+
+
+def _first(timeline: Timeline) -> int:
+    """The earliest time of all that is told: no time of a trace is negative."""
+    starts = [request.start for request in timeline.requests.values()]
+    starts += [block.start for block in timeline.blocks]
+    for lane in (timeline.loop, *timeline.workers.values()):
+        starts += [span.start for span in lane.newest_first(timeline.last)]
+        starts += [t for t, _ in lane.samples]
+    starts += [span.start for span in timeline.loop_spans(timeline.last)]
+    starts += [t for t, _ in timeline.tokens]
+    return min(starts, default=timeline.last)
+
+
+def _events(timeline: Timeline, zero: int) -> Iterator[_Json]:
+    """Names first, then slices, then what refers to them: a viewer sorts stably by time."""
+    requests = requests_by_number(timeline)
+    tracks = _tracks(timeline)
+    yield from _names(timeline, tracks, requests)
+    yield from _loop(timeline, zero)
+    calls = worker_spans(timeline)
+    for number, spans in calls.items():
+        code = _code(timeline.workers[number])
+        for span in spans:
+            yield _slice(_of_span(span), span.start - zero, span, tracks[number], _call(span), code)
+    for request in requests:
+        yield from _life(request, timeline, zero)
+    yield from _flows(timeline, calls, tracks, zero)
+    yield from _counters(timeline, tracks, zero)
+
+
+def _tracks(timeline: Timeline) -> dict[int, tuple[int, int]]:
+    """The process and thread number of each worker."""
+    threads = LOOP
+    processes = PROCESSES
+    tracks = {}
+    for number, lane in timeline.workers.items():
+        if lane.role == "process":
+            tracks[number] = (processes, processes)
+            processes += 1
+        else:
+            threads += 1
+            tracks[number] = (SERVER, threads)
+    return tracks
+
+
+def _names(
+    timeline: Timeline, tracks: Mapping[int, tuple[int, int]], requests: list[Request]
+) -> Iterator[_Json]:
+    yield from _process(SERVER, "server", 0)
+    yield from _thread((SERVER, LOOP), "event loop", 0)
+    for number, (pid, tid) in tracks.items():
+        name = text(timeline.workers[number].name)
+        if pid != SERVER:
+            yield from _process(pid, f"worker {name}", pid - PROCESSES + 1)
+        yield from _thread((pid, tid), name, tid)
+    if requests:
+        yield from _process(REQUESTS, "requests", PROCESSES)
+    for order, request in enumerate(requests):
+        yield from _thread((REQUESTS, request.id), headline(request), order)
+
+
+def _process(pid: int, name: str, order: int) -> Iterator[_Json]:
+    yield {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}}
+    yield {"ph": "M", "name": "process_sort_index", "pid": pid, "tid": 0, "args": {"sort_index": order}}
+
+
+def _thread(track: tuple[int, int], name: str, order: int) -> Iterator[_Json]:
+    pid, tid = track
+    yield {"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": name}}
+    yield {"ph": "M", "name": "thread_sort_index", "pid": pid, "tid": tid, "args": {"sort_index": order}}
+
+
+def _slice(
+    name: str,
+    at: int,
+    part: Span | Segment,
+    track: tuple[int, int],
+    args: _Json,
+    code: str,
+    cat: str = "work",
+) -> _Json:
+    """A complete event; `at` is when it begins, in nanoseconds from the trace's zero."""
+    return {
+        "ph": "X",
+        "name": name,
+        "cat": cat,
+        "pid": track[0],
+        "tid": track[1],
+        "ts": at / 1_000,
+        "dur": (part.end - part.start) / 1_000,
+        "cname": _COLOURS[code],
+        "args": args,
+    }
+
+
+def _of_span(span: Span) -> str:
+    """What a lane's slice is called: ``#9 blocking.py:14``."""
+    owner = f"#{span.request}" if span.request else "callback"
+    return f"{owner} {line(span.where)}" if span.where else owner
+
+
+def _call(span: Span) -> _Json:
+    return {"request": span.request, **place(span.where)}
+
+
+def _code(lane: Lane) -> str:
+    return CODES[State.IN_PROCESS if lane.role == "process" else State.IN_THREAD]
+
+
+def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
+    track = (SERVER, LOOP)
+    for span in loop_stretches(timeline):
+        blocks = span.end - span.start >= timeline.threshold
+        code, cat = (BLOCK, "block") if blocks else (CODES[State.RUNNING], "work")
+        yield _slice(_of_span(span), span.start - zero, span, track, _call(span), code, cat)
+    for block in told_blocks(timeline):
+        lasted = block.lasted(timeline.last)
+        yield {
+            "ph": "i",
+            "s": "t",
+            "name": f"block {duration(lasted)}",
+            "cat": "block",
+            "pid": SERVER,
+            "tid": LOOP,
+            "ts": (block.start - zero) / 1_000,
+            "args": {
+                "request": block.request,
+                "kind": block.kind or "unknown",
+                "lasted_ms": lasted / 1e6,
+                "victims": " ".join(f"#{number}" for number in sorted(block.victims)),
+                **place(block.where),
+            },
+        }
+
+
+def _life(request: Request, timeline: Timeline, zero: int) -> Iterator[_Json]:
+    """A request's track: one slice for the whole latency, and its states inside."""
+    track = (REQUESTS, request.id)
+    end = timeline.last if request.done is None else request.done
+    whole = Segment(State.QUEUED, request.start, end)
+    facts: _Json = {
+        "request": request.id,
+        "status": request.status,
+        "error": text(request.error) or None,
+        "done": request.done is not None,
+    }
+    facts = {key: value for key, value in facts.items() if value is not None}
+    if end > request.start:
+        code = CODES[State.QUEUED]
+        yield _slice(
+            f"{text(request.method)} {text(request.path)}",
+            request.start - zero, whole, track, facts, code, "request",
+        )  # fmt: skip
+    for segment, after in segments(request, timeline.last):
+        lasts = segment.end - segment.start
+        blocks = segment.state is State.RUNNING and lasts >= timeline.threshold
+        lane = timeline.workers.get(segment.thread)
+        args = {**({"thread": text(lane.name)} if lane else {}), **place(segment.where)}
+        yield _slice(
+            state_name(segment.state), segment.start - zero, segment, track, args,
+            BLOCK if blocks else CODES[segment.state], "after response" if after else "state",
+        )  # fmt: skip
+
+
+def _flows(
+    timeline: Timeline, calls: Mapping[int, list[Span]], tracks: Mapping[int, tuple[int, int]], zero: int
+) -> Iterator[_Json]:
+    """An arrow from a request to each call that a worker executes for it."""
+    number = 0
+    for worker, spans in calls.items():
+        for span in spans:
+            request = timeline.requests.get(span.request)
+            if request is None or not _alive(request, span.start, timeline.last):
+                continue
+            number += 1
+            arrow = {"name": "call", "cat": "call", "id": number, "ts": (span.start - zero) / 1_000}
+            pid, tid = tracks[worker]
+            yield {"ph": "s", "pid": REQUESTS, "tid": request.id, **arrow}
+            yield {"ph": "f", "bp": "e", "pid": pid, "tid": tid, **arrow}
+
+
+def _alive(request: Request, at: int, now: int) -> bool:
+    """Whether a slice of the request's track covers that moment: an arrow needs one to begin at."""
+    if request.start <= at < (now if request.done is None else request.done):
+        return True
+    return any(segment.start <= at < segment.end for segment in request.after) or any(
+        segment.start <= at < segment.end for segment in request.open_segments(now)
+    )
+
+
+def _counters(timeline: Timeline, tracks: Mapping[int, tuple[int, int]], zero: int) -> Iterator[_Json]:
+    for t, tokens in timeline.tokens:
+        args = {"taken": tokens.borrowed, "waiting": tokens.waiting}
+        yield {"ph": "C", "name": "tokens", "pid": SERVER, "tid": 0, "ts": (t - zero) / 1_000, "args": args}
+    lanes = [(SERVER, "event loop", timeline.loop)]
+    lanes += [(tracks[number][0], text(lane.name), lane) for number, lane in timeline.workers.items()]
+    for pid, name, lane in lanes:
+        before: tuple[int, int] | None = None
+        for t, used in lane.samples:
+            if before is not None and t > before[0]:
+                share = round(100 * (used - before[1]) / (t - before[0]), 1)
+                at = (before[0] - zero) / 1_000
+                args_share = {"%": share}
+                yield {
+                    "ph": "C", "name": f"on CPU, {name}", "pid": pid, "tid": 0, "ts": at, "args": args_share
+                }  # fmt: skip
+            before = t, used

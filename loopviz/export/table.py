@@ -1,0 +1,53 @@
+"""CSV: a line for each segment of each request, for pandas and for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from loopviz.export.material import Material, exact_seconds, extent, requests_by_number, segments, text
+
+__all__ = ["COLUMNS", "table"]
+
+COLUMNS = (
+    "request", "method", "path", "state", "start_s", "end_s", "duration_s", "thread", "file", "line",
+    "function", "after_response",
+)  # fmt: skip
+
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take text for a formula, the full-width forms included."""
+
+
+def table(material: Material) -> Iterator[str]:
+    """The header line, then the segments of one request after the other, as text for each request."""
+    timeline = material.timeline
+    zero, _ = extent(timeline)
+    yield ",".join(COLUMNS) + "\n"
+    for request in requests_by_number(timeline):
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
+        method, path = _cell(request.method), _cell(request.path)
+        for segment, after in segments(request, timeline.last):
+            lane, where = timeline.workers.get(segment.thread), segment.where
+            writer.writerow((
+                request.id,
+                method,
+                path,
+                segment.state.value,
+                exact_seconds(segment.start - zero),
+                exact_seconds(segment.end - zero),
+                exact_seconds(segment.end - segment.start),
+                _cell(lane.name) if lane else "",
+                _cell(where.file) if where else "",
+                where.line if where else "",
+                _cell(where.function) if where else "",
+                "true" if after else "false",
+            ))  # fmt: skip
+        yield lines.getvalue()
+
+
+def _cell(recorded: str) -> str:
+    """Recorded text that no spreadsheet calculates: an apostrophe before what looks like a formula."""
+    shown = text(recorded)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

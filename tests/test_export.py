@@ -1,0 +1,385 @@
+"""Exports: what each format holds, and that nothing recorded can do harm there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import deque
+from decimal import Decimal
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopviz import events as ev
+from loopviz.export import FORMATS
+from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
+from loopviz.export.svg import MOST_REQUESTS
+from loopviz.export.table import COLUMNS
+from loopviz.model import State, Timeline
+from loopviz.model.summary import summarise
+from tests.export_support import HOSTILE, busy, export, hostile
+from tests.streams import accepted, call, end, feed, ns, responded, returns, suspend, timeline
+
+SVG = "{http://www.w3.org/2000/svg}"
+texts = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from(
+    [HOSTILE, "=1+1", '\r\n,"']
+)
+
+
+def rows(line: Timeline) -> list[dict[str, str]]:
+    """The table, read back."""
+    return list(csv.DictReader(io.StringIO(export(line, "csv"), newline="")))
+
+
+def trace(line: Timeline) -> dict[str, Any]:
+    """The trace, read back."""
+    return json.loads(export(line, "perfetto"))
+
+
+def told(document: dict[str, Any], phase: str) -> list[dict[str, Any]]:
+    """The events of a phase."""
+    return [event for event in document["traceEvents"] if event["ph"] == phase]
+
+
+def drawn(line: Timeline, window: tuple[int, int] | None = None) -> ET.Element:
+    """The picture, read back."""
+    return ET.fromstring(export(line, "svg", window))
+
+
+def words(picture: ET.Element) -> list[str]:
+    """What is written in a picture."""
+    return [text.text or "" for text in picture.iter(f"{SVG}text")]
+
+
+class _Page(HTMLParser):
+    """The elements of a page, and the text of its data."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.data = ""
+        self._in_data = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        self._in_data = ("id", "data") in attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_data = False
+
+    def handle_data(self, data: str) -> None:
+        self.data += data if self._in_data else ""
+
+
+# -- all of them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_timeline_gives_the_same_text(form):
+    """An export depends on nothing but what was recorded."""
+    assert export(busy(), form) == export(busy(), form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_nothing_recorded_is_no_error(form):
+    """An empty recording gives an empty picture, not a traceback."""
+    assert export(Timeline(), form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@given(texts)
+def test_control_characters_leave_as_their_names_only(form, recorded):
+    """No control character, override or broken character of a recorded text is in any export."""
+    out = export(hostile(recorded), form, name=recorded)
+    out.encode("utf-8")
+    assert not {c for c in out if not c.isprintable()} - {"\n"}
+
+
+# -- perfetto ----------------------------------------------------------------------------------
+
+
+def validated(document: dict[str, Any]) -> dict[str, Any]:  # noqa: C901 - one rule after the other
+    """The document, after every rule of the Trace Event Format that it could break."""
+    assert set(document) == {"traceEvents", "displayTimeUnit", "otherData"}
+    assert document["displayTimeUnit"] in {"ms", "ns"}
+    named: dict[str, set[tuple[int, int]]] = {"process_name": set(), "thread_name": set()}
+    ends: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    flows: dict[int, list[dict[str, Any]]] = {}
+    for event in document["traceEvents"]:
+        assert event["ph"] in set("MXisfC")
+        assert isinstance(event["name"], str)
+        assert isinstance(event["pid"], int)
+        assert isinstance(event["tid"], int)
+        track = event["pid"], event["tid"]
+        if event["ph"] == "M":
+            assert event["name"] in {"process_name", "thread_name", "process_sort_index", "thread_sort_index"}
+            if event["name"] in named:
+                assert track not in named[event["name"]], "named twice"
+                named[event["name"]].add(track)
+                assert isinstance(event["args"]["name"], str)
+            continue
+        assert event["ts"] >= 0
+        if event["ph"] in "Xi":
+            assert track in named["thread_name"]
+            assert (track[0], 0) in named["process_name"]
+        if event["ph"] == "X":
+            begin, length = round(event["ts"] * 1000), round(event["dur"] * 1000)
+            assert length > 0
+            assert begin / 1000 == event["ts"], "exact to the nanosecond"
+            ends.setdefault(track, []).append((begin, begin + length))
+        elif event["ph"] == "i":
+            assert event["s"] in {"g", "p", "t"}
+        elif event["ph"] == "C":
+            assert all(isinstance(value, int | float) for value in event["args"].values())
+        elif event["ph"] in "sf":
+            flows.setdefault(event["id"], []).append(event)
+    for slices in ends.values():
+        open_: list[int] = []
+        for begin, stop in sorted(slices, key=lambda one: (one[0], -one[1])):
+            while open_ and open_[-1] <= begin:
+                open_.pop()
+            assert not open_ or stop <= open_[-1], "slices of a track nest"
+            open_.append(stop)
+    for arrow in flows.values():
+        assert [event["ph"] for event in arrow] == ["s", "f"]
+        for event in arrow:
+            at = round(event["ts"] * 1000)
+            assert any(b <= at < e for b, e in ends[event["pid"], event["tid"]]), "an arrow has two ends"
+    return document
+
+
+@pytest.mark.parametrize("line", [busy(), hostile(), Timeline()], ids=["busy", "hostile", "empty"])
+def test_the_trace_keeps_the_rules_of_its_format(line):
+    """Every event has what its phase asks for, slices nest, arrows begin and end in slices."""
+    validated(trace(line))
+
+
+def test_loop_workers_and_requests_are_named_tracks():
+    """The server's threads, each process and each request have a track with their name."""
+    document = trace(busy())
+    names = [event["args"]["name"] for event in told(document, "M") if event["name"] == "thread_name"]
+    assert names == ["event loop", "worker 1", "process 1", "#1 GET /", "#2 GET /", "#3 GET /"]
+    processes = [event["args"]["name"] for event in told(document, "M") if event["name"] == "process_name"]
+    assert processes == ["server", "worker process 1", "requests"]
+
+
+def test_states_are_slices_that_add_up_to_the_latency():
+    """The slices of a request's states fill the slice of the request, to the nanosecond."""
+    line = busy()
+    slices = told(trace(line), "X")
+    for number in (1, 2):
+        own = [s for s in slices if (s["pid"], s["tid"]) == (2, number)]
+        (whole,) = [s for s in own if s["cat"] == "request"]
+        states = [s for s in own if s["cat"] == "state"]
+        assert sum(round(s["dur"] * 1000) for s in states) == round(whole["dur"] * 1000)
+        request = line.requests[number]
+        assert round(whole["dur"] * 1000) == request.latency(line.last)
+    assert [s["name"] for s in slices if s["cat"] == "after response" and s["tid"] == 1]
+
+
+def test_a_block_is_an_instant_that_tells_its_line_kind_and_victims():
+    """One instant for each block, on the loop's track, where it begins."""
+    (block,) = told(trace(busy()), "i")
+    assert (block["pid"], block["tid"], block["name"]) == (1, 1, "block 300 ms")
+    assert block["args"] == {
+        "request": 1, "kind": "sleeping", "lasted_ms": 300.0, "victims": "#2",
+        "file": "app.py", "line": 14, "function": "handler", "calls": "time.sleep",
+    }  # fmt: skip
+
+
+def test_an_arrow_leads_from_a_request_to_each_of_its_calls():
+    """A flow begins in the request's track and ends in the worker's, at the same time."""
+    document = trace(busy())
+    starts, ends = told(document, "s"), told(document, "f")
+    assert [(e["pid"], e["tid"]) for e in starts] == [(2, 2), (2, 2)]
+    assert [(e["pid"], e["tid"]) for e in ends] == [(1, 2), (1000, 1000)]
+    assert [e["ts"] for e in starts] == [e["ts"] for e in ends]
+
+
+def test_the_loop_is_told_with_its_short_steps():
+    """The loop's track holds long stretches and the requests' short steps, none of them twice."""
+    spans = loop_stretches(busy())
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    assert [span.request for span in spans][:3] == [1, 2, 1]
+
+
+# -- svg ---------------------------------------------------------------------------------------
+
+
+def test_the_picture_has_its_rows_labels_and_words_for_who_does_not_see_it():
+    """Loop, tokens, workers and requests with their names; a title and a description."""
+    picture = drawn(busy())
+    said = words(picture)
+    for wanted in ("LOOP", "TOKENS taken", " worker 1", " process 1", "#1 GET /", "#2 GET /", "#1 app.py:14"):
+        assert wanted in said
+    assert {"queued", "blocks the loop", "token wait", "in thread", "in process"} <= set(said)
+    assert picture.get("role") == "img"
+    labelled = [picture.find(f"{SVG}{tag}") for tag in ("title", "desc")]
+    assert picture.get("aria-labelledby") == " ".join(e.get("id", "") for e in labelled if e is not None)
+    assert labelled[1] is not None
+    assert "Request 1 blocks the event loop at app.py:14, sleeping, for 300 ms" in (labelled[1].text or "")
+
+
+def test_the_picture_needs_nothing_from_outside():
+    """No script, no font, no reference but to its own patterns."""
+    svg = export(busy(), "svg")
+    tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(svg).iter()}
+    assert tags <= {"svg", "title", "desc", "defs", "pattern", "rect", "path", "circle", "text"}
+    defined = set(re.findall(r'pattern id="([^"]+)"', svg))
+    assert "href" not in svg
+    assert svg.count("http") == 1  # the name of the format, which is no address
+    assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= defined
+
+
+def test_a_window_of_time_shows_only_what_happened_in_it():
+    """Requests and workers outside the window have no row."""
+    said = words(drawn(busy(), (0, 8_000_000)))
+    assert "#1 GET /" in said
+    assert "#2 GET /" not in said
+    assert " worker 1" not in said
+
+
+def test_a_block_is_as_wide_as_it_lasted():
+    """Its bar in the loop's lane is exact: 300 ms of the window's 520."""
+    picture = drawn(busy())
+    bars = [
+        r
+        for r in picture.iter(f"{SVG}rect")
+        if r.get("fill") == "url(#loopviz-blocks)" and r.get("height") == "48"
+    ]
+    assert [float(bar.get("width", 0)) for bar in bars] == [pytest.approx(1120 * 300 / 520, abs=0.01)]
+
+
+def test_the_picture_does_not_grow_with_the_recording():
+    """What does not fit is counted, not drawn."""
+    line = timeline(*(
+        [*accepted(n, n, 10 * n), responded(10 * n + 5, n), end(10 * n + 6, n)] for n in range(1, 301)
+    ))  # fmt: skip
+    svg = export(line, "svg")
+    assert len(svg) < 200_000
+    said = words(ET.fromstring(svg))
+    assert f"and {300 - MOST_REQUESTS} more requests" in said
+
+
+# -- html --------------------------------------------------------------------------------------
+
+
+def test_the_page_allows_its_own_style_and_script_and_nothing_else():
+    """The policy names the hashes of the two inline texts; nothing is loaded from anywhere."""
+    page = _Page(export(busy(), "html"))
+    (policy,) = [
+        value for name, value in page.attributes if name == "content" and "default-src" in (value or "")
+    ]
+    assert (policy or "").startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in (policy or "")
+    assert not [
+        value for name, value in page.attributes if name in {"src", "href", "style"} or name.startswith("on")
+    ]
+
+
+def test_the_page_carries_every_segment():
+    """The data are those of the timeline, in nanoseconds since the first request."""
+    line = busy()
+    data = json.loads(_Page(export(line, "html")).data)
+    assert [request["id"] for request in data["requests"]] == [1, 2, 3]
+    assert len(data["requests"][1]["segments"]) == len(line.requests[2].history(line.last))
+    assert data["blocks"][0][:4] == [2_000_000, 302_000_000, 1, "sleeping"]
+    assert data["places"][data["blocks"][0][4]] == ["app.py", 14, "handler", "time.sleep"]
+
+
+@given(texts)
+def test_no_text_ends_the_element_that_carries_it(recorded):
+    """Whatever is recorded, the page has the elements that it always has, and its data can be read."""
+    plain, page = _Page(export(hostile("x"), "html")), _Page(export(hostile(recorded), "html", name=recorded))
+    assert page.tags == plain.tags
+    assert not set("<>&") & set(page.data)
+    assert json.loads(page.data)["requests"][0]["id"] == 1
+
+
+# -- csv ---------------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_line_for_each_segment():
+    """The documented columns, and what the timeline says, exact to the nanosecond."""
+    line = busy()
+    zero, _ = extent(line)
+    found = rows(line)
+    assert tuple(found[0]) == COLUMNS
+    wanted = [
+        (request.id, s.state.value, s.start - zero, s.end - zero)
+        for request in line.requests.values()
+        for s in request.history(line.last)
+    ]
+    read = [
+        (int(r["request"]), r["state"], int(Decimal(r["start_s"]) * 10**9), int(Decimal(r["end_s"]) * 10**9))
+        for r in found
+    ]
+    assert read == wanted
+    assert all(Decimal(r["end_s"]) - Decimal(r["start_s"]) == Decimal(r["duration_s"]) for r in found)
+    (threaded,) = [r for r in found if r["state"] == "in_thread"]
+    assert (threaded["thread"], threaded["file"], threaded["line"]) == ("worker 1", "app.py", "7")
+    assert {r["after_response"] for r in found} == {"true", "false"}
+
+
+@given(texts)
+def test_the_table_comes_back_as_it_was_written(recorded):
+    """Commas, quotes and line ends in a path are data; no cell begins like a formula."""
+    lines = rows(hostile(recorded))
+    assert len(lines) == len(hostile(recorded).requests[1].history(ns(265)))
+    for row in lines:
+        assert None not in row
+        assert None not in row.values()
+        assert not any(
+            row[name].startswith(("=", "+", "-", "@", "\t", "\r"))
+            for name in ("method", "path", "file", "function")
+        )
+
+
+@given(st.integers(-(10**20), 10**20))
+def test_seconds_are_exact(ns_):
+    """Nine digits after the point, nothing rounded."""
+    assert Decimal(exact_seconds(ns_)) * 10**9 == ns_
+
+
+# -- json --------------------------------------------------------------------------------------
+
+
+def test_the_document_is_the_summary():
+    """The same document that a record prints."""
+    line = busy()
+    wanted = summarise(line, scenario="a run", environment={"python": "3.13", "gil": True}, limit=1)
+    assert json.loads(export(line, "json")) == json.loads(json.dumps(wanted))
+
+
+def test_states_are_known_to_every_format():
+    """A new state is told by its name and drawn with its look; none is forgotten."""
+    for number, state in enumerate(State, 1):
+        line = Timeline()
+        line.feed([(ns(0), ev.SENT, 1, "GET", "/")])
+        line.requests[1].state = state
+        line.last = ns(number)
+        for form in FORMATS:
+            assert export(line, form)
+
+
+def test_calls_that_a_lane_has_let_go_are_told_by_their_requests():
+    """A lane keeps its newest calls only; a trace has all that a request remembers."""
+    line = Timeline()
+    line._lane(2).spans = deque(maxlen=2)
+    for n in range(1, 6):
+        at = 10 * n
+        feed(line, accepted(n, n, at), [suspend(at + 2.5, n), call(at + 3, n, n, n), returns(at + 5, n)],
+             [responded(at + 6, n), end(at + 7, n)])  # fmt: skip
+    calls = worker_spans(line)[2]
+    assert [(span.request, span.end - span.start) for span in calls] == [(n, 2_000_000) for n in range(1, 6)]
+    validated(trace(line))

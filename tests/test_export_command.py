@@ -1,0 +1,192 @@
+"""``loopviz export``: where it writes, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from loopviz import cli, convert
+from loopviz.control import Environment
+from loopviz.events import Event
+from loopviz.export import FORMATS
+from loopviz.recording import Header
+from tests.streams import ZERO, accepted, end, idle, iteration, responded, returns, suspend, wake
+from tests.streams import call as calls
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = Environment("0", "3.13.0", "CPython", True, "asyncio", "0.1", "0.1", "0.1", "4.0", "Linux")
+EVENTS: list[Event] = [
+    *accepted(),
+    calls(3),
+    suspend(4),
+    idle(5),
+    returns(50),
+    iteration(51),
+    wake(51),
+    responded(52),
+    end(53),
+    idle(54),
+]
+
+
+def write(file: Path, events: Sequence[Event] = EVENTS, *, whole: bool = True) -> Path:
+    """A recording of these events."""
+    header = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO)
+    lines = [header.line().decode().strip()]
+    lines += [json.dumps([event[0], list(event)]) for event in events]
+    if whole:
+        lines.append(json.dumps({"end": True, "dropped": 0}))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A short recording."""
+    return write(tmp_path / "run.jsonl")
+
+
+def refuses(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The message with which these arguments are refused."""
+    try:
+        code = cli.main(["export", *arguments])
+    except SystemExit as ended:
+        code = ended.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert 1 <= len(err.splitlines()) <= 2
+    return err
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_goes_to_standard_output_where_that_is_no_terminal(recording, form):
+    """Into a pipe goes the export and nothing else, in UTF-8."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loopviz", "export", str(recording), "--to", form],
+        cwd=ROOT, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == b""
+    text = done.stdout.decode("utf-8")
+    begins = {
+        "perfetto": '{"traceEvents"',
+        "svg": "<svg",
+        "html": "<!DOCTYPE html>",
+        "csv": "request,",
+        "json": "{",
+    }
+    assert text.startswith(begins[form])
+
+
+def test_the_table_of_a_recording_is_that_of_its_events(recording, capsys):
+    """From the file to the table: the states of the request, contiguous."""
+    assert cli.main(["export", str(recording), "--to", "csv", "-o", "-"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["state"] for row in rows] == ["queued", "ready", "running", "in_thread", "ready", "ready"]
+    assert all(a["end_s"] == b["start_s"] for a, b in pairwise(rows))
+    assert rows[-1]["after_response"] == "true"
+
+
+def test_the_summary_knows_what_the_recording_says_of_itself(recording, capsys):
+    """Environment and tokens come from the header."""
+    assert cli.main(["export", str(recording), "--to", "json", "-o", "-"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["environment"]["python"] == "3.13.0"
+    assert document["threadpool"]["limit"] == 40
+    assert document["requests"][0]["latency_s"] == 0.052
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "wanted"),
+    [
+        ("run.jsonl", "svg", "run.svg"),
+        ("run.jsonl.gz", "html", "run.html"),
+        ("run", "perfetto", "run.perfetto.json"),
+        ("a.b.lv", "csv", "a.b.csv"),
+    ],
+)
+def test_on_a_terminal_a_file_beside_it_is_written(tmp_path, monkeypatch, capsys, name, form, wanted):
+    """Its name has the format's suffix, and standard error says so."""
+    file = tmp_path / name
+    write(file)  # what a recording holds is seen, whatever its name says
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert cli.main(["export", str(file), "--to", form]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert (tmp_path / wanted).stat().st_size
+    assert wanted in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, wanted])
+
+
+def test_a_damaged_recording_is_exported_up_to_the_damage(tmp_path, capsys):
+    """What can be read is there, and standard error says that it is not all."""
+    file = write(tmp_path / "cut.jsonl", whole=False)
+    assert cli.main(["export", str(file), "--to", "csv", "-o", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 7
+    assert "damaged" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_too_many_requests_are_said(recording, capsys, monkeypatch):
+    """A recording that would not fit into memory is exported in part, not silently."""
+    monkeypatch.setattr(convert, "_MOST_REQUESTS", 0)
+    assert cli.main(["export", str(recording), "--to", "csv", "-o", "-"]) == 0
+    assert "more requests than can be exported" in capsys.readouterr().err
+
+
+def test_a_window_is_in_seconds_since_the_first_request(recording, tmp_path):
+    """The picture of a part has the part's axis."""
+    out = tmp_path / "part.svg"
+    assert (
+        cli.main(
+            ["export", str(recording), "--to", "svg", "--from", "0.01", "--until", "0.02", "-o", str(out)]
+        )
+        == 0
+    )
+    assert "From 0.010 s to 0.020 s: 1 request." in out.read_text(encoding="utf-8")
+
+
+def test_bad_arguments_are_refused(recording, tmp_path, capsys):
+    """What cannot be exported is said in one or two lines, and nothing is written."""
+    before = recording.read_bytes()
+    file = str(recording)
+    assert "no such file" in refuses(capsys, str(tmp_path / "none"), "--to", "csv")
+    assert "invalid choice" in refuses(capsys, file, "--to", "pdf")
+    assert "--to" in refuses(capsys, file)
+    assert "the recording itself" in refuses(capsys, file, "--to", "svg", "-o", file)
+    assert "is a folder" in refuses(capsys, file, "--to", "svg", "-o", str(tmp_path))
+    assert "no such file" in refuses(capsys, file, "--to", "svg", "-o", str(tmp_path / "none" / "x.svg"))
+    assert "csv holds the whole" in refuses(capsys, file, "--to", "csv", "--from", "1")
+    assert "nothing from 9 s" in refuses(capsys, file, "--to", "svg", "--from", "9")
+    assert "nothing from 0.02 s" in refuses(capsys, file, "--to", "svg", "--from", "0.02", "--until", "0.01")
+    assert "not a number" in refuses(capsys, file, "--to", "svg", "--from", "now")
+    assert "from 0 on" in refuses(capsys, file, "--to", "svg", "--from", "nan")
+    foreign = tmp_path / "foreign"
+    foreign.write_text("hello\n")
+    assert "no recording" in refuses(capsys, str(foreign), "--to", "csv")
+    assert recording.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign", "run.jsonl"]
+
+
+def test_a_file_that_cannot_be_finished_leaves_what_was_there(recording, tmp_path, capsys, monkeypatch):
+    """An export is written whole, or not at all."""
+
+    def broken(*_: object) -> object:
+        yield "half"
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "out.csv"
+    out.write_text("before")
+    monkeypatch.setitem(FORMATS, "csv", (".csv", broken))
+    assert "no space left" in refuses(capsys, str(recording), "--to", "csv", "-o", str(out))
+    assert out.read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "run.jsonl"]
