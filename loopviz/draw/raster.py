@@ -133,7 +133,7 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
     most = [0] * (stop - first)
     waited = [False] * (stop - first)
     until = min(now, stop * width)
-    for t, tokens in reversed(timeline.tokens):
+    for t, tokens in timeline.tokens_until(until):
         if t >= until:
             continue
         taken = 0 if tokens.total < 0 else -(-8 * tokens.borrowed // max(1, tokens.total))

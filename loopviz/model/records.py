@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from loopviz.model.states import State
 
-__all__ = ["Block", "Lane", "Request", "Segment", "Span", "Tokens", "Where"]
+__all__ = ["Block", "Lane", "Request", "Segment", "Span", "Tokens", "Where", "begun"]
 
 MAX_SEGMENTS = 4_000
 """Segments kept of one request. Its totals stay exact; a stream's distant past is let go."""
 MAX_SPANS = 20_000
 """Spans kept of one lane."""
+
+
+_T = TypeVar("_T")
+
+
+def begun(items: deque[_T], now: int, start: Callable[[_T], int]) -> Iterator[_T]:
+    """Those in the order of their `start` that had begun by `now`, from the newest to the oldest."""
+    if not items or start(items[-1]) <= now:
+        yield from reversed(items)
+        return
+    for index in reversed(range(bisect_right(items, now, key=start))):
+        yield items[index]
 
 
 class Where(NamedTuple):
@@ -140,10 +153,10 @@ class Lane:
     """Readings: time, CPU time used up to then."""
 
     def newest_first(self, now: int) -> Iterator[Span]:
-        """Spans from the newest to the oldest."""
+        """Spans that had begun by `now`, from the newest to the oldest."""
         if self.open is not None and self.open.start < now:
             yield self.open._replace(end=now)
-        yield from reversed(self.spans)
+        yield from begun(self.spans, now, lambda span: span.start)
 
     def busy_at(self, now: int) -> bool:
         """Whether it is at work at `now`."""

@@ -7,6 +7,7 @@ of the request that it speaks of, so that segments stay contiguous and sum up to
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,8 +17,19 @@ from itertools import islice
 
 from loopviz import events as ev
 from loopviz.events import Event
+from loopviz.model.ended import Ended
 from loopviz.model.load import BIN, Load
-from loopviz.model.records import MAX_SEGMENTS, Block, Lane, Request, Segment, Span, Tokens, Where
+from loopviz.model.records import (
+    MAX_SEGMENTS,
+    Block,
+    Lane,
+    Request,
+    Segment,
+    Span,
+    Tokens,
+    Where,
+    begun,
+)
 from loopviz.model.states import SUFFERING, State
 
 __all__ = ["BLOCK_THRESHOLD", "RETENTION", "Timeline"]
@@ -28,6 +40,8 @@ RETENTION = 300_000_000_000
 """How long what has ended is kept (ns)."""
 MAX_ENDED = 5_000
 """How many requests that have ended are kept."""
+MAX_BURST = 5_000
+"""How many requests are looked at to find a burst."""
 MAX_OPEN = 50_000
 """How many tasks and calls are followed at once; events may be lost, so their ends may be."""
 LAG = 100_000
@@ -116,7 +130,9 @@ class Timeline:
         """The time of the newest event."""
 
         self._lives: dict[int, _Life] = {}
-        self._ended: deque[int] = deque()
+        self._ended = Ended()
+        self._arrivals: list[Request] = []
+        self._arrived = (0, 0)
         self._tasks: dict[int, _Task] = {}
         self._calls: dict[int, _Call] = {}
         self._task = 0  # whose step it is
@@ -161,11 +177,9 @@ class Timeline:
             if now - self._since < self.threshold:
                 return None
             return held if held is not None else Block(self._since, None, self._owner())
-        for block in reversed(self.blocks):
-            if block.end is not None and block.end < now:
-                return None
-            if block.start <= now:
-                return block if now - block.start >= self.threshold else None
+        for block in begun(self.blocks, now, lambda block: block.start):
+            over = block.end is not None and block.end < now
+            return None if over or now - block.start < self.threshold else block
         return None
 
     def victims(self, block: Block, now: int) -> list[int]:
@@ -183,33 +197,46 @@ class Timeline:
 
     def tokens_at(self, now: int) -> Tokens | None:
         """The limiter as it was at `now`; None before anything is known of it."""
-        for t, tokens in reversed(self.tokens):
-            if t <= now:
-                return tokens
-        return None
+        return next((tokens for _, tokens in self.tokens_until(now)), None)
+
+    def tokens_until(self, now: int) -> Iterator[tuple[int, Tokens]]:
+        """The limiter's changes up to `now`, from the newest to the oldest."""
+        return begun(self.tokens, now, lambda change: change[0])
 
     def loop_spans(self, now: int) -> Iterator[Span]:
-        """The loop's long stretches from the newest to the oldest, the one that lasts included."""
+        """The loop's long stretches up to `now` from the newest on, the one that lasts included."""
         if self._since and not self._idle and self._since < now:
             held = self._held
             yield Span(self._since, now, self._owner(), held.where if held else None)
-        yield from reversed(self.loop.spans)
+        yield from begun(self.loop.spans, now, lambda span: span.start)
 
     def alive_at(self, now: int) -> list[Request]:
         """The requests that were sent, and not yet answered, at `now`."""
         alive = [life.request for life in self._lives.values()]
-        for number in reversed(self._ended):
-            request = self.requests.get(number)
-            if request is None or request.since <= now:
-                break
-            alive.append(request)
+        alive += self._ended.at(now)
         return [r for r in alive if r.start <= now and (r.done is None or r.done > now)]
+
+    def ended_after(self, t: int) -> list[Request]:
+        """The requests whose last task ended after `t`."""
+        return [request for request in self._ended.after(t) if request.since > t]
+
+    @property
+    def arrivals(self) -> list[Request]:
+        """The requests kept, in the order of their arrival; not to be changed."""
+        arrived = (len(self.requests), next(reversed(self.requests), 0))
+        if self._arrived != arrived:
+            self._arrivals, self._arrived = list(self.requests.values()), arrived
+        return self._arrivals
 
     def last_burst(self, now: int) -> list[Request]:
         """The latest requests done by `now` whose lives overlap: back from the one that ended last."""
         burst: list[Request] = []
         start = 0
-        for request in islice(reversed(self.requests.values()), 5_000):
+        arrivals = self.arrivals
+        # Requests arrive in the order of their time, but for a few thousandths of a second.
+        at = bisect_right(arrivals, now, key=lambda request: request.start)
+        for index in range(at - 1, max(-1, at - 1 - MAX_BURST), -1):
+            request = arrivals[index]
             if request.done is None or request.done > now:
                 continue
             if burst and request.done < start:
@@ -281,8 +308,8 @@ class Timeline:
         """Let go of what is older than the retention allows."""
         horizon = now - self.retention
         ended = self._ended
-        while ended and (len(ended) > MAX_ENDED or self._over_before(ended[0], horizon)):
-            self.requests.pop(ended.popleft(), None)
+        while (oldest := ended.oldest) and (len(ended) > MAX_ENDED or oldest.since < horizon):
+            self.requests.pop(ended.forget_oldest().id, None)
         for lane in (self.loop, *self.workers.values()):
             while lane.spans and lane.spans[0].end < horizon:
                 lane.spans.popleft()
@@ -296,10 +323,6 @@ class Timeline:
             for number in list(islice(table, max(0, len(table) - MAX_OPEN))):
                 del table[number]
 
-    def _over_before(self, number: int, horizon: int) -> bool:
-        request = self.requests.get(number)
-        return request is None or request.since < horizon
-
     # -- requests ------------------------------------------------------------------------------
 
     def _begin(self, number: int, method: str, path: str, start: int, *, own: bool) -> _Life:
@@ -310,7 +333,7 @@ class Timeline:
 
     def _revive(self, request: Request) -> _Life:
         """Its client gave up before the server read it: what the server does now is after the end."""
-        self._ended.remove(request.id)
+        self._ended.remove(request)
         request.state, request.ended = State.QUEUED, False
         life = self._lives[request.id] = _Life(request)
         return life
@@ -385,7 +408,7 @@ class Timeline:
         self._close(request, t)
         request.state, request.ended = None, True
         self._lives.pop(request.id, None)
-        self._ended.append(request.id)
+        self._ended.add(request)
 
     def _close(self, request: Request, t: int) -> None:
         """End the open segment at `t`, or now if `t` is in the past of the request."""

@@ -43,6 +43,8 @@ LATE = 150_000_000
 """A frame that comes so much after the one before (ns) is late."""
 SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
 """At which a burst can be played back."""
+_SHORT = 100_000_000
+"""What lasts no longer than this (ns) is played back at the lowest speed."""
 _COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 41, 50, 80, 100, 200, 500, 1000)
 _TOKENS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
 
@@ -245,14 +247,14 @@ class LoopvizApp(App[int]):
             if moment is not None:
                 view.remember()
                 view.freeze()
-                view.see(moment)
+                view.see(moment, present)
         if view.behind is not None:
             view.behind = max(0, present - view.now)
         self._moved = now
 
     def _take_pulse(self, now: int) -> None:
         vitals = self.source.vitals()
-        if self._frames and now - self._frames[-1] > LATE:
+        if self.source.live and self._frames and now - self._frames[-1] > LATE:
             self._late.append((now, now - self._frames[-1]))
         self._frames.append(now)
         self._costs.append((now, vitals.cost_ns))
@@ -286,6 +288,8 @@ class LoopvizApp(App[int]):
         except InputError as error:
             self.say(one_line(str(error)))
             return
+        if self.view.behind is not None:
+            self.view.remember()
         self.view.follow()
         self.view.cursor = None
 
@@ -319,10 +323,12 @@ class LoopvizApp(App[int]):
         if view.speed is not None:
             view.speed = None
         elif view.behind is None:
+            view.remember()
             view.freeze()
         elif not self.source.live:
             self._play(1.0, None)
         else:
+            view.remember()
             view.follow()
 
     def action_pan(self, by: float) -> None:
@@ -331,7 +337,7 @@ class LoopvizApp(App[int]):
 
     def action_zoom(self, by: int) -> None:
         """Show less time, or more."""
-        self.view.zoom(by)
+        self.view.zoom(by, self._present)
 
     def action_fit(self) -> None:
         """Show the whole of the request that is pointed at, or of the last burst."""
@@ -350,8 +356,12 @@ class LoopvizApp(App[int]):
 
     def action_first(self) -> None:
         """Go to the first event that is kept."""
+        if not self.timeline.began:
+            self.say("Nothing has happened yet.")
+            return
         self.view.remember()
-        self.view.see(self.timeline.began)
+        self.view.see(self.timeline.began, self._present)
+        self.view.change, self.view.changed = "", None
 
     def action_live(self) -> None:
         """Go to the present; of a recording, to its end."""
@@ -373,31 +383,35 @@ class LoopvizApp(App[int]):
             self.say(f"No block, token wait, error or late frame {which} this.")
             return
         self.view.remember()
-        self.view.see(place.t)
+        self.view.see(place.t, self._present)
         self.view.change, self.view.changed = place.what, None
 
     def action_change(self, direction: int) -> None:
         """Step to the next change of a request's state, or to the one before."""
-        change = next_change(self.view.order(self.timeline), self.view.origin(direction), direction)
+        view, present = self.view, self._present
+        found = view.matching(self.timeline)
+        change = next_change(found, view.origin(direction), direction, present, view.changed)
         if change is None:
             self.say("No request changes its state " + ("after this." if direction > 0 else "before this."))
             return
-        self.view.remember()
-        self.view.see(change.t)
-        self.view.change, self.view.changed = change.what, change.request
+        view.remember()
+        view.see(change.t, present)
+        view.change, view.changed = change.what, change.request
 
     def action_cursor(self, by: int) -> None:
         """Move the time cursor by a column."""
         view = self.view
+        view.remember()
         view.change, view.changed = "", None
-        view.see(min(self._present, view.moment + by * view.width(view.cells)))
+        view.see(min(self._present, view.moment + by * view.width(view.cells)), self._present)
 
     def action_mark(self) -> None:
         """Leave the second time cursor where the first one is, or take it away."""
         view = self.view
+        view.remember()
         view.freeze()
         if view.at is None:
-            view.see(view.moment)
+            view.see(view.moment, self._present)
         view.mark = None if view.mark == view.at else view.at
 
     def action_sort(self) -> None:
@@ -426,7 +440,7 @@ class LoopvizApp(App[int]):
         end = max(r.done or self._present for r in burst)
         view.fit(start, end, self._present)
         view.now = start
-        self._play(SPEEDS[1], end)
+        self._play(SPEEDS[1 if end - start > _SHORT else 0], end)
 
     def _play(self, speed: float, until: int | None) -> None:
         view = self.view

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from loopviz.draw import words
-from loopviz.model import Request, State, Timeline
+from loopviz.model import Block, Request, State, Timeline, Tokens
 
 __all__ = ["Change", "Place", "next_change", "next_place"]
 
@@ -26,63 +26,96 @@ class Change(NamedTuple):
     what: str
 
 
+_What = Block | Tokens | Request | int
+"""What makes a place; a late frame is told by how late it was (ns)."""
+
+
 def next_place(
     timeline: Timeline, moment: int, direction: int, late_frames: Iterable[tuple[int, int]] = ()
 ) -> Place | None:
     """The next place after `moment` (`direction` 1), or the one before it (-1)."""
-    found = [place for place in _places(timeline, late_frames) if direction * (place.t - moment) > 0]
-    if not found:
-        return None
-    return min(found) if direction > 0 else max(found)
+    best: tuple[int, _What] | None = None
+    for t, what in _places(timeline, late_frames):
+        if direction * (t - moment) > 0 and (best is None or direction * (t - best[0]) < 0):
+            best = t, what
+    return None if best is None else Place(best[0], _told(best[1], timeline.last))
 
 
-def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Iterable[Place]:
+def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _What]]:
     for block in timeline.blocks:
-        where = f" at {words.line(block.where)}" if block.where else ""
-        who = f"#{block.request}" if block.request else "a callback"
-        length = words.duration((block.end or block.start) - block.start)
-        yield Place(block.start, f"A block of {length}: {who}{where}, {len(block.victims)} victims.")
+        yield block.start, block
+    held = timeline.block_at(timeline.last)
+    if held is not None and held.end is None:
+        yield held.start, held
     waiting = 0
     for t, tokens in timeline.tokens:
         if tokens.waiting and not waiting:
-            yield Place(t, f"All {tokens.total} threads are taken: the first request waits for one.")
+            yield t, tokens
         waiting = tokens.waiting
     for request in timeline.requests.values():
         failed = request.error is not None or (request.status or 0) >= 500
         if failed and request.done is not None:
-            why = words.printable(request.error or str(request.status), 60)
-            yield Place(request.done, f"An error: {words.headline(request)}: {why}.")
-    for t, gap in late_frames:
-        yield Place(t, f"A late frame: the screen itself had to wait for {words.duration(gap)}.")
+            yield request.done, request
+    yield from late_frames
 
 
-def next_change(requests: Sequence[Request], moment: int, direction: int) -> Change | None:
-    """The next change of state after `moment` (`direction` 1), or the one before it (-1)."""
-    best: Change | None = None
-    for request in requests:
-        change = _nearest(request, moment, direction)
-        if change is not None and (best is None or direction * (change.t - best.t) < 0):
-            best = change
-    return best
+def _told(what: _What, now: int) -> str:
+    if isinstance(what, Block):
+        where = f" at {words.line(what.where)}" if what.where else ""
+        who = f"#{what.request}" if what.request else "a callback"
+        victims = "1 victim" if len(what.victims) == 1 else f"{len(what.victims)} victims"
+        lasts = "" if what.end is not None else " so far"
+        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where}, {victims}."
+    if isinstance(what, Tokens):
+        return f"All {what.total} threads are taken: the first request waits for one."
+    if isinstance(what, Request):
+        return f"An error: {words.headline(what)}: {words.printable(what.error or str(what.status), 60)}."
+    return f"A late frame: the screen itself had to wait for {words.duration(what)}."
 
 
-def _nearest(request: Request, moment: int, direction: int) -> Change | None:
+def next_change(
+    requests: Sequence[Request], moment: int, direction: int, now: int, after: int | None = None
+) -> Change | None:
+    """The next change of state after `moment` (`direction` 1), or the one before it (-1), up to `now`.
+
+    `requests` are in the order of their arrival. Where several of them change at the same time,
+    they do so in the order of their numbers: the search goes on from request `after`, if given.
+    """
+    here = moment, after if after is not None else 1 << 62 if direction > 0 else -1
+    best: tuple[tuple[int, int], Request] | None = None
+    for request in requests if direction > 0 else reversed(requests):
+        ends = request.since if request.ended else now
+        if (ends < moment) if direction > 0 else (request.start > moment):
+            continue  # all of its changes are on the other side
+        if best is not None and (request.start > best[0][0] if direction > 0 else ends < best[0][0]):
+            continue
+        for t, _ in _changes(request, now):
+            at = t, request.id
+            if (at > here if direction > 0 else at < here) and (
+                best is None or (at < best[0] if direction > 0 else at > best[0])
+            ):
+                best = at, request
+    if best is None:
+        return None
+    (t, _), request = best
+    return Change(t, request.id, f"{words.headline(request)}: {dict(_changes(request, now))[t]}.")
+
+
+def _changes(request: Request, now: int) -> Iterator[tuple[int, str]]:
+    """When the request changes, and how, in the order of time."""
     before: State | None = None
-    last: Change | None = None
-    for segment in (*request.segments, *request.after):
-        if direction > 0 and segment.start > moment:
-            return _change(request, segment.start, before, segment.state)
-        if direction < 0 and segment.start >= moment:
-            return last
-        last = _change(request, segment.start, before, segment.state)
-        before = segment.state
-    end = request.done
-    if end is not None and not request.after and direction * (end - moment) > 0:
-        return _change(request, end, before, None)
-    return last if direction < 0 else None
+    done = request.done if request.done is not None and request.done <= now else None
+    end = request.start
+    for segment in request.history(now):
+        if segment.start == done:
+            yield segment.start, f"{_name(before)} ends with the response, and {_name(segment.state)} follows"
+        elif segment.state is not before:
+            old = _name(before) if before is not None else "not there"
+            yield segment.start, f"{old} becomes {_name(segment.state)}"
+        before, end = segment.state, segment.end
+    if done is not None and (request.ended or end == done) and end <= now:
+        yield end, f"{_name(before)} becomes done"
 
 
-def _change(request: Request, t: int, before: State | None, after: State | None) -> Change:
-    old = words.state_name(before) if before is not None else "not there"
-    new = words.state_name(after) if after is not None else "done"
-    return Change(t, request.id, f"{words.headline(request)}: {old} becomes {new}.")
+def _name(state: State | None) -> str:
+    return words.state_name(state) if state is not None else "nothing"

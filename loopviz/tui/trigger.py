@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loopviz.errors import InputError
-from loopviz.model import State, Timeline
+from loopviz.model import Request, State, Timeline
 
 __all__ = ["Trigger", "parse_trigger"]
 
 _UNITS = {"us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _FORM = re.compile(r"(block|token-wait|latency)>(\d+(?:\.\d+)?)(us|µs|ms|s)")
+
+_RECENT = 1_000_000_000
+"""What was over for so long when it is looked for (ns) was over while the picture stood still."""
 
 
 @dataclass(slots=True)
@@ -27,31 +31,35 @@ class Trigger:
 
     def moment(self, timeline: Timeline, now: int) -> int | None:
         """When it has happened, if it has, after the last time that it fired."""
-        found = self._look(timeline, now)
-        if found is None or found <= self.fired:
-            return None
-        self.fired = now
+        found = min((t for t in self._look(timeline, now) if t > self.fired), default=None)
+        if found is not None:
+            self.fired = now
         return found
 
-    def _look(self, timeline: Timeline, now: int) -> int | None:
+    def _look(self, timeline: Timeline, now: int) -> Iterator[int]:
+        """When it has happened, to what is there now or was a moment ago."""
+        recent = now - _RECENT
         if self.kind == "block":
-            block = timeline.block_at(now)
-            if block is None and timeline.blocks:
-                block = timeline.blocks[-1]
-            if block is not None and block.lasted(now) > self.over:
-                return block.start + self.over
-            return None
-        recent = [*timeline.alive_at(now), *timeline.last_burst(now)[:100]]
-        for request in recent:
-            if self.kind == "latency" and request.latency(now) > self.over:
-                return request.start + self.over
-            if self.kind == "error" and (request.error or (request.status or 0) >= 500):
-                return request.done or now
-            if self.kind == "token-wait":
-                segment = request.state_at(now)
-                if segment and segment.state is State.TOKEN_WAIT and now - segment.start > self.over:
-                    return segment.start + self.over
-        return None
+            blocks = [block for block in (*timeline.blocks, timeline.block_at(now)) if block is not None]
+            for block in blocks[-3:]:
+                if (block.end is None or block.end > recent) and block.lasted(now) > self.over:
+                    yield block.start + self.over
+            return
+        for request in (*timeline.alive_at(now), *timeline.ended_after(recent)):
+            yield from self._of_request(request, now)
+
+    def _of_request(self, request: Request, now: int) -> Iterator[int]:
+        if self.kind == "latency" and request.latency(now) > self.over:
+            yield request.start + self.over
+        elif self.kind == "error" and (request.error or (request.status or 0) >= 500):
+            if request.done is not None:  # until then, it may still be told better
+                yield request.done
+        elif self.kind == "token-wait":
+            for segment in request.newest_first(now):
+                if segment.end <= self.fired:
+                    break
+                if segment.state is State.TOKEN_WAIT and segment.end - segment.start > self.over:
+                    yield segment.start + self.over
 
 
 def parse_trigger(text: str) -> Trigger:

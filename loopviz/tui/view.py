@@ -15,14 +15,16 @@ ROUND = tuple(factor * 10**power for power in range(2, 12) for factor in (1, 2, 
 """Round times (ns), from 100 ns to 500 s."""
 STEPS = tuple(
     factor * 10**power
-    for power in range(3, 10)
+    for power in range(2, 10)
     for factor in ((10, 20, 50) if power < 6 else (10, 20, 25, 50))
 )
-"""Widths of a column (ns), from 10 µs to 50 s: round ones, so that the axis has round marks."""
+"""Widths of a column (ns), from 1 µs to 50 s: round ones, so that the axis has round marks."""
 _SHOWN = 9_000_000_000
 """The window is at least this wide (ns), unless zoomed: enough for a burst of a second's requests."""
-_WIDEST = 300_000_000_000
+_NARROWEST, _WIDEST = 1_000_000, 300_000_000_000
+"""Between these one can zoom (ns across the screen)."""
 _UNDO = 100
+_LOST = (State.QUEUED, State.READY, State.TOKEN_WAIT)
 
 Sort = Literal["arrival", "latency", "time lost"]
 SORTS: tuple[Sort, ...] = ("arrival", "latency", "time lost")
@@ -149,27 +151,33 @@ class View:
 
     def pan(self, by: float, present: int) -> None:
         """Move by a part of the window, or a round time near it; the picture is frozen then."""
-        if self.behind is None and by > 0:
-            return
-        self.remember()
-        self.freeze()
         length = abs(by) * self.window
         if abs(by) < 1:
             length = min(ROUND, key=lambda ns: abs(ns - length))
-        self.now = min(present, self.now + int(length if by > 0 else -length))
+        now = min(present, self.now + int(length if by > 0 else -length))
+        if by > 0 and (self.behind is None or now <= self.now):
+            return
+        self.remember()
+        self.freeze()
+        self.now = now
 
-    def zoom(self, by: int) -> None:
-        """Show less time (`by` 1) or more (-1), around the time cursor or the middle."""
+    def zoom(self, by: int, present: int) -> None:
+        """Show less time (`by` 1) or more (-1), around the time cursor or the middle.
+
+        The picture that moves keeps its right edge, and no picture goes past the present.
+        """
         width = self.width(self.cells)
-        at = STEPS.index(width) - by
+        index = STEPS.index(width)
+        finest = max((i for i, step in enumerate(STEPS) if step * self.cells <= _NARROWEST), default=0)
         widest = next((i for i, step in enumerate(STEPS) if step * self.cells >= _WIDEST), len(STEPS) - 1)
-        step = STEPS[max(0, min(at, widest))]
+        # What fits a request may be narrower or wider than that.
+        step = STEPS[max(min(finest, index), min(index - by, max(widest, index)))]
         if step == width:
             return
         self.remember()
         if self.behind is not None:
             fixed = self.at if self.at is not None else self.now - self.window // 2
-            self.now = fixed + (self.now - fixed) * step // width
+            self.now = min(present, fixed + (self.now - fixed) * step // width)
         self.step = step
 
     def fit(self, start: int, end: int, present: int) -> None:
@@ -177,16 +185,20 @@ class View:
         self.remember()
         self.freeze()
         length = max(1, end - start)
-        self.step = next((step for step in STEPS if step * self.cells >= length * 1.1), STEPS[-1])
+        # The first column and the last one may show only a part of their time.
+        self.step = next((step for step in STEPS if step * (self.cells - 2) >= length * 1.1), STEPS[-1])
         self.now = min(present, end + (self.window - length) // 4)
         self.at = None
+        self.change, self.changed = "", None
 
-    def see(self, t: int) -> None:
+    def see(self, t: int, present: int) -> None:
         """Put the time cursor at `t`, and move the picture only if it lies outside."""
         self.freeze()
         self.at = t
-        if not self.now - self.window < t <= self.now:
-            self.now = t + self.window // 3
+        width = self.width(self.cells)
+        first = self.now // width + 1 - self.cells
+        if not first * width <= t <= self.now:
+            self.now = min(max(present, t), t + self.window // 3)
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -218,10 +230,10 @@ class View:
         everything = timeline.requests
         ends = (next(iter(everything), 0), next(reversed(everything), 0), len(everything))
         if not self.words and self.sort == "arrival":
-            if self._key != ends:
-                self._order, self._key = list(everything.values()), ends
             # Requests arrive in the order of their time, but for a few thousandths of a second.
-            return self._order[: bisect_right(self._order, self.now, key=lambda r: r.start)]
+            arrivals = timeline.arrivals
+            at = bisect_right(arrivals, self.now, key=lambda r: r.start)
+            return arrivals if at == len(arrivals) else arrivals[:at]
         # Five times a second is often enough for what has to look at every request.
         key = (*ends, self.words, self.sort, self.moment // 200_000_000)
         if self._key != key:
@@ -230,9 +242,14 @@ class View:
             if self.sort == "latency":
                 found.sort(key=lambda r: -r.latency(self.moment))
             elif self.sort == "time lost":
-                found.sort(key=lambda r: -time_lost(r))
+                found.sort(key=lambda r: -time_lost(r, self.moment))
             self._order, self._key = found, key
         return self._order
+
+    def matching(self, timeline: Timeline) -> list[Request]:
+        """All requests that the filter lets through, in the order of their arrival."""
+        wanted = self.words.lower().split()
+        return [request for request in timeline.requests.values() if self._matches(request, wanted)]
 
     def _matches(self, request: Request, wanted: list[str]) -> bool:
         if not wanted:
@@ -265,6 +282,8 @@ class View:
             self.cursor = order[max(0, min(len(order) - 1, at + by))].id
 
 
-def time_lost(request: Request) -> int:
-    """How long the request could not go on for somebody else's sake (ns): queued, ready, token wait."""
-    return sum(request.totals[state] for state in (State.QUEUED, State.READY, State.TOKEN_WAIT))
+def time_lost(request: Request, now: int) -> int:
+    """How long the request could not go on for others' sake up to `now` (ns): queued, ready, token wait."""
+    if request.done is not None and request.done <= now:
+        return sum(request.totals[state] for state in _LOST)
+    return sum(segment.end - segment.start for segment in request.history(now) if segment.state in _LOST)
