@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from loopviz import events as ev
 from loopviz.export import FORMATS
 from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
+from loopviz.export.perfetto import REQUESTS
 from loopviz.export.svg import MOST_REQUESTS
 from loopviz.export.table import COLUMNS
 from loopviz.model import State, Timeline
@@ -178,7 +179,7 @@ def test_states_are_slices_that_add_up_to_the_latency():
     line = busy()
     slices = told(trace(line), "X")
     for number in (1, 2):
-        own = [s for s in slices if (s["pid"], s["tid"]) == (2, number)]
+        own = [s for s in slices if (s["pid"], s["tid"]) == (REQUESTS, number)]
         (whole,) = [s for s in own if s["cat"] == "request"]
         states = [s for s in own if s["cat"] == "state"]
         assert sum(round(s["dur"] * 1000) for s in states) == round(whole["dur"] * 1000)
@@ -201,7 +202,7 @@ def test_an_arrow_leads_from_a_request_to_each_of_its_calls():
     """A flow begins in the request's track and ends in the worker's, at the same time."""
     document = trace(busy())
     starts, ends = told(document, "s"), told(document, "f")
-    assert [(e["pid"], e["tid"]) for e in starts] == [(2, 2), (2, 2)]
+    assert [(e["pid"], e["tid"]) for e in starts] == [(REQUESTS, 2), (REQUESTS, 2)]
     assert [(e["pid"], e["tid"]) for e in ends] == [(1, 2), (1000, 1000)]
     assert [e["ts"] for e in starts] == [e["ts"] for e in ends]
 

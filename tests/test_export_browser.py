@@ -342,8 +342,8 @@ def test_perfetto_names_the_tracks(chromium, perfetto):
     assert threads == [
         ["server", "event loop"],
         ["server", "worker 1"],
+        ["worker process 1", "process 1"],
         ["requests", "#1 GET /"],
         ["requests", "#2 GET /"],
         ["requests", "#3 GET /"],
-        ["worker process 1", "process 1"],
     ]

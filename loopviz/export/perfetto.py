@@ -27,8 +27,8 @@ from loopviz.model import Lane, Request, Segment, Span, State, Timeline
 
 __all__ = ["LOOP", "REQUESTS", "SERVER", "trace"]
 
-SERVER, REQUESTS, PROCESSES = 1, 2, 1_000
-"""Process numbers: the server, the requests, and the first worker process."""
+SERVER, REQUESTS, PROCESSES = 1, 999_999, 1_000
+"""Process numbers: the server, the requests (whose numbers are the threads), and the first worker process."""
 LOOP = 1
 """The loop's thread number; the workers' follow."""
 
@@ -122,7 +122,7 @@ def _names(
             yield from _process(pid, f"worker {name}", pid - PROCESSES + 1)
         yield from _thread((pid, tid), name, tid)
     if requests:
-        yield from _process(REQUESTS, "requests", PROCESSES)
+        yield from _process(REQUESTS, "requests", REQUESTS)
     for order, request in enumerate(requests):
         yield from _thread((REQUESTS, request.id), headline(request), order)
 
