@@ -92,7 +92,7 @@ def test_the_page_zooms_moves_and_fits_by_keyboard(tab, tmp_path):
 def test_rows_are_reached_and_opened_by_keyboard(tab, tmp_path):
     """Tab reaches the rows, the arrows choose one, Enter lists its segments, Escape goes back."""
     show(tab, tmp_path, "page.html", export(busy(), "html"))
-    for _ in range(6):  # five buttons, then the rows
+    for _ in range(7):  # six buttons, then the rows
         tab.press("tab")
     assert tab.run("return document.activeElement.id") == "rows"
     tab.press("down", "down", "down", "down")
@@ -106,6 +106,15 @@ def test_rows_are_reached_and_opened_by_keyboard(tab, tmp_path):
     tab.press("escape")
     assert tab.run("return document.activeElement.id") == "rows"
     assert tab.run("return document.getElementById('detail').hidden")
+
+
+def test_a_key_goes_to_the_requests_of_the_moment(tab, tmp_path):
+    """Far from the first request, r chooses the first row that has something in the window."""
+    show(tab, tmp_path, "page.html", export(busy(), "html", (510_000_000, 520_000_000)))
+    tab.run("document.getElementById('rows').focus()")
+    tab.press("r")
+    active = tab.run("return document.getElementById('rows').getAttribute('aria-activedescendant')")
+    assert tab.run("return document.getElementById(arguments[0]).textContent", active) == "#3 GET /"
 
 
 def test_wheel_drag_and_hover(tab, tmp_path):

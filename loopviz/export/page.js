@@ -83,7 +83,8 @@
   const whole = [from, Math.max(data.end, from + 1e6)];
   let view = data.window ? [...data.window] : [...whole];
   let selected = -1;
-  const width = () => Math.max(120, rowsBox.clientWidth - LEFT - RIGHT);
+  let plot = 0;  // measured when the size changes: asking for it in every step of a frame is slow
+  const width = () => plot || (plot = Math.max(120, rowsBox.clientWidth - LEFT - RIGHT));
   const x = (t) => LEFT + (t - view[0]) * width() / (view[1] - view[0]);
   const time = (px) => view[0] + (px - LEFT) * (view[1] - view[0]) / width();
 
@@ -115,6 +116,11 @@
   };
   const actions = {
     in: () => glide(...zoomed(1 / 1.6)), out: () => glide(...zoomed(1.6)),
+    here: () => {  // the first request that is under way in the window
+      const index = rows.findIndex((row) => row.kind === "request" && row.parts.length
+        && row.parts[0][0] < view[1] && row.parts[row.parts.length - 1][1] > view[0]);
+      if (index >= 0) { rowsBox.scrollTop = index * ROW; select(index); }
+    },
     left: () => glide(...moved(-0.2)), right: () => glide(...moved(0.2)), fit: () => glide(...whole),
   };
 
@@ -209,10 +215,13 @@
     if (row.kind === "tokens") drawTokens(c, y);
     let drawn = -1;
     for (let index = first(row.parts, view[0]); index < row.parts.length; index++) {
+      if (drawn >= 0 && x(row.parts[index][1]) - drawn < 0.5) {  // nothing of it, or of its like, would be seen
+        index = Math.max(index, first(row.parts, time(drawn + 0.5)));
+        if (index >= row.parts.length) break;
+      }
       const [start, end, code, faint] = row.parts[index];
       if (start >= view[1]) break;
       const left = Math.max(LEFT, x(start)), right = Math.min(edge, x(end));
-      if (right - drawn < 0.5) continue;  // nothing of it would be seen
       c.globalAlpha = faint ? 0.5 : 1;
       c.fillStyle = patterns[code];
       c.fillRect(left, y + 3, Math.max(0.5, right - left), BAR);
@@ -324,7 +333,7 @@
   // -- events -------------------------------------------------------------------------------------
   function page() { return Math.max(1, Math.floor(rowsBox.clientHeight / ROW) - 1); }
   const keys = {
-    "+": actions.in, "=": actions.in, "-": actions.out, "_": actions.out, "0": actions.fit,
+    "+": actions.in, "=": actions.in, "-": actions.out, "_": actions.out, "0": actions.fit, r: actions.here,
     ArrowLeft: actions.left, ArrowRight: actions.right,
     ArrowUp: () => select(selected - 1), ArrowDown: () => select(selected + 1),
     PageUp: () => select(selected - page()), PageDown: () => select(selected + page()),
@@ -407,8 +416,9 @@
 
   // -- the page -----------------------------------------------------------------------------------
   element("title").textContent = data.name;
-  const facts = [`${data.requests.length} requests`, `${data.blocks.length} blocks`, duration(data.end)];
-  if (data.limit) facts.push(`${data.limit} tokens`);
+  const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  const facts = [count(data.requests.length, "request"), count(data.blocks.length, "block"), duration(data.end)];
+  if (data.limit) facts.push(count(data.limit, "token"));
   if (data.dropped) facts.push(`${data.dropped} events lost`);
   const known = data.environment;
   if (known.python) facts.push(`Python ${known.python}`);
@@ -439,7 +449,7 @@
       row.request.done === null ? "not answered" : duration(row.latency), row.request.error, sums(row).join(", ")]));
   space.style.height = `${rows.length * ROW}px`;
   rowsBox.style.height = `min(62vh, ${rows.length * ROW + 2}px)`;
-  new ResizeObserver(schedule).observe(rowsBox);
+  new ResizeObserver(() => { plot = 0; schedule(); }).observe(rowsBox);
   const redress = () => { dress(); draw(); };
   matchMedia("(prefers-color-scheme: light)").addEventListener("change", redress);
   dress();

@@ -166,9 +166,10 @@ def _story(material: Material, rows: list[Request], zero: int, start: int, end: 
 
 def _facts(material: Material) -> str:
     timeline, environment = material.timeline, material.environment
-    parts = [f"{len(timeline.requests)} requests", f"{len(told_blocks(timeline))} blocks"]
+    counts = [(len(timeline.requests), "request"), (len(told_blocks(timeline)), "block")]
     if material.limit:
-        parts.append(f"{material.limit} tokens")
+        counts.append((material.limit, "token"))
+    parts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
     if "python" in environment:
         parts.append(f"Python {text(environment['python'], 20)}")
     if "gil" in environment:
