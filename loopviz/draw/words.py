@@ -30,7 +30,10 @@ __all__ = [
 
 _BUSY_CORE = 0.05
 _MORE_THAN_ONE_CORE = 1.25
-_PLAIN = str.maketrans({"…": "~", "µ": "u", "·": "|"})
+_PLAIN = str.maketrans(
+    "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - whoever writes them means them
+    "~u|\"\"''x-->d**--|||||+++++++++++++[]-_########",
+)
 
 
 def printable(text: str, limit: int = 200) -> str:

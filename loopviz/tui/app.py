@@ -7,7 +7,7 @@ import gc
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from loopviz.clock import NS, now_ns
@@ -31,6 +32,7 @@ from loopviz.tui.comparison import Comparison, Pick
 from loopviz.tui.detail import Detail
 from loopviz.tui.help import Help
 from loopviz.tui.places import next_change, next_place
+from loopviz.tui.plain import Plain
 from loopviz.tui.scene import Facts, Scene
 from loopviz.tui.stage import Stage
 from loopviz.tui.trigger import Trigger
@@ -139,6 +141,17 @@ class LoopvizApp(App[int]):
     def _facts(self) -> Facts:
         source = self.source
         return Facts(source.environment, source.mode, source.address, source.scenarios, source.blind)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Where only ASCII may be emitted, Textual's own characters are replaced as well."""
+        filters = super().get_line_filters()
+        return filters if self.palette.unicode else [*filters, _PLAIN]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The picture's keys do nothing on another screen."""
+        if action in _OF_THE_PICTURE:
+            return isinstance(self.screen, Stage)
+        return True
 
     def get_default_screen(self) -> Screen[None]:
         """The picture."""
@@ -498,6 +511,9 @@ class LoopvizApp(App[int]):
 
     def action_compare(self) -> None:
         """Pick scenarios, and run them side by side."""
+        if not self.source.live:
+            self.say("This is a recording: nothing can be fired.")
+            return
         ready = [file for file in self.source.scenarios if not file.missing]
         self.push_screen(Pick(ready), self._compare)
 
@@ -559,6 +575,13 @@ class LoopvizApp(App[int]):
         yield SystemCommand("Claims", "what people say: predict, then reveal (m)", self.action_claims)
         yield SystemCommand("Help", "the legend and the keys (?)", self.action_help)
         yield SystemCommand("Quit", "end the program (q)", lambda: self.exit(0))
+
+
+_PLAIN = Plain()
+_OF_THE_PICTURE = {
+    "fire",
+    *(binding.action.partition("(")[0] for binding in LoopvizApp.BINDINGS if isinstance(binding, Binding)),
+} - {"quit", "help"}
 
 
 def _neighbour(steps: tuple[int, ...], current: int, by: int) -> int:

@@ -18,7 +18,7 @@ from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.events import Event
 from loopviz.model import Timeline
-from loopviz.tui.scene import Line, Scene
+from loopviz.tui.scene import Line, Scene, fitted
 from loopviz.tui.surface import Surface
 from loopviz.tui.view import View
 
@@ -95,7 +95,7 @@ class Claims(Screen[None]):
             self._outcomes[claim.id] = run_claim(claim, self._lab)
         except Exception as error:  # whatever it is, it shall not take the screen down
             if not self._cancelled.is_set():
-                self._failures[claim.id] = f"{type(error).__name__}: {error}"
+                self._failures[claim.id] = f"{type(error).__name__}: {words.one_line(str(error))}"
         finally:
             self._end = now_ns()
             self._testing = None
@@ -140,7 +140,7 @@ class Claims(Screen[None]):
             view = View(now=now if running else self._end, behind=None if running else now - self._end)
             lines += self._scene.compose_lanes(self._timeline, view, width, room)
         lines += [[] for _ in range(height - len(lines))]
-        return [Segment.adjust_line_length(line, width, palette.text("text")) for line in lines[:height]]
+        return [fitted(line, width, palette) for line in lines[:height]]
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -190,12 +190,12 @@ def compose_list(
         mark = "▌" if palette.unicode else ">"
         line = [Segment(f"{mark if index == at else ' '}{index + 1:>3}  ", title if index == at else dim)]
         line.append(Segment(f"{answer:<15}", _style(palette, outcome)))
-        line.append(Segment(claim.claim, title if index == at else text))
+        line.append(Segment(words.printable(claim.claim), title if index == at else text))
         lines.append(line)
     lines += [[] for _ in range(height - 1 - len(lines))]
     lines = lines[: height - 1]
     lines.append([Segment(" up/down choose   enter open   esc back to the picture", dim)])
-    return [Segment.adjust_line_length(line, width, text) for line in lines]
+    return [fitted(line, width, palette) for line in lines]
 
 
 def compose_claim(
@@ -213,9 +213,9 @@ def compose_claim(
     """A claim, its question, the room's answer, and the verdict once there is one."""
     title, dim, text = palette.text("title"), palette.text("dim"), palette.text("text")
     lines: list[Line] = [[Segment(f" claim {position}", dim)], []]
-    lines += [[Segment(f"   {part}", title)] for part in words.wrapped([f"“{claim.claim}”"], width - 6, 3)]
+    lines += [[Segment(f"   {part}", title)] for part in _wrapped([f"“{claim.claim}”"], width, 3)]
     lines.append([])
-    lines += [[Segment(f"   {part}", text)] for part in words.wrapped([claim.question], width - 6, 3)]
+    lines += [[Segment(f"   {part}", text)] for part in _wrapped([claim.question], width, 3)]
     lines.append([])
     if outcome is None:
         said = f"You say: {prediction.value}." if prediction else "What do you say?"
@@ -224,11 +224,11 @@ def compose_claim(
         hint = " t true   f false   d it depends   " + ("enter runs it   " if prediction else "")
         hint += "left/right another claim   esc the list"
         if running:
-            hint = f" running: {progress or claim.id}   esc gives up"
+            hint = f" running: {words.printable(progress or claim.id, 60)}   esc gives up"
         if failure:
-            lines.append(
-                [Segment(f"   It could not be run: {words.printable(failure)}", palette.text("alarm"))]
-            )
+            alarm = palette.text("alarm")
+            told = [f"It could not be run: {failure}"]
+            lines += [[Segment(f"   {part}", alarm)] for part in _wrapped(told, width, 3)]
         lines.append([Segment(hint, dim)])
         return lines
     verdict = outcome.verdict
@@ -239,18 +239,27 @@ def compose_claim(
     lines.append([])
     name = max((len(figure.name) for figure in verdict.figures), default=0)
     for figure in verdict.figures:
-        lines.append([Segment(f"   {figure.name:<{name}}  ", text), Segment(words.figure(figure), title)])
+        lines.append(
+            [
+                Segment(f"   {words.printable(figure.name):<{name}}  ", text),
+                Segment(words.figure(figure), title),
+            ]
+        )
     if verdict.figures:
         lines.append([])
     sentences = [verdict.why]
     if verdict.depends_on:
         sentences.append(f"It depends on {verdict.depends_on}.")
-    lines += [[Segment(f"   {part}", text)] for part in words.wrapped(sentences, width - 6, 5)]
-    lines.append([Segment(f"   The criterion: {claim.rule}.", dim)])
-    lines.append([Segment(f"   See it live: {', '.join(claim.scenarios)}", dim)])
+    lines += [[Segment(f"   {part}", text)] for part in _wrapped(sentences, width, 5)]
+    lines.append([Segment(f"   The criterion: {words.printable(claim.rule)}.", dim)])
+    lines.append([Segment(f"   See it live: {words.printable(', '.join(claim.scenarios))}", dim)])
     lines.append([])
     lines.append([Segment(" enter the next claim   left/right another claim   esc the list", dim)])
     return lines
+
+
+def _wrapped(sentences: list[str], width: int, lines: int) -> list[str]:
+    return words.wrapped([words.printable(sentence, 600) for sentence in sentences], width - 6, lines)
 
 
 def _style(palette: Palette, outcome: Outcome | None) -> Style:

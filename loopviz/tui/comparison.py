@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
@@ -15,12 +16,14 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from loopviz.control import Source
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import raster, request_stretches
+from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
 from loopviz.scenario import ScenarioFile
-from loopviz.tui.scene import Line
+from loopviz.tui.scene import Line, fitted
 from loopviz.tui.surface import Surface
 
 if TYPE_CHECKING:
@@ -40,12 +43,32 @@ class Lineup:
     """When it was fired (ns); None while it waits for its turn."""
     requests: list[Request] = field(default_factory=list)
     over: bool = False
+    failure: str = ""
+    """Why it could not be fired, if so."""
+    sent: Future[None] | None = None
+    """The load that was asked for."""
+
+    def fire(self, source: Source, requests: int, now: int) -> None:
+        """It is its turn."""
+        self.fired = now
+        try:
+            self.sent = source.fire(self.file, requests)
+        except InputError as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure, self.over = words.one_line(str(error)) or type(error).__name__, True
 
     def follow(self, timeline: Timeline, wanted: int) -> None:
         """Take in its requests; it is over when all that were wanted have been answered."""
         fired = self.fired
         if fired is None or self.over:
             return
+        if self.sent is not None and self.sent.done() and not self.sent.cancelled():
+            error = self.sent.exception()
+            if error is not None:
+                self._fail(error)
+                return
         self.requests = [
             request
             for request in timeline.requests.values()
@@ -71,7 +94,7 @@ def compose_lineup(
     cells = max(10, width - label - says)
     longest = max((lineup.makespan(now) for lineup in lineups), default=0)
     half = max(1, -(-max(longest, 1_000_000_000) // (2 * cells)))
-    best = min((lineup.makespan(now) for lineup in lineups if lineup.over), default=0)
+    best = min((lineup.makespan(now) for lineup in lineups if lineup.over and not lineup.failure), default=0)
     room = max(1, (height - 3) // max(1, len(lineups)) - 2)
     lines: list[Line] = [[Segment(" Side by side, from the first request sent", title)], []]
     for lineup in lineups:
@@ -96,7 +119,7 @@ def compose_lineup(
     lines = lines[: height - 1]
     lines += [[] for _ in range(height - 1 - len(lines))]
     lines.append([Segment(" v again with others   esc back to the picture", dim)])
-    return [Segment.adjust_line_length(line, width, text) for line in lines]
+    return [fitted(line, width, palette) for line in lines]
 
 
 def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
@@ -106,6 +129,8 @@ def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
     ]
     if lineup.fired is None:
         line.append(Segment("waits for its turn", palette.text("dim")))
+    elif lineup.failure:
+        line.append(Segment(words.printable(lineup.failure), palette.text("alarm")))
     elif not lineup.over:
         line.append(Segment(words.duration(lineup.makespan(now)), palette.text("text")))
     else:
@@ -178,8 +203,7 @@ class Comparison(Screen[None]):
         owner = self._owner
         for lineup in self._lineups:
             if lineup.fired is None:
-                lineup.fired = now
-                owner.source.fire(lineup.file, self._requests)
+                lineup.fire(owner.source, self._requests, now)
             lineup.follow(owner.timeline, self._requests)
             if not lineup.over:
                 break

@@ -35,7 +35,7 @@ from loopviz.scenario import ScenarioFile
 from loopviz.tui.track import Track
 from loopviz.tui.view import ROUND, View
 
-__all__ = ["Facts", "Hit", "Line", "Scene"]
+__all__ = ["Facts", "Hit", "Line", "Scene", "fitted"]
 
 Line = list[Segment]
 
@@ -123,12 +123,12 @@ class Scene:
         for hits, line in keys:
             self.hits[len(lines)] = hits
             lines.append(line)
-        return [self._fit(line, width) for line in lines[:height]]
+        return [fitted(line, width, self.palette) for line in lines[:height]]
 
     def compose_lanes(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The lanes alone, without head and foot, in exactly `height` lines."""
         lines = self._picture(timeline, view, width, height, roomy=height >= _ROOMY)
-        return [self._fit(line, width) for line in lines]
+        return [fitted(line, width, self.palette) for line in lines]
 
     def _picture(self, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool) -> list[Line]:
         """Axis, loop, threads and requests in `height` lines; `hits` are counted from the first."""
@@ -159,14 +159,6 @@ class Scene:
             del self._tracks[key]
         lines[first:] = [self._crossed(line, view, columns) for line in lines[first:]]
         return [*lines, *([[]] * (height - len(lines)))][:height]
-
-    def _fit(self, line: Line, width: int) -> Line:
-        if not self.palette.unicode:
-            line = [Segment(words.ascii_only(segment.text), segment.style) for segment in line]
-        length = sum(segment.cell_length for segment in line)
-        if length < width:
-            return [*line, Segment(" " * (width - length), self._text)]
-        return line if length == width else Segment.adjust_line_length(line, width, self._text)
 
     # -- head and foot -------------------------------------------------------------------------
 
@@ -285,10 +277,12 @@ class Scene:
         line = [Segment(" " * columns.label, self._text), Segment("".join(marks), self._dim)]
         if view.at is None:
             return line
-        parts = [f"cursor -{words.duration(max(0, view.now - view.at))}"]
-        if view.mark is not None:
-            parts.append(f"{'Δ' if self.palette.unicode else 'd'} {words.duration(abs(view.at - view.mark))}")
-        return self._says(line, parts, columns, self._title)
+        before = f"-{words.duration(max(0, view.now - view.at))}"
+        if view.mark is None:
+            return self._says(line, [f"cursor {before}"], columns, self._title)
+        return self._says(
+            line, [f"Δ {words.duration(abs(view.at - view.mark))}", before], columns, self._title
+        )
 
     def _map(self, timeline: Timeline, view: View, columns: _Columns) -> Line:
         """The whole buffer in one line: where requests are, its blocks, and the window."""
@@ -603,6 +597,16 @@ class Scene:
                     break
                 text = longer
         return [*line, Segment(set_cell_size(text, columns.says), style)]
+
+
+def fitted(line: Line, width: int, palette: Palette) -> Line:
+    """The line exactly `width` cells wide, and in ASCII where the palette asks for it."""
+    if not palette.unicode:
+        line = [Segment(words.ascii_only(segment.text), segment.style) for segment in line]
+    length = sum(segment.cell_length for segment in line)
+    if length < width:
+        return [*line, Segment(" " * (width - length), palette.text("text"))]
+    return line if length == width else Segment.adjust_line_length(line, width, palette.text("text"))
 
 
 def _shortened(text: str, room: int) -> str:
