@@ -19,6 +19,8 @@ from loopviz.scenario import Load, ScenarioFile, builtin_folder, executed, find,
 from loopviz.session import Session
 from loopviz.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 NAMES = [path.stem for path in find()]
 
 REQUESTS = {

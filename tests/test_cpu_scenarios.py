@@ -31,7 +31,7 @@ with_gil = pytest.mark.skipif(not GIL, reason="there is no GIL")
 
 Run = dict[str, Any]
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
 
 def record(name: str, requests: int = 6, *options: str) -> Run:

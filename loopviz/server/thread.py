@@ -85,6 +85,7 @@ class ServerThread:
         """Begin to start; see `wait`."""
         _log.addHandler(self._errors)
         self._propagate = _log.propagate
+        _log.disabled = False  # a logging configuration of the application's may have disabled it
         _log.propagate = False  # else its lines land in the picture
         self._thread.start()
 
