@@ -25,8 +25,8 @@ __all__ = ["export"]
 _COMPRESSED = frozenset({".gz", ".zst", ".xz", ".bz2"})
 _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
-_MOST_REQUESTS = 1_000_000
-"""Requests that are exported: each takes some kilobytes of memory."""
+_MOST_REQUESTS = 400_000
+"""Requests that are exported: each takes 2.6 kB of memory at least."""
 _PIECE = 1 << 16
 """Characters that are encoded at once."""
 
