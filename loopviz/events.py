@@ -20,7 +20,7 @@ SENT: Final = "sent"  # request, method, path: the client hands the request to t
 RECEIVED: Final = "received"  # request, status | None, error | None: the client has the answer
 
 # Requests, as the server sees them.
-READ: Final = "read"  # request, method, path, arrived (ns; 0 unknown): first byte read
+READ: Final = "read"  # request, method, path, arrived (ns; 0 unknown): its first byte is read
 STATUS: Final = "status"  # request, status: the response's head is sent
 RAISED: Final = "raised"  # request, exception name, message: the app let an exception out
 RESPONDED: Final = "responded"  # request: the last byte is handed to the kernel
