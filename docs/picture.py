@@ -10,8 +10,8 @@ from loopviz.session import Session
 from loopviz.tui import LoopvizApp
 
 
-async def picture(file: Path) -> None:
-    """Run the real program for a few seconds, without a terminal, and save what it shows."""
+async def picture() -> str:
+    """Run the real program for a few seconds, without a terminal: what it shows, as an SVG."""
     session = Session(load(find()))
     app = LoopvizApp(session, Palette())
     async with app.run_test(size=(110, 24)) as pilot:
@@ -21,10 +21,10 @@ async def picture(file: Path) -> None:
         await pilot.press("b")
         await pilot.pause(3.6)
         svg = app.export_screenshot(title="loopviz")
-        # No font from the network: a viewer takes its own monospaced one.
-        file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
     session.stop()
+    # No font from the network: a viewer takes its own monospaced one.
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    asyncio.run(picture(Path(__file__).with_name("blocking.svg")))
+    Path(__file__).with_name("blocking.svg").write_text(asyncio.run(picture()), encoding="utf-8")
