@@ -126,7 +126,7 @@ class Replay:
 
 def timeline_for_replay() -> Timeline:
     """A timeline that keeps all of a recording."""
-    return Timeline(retention=1 << 62)
+    return Timeline(whole=True)
 
 
 def _distinct(files: list[ScenarioFile]) -> list[ScenarioFile]:

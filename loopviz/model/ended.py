@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from loopviz.model.records import Request
 
 __all__ = ["Ended"]
 
 _PAGE = 128
+_RECENT = 40
+"""Pages that are looked through for a request."""
 
 
 @dataclass(slots=True)
@@ -42,14 +45,16 @@ class Ended:
         page.requests.append(request)
         self._count += 1
 
-    def remove(self, request: Request) -> None:
-        """It has not ended after all."""
-        for page in reversed(self._pages):
+    def remove(self, request: Request) -> bool:
+        """It has not ended after all; False if it is none of those that ended last."""
+        for page in islice(reversed(self._pages), _RECENT):
             if any(other is request for other in page.requests):
                 page.requests = deque(other for other in page.requests if other is not request)
-                self._pages = deque(page for page in self._pages if page.requests)
+                if not page.requests:
+                    self._pages.remove(page)
                 self._count -= 1
-                return
+                return True
+        return False
 
     @property
     def oldest(self) -> Request | None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from loopviz.model.states import State
 
-__all__ = ["Block", "Lane", "Request", "Segment", "Span", "Tokens", "Where", "begun"]
+__all__ = ["Block", "Lane", "Request", "Segment", "Segments", "Span", "Tokens", "Where", "begun"]
 
 MAX_SEGMENTS = 4_000
 """Segments kept of one request. Its totals stay exact; a stream's distant past is let go."""
 MAX_SPANS = 20_000
 """Spans kept of one lane."""
+MAX_READINGS = 400
+"""Readings kept of one CPU clock."""
 
 
 _T = TypeVar("_T")
@@ -50,6 +53,104 @@ class Segment(NamedTuple):
     where: Where | None = None
 
 
+_Kind = tuple[State, int, Where | None]
+"""State, thread and source line of a segment."""
+_STATES = {state: i for i, state in enumerate(State)}
+
+
+class Segments:
+    """Segments that touch each other, the newest `MAX_SEGMENTS` of them.
+
+    A life that is over is packed: then a segment takes ten bytes instead of a hundred and fifty.
+    """
+
+    __slots__ = ("_kinds", "_list", "_packed")
+
+    def __init__(self) -> None:
+        self._list: list[Segment] | None = []
+        self._kinds: tuple[_Kind, ...] = ()
+        self._packed = b""
+
+    def append(self, segment: Segment) -> None:
+        """Add the next one; the oldest goes if there are too many."""
+        found = self._loose()
+        found.append(segment)
+        if len(found) > MAX_SEGMENTS:
+            del found[0]
+
+    def appendleft(self, segment: Segment) -> None:
+        """Add one before all others."""
+        self._loose().insert(0, segment)
+
+    def pack(self, known: dict[object, object]) -> None:
+        """Take as little memory as can be; what is the same elsewhere is in `known`, and kept once."""
+        found = self._list
+        if found is None:
+            return
+        kinds: dict[_Kind, int] = {}
+        which = array("H", [kinds.setdefault((s.state, s.thread, s.where), len(kinds)) for s in found])
+        times = array("q", [segment.end for segment in found])
+        times.append(found[0].start if found else 0)
+        same = tuple([known.setdefault(kind, kind) for kind in kinds])
+        self._kinds = known.setdefault(same, same)  # type: ignore[assignment]
+        self._packed = times.tobytes() + which.tobytes()
+        self._list = None
+
+    def _loose(self) -> list[Segment]:
+        if self._list is None:
+            self._list, self._packed, self._kinds = list(self), b"", ()
+        return self._list
+
+    def __len__(self) -> int:
+        return len(self._packed) // 10 if self._list is None else len(self._list)  # 10 n + 8
+
+    def __iter__(self) -> Iterator[Segment]:
+        return self._unpacked() if self._list is None else iter(self._list)
+
+    def _unpacked(self) -> Iterator[Segment]:
+        count, kinds = len(self), self._kinds
+        whole = memoryview(self._packed)
+        times, which = whole[: 8 * count + 8].cast("q"), whole[8 * count + 8 :].cast("H")
+        start = times[count]
+        for i in range(count):
+            state, thread, where = kinds[which[i]]
+            end = times[i]
+            yield Segment(state, start, end, thread, where)
+            start = end
+
+    def __reversed__(self) -> Iterator[Segment]:
+        return self._unpacked_reversed() if self._list is None else reversed(self._list)
+
+    def _unpacked_reversed(self) -> Iterator[Segment]:
+        count, kinds = len(self), self._kinds
+        whole = memoryview(self._packed)
+        times, which = whole[: 8 * count + 8].cast("q"), whole[8 * count + 8 :].cast("H")
+        for i in range(count - 1, -1, -1):
+            state, thread, where = kinds[which[i]]
+            yield Segment(state, times[i - 1] if i else times[count], times[i], thread, where)
+
+    def __getitem__(self, index: int) -> Segment:
+        return (list(self) if self._list is None else self._list)[index]
+
+
+class _Totals(Mapping[State, int]):
+    """Time in each state of a life that is over: a sixth of a dictionary."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self, totals: Mapping[State, int]) -> None:
+        self._times = array("q", [totals[state] for state in State]).tobytes()
+
+    def __getitem__(self, state: State) -> int:
+        return memoryview(self._times).cast("q")[_STATES[state]]
+
+    def __iter__(self) -> Iterator[State]:
+        return iter(State)
+
+    def __len__(self) -> int:
+        return len(_STATES)
+
+
 class Span(NamedTuple):
     """A stretch of a lane: the loop, a thread or a process, at work for a request (0: for none)."""
 
@@ -79,10 +180,10 @@ class Request:
     """When loopviz's client had the answer."""
     ended: bool = False
     """Whether its last task has ended: nothing more will happen to it."""
-    segments: deque[Segment] = field(default_factory=lambda: deque(maxlen=MAX_SEGMENTS))
-    after: deque[Segment] = field(default_factory=lambda: deque(maxlen=MAX_SEGMENTS))
+    segments: Segments = field(default_factory=Segments)
+    after: Segments = field(default_factory=Segments)
     """What its tasks did after the response was out."""
-    totals: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    totals: Mapping[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
     """Time in each state, of closed segments up to `done`."""
 
     state: State | None = State.QUEUED
@@ -92,6 +193,19 @@ class Request:
     where: Where | None = None
     ready_at: int = 0
     """When the first timer that one of its tasks awaits is due; 0 for none."""
+
+    def add(self, state: State, time: int) -> None:
+        """Add to its time in a state."""
+        totals = self.totals
+        if type(totals) is not dict:
+            totals = self.totals = dict(totals)
+        totals[state] += time
+
+    def pack(self, known: dict[object, object]) -> None:
+        """Take little memory from now on, since its life is over; see `Segments.pack`."""
+        self.segments.pack(known)
+        self.after.pack(known)
+        self.totals = _Totals(self.totals)
 
     def open_segments(self, now: int) -> Iterator[Segment]:
         """The segment that it is in, up to `now`: two if a timer has come due meanwhile."""
@@ -149,8 +263,13 @@ class Lane:
     """CPU time used since it was first seen."""
     clock: int | None = None
     """The latest reading of its CPU clock."""
-    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=400))
+    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MAX_READINGS))
     """Readings: time, CPU time used up to then."""
+
+    @classmethod
+    def endless(cls, number: int, name: str, role: str = "thread") -> Lane:
+        """A lane that keeps everything."""
+        return cls(number, name, role, spans=deque(), samples=deque())
 
     def newest_first(self, now: int) -> Iterator[Span]:
         """Spans that had begun by `now`, from the newest to the oldest."""

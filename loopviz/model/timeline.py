@@ -7,6 +7,7 @@ of the request that it speaks of, so that segments stay contiguous and sum up to
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,12 +15,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import islice
+from typing import Any, cast
 
 from loopviz import events as ev
 from loopviz.events import Event
 from loopviz.model.ended import Ended
 from loopviz.model.load import BIN, Load
 from loopviz.model.records import (
+    MAX_READINGS,
     MAX_SEGMENTS,
     Block,
     Lane,
@@ -44,6 +47,16 @@ MAX_BURST = 5_000
 """How many requests are looked at to find a burst."""
 MAX_OPEN = 50_000
 """How many tasks and calls are followed at once; events may be lost, so their ends may be."""
+MAX_WHOLE = 500_000
+"""How many requests that have ended, and how many of anything else, are kept of a recording."""
+MAX_LANES = 10_000
+"""How many threads and processes are told apart."""
+MAX_LINES = 100
+"""How many lines of one block are told apart."""
+MAX_LOOKS = 20_000_000
+"""How often it is asked whether a request of a recording was a victim: a forged one has no end of blocks."""
+MAX_SHARED = 50_000
+"""How many values are known, so that each is kept once."""
 LAG = 100_000
 """Iterations shorter than this delay nobody (ns)."""
 COMPUTES = 0.05
@@ -103,32 +116,37 @@ class _Life:
 class Timeline:
     """Requests, the loop, its blocks and the worker threads, from a stream of events."""
 
-    def __init__(self, threshold: int = BLOCK_THRESHOLD, retention: int = RETENTION) -> None:
+    def __init__(
+        self, threshold: int = BLOCK_THRESHOLD, retention: int = RETENTION, *, whole: bool = False
+    ) -> None:
+        self.whole = whole
+        """Whether nothing is let go because it is old: a recording is bounded anyway."""
         self.threshold = threshold
         self.retention = retention
         self.requests: dict[int, Request] = {}
         """Requests kept, by number, in the order of their arrival."""
-        self.loop = Lane(0, "loop")
+        self.loop = Lane(0, "loop") if not whole else Lane.endless(0, "loop")
         """The loop's thread; its spans are the stretches longer than `loopviz.model.load.BIN`."""
-        self.load = Load()
+        self.load = Load() if not whole else Load(MAX_WHOLE)
         """The loop's shorter stretches."""
         self.workers: dict[int, Lane] = {}
         """Worker threads and worker processes, by number."""
-        self.blocks: deque[Block] = deque(maxlen=1_000)
+        self.blocks: deque[Block] = deque(maxlen=MAX_WHOLE if whole else 1_000)
         """Blocks that have ended."""
-        self.tokens: deque[tuple[int, Tokens]] = deque(maxlen=20_000)
+        self.tokens: deque[tuple[int, Tokens]] = deque(maxlen=MAX_WHOLE if whole else 20_000)
         """The limiter's changes: time, tokens."""
         self.peak = 0
         """The most tokens borrowed at once."""
         self.idle = 0
         """Time that the loop has slept in its selector (ns)."""
-        self.lags: deque[tuple[int, int]] = deque(maxlen=20_000)
-        """Iterations longer than `LAG`: when they ended, and how long they were (ns)."""
         self.events = 0
         self._first = 0
         self.last = 0
         """The time of the newest event."""
 
+        self._lags = array("q")  # end and length of iterations longer than `LAG`, in turn
+        self._known_values: dict[object, object] = {}  # what many records share
+        self._looks = 0  # at requests, to tell whether they are victims
         self._lives: dict[int, _Life] = {}
         self._ended = Ended()
         self._arrivals: list[Request] = []
@@ -256,7 +274,8 @@ class Timeline:
 
     def lag_since(self, start: int) -> int:
         """The longest iteration that ended after `start` (ns): how late a callback can have come."""
-        return max((length for end, length in self.lags if end > start), default=0)
+        ends, lengths = islice(self._lags, 0, None, 2), islice(self._lags, 1, None, 2)
+        return max((length for end, length in zip(ends, lengths, strict=True) if end > start), default=0)
 
     @property
     def computed(self) -> int:
@@ -306,9 +325,10 @@ class Timeline:
 
     def prune(self, now: int) -> None:
         """Let go of what is older than the retention allows."""
-        horizon = now - self.retention
+        horizon = 0 if self.whole else now - self.retention
+        most = MAX_WHOLE if self.whole else MAX_ENDED
         ended = self._ended
-        while (oldest := ended.oldest) and (len(ended) > MAX_ENDED or oldest.since < horizon):
+        while (oldest := ended.oldest) and (len(ended) > most or oldest.since < horizon):
             self.requests.pop(ended.forget_oldest().id, None)
         for lane in (self.loop, *self.workers.values()):
             while lane.spans and lane.spans[0].end < horizon:
@@ -346,12 +366,16 @@ class Timeline:
         request.own = True
         if t < request.start and len(request.segments) < MAX_SEGMENTS:
             request.segments.appendleft(Segment(State.QUEUED, t, request.start))
-            request.totals[State.QUEUED] += request.start - t
+            request.add(State.QUEUED, request.start - t)
             request.start = t
+            if request.ended:
+                request.pack(self._known_values)
 
     def _read(self, t: int, number: int, method: str, path: str, arrived: int) -> None:
         life = self._lives.get(number)
         if life is None and (request := self.requests.get(number)) is not None:
+            if not self._ended.remove(request):
+                return  # that was long ago
             life = self._revive(request)
         if life is None:
             start = min(arrived or t, t)
@@ -409,6 +433,18 @@ class Timeline:
         request.state, request.ended = None, True
         self._lives.pop(request.id, None)
         self._ended.add(request)
+        request.pack(self._shared())
+
+    def _shared(self) -> dict[object, object]:
+        known = self._known_values
+        if len(known) > MAX_SHARED:
+            known.clear()
+        return known
+
+    def _same_where(self, *line: Any) -> Where:
+        """The source line, the same object wherever it is told."""
+        where = Where(*line)
+        return cast(Where, self._shared().setdefault(where, where))
 
     def _close(self, request: Request, t: int) -> None:
         """End the open segment at `t`, or now if `t` is in the past of the request."""
@@ -418,7 +454,7 @@ class Timeline:
         for segment in request.open_segments(t):
             kept.append(segment)
             if before:
-                request.totals[segment.state] += segment.end - segment.start
+                request.add(segment.state, segment.end - segment.start)
         request.since = t
 
     def _go(
@@ -576,7 +612,8 @@ class Timeline:
         self._known(number).wants_token = True
 
     def _tokens(self, t: int, total: int, borrowed: int, waiting: int) -> None:
-        self.tokens.append((t, Tokens(total, borrowed, waiting)))
+        tokens = Tokens(total, borrowed, waiting)
+        self.tokens.append((t, cast(Tokens, self._shared().setdefault(tokens, tokens))))
         self.peak = max(self.peak, borrowed)
 
     def _submit(self, t: int, number: int, task: int, request: int) -> None:
@@ -589,7 +626,7 @@ class Timeline:
         self, t: int, number: int, task: int, request: int, thread: int, file: str, line: int, function: str
     ) -> None:
         submitted = number in self._calls
-        where = Where(file, line, function)
+        where = self._same_where(file, line, function)
         call = self._calls[number] = _Call(task, request, thread, where)
         lane = self._lane(thread)
         lane.open = Span(t, t, request, where)
@@ -603,7 +640,8 @@ class Timeline:
         if life is None:
             return
         self._mature(life, t)
-        life.calls[number] = call
+        if len(life.calls) < MAX_LANES:
+            life.calls[number] = call
         if owner is not None and owner.doing is _Doing.TOKEN_WAIT and not owner.submitted:
             self._set(owner, _Doing.SUSPENDED, t)
         self._refresh(life, t)
@@ -645,7 +683,9 @@ class Timeline:
             kind = "process" if role == "process" else "thread"
             count = 1 + sum(other.role == kind for other in self.workers.values())
             name = f"process {count}" if kind == "process" else f"worker {count}"
-            lane = self.workers[number] = Lane(number, name, kind)
+            lane = Lane(number, name, kind) if not self.whole else Lane.endless(number, name, kind)
+            if len(self.workers) < MAX_LANES:
+                self.workers[number] = lane
         return lane
 
     def _thread(self, t: int, number: int, role: str) -> None:
@@ -700,6 +740,9 @@ class Timeline:
 
     def _victims(self, owner: int, start: int, now: int) -> list[int]:
         lives = self._lives.items()
+        self._looks += len(lives)
+        if self.whole and self._looks > MAX_LOOKS:
+            return []
         return [n for n, life in lives if n != owner and _suffered(life.request, start, now)]
 
     def _idles(self, t: int) -> None:
@@ -724,17 +767,20 @@ class Timeline:
         if self._iteration:
             length = t - self._iteration
             if length > LAG:
-                self.lags.append((t, length))
+                self._lags.extend((t, length))
+                if len(self._lags) > 40_000 and not self.whole:
+                    del self._lags[:20_000]
 
     def _holds(self, t: int, task: int, since: int, file: str, line: int, function: str, calls: str) -> None:
-        where = Where(file, line, function, calls)
+        where = self._same_where(file, line, function, calls)
         if task and self._known(task).doing is not _Doing.RUNNING and since >= self._turned:
             self._step(since, task)  # an eager task's first step is told only when it ends
         if self._idle or task != self._task or not self._since:
             return
         if self._held is None:
             self._held = Block(self._since, None, self._owner())
-        self._held.lines[where] += 1
+        if where in self._held.lines or len(self._held.lines) < MAX_LINES:
+            self._held.lines[where] += 1
         life = self._lives.get(self._held.request)
         if life is not None and life.request.state is State.RUNNING:
             life.request.where = self._held.where
@@ -752,15 +798,16 @@ class Timeline:
         elif self.blocks and self.blocks[-1].computing is None and len(self.loop.samples) > 1:
             # No two readings while it lasted: the one before and this one include its surroundings.
             block = self.blocks[-1]
-            before = [cpu for at, cpu in self.loop.samples if at <= block.start]
-            if before and block.end is not None:
-                used = self.loop.samples[-1][1] - before[-1]
+            readings = islice(reversed(self.loop.samples), MAX_READINGS)
+            before = next((cpu for at, cpu in readings if at <= block.start), None)
+            if before is not None and block.end is not None:
+                used = self.loop.samples[-1][1] - before
                 block.computing = used >= (block.end - block.start) / 2
 
     def _readings(self, start: int) -> list[tuple[int, int]]:
         """The loop thread's CPU readings since `start`, the newest first."""
         found = []
-        for sample in reversed(self.loop.samples):
+        for sample in islice(reversed(self.loop.samples), MAX_READINGS):
             if sample[0] < start:
                 break
             found.append(sample)
@@ -772,7 +819,7 @@ class Timeline:
         call = self._calls.get(number)
         if call is None:
             return
-        call.where = Where(file, line, function)
+        call.where = self._same_where(file, line, function)
         lane = self.workers.get(call.thread)
         if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)
@@ -784,7 +831,7 @@ class Timeline:
         task = self._tasks.get(number)
         if task is None:
             return
-        task.where = Where(file, line, function)
+        task.where = self._same_where(file, line, function)
         life = self._lives.get(task.request)
         if life is not None and life.request.state in (State.AWAITING, State.TOKEN_WAIT):
             life.request.where = task.where
