@@ -109,7 +109,6 @@ class Replay:
         timeline = timeline_for_replay()
         while not self.ended:
             timeline.feed(self.drain())
-            timeline.prune(self._present)
         return timeline
 
     def summary(self, timeline: Timeline) -> dict[str, Any]:

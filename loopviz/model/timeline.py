@@ -322,6 +322,8 @@ class Timeline:
                 self.events += 1
                 self.last = max(self.last, event[0])
                 handler(event[0], *event[2:])
+        if self.whole:
+            self.prune(self.last)
 
     def prune(self, now: int) -> None:
         """Let go of what is older than the retention allows."""
@@ -681,11 +683,12 @@ class Timeline:
         lane = self.workers.get(number)
         if lane is None:
             kind = "process" if role == "process" else "thread"
+            if len(self.workers) >= MAX_LANES:
+                return Lane(number, kind, kind)
             count = 1 + sum(other.role == kind for other in self.workers.values())
             name = f"process {count}" if kind == "process" else f"worker {count}"
             lane = Lane(number, name, kind) if not self.whole else Lane.endless(number, name, kind)
-            if len(self.workers) < MAX_LANES:
-                self.workers[number] = lane
+            self.workers[number] = lane
         return lane
 
     def _thread(self, t: int, number: int, role: str) -> None:

@@ -69,7 +69,7 @@ _KEPT_TEXTS = frozenset({ev.SENT, ev.READ, ev.CALL, ev.HOLDS, ev.EXECUTES, ev.AW
 _PARTICULAR = frozenset({ev.RAN, ev.THREAD})
 _ROLES = frozenset({"loop", "worker", "process"})
 _MOST_TEXTS = 20_000
-_UNUSUAL = re.compile(rb"[0-9]{19}|[\[,]-|\\u[dD]")
+_UNUSUAL = re.compile(rb"[0-9]{19}|[\[,]\s*-|\\u[dD]")
 """What a line has if a number in it is large or negative, or if it may have half a character."""
 
 
@@ -77,8 +77,10 @@ class Foreign(Exception):  # noqa: N818 - it is what the text is, and no error h
     """The text is not what a recording holds; says why, in a few words."""
 
 
-def checked(line: bytes, texts: dict[str, str]) -> tuple[int, list[Event]]:
-    """When the events of a line were taken in, and those of known kinds; raises `Foreign`.
+def checked(line: bytes, texts: dict[str, str]) -> tuple[int, list[Event], int]:
+    """When a line's events were taken in, those of known kinds, and how many there are in all.
+
+    Raises `Foreign` if it holds anything else.
 
     `texts` are those that have been read before: each is kept once.
     """
@@ -93,9 +95,11 @@ def checked(line: bytes, texts: dict[str, str]) -> tuple[int, list[Event]]:
     seen = parsed[0]
     if not 0 < seen <= _LARGEST:
         raise Foreign("its time is out of range")
+    if len(parsed) < 2:
+        raise Foreign("it has no events")  # or a small archive would stand for hours of nothing
     if len(texts) > _MOST_TEXTS:
         texts.clear()
-    return seen, _events(parsed, seen + 1_000_000_000, texts)
+    return seen, _events(parsed, seen + 1_000_000_000, texts), len(parsed) - 1
 
 
 def _events(line: list[Any], latest: int, texts: dict[str, str]) -> list[Event]:

@@ -6,10 +6,9 @@ import json
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from loopviz.buffer import Reorder
 from loopviz.clock import NS
@@ -58,6 +57,12 @@ class Recording:
         except _Cut as why:
             raise InputError(f"{path.name}: {why}.\nIts header cannot be read; record anew.") from None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
@@ -71,8 +76,11 @@ class Recording:
             except Foreign as why:
                 self._damaged(why)
                 break
-        with suppress(Foreign):
+        try:
             yield from order.flush()
+        except Foreign as why:
+            if self.damage is None:
+                self._damaged(why)
 
     def raw(self) -> Iterator[tuple[int, list[Event]]]:
         """When events were taken in, and these, as they stand in the file."""
@@ -90,11 +98,11 @@ class Recording:
             if line.startswith(b"{"):
                 self._end(line)
                 return
-            seen, events = checked(line, texts)
+            seen, events, count = checked(line, texts)
             if seen < before:
                 raise Foreign("time goes backwards")
             before = seen
-            self.events += len(events)
+            self.events += count
             yield seen, events
             if self.events >= MOST_EVENTS:
                 raise Foreign("there are more events than can be shown")

@@ -1,0 +1,497 @@
+"""Recordings: what is written is what is read, and whatever else is in a file does no harm."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tracemalloc
+import zlib
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopviz import events as ev
+from loopviz.buffer import Reorder
+from loopviz.errors import InputError
+from loopviz.model import Segment, State, Timeline, Where
+from loopviz.model.records import Segments
+from loopviz.recording import Header, History, Recorder, open_recording
+from loopviz.replay import Replay
+from tests import fuzz_recordings
+from tests.fuzz_recordings import ENVIRONMENT, SCENARIO, look, recorded
+from tests.streams import MS, ZERO, accepted, end, ns, responded, sent, suspend, thread, wake
+from tests.test_timeline_properties import _stream, simulate
+
+ROOT = Path(__file__).parent.parent
+HEADER = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO, (SCENARIO,), (("a", "b"),))
+LIFE = [*accepted(), suspend(3), wake(8), responded(10), end(11)]
+
+
+def plain(path: Path) -> list:
+    """The JSON values of a recording's lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def told(line: Timeline) -> list:
+    """Everything that a timeline tells of its requests and its loop."""
+    now = line.last + MS
+    return [
+        [
+            (
+                r.id,
+                r.method,
+                r.path,
+                r.start,
+                r.status,
+                r.error,
+                r.done,
+                r.received,
+                r.history(now),
+                dict(r.totals),
+            )
+            for r in line.requests.values()
+        ],
+        list(line.blocks),
+        list(line.loop_spans(now)),
+        [(lane.name, lane.busy, lane.cpu, list(lane.spans)) for lane in line.workers.values()],
+        list(line.tokens),
+        (line.idle, line.peak, line.events, line.last, line.lag_since(0), line.busy(ZERO, now)),
+    ]
+
+
+# -- what is written is what is read -----------------------------------------------------------
+
+_batches = st.lists(
+    st.tuples(st.integers(0, 60 * MS), st.lists(st.integers(0, 200), max_size=12)), max_size=12
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(events=_stream, cuts=_batches, name=st.sampled_from(["a.lvr", "a.lvr.gz"]))
+def test_any_events_are_read_as_they_were_written(tmp_path_factory, events, cuts, name):
+    """For any events in any batches, the timeline of the recording is that of the originals."""
+    path = tmp_path_factory.mktemp("any") / name
+    batches, seen = [], 0
+    for later, which in cuts:
+        part = [events[i % len(events)] for i in which] if events else []
+        part = [e if e[1] != ev.THREAD else (*e[:3], "worker") for e in part]
+        seen = max(seen, *(event[0] for event in part), ZERO) + later
+        batches.append((seen, part))
+    recorded(path, batches, started=ZERO)
+    recording = open_recording(path)
+    assert [e for _, part in recording.raw() for e in part] == [e for _, part in batches for e in part]
+    assert recording.damage is None
+    assert recording.complete
+    original, reorder = Timeline(whole=True), Reorder()
+    joined: list = []
+    for seen, part in batches:
+        if part and joined and joined[-1][0] == seen:
+            joined[-1][1].extend(part)
+        elif part:
+            joined.append((seen, list(part)))
+    for seen, part in joined:
+        original.feed(reorder.push(part, seen))
+    original.feed(reorder.flush())
+    assert told(Replay(path).timeline()) == told(original)
+
+
+@settings(max_examples=60, deadline=None)
+@given(number=st.integers(0, 1 << 32), size=st.integers(1, 200))
+def test_whole_lives_are_read_as_they_were_written(tmp_path_factory, number, size):
+    """A server's requests are the same in a recording as in the timeline that saw them live."""
+    events = simulate(Random(number)).events
+    path = tmp_path_factory.mktemp("lives") / "a.lvr.gz"
+    batches, live, reorder = [], Timeline(), Reorder()
+    seen = 0
+    for i in range(0, len(events), size):
+        part = events[i : i + size]
+        seen = max(seen + 1, *(event[0] for event in part))
+        batches.append((seen, part))
+        live.feed(reorder.push(list(part), seen))
+    live.feed(reorder.flush())
+    assert told(Replay(recorded(path, batches)).timeline()) == told(live)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(State), st.integers(0, 10**9), st.integers(0, 3), st.booleans()),
+        max_size=40,
+    )
+)
+def test_packed_segments_are_the_same(parts):
+    """Segments that have been packed are what they were, from either end, and can go on."""
+    segments, start = Segments(), ZERO
+    expected = []
+    for state, length, number, known in parts:
+        where = Where("a.py", number, "f") if known else None
+        expected.append(Segment(state, start, start + length, number, where))
+        segments.append(expected[-1])
+        start += length
+    segments.pack({})
+    segments.pack({})
+    assert list(segments) == expected
+    assert list(reversed(segments)) == expected[::-1]
+    assert len(segments) == len(expected)
+    assert [segments[i] for i in range(len(expected))] == expected
+    more = Segment(State.RUNNING, start, start + 1)
+    segments.append(more)
+    assert list(segments) == [*expected, more]
+
+
+def test_the_header_says_what_was_recorded(tmp_path):
+    """Environment, address, scenarios and their text, and what could not be seen, come back."""
+    path = tmp_path / "a.lvr"
+    Recorder(path, HEADER).close()
+    with open_recording(path) as recording:
+        assert recording.header == HEADER
+    document, last = plain(path)
+    assert (document["format"], document["version"]) == ("loopviz-recording", 1)
+    assert document["scenarios"][0]["source"] == "app = None\n"
+    assert last == {"end": True, "events": 0, "dropped": 0}
+
+
+def test_a_recording_is_compressed_if_its_name_says_so(tmp_path):
+    """.gz compresses; a reader looks at the content, whatever the name is."""
+    path = recorded(tmp_path / "a.lvr.gz", [(ns(50), LIFE)])
+    assert path.read_bytes().startswith(b"\x1f\x8b")
+    moved = path.rename(tmp_path / "moved")
+    assert Replay(moved).timeline().requests[1].done == ns(10)
+
+
+@pytest.mark.parametrize("name", ["a.lvr", "a.lvr.gz"])
+def test_the_documented_script_reads_it(tmp_path, name):
+    """The ten lines in the documentation work as they stand."""
+    script = re.search(r"```python\n(.*?)```", (ROOT / "docs/recording.md").read_text(), re.DOTALL)[1]
+    assert len(script.splitlines()) <= 10
+    path = recorded(tmp_path / name, [(ns(50), LIFE)])
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "3.13.0 {'sent': 1, " in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a.lvr", "a.lvr.gz"])
+def test_a_crash_costs_half_a_second(tmp_path, name):
+    """What was written is in the file half a second later, without a word of farewell."""
+    path = tmp_path / name
+    recorder = Recorder(path, HEADER)
+    recorder.write(LIFE, ns(50))
+    recorder.write([], ns(600))
+    replay = Replay(path)
+    assert replay.timeline().requests[1].done == ns(10)
+    assert "ended early" in replay.damage or "ends in the middle" in replay.damage
+    recorder.close()
+
+
+def test_texts_of_any_kind_and_length_come_back_whole_or_cut(tmp_path):
+    """Control characters and emoji come back; half characters and endless texts do no harm."""
+    texts = ["\x1b[2J", "\U0001f600é", "\ud800", "x" * 3_000_000]
+    events = [(ns(i), ev.SENT, i, "GET", text) for i, text in enumerate(texts, 1)]
+    replay = Replay(recorded(tmp_path / "a.lvr", [(ns(50), events)]))
+    paths = [request.path for request in replay.timeline().requests.values()]
+    assert replay.damage is None
+    assert paths == ["\x1b[2J", "\U0001f600é", "\ufffd", "x" * 65_536]
+
+
+def test_large_numbers_come_back_bounded(tmp_path):
+    """Who sleeps until the end of time has a due time; it is no reason to refuse the rest."""
+    due = (ns(3), ev.YIELD, 1, "Future", 10**22)
+    replay = Replay(recorded(tmp_path / "a.lvr", [(ns(50), [*accepted(), due])]))
+    assert replay.timeline().requests[1].state is State.AWAITING
+    assert replay.damage is None
+
+
+def test_what_a_later_version_adds_is_skipped(tmp_path):
+    """An event of an unknown kind is no damage."""
+    replay = Replay(recorded(tmp_path / "a.lvr", [(ns(50), [*LIFE, (ns(12), "telepathy", [1], {"a": 2})])]))
+    assert replay.timeline().requests[1].done == ns(10)
+    assert replay.damage is None
+
+
+# -- failing to write --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/nowhere/at/all.lvr", "/", "/dev/full"])
+def test_a_file_that_cannot_be_written_is_refused_at_once(path):
+    """A folder that is not there, a folder, and a full disk are said before anything begins."""
+    if path == "/dev/full" and not Path(path).exists():
+        pytest.skip("there is no full device here")
+    with pytest.raises(InputError, match="cannot be written"):
+        Recorder(path, HEADER)
+
+
+def test_a_disk_that_fills_up_is_told_once(tmp_path, monkeypatch):
+    """The program goes on; one line says that the recording does not."""
+    notices: list[str] = []
+    recorder = Recorder(tmp_path / "a.lvr", HEADER, notices.append)
+
+    class Full:
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    recorder._file.close()
+    recorder._file = Full()
+    for i in range(5):
+        recorder.write(LIFE, ns(1000 * i + 1000))
+    recorder.close()
+    assert notices == ["a.lvr cannot be written any more: no space left on device"]
+    assert recorder.failed == notices[0]
+
+
+# -- the last minutes --------------------------------------------------------------------------
+
+
+def test_the_last_minutes_are_kept(tmp_path):
+    """What is old or too much goes; threads that were told once are still known."""
+    history = History(most=100, age=300_000 * MS)
+    history.add([thread(0, 1, "loop"), thread(0, 2)], ns(1))
+    for i in range(50):
+        history.add([sent(10 + i, i + 1), *[(ns(10 + i), ev.ITERATION)] * 4], ns(10 + i))
+    assert history.events == 100
+    assert history.save(tmp_path / "a.lvr.gz", HEADER) == 102
+    replay = Replay(tmp_path / "a.lvr.gz")
+    line = replay.timeline()
+    assert replay.damage is None
+    assert list(line.requests) == list(range(31, 51))
+    assert line.loop.number == 1
+    assert list(line.workers) == [2]
+    assert replay.recording.header.started == ns(40)
+    history.add([sent(400_000, 99)], ns(400_000))
+    assert history.events == 1
+
+
+def test_no_last_minutes_are_a_recording_too(tmp_path):
+    """Nothing has happened, and that is what is written."""
+    assert History().save(tmp_path / "a.lvr", HEADER) == 0
+    assert look(tmp_path / "a.lvr") == "read"
+
+
+def test_last_minutes_that_cannot_be_written_are_refused(tmp_path):
+    """One line says what is wrong."""
+    with pytest.raises(InputError, match="cannot be written"):
+        History().save(tmp_path / "nowhere" / "a.lvr", HEADER)
+
+
+# -- damage ------------------------------------------------------------------------------------
+
+
+def damaged(tmp_path: Path, *lines: object, whole: bool = True) -> str:
+    """What is said of a recording with these lines between a good one and the end."""
+    path = tmp_path / "a.lvr"
+    good = recorded(tmp_path / "good.lvr", [(ns(50), LIFE)], started=ZERO).read_bytes().splitlines()
+    bad = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    path.write_bytes(b"\n".join([*good[:2], *bad, *([good[2], b""] if whole else [])]))
+    assert look(path) == "damaged"
+    replay = Replay(path)
+    assert replay.timeline().requests[1].done == ns(10)  # all before the damage is there
+    assert replay.damage.startswith(("line 3, after 9 events: ", "line 4, after", "line 5, after"))
+    return replay.damage
+
+
+T = ns(60)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"", "not JSON"),
+        (b"not JSON", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[" + b"9" * 10_000 + b"]", "not JSON"),
+        (b'[1, "\xff"]', "not JSON"),
+        (7, "no list"),
+        ([], "no list"),
+        (["soon"], "no list"),
+        ([True], "no list"),
+        ([0], "out of range"),
+        ([-T], "negative|out of range"),
+        ([1 << 70], "out of range"),
+        ([1], "no events"),
+        ([1, [1, "idle"]], "backwards"),
+        ([T, 7], "no list"),
+        ([T, []], "no list"),
+        ([T, [T]], "no list"),
+        ([T, {"t": 1}], "no list"),
+        ([T, [T, ["idle"]]], "no list"),
+        ([T, [T, "idle", 1]], "wrong fields"),
+        ([T, [T, "sent", 1, "GET"]], "wrong fields"),
+        ([T, [T, "sent", "1", "GET", "/"]], "wrong fields"),
+        ([T, [T, "sent", 1.0, "GET", "/"]], "wrong fields"),
+        ([T, [T, "sent", True, "GET", "/"]], "wrong fields"),
+        ([T, [T, "sent", None, "GET", "/"]], "wrong fields"),
+        (b'[%d,[NaN,"idle"]]' % T, "wrong fields"),
+        ([T, [0, "idle"]], "out of range"),
+        ([T, [-1, "idle"]], "negative|out of range"),
+        ([T, [T + 2 * 10**9, "idle"]], "out of range"),
+        ([T, [T, "wake", -1]], "negative"),
+        ([T, [T, "tokens", 4, -1, 0]], "negative"),
+        ([T, [T, "ran", 1, 0, T + 1, None, 0]], "before it begins"),
+        ([T, [T, "thread", 1, "loop\x1b[2J"]], "unknown role"),
+        ([T + 10**17, [T + 10**17, "idle"]], "a month away"),
+        ({"end": True}, "no end"),
+        ({"end": 1, "dropped": 0}, "no end"),
+        ({"end": True, "dropped": -1}, "no end"),
+        (b"{", "not JSON"),
+        ({"end": True, "events": 1, "dropped": 0}, "follows its end"),
+    ],
+)
+def test_damage_is_told_and_what_is_before_it_is_shown(tmp_path, line, why):
+    """Whatever a line holds instead of events: reading stops there, and says so."""
+    assert re.search(why, damaged(tmp_path, line))
+
+
+def test_a_line_that_is_too_long_is_never_held(tmp_path):
+    """A line longer than any recording has is damage."""
+    assert "too long" in damaged(tmp_path, b"[" + b" " * 5_000_000)
+
+
+@pytest.mark.parametrize("size", range(0, 1000, 97))
+def test_a_truncated_recording_opens_up_to_the_cut(tmp_path, size):
+    """Wherever a file is cut, it is refused or opens up to there."""
+    whole = recorded(tmp_path / "a.lvr.gz", [(ns(50 + i), LIFE) for i in range(20)]).read_bytes()
+    path = tmp_path / "cut.lvr.gz"
+    path.write_bytes(whole[:size])
+    assert look(path) in {"refused", "damaged"} or size >= len(whole)
+
+
+def test_a_missing_end_is_told(tmp_path):
+    """Where the last line is missing, the recording may not be whole."""
+    path = tmp_path / "a.lvr"
+    path.write_bytes(b"".join(recorded(path, [(ns(50), LIFE)]).read_bytes().splitlines(keepends=True)[:2]))
+    replay = Replay(path)
+    replay.timeline()
+    assert "ended early" in replay.damage
+
+
+# -- foreign and hostile files -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n",
+        b"{}",
+        b"[]\n",
+        b"null\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"\x1f\x8b",
+        b"\x1f\x8b" + bytes(100),
+        gzip.compress(b"hello\n"),
+        gzip.compress(b""),
+        b"PK\x03\x04" + bytes(100),
+        b'{"format": "loopviz-summary", "version": 1}\n',
+        b"\xef\xbb\xbf{}\n",
+        b"[" * 100_000 + b"\n",
+        b"\x00" * 10_000,
+        b"x" * 5_000_000,
+    ],
+)
+def test_a_foreign_file_is_refused(tmp_path, data):
+    """What is no recording is refused in two lines at most."""
+    path = tmp_path / "a.lvr"
+    path.write_bytes(data)
+    assert look(path) == "refused"
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True, 10**30, "\x1b[2J"])
+def test_an_unknown_version_is_told(tmp_path, version):
+    """A recording of a later loopviz is refused, and it says why."""
+    path = tmp_path / "a.lvr"
+    document = json.loads(HEADER.line()) | {"version": version}
+    path.write_text(json.dumps(document) + "\n")
+    with pytest.raises(InputError, match=r"version .*this loopviz reads version 1"):
+        open_recording(path)
+    assert look(path) == "refused"
+
+
+@pytest.mark.parametrize(
+    "field", ["environment", "mode", "address", "threads", "started", "scenarios", "blind"]
+)
+@pytest.mark.parametrize("value", [None, 7.5, {}, [7], "", -1, 1 << 80])
+def test_a_header_of_another_shape_is_refused(tmp_path, field, value):
+    """Every field of the header is checked."""
+    path = tmp_path / "a.lvr"
+    document = json.loads(HEADER.line())
+    if type(value) is type(document[field]) and value in ("", []):
+        pytest.skip("that is allowed")
+    path.write_text(json.dumps(document | {field: value}) + "\n")
+    assert look(path) == "refused"
+    del document[field]
+    path.write_text(json.dumps(document) + "\n")
+    assert look(path) == "refused"
+
+
+def test_pipes_devices_and_folders_are_refused(tmp_path):
+    """A pipe could keep the reader waiting, and a device goes on for ever."""
+    pipe = tmp_path / "pipe"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(pipe)
+        with pytest.raises(InputError, match="not a file"):
+            open_recording(pipe)
+    for path in (tmp_path, tmp_path / "nothing", Path("a\0b")):
+        with pytest.raises(InputError):
+            open_recording(path)
+
+
+def test_a_bomb_takes_neither_memory_nor_time(tmp_path):
+    """A small archive that stands for gigabytes is left before it has unpacked much."""
+    bombs = {"zeros": b"\0" * 1_000_000, "lines": b"[9]\n" * 250_000}
+    for name, part in bombs.items():
+        zipped = zlib.compressobj(9, zlib.DEFLATED, 31)
+        data = zipped.compress(HEADER.line()) + b"".join(zipped.compress(part) for _ in range(30))
+        path = tmp_path / name
+        path.write_bytes(data + zipped.flush())
+        tracemalloc.start()
+        began = time.monotonic()
+        assert look(path) == "damaged"
+        assert time.monotonic() - began < 20
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+        tracemalloc.stop()
+    assert path.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [(T, ev.SENT, n, "GET", "/") for n in range(1, 60_000)],
+        [(T, ev.THREAD, n, "worker") for n in range(60_000)],
+        [*accepted(), *[(T, ev.HOLDS, 1, ns(2), "a.py", n, "f", "") for n in range(60_000)]],
+        [*accepted(), *[(T, ev.CALL, n, 1, 1, n, "a.py", n, "f") for n in range(60_000)]],
+        [*LIFE, *[e for n in range(30_000) for e in ((T, ev.READ, 1, "GET", "/", 0), (T, ev.RESPONDED, 1))]],
+        [(T, ev.TASK, n, 0, 0, "x") for n in range(60_000)],
+        [(T, ev.CPU, 1, n) for n in range(60_000)],
+    ],
+    ids=["requests", "threads", "lines", "calls", "revivals", "tasks", "clocks"],
+)
+def test_no_kind_of_event_makes_a_timeline_slow(tmp_path, events):
+    """However often one thing is told, it takes no more than its share of time."""
+    began = time.monotonic()
+    assert look(recorded(tmp_path / "a.lvr", [(T, events)], started=ZERO)) == "read"
+    assert time.monotonic() - began < 15
+
+
+def test_many_hasty_batches_are_read_in_time(tmp_path):
+    """Batches of one event each, a nanosecond apart, are not sorted again and again."""
+    batches = [(T + i, [(T + i, ev.ITERATION)]) for i in range(60_000)]
+    began = time.monotonic()
+    assert look(recorded(tmp_path / "a.lvr", batches, started=ZERO)) == "read"
+    assert time.monotonic() - began < 15
+
+
+def test_a_slice_of_the_fuzzer(tmp_path):
+    """Mutated recordings are refused, or read up to their damage; see `tests.fuzz_recordings`."""
+    outcomes = fuzz_recordings.fuzz(1_500, 2024, tmp_path)
+    assert {"refused", "damaged", "read"} == outcomes.keys()
