@@ -355,7 +355,6 @@ class Timeline:
 
     def _revive(self, request: Request) -> _Life:
         """Its client gave up before the server read it: what the server does now is after the end."""
-        self._ended.remove(request)
         request.state, request.ended = State.QUEUED, False
         life = self._lives[request.id] = _Life(request)
         return life
