@@ -65,6 +65,10 @@ class Reorder:
         self.margin = margin
         self._held: list[Event] = []
 
+    def __len__(self) -> int:
+        """How many events are held back."""
+        return len(self._held)
+
     def push(self, events: list[Event], now: int) -> list[Event]:
         """Add `events`; return those at least `margin` older than `now` (ns), sorted by time."""
         held = self._held

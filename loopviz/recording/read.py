@@ -26,7 +26,9 @@ _DAY = 86_400 * NS
 _CHUNK = 1 << 16
 _MOST_WAITING = 250_000
 """Events that wait for the others of their time."""
+_MANY = 2_000
 _SOON = NS // 1_000
+"""Batches that are closer together, while so many events are held back, are joined."""
 
 _time = itemgetter(0)
 
@@ -234,7 +236,7 @@ class _Order:
 
     def push(self, seen: int, events: list[Event]) -> Iterator[list[Event]]:
         """Add events that were taken in at `seen`; those that are now in order."""
-        hasty = len(self._waiting) > 2_000 and seen - self._pushed < _SOON
+        hasty = len(self._reorder) > _MANY and seen - self._pushed < _SOON
         if (seen != self._seen and not hasty) or len(self._waiting) > _MOST_WAITING:
             yield from self._push()
         self._waiting += events
