@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from loopviz.model.records import Request
 
 __all__ = ["Ended"]
 
-_PAGE = 128
+_PAGE = 256
 _RECENT = 40
 """Pages that are looked through for a request."""
 
@@ -77,8 +78,10 @@ class Ended:
 
     def at(self, now: int) -> Iterator[Request]:
         """Those that lived at `now`, perhaps some neighbours among them."""
-        for page in self._pages:
-            if page.start <= now < page.end:
+        pages = self._pages
+        for index in range(bisect_right(pages, now, key=lambda page: page.end), len(pages)):
+            page = pages[index]
+            if page.start <= now:
                 yield from page.requests
 
     def after(self, t: int) -> Iterator[Request]:

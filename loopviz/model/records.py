@@ -277,12 +277,14 @@ class Lane:
             yield self.open._replace(end=now)
         yield from begun(self.spans, now, lambda span: span.start)
 
+    def span_at(self, now: int) -> Span | None:
+        """What it is at, at `now`; None if it has nothing to do then."""
+        span = next(self.newest_first(now), None)
+        return span if span is not None and span.start <= now <= span.end else None
+
     def busy_at(self, now: int) -> bool:
         """Whether it is at work at `now`."""
-        for span in self.newest_first(now):
-            if span.start <= now:
-                return now <= span.end
-        return False
+        return self.span_at(now) is not None
 
     def cpu_share(self, now: int, window: int = 600_000_000) -> float | None:
         """The part of a core that it used in the `window` up to `now`; None if not measured."""

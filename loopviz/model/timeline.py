@@ -200,6 +200,12 @@ class Timeline:
             return None if over or now - block.start < self.threshold else block
         return None
 
+    def blocks_until(self, now: int) -> Iterator[Block]:
+        """The blocks that had begun by `now` from the newest on, the one that lasts included."""
+        if (held := self.block_at(now)) is not None and held.end is None:
+            yield held
+        yield from begun(self.blocks, now, lambda block: block.start)
+
     def victims(self, block: Block, now: int) -> list[int]:
         """The requests that could have run while `block` held the loop, up to `now`."""
         if block.end is None:

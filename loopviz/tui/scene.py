@@ -398,17 +398,17 @@ class Scene:
         first = view.now // columns.step + 1 - columns.time
         style = self.palette.style("#ffffff", "#D55E00", bold=True, reverse=not self.palette.colour)
         captions = []
-        for span in timeline.loop_spans(view.now):
-            if span.end // columns.step < first:
+        for block in timeline.blocks_until(view.now):
+            end = block.start + block.lasted(view.now)
+            if end // columns.step < first:
                 break
-            end = min(span.end, view.now)
-            if end - span.start < timeline.threshold:
+            if end - block.start < timeline.threshold:
                 continue
-            left = max(0, span.start // columns.step - first + 1)
+            left = max(0, block.start // columns.step - first + 1)
             right = min(columns.time, end // columns.step - first)
-            where = f" {words.line(span.where)}" if span.where else ""
-            for text in (f"#{span.request}{where}", f"#{span.request}"):
-                if span.request and right - left >= cell_len(text):
+            where = f" {words.line(block.where)}" if block.where else ""
+            for text in (f"#{block.request}{where}", f"#{block.request}"):
+                if block.request and right - left >= cell_len(text):
                     captions.append((left, text))
                     break
         for left, text in captions:
@@ -459,7 +459,8 @@ class Scene:
             half, first, settled, stop, lambda a, b: raster(lane_stretches(lane, view.now), half, a, b)
         )
         moment = view.moment
-        request = next((s.request for s in lane.newest_first(moment) if s.start <= moment <= s.end), 0)
+        span = lane.span_at(moment)
+        request = span.request if span is not None else 0
         name = f" {lane.name}"
         line = [self._label(f"{name:<11}{f'#{request}' if request else ''}", columns, self._dim)]
         line += self._cells(codes, 0)

@@ -208,11 +208,11 @@ class View:
         A request keeps its row until the rows run out; then the oldest that have ended scroll
         away. Whoever points at a request keeps it in sight.
         """
-        order = self.order(timeline)
+        order, count = self._ordered(timeline)
         self.fits = max(1, room)
-        last_top = max(0, len(order) - room)
+        last_top = max(0, count - room)
         at = self._position(order, self.cursor)
-        if at is not None:
+        if at is not None and at < count:
             self.top = min(max(self.top, at - room + 1), at)
         else:
             self.top = last_top
@@ -223,17 +223,22 @@ class View:
             else:
                 self.top = 0
         self.top = max(0, min(self.top, last_top))
-        return order[self.top : self.top + room], self.top, max(0, len(order) - self.top - room)
+        shown = order[self.top : min(count, self.top + room)]
+        return shown, self.top, max(0, count - self.top - room)
 
     def order(self, timeline: Timeline) -> list[Request]:
         """The requests that the rows show, in their order, at this moment."""
+        order, count = self._ordered(timeline)
+        return order[:count]
+
+    def _ordered(self, timeline: Timeline) -> tuple[list[Request], int]:
+        """Requests in the order of the rows, and how many of them there are at this moment."""
         everything = timeline.requests
         ends = (next(iter(everything), 0), next(reversed(everything), 0), len(everything))
         if not self.words and self.sort == "arrival":
             # Requests arrive in the order of their time, but for a few thousandths of a second.
             arrivals = timeline.arrivals
-            at = bisect_right(arrivals, self.now, key=lambda r: r.start)
-            return arrivals if at == len(arrivals) else arrivals[:at]
+            return arrivals, bisect_right(arrivals, self.now, key=lambda r: r.start)
         # Five times a second is often enough for what has to look at every request.
         key = (*ends, self.words, self.sort, self.moment // 200_000_000)
         if self._key != key:
@@ -244,7 +249,7 @@ class View:
             elif self.sort == "time lost":
                 found.sort(key=lambda r: -time_lost(r, self.moment))
             self._order, self._key = found, key
-        return self._order
+        return self._order, len(self._order)
 
     def matching(self, timeline: Timeline) -> list[Request]:
         """All requests that the filter lets through, in the order of their arrival."""
