@@ -79,10 +79,10 @@ def measure(
     """
     count = requests or scenario.facts.requests
     session = Session([scenario], threads=threads, loop=loop)
-    recorder = None if output is None else session.record(output)
     timeline = Timeline()
-    session.start()
     try:
+        recorder = None if output is None else session.record(output)
+        session.start()
         session.wait()
         answered = session.fire(scenario, count)
         follow(session, timeline, [answered], count, progress=progress or _silent)

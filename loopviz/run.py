@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from multiprocessing import resource_tracker
 
 from loopviz.draw.look import Palette
+from loopviz.errors import InputError
 from loopviz.lab import Lab
 from loopviz.reload import Watcher
 from loopviz.replay import Replay, timeline_for_replay
@@ -46,7 +47,11 @@ def run(
             loop=loop, watch=watch, progress=progress, cancelled=cancelled
         ),
     )
-    recorder = None if record is None else session.record(record, app.say)
+    try:
+        recorder = None if record is None else session.record(record, app.say)
+    except InputError:
+        session.stop()
+        raise
     code = 1
     try:
         app.run()
