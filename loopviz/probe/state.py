@@ -14,10 +14,15 @@ from loopviz.buffer import Buffer
 from loopviz.clock import now_ns
 from loopviz.events import TASK, Event
 
-__all__ = ["ATTRIBUTE", "State", "Trace", "next_call"]
+__all__ = ["ATTRIBUTE", "HANDLE", "State", "Trace", "next_call"]
 
 ATTRIBUTE = "_loopviz"
 """The attribute of a task that holds its `Trace`; it goes when the task goes."""
+HANDLE = "_loopviz_handle"
+"""The attribute of a task that holds the handle of its steps.
+
+Not in the `Trace`: that is kept in `State.live`, and must not keep the task's context alive.
+"""
 
 # Counted for the whole process, so that a probe that is installed anew on the same loop never
 # gives a task that it meets again the number of another one.

@@ -20,7 +20,7 @@ from typing import Any
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
 from loopviz.events import END, RAN, STEP, YIELD
-from loopviz.probe.state import ATTRIBUTE, State, Trace
+from loopviz.probe.state import ATTRIBUTE, HANDLE, State, Trace
 
 __all__ = ["hook_steps", "hook_timers"]
 
@@ -42,44 +42,71 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
     loop, emit, live, buffer = state.loop, state.emit, state.live, state.buffer
     # The hook of every step appends by itself what `emit` would: a call saved for each event.
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
-    future, handle = asyncio.Future, asyncio.Handle
-    # asyncio's own call_soon checks for debug mode and a closed loop, then does these two things in
-    # two more calls: doing them here saves a tenth of what watching a step costs.
+    future = asyncio.Future
+    # Where it is asyncio's own call_soon that would put a handle there, this one does so itself.
     ready: Any = getattr(loop, "_ready", None) if _is_asyncios(loop) else None
     call_soon: Callable[..., asyncio.Handle] = loop.call_soon
     create_task: Callable[..., asyncio.Task[Any]] = loop.create_task
     step_wrapper: type | None = None
 
-    def step(
-        task: asyncio.Task[Any], trace: Trace, callback: Callable[..., object], args: tuple[Any, ...]
-    ) -> None:
-        """Stand in for the task's own callback: the same call, between two looks at the clock."""
-        woken = trace.woken
-        trace.woken = trace.since = 0
-        state.current = trace
-        began = state.began = clock()
-        try:
-            callback(*args)
-        finally:
-            now = state.touched = clock()
-            state.current = None
-            waiter = task._fut_waiter  # type: ignore[attr-defined]
-            due = 0
-            awaited: str | None = ""
-            if waiter is not None:
-                trace.since = now
-                awaited = "Future" if type(waiter) is future else type(waiter).__name__
-                if waiter is state.timer:
-                    due = state.due
-            elif task.done():
-                awaited = None
-                live.pop(trace.number, None)
-            else:
-                trace.woken = 0
-            if len(queue) < capacity:
-                append((now, RAN, trace.number, woken, began, awaited, due))
-            else:
-                buffer.dropped += 1
+    class Step(asyncio.Handle):
+        """A task's next step: the task's own callback, called between two looks at the clock.
+
+        asyncio makes a handle for every step. A task has one step scheduled at a time, so one handle
+        serves all of them, and what that saves pays for half of the looking.
+        """
+
+        __slots__ = ("entered", "trace")
+
+        _context: Context
+        _callback: Any
+        _args: tuple[Any, ...]
+
+        def __init__(self, trace: Trace) -> None:
+            self.trace = trace
+            self.entered = False
+            self._loop = loop
+            self._callback = self._repr = self._source_traceback = None
+            self._cancelled = False
+
+        def _run(self) -> None:
+            trace, callback = self.trace, self._callback
+            self._callback = None  # from here on it can be scheduled again
+            woken = trace.woken
+            trace.woken = trace.since = 0
+            state.current = trace
+            began = state.began = clock()
+            try:
+                if self.entered:
+                    callback(*self._args)
+                else:
+                    self._context.run(callback, *self._args)
+            except BaseException as error:
+                if self.entered or isinstance(error, (SystemExit, KeyboardInterrupt)):
+                    raise
+                message = f"Exception in callback {callback!r}"
+                loop.call_exception_handler({"message": message, "exception": error, "handle": self})
+            finally:
+                now = state.touched = clock()
+                state.current = None
+                task = callback.__self__
+                waiter = task._fut_waiter
+                due = 0
+                awaited: str | None = ""
+                if waiter is not None:
+                    trace.since = now
+                    awaited = "Future" if type(waiter) is future else type(waiter).__name__
+                    if waiter is state.timer:
+                        due = state.due
+                elif task.done():
+                    awaited = None
+                    live.pop(trace.number, None)
+                else:
+                    trace.woken = 0
+                if len(queue) < capacity:
+                    append((now, RAN, trace.number, woken, began, awaited, due))
+                else:
+                    buffer.dropped += 1
 
     def after_first_step(task: asyncio.Task[Any], trace: Trace) -> None:
         """Say how an eager task's first step has ended: suspended, giving way, or done."""
@@ -108,6 +135,17 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
                 request = context.get(state.request, 0)
         return state.attach(task, request)
 
+    def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
+        """A handle for the steps of a task."""
+        trace: Trace | None = getattr(task, ATTRIBUTE, None)
+        if trace is None:
+            trace = meet(task, context)
+        else:
+            trace.woken = clock() if trace is not state.current else state.began
+        scheduled = Step(trace)
+        setattr(task, HANDLE, scheduled)
+        return scheduled
+
     def probed_call_soon(
         callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
@@ -125,21 +163,25 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
             else:
                 return call_soon(callback, *args, context=context)
         task = callback.__self__  # type: ignore[attr-defined]
-        trace: Trace | None = getattr(task, ATTRIBUTE, None)  # an AttributeError would cost a microsecond
-        if trace is not None:
-            # Within its own step it mostly gives way, and the end of the step says so.
-            trace.woken = clock() if trace is not state.current else state.began
-        else:
+        scheduled: Step | None = getattr(task, HANDLE, None)  # an AttributeError would cost a microsecond
+        if type(scheduled) is not Step or scheduled._callback is not None:
             try:
-                trace = meet(task, context)
+                scheduled = prepare(task, context)
             except Exception as error:
                 state.failed("task", error)
                 return call_soon(callback, *args, context=context)
-        if ready is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]
-            scheduled = handle(step, (task, trace, callback, args), loop, context)
+        else:
+            trace = scheduled.trace
+            # Within its own step it mostly gives way, and the end of the step says so.
+            trace.woken = clock() if trace is not state.current else state.began
+        scheduled._callback, scheduled._args = callback, args
+        if ready is not None and context is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]
+            scheduled._context = context
+            scheduled.entered = False
             ready.append(scheduled)
             return scheduled
-        return call_soon(step, task, trace, callback, args, context=context)
+        scheduled.entered = True
+        return call_soon(scheduled._run, context=context)
 
     def probed_create_task(coro: Any, **options: Any) -> asyncio.Task[Any]:
         # Without a factory the first step goes through call_soon, as every other.
