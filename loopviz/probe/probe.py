@@ -89,7 +89,7 @@ class Probe:
         threads = Threads(state)
         self._processes = Processes(state, threads, lambda what, why: self.blind.append(Blind(what, why)))
         thread = threads.register("loop")
-        adopt = make_adopt(state, self._numbers, self._token)
+        adopt = make_adopt(state, self._numbers, self._token, self._set)
         self._hook_threads(threads, self._processes)
         for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
             self._set(loop, name, hook)

@@ -18,7 +18,7 @@ from typing import Any
 from loopviz.clock import now_ns as clock
 from loopviz.events import RAISED, READ, RESPONDED, STATUS
 from loopviz.probe.selector import LONG
-from loopviz.probe.state import State
+from loopviz.probe.state import ATTRIBUTE, State
 
 __all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received"]
 
@@ -32,33 +32,47 @@ _LAST_DATA_RECV = slice(52, 56)
 _RECENT = 100_000_000  # ns; a new connection takes some iterations until it is read
 
 
-def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[object], int]:
+def make_send(
+    state: State, original: Callable[[Any, Any], Awaitable[None]]
+) -> Callable[[Any, Any], Awaitable[None]]:
+    """A cycle's `send` that notes the head of the response.
+
+    On the class, since an attribute `send` of every cycle would keep the cycle alive in a circle, and
+    would take the interpreter's short cuts from all the others of its attributes.
+    """
+    running = asyncio._get_running_loop
+    emit, loop = state.emit, state.loop
+
+    def send(self: Any, message: Any) -> Awaitable[None]:
+        try:
+            if message["type"] == "http.response.start" and running() is loop:
+                request = getattr(self, ATTRIBUTE, 0)
+                if request:
+                    emit((clock(), STATUS, request, int(message["status"])))
+        except Exception as error:  # a malformed message: uvicorn will say so
+            state.failed("send", error)
+        return original(self, message)
+
+    return send
+
+
+def make_adopt(
+    state: State, numbers: Iterator[int], token: str, replace: Callable[[Any, str, Any], None]
+) -> Callable[[object], int]:
     """`adopt(coroutine)`: announce the request that a new task serves; its number, or 0.
 
-    `numbers` numbers the requests of foreign clients, `token` marks our own load's header.
+    `numbers` numbers the requests of foreign clients, `token` marks our own load's header, and
+    `replace(owner, name, value)` puts a hook on a class until the probe is removed.
     """
     emit = state.emit
     prefix = token.encode() + b"-"
     # Whether a coroutine's code is that of run_asgi. By identity: a code object's hash is computed
     # from all of its instructions, each time. The code is kept alive, so that its id stays its own.
     known: dict[int, tuple[bool, CodeType]] = {}
+    hooked: set[type] = set()
 
-    def send(original: Callable[[Any], Awaitable[None]], request: int, message: Any) -> Awaitable[None]:
-        try:
-            if message["type"] == "http.response.start":
-                emit((clock(), STATUS, request, int(message["status"])))
-        except Exception as error:  # a malformed message: uvicorn will say so
-            state.failed("send", error)
-        return original(message)
-
-    def responded(cycle: Any, original: Callable[..., None], request: int, *args: Any) -> None:
+    def responded(original: Callable[..., None], request: int, *args: Any) -> None:
         emit((clock(), RESPONDED, request))
-        # Else the cycle and its `send` keep each other alive, and only a garbage collection frees the
-        # request: that alone costs more than all the other hooks of a request.
-        try:  # not `suppress`, which costs as much as all the rest of this
-            del cycle.send
-        except AttributeError:
-            pass
         original(*args)
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
@@ -71,12 +85,12 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
         code = getattr(coro, "cr_code", None)
         if code is None:
             return 0
-        kind = known.get(id(code))
-        if kind is None:
-            kind = (code.co_qualname == "RequestResponseCycle.run_asgi", code)
+        request = known.get(id(code))
+        if request is None:
+            request = (code.co_qualname == "RequestResponseCycle.run_asgi", code)
             if len(known) < 10_000:
-                known[id(code)] = kind
-        if not kind[0]:
+                known[id(code)] = request
+        if not request[0]:
             return 0
         try:
             cycle = coro.cr_frame.f_locals["self"]  # type: ignore[attr-defined]
@@ -88,8 +102,12 @@ def make_adopt(state: State, numbers: Iterator[int], token: str) -> Callable[[ob
                 number = next(numbers)
                 arrived = _arrival(state, cycle, read)
             emit((read, READ, number, scope["method"], scope["path"], arrived))
-            cycle.send = partial(send, cycle.send, number)
-            cycle.on_response = partial(responded, cycle, cycle.on_response, number)
+            kind = type(cycle)
+            if kind not in hooked:
+                hooked.add(kind)
+                replace(kind, "send", make_send(state, kind.send))
+            setattr(cycle, ATTRIBUTE, number)
+            cycle.on_response = partial(responded, cycle.on_response, number)
             return number
         except Exception as error:
             state.failed("request", error)

@@ -133,7 +133,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
                 context.run(state.request.set, request)
             else:
                 request = context.get(state.request, 0)
-        return state.attach(task, request)
+        return state.announce(coro, request).bind(task)
 
     def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
         """A handle for the steps of a task."""
