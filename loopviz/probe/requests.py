@@ -40,14 +40,13 @@ def make_send(
     On the class, since an attribute `send` of every cycle would keep the cycle alive in a circle, and
     would take the interpreter's short cuts from all the others of its attributes.
     """
-    running = asyncio._get_running_loop
-    emit, loop = state.emit, state.loop
+    emit, nobody = state.emit, (None, 0)
 
     def send(self: Any, message: Any) -> Awaitable[None]:
         try:
-            if message["type"] == "http.response.start" and running() is loop:
-                request = getattr(self, ATTRIBUTE, 0)
-                if request:
+            if message["type"] == "http.response.start":
+                probe, request = getattr(self, ATTRIBUTE, nobody)
+                if probe is state:  # other servers' cycles are of this class too
                     emit((clock(), STATUS, request, int(message["status"])))
         except Exception as error:  # a malformed message: uvicorn will say so
             state.failed("send", error)
@@ -106,7 +105,7 @@ def make_adopt(
             if kind not in hooked:
                 hooked.add(kind)
                 replace(kind, "send", make_send(state, kind.send))
-            setattr(cycle, ATTRIBUTE, number)
+            setattr(cycle, ATTRIBUTE, (state, number))
             cycle.on_response = partial(responded, cycle.on_response, number)
             return number
         except Exception as error:
