@@ -651,3 +651,23 @@ def test_a_factor_near_one_is_no_factor():
     lineups[0].requests, lineups[1].requests = [line.requests[1]], [line.requests[2]]
     frame = comparison.compose_lineup(Palette(), line, lineups, ns(5_000), 100, 20)
     assert sum("the fastest" in segment.text for row in frame for segment in row) == 2
+
+
+@run
+async def test_hostile_facts_stay_text(drive):
+    """Nothing in a recording's header or in a scenario's name steers the terminal, on any screen."""
+    async with drive() as screen:
+        source, app = screen.source, screen.app
+        source.environment = replace(source.environment, python=HOSTILE, event_loop=HOSTILE)
+        source.address = source.mode = HOSTILE
+        source.scenarios = [
+            replace(file, name=HOSTILE, facts=replace(file.facts, title=HOSTILE))
+            for file in source.scenarios[:2]
+        ]
+        app.scene.facts = app._facts()
+        await screen.show(answered(1, 0), at=1_000)
+        assert "\\x1b[2J" in shown(screen)
+        for key in ("question_mark", "v"):
+            await screen.press(key)
+            assert "\\x1b[2J" in shown(screen)
+            await screen.press("escape")

@@ -536,7 +536,9 @@ class LoopvizApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything that a key does, for the command palette."""
         for file in self.source.scenarios:
-            yield SystemCommand(f"Fire {file.name}", file.facts.title, lambda file=file: self.fire(file))
+            yield SystemCommand(
+                printable(f"Fire {file.name}"), printable(file.facts.title), lambda file=file: self.fire(file)
+            )
         yield SystemCommand("More requests", "fire more at once (+)", self.action_more_requests)
         yield SystemCommand("Fewer requests", "fire fewer at once (-)", self.action_fewer_requests)
         yield SystemCommand("More threads", "add tokens for worker threads (])", self.action_more_threads)

@@ -161,7 +161,10 @@ class Pick(ModalScreen[list[str]]):
     def __init__(self, files: Sequence[ScenarioFile]) -> None:
         super().__init__()
         self._list = SelectionList[str](
-            *(Selection(Text(f"{file.name}  {file.facts.title}"), file.name) for file in files)
+            *(
+                Selection(Text(words.printable(f"{file.name}  {file.facts.title}")), file.name)
+                for file in files
+            )
         )
 
     def compose(self) -> ComposeResult:

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from loopviz.control import Source
 from loopviz.draw.look import Palette
+from loopviz.draw.words import printable
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -104,10 +105,12 @@ def _text(palette: Palette, source: Source) -> Group:
     strong = palette.style("#56B4E9", bold=True)
     for file in source.scenarios:
         if file.facts.key:
-            keys.add_row(Text(file.facts.key, strong), Text(f"fire {file.name}: {file.facts.title}"))
+            keys.add_row(
+                Text(file.facts.key, strong), Text(printable(f"fire {file.name}: {file.facts.title}"))
+            )
     for key, meaning in KEYS:
         keys.add_row(Text(key, strong), Text(meaning))
     parts: list[RenderableType] = [legend, Text(), keys]
     for what, why in source.blind:
-        parts += [Text(), Text(f"Not seen here: {what} ({why}).", palette.text("alarm"))]
+        parts += [Text(), Text(printable(f"Not seen here: {what} ({why}).", 300), palette.text("alarm"))]
     return Group(*parts)

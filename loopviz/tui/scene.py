@@ -178,11 +178,11 @@ class Scene:
         right.append((f"{pace.dropped} lost", alarm if pace.dropped else self._dim))
         if pace.failures:
             right.append((f"{pace.failures} probe errors", alarm))
-        version = environment.python
+        version = words.printable(environment.python, 20)
         gil = "GIL on" if environment.gil else "GIL off"
-        loop = environment.event_loop
-        wide = [f"Python {version}", gil, loop, self.facts.mode, self.facts.address]
-        narrow = [version.rpartition(".")[0], gil, loop, ":" + self.facts.address.rpartition(":")[2]]
+        loop, address = words.printable(environment.event_loop, 20), words.printable(self.facts.address, 40)
+        wide = [f"Python {version}", gil, loop, words.printable(self.facts.mode, 20), address]
+        narrow = [version.rpartition(".")[0], gil, loop, ":" + address.rpartition(":")[2]]
         right_length = sum(cell_len(text) + 3 for text, _ in right)
         for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
             left = self._separator.join(items)
@@ -217,7 +217,11 @@ class Scene:
         return lines
 
     def _invitation(self) -> str:
-        keys = [f"{file.facts.key} {file.name}" for file in self.facts.scenarios if file.facts.key]
+        keys = [
+            f"{file.facts.key} {words.printable(file.name, 40)}"
+            for file in self.facts.scenarios
+            if file.facts.key
+        ]
         return f"Press a letter to fire requests: {', '.join(keys)}." if keys else "No scenario has a key."
 
     def _keys(self, view: View, width: int) -> list[tuple[list[tuple[int, int, Hit]], Line]]:
@@ -225,7 +229,7 @@ class Scene:
         keyed = [file for file in self.facts.scenarios if file.facts.key]
         numbers = {view.requests or file.facts.requests for file in keyed}
         count = f"{numbers.pop()} requests" if len(numbers) == 1 else "requests"
-        scenarios = [(f.facts.key or "", f.name, f.facts.key or "") for f in keyed]
+        scenarios = [(f.facts.key or "", words.printable(f.name, 40), f.facts.key or "") for f in keyed]
         more = [
             ("+/-", count, "plus"),
             ("[/]", f"{view.threads} threads", "right_square_bracket"),

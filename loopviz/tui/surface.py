@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from rich.cells import set_cell_size
+from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from loopviz.draw.words import printable
 from loopviz.tui.scene import Line
 
 __all__ = ["Surface"]
+
+
+def _safe(segment: Segment) -> Segment:
+    """The last line of defence: whatever the text came from, nothing in it steers the terminal."""
+    text = segment.text
+    if text.isprintable():
+        return segment
+    length = segment.cell_length
+    return Segment(set_cell_size(printable(text, len(text)), length), segment.style)
 
 
 class Surface(Widget):
@@ -37,7 +49,7 @@ class Surface(Widget):
         dirty = []
         for y, line in enumerate(lines):
             if not old or old[y] != line:
-                strips[y] = Strip(line, width)
+                strips[y] = Strip([_safe(segment) for segment in line], width)
                 dirty.append(Region(0, y, width, 1))
         self._lines = lines
         self.painted += len(dirty)
