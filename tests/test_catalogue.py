@@ -108,15 +108,16 @@ def some(name: str) -> tuple[dict[str, Any], float]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_declared_law(name: str) -> None:
     """The makespan is what the scenario's own file says; by ratio where the machine's load decides."""
-    run, expected = some(name)
-    if name in LOOSE:
-        for _ in range(2):  # who has the cores just now may have let go of them by then
-            if not expected / 4 < run["makespan_s"] < expected * 4 + 0.1:
-                measured.cache_clear()
-                run, expected = some(name)
-        assert expected / 4 < run["makespan_s"] < expected * 4 + 0.1
-    else:
-        assert run["makespan_s"] == pytest.approx(expected, rel=0.05, abs=0.1)
+    for _ in range(3):  # who has the cores just now may have let go of them by then
+        run, expected = some(name)
+        if name in LOOSE:
+            kept = expected / 4 < run["makespan_s"] < expected * 4 + 0.1
+        else:
+            kept = run["makespan_s"] == pytest.approx(expected, rel=0.05, abs=0.1)
+        if kept:
+            return
+        measured.cache_clear()
+    pytest.fail(f"it took {run['makespan_s']} s; its law says {expected} s")
 
 
 @pytest.mark.parametrize("name", NAMES)
