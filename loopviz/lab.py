@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,10 +16,10 @@ from loopviz.errors import InputError
 from loopviz.experiment import Bench, Shot
 from loopviz.measure import Progress, Tap
 from loopviz.sample import Sample
-from loopviz.scenario import ScenarioFile
+from loopviz.scenario import ScenarioFile, cores
 from loopviz.session import environment
 
-__all__ = ["Lab", "cores"]
+__all__ = ["Lab"]
 
 
 class Lab:
@@ -118,13 +117,6 @@ class Lab:
         if name not in self._files:
             (self._files[name],) = scenario.load([self._known[name]])
         return self._files[name]
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _parallel(tries: int = 5) -> float:

@@ -29,8 +29,8 @@ from loopviz.errors import InputError
 from loopviz.loaded import module_name
 
 __all__ = [
-    "RESERVED_KEYS", "Load", "Scenario", "ScenarioFile", "builtin_folder", "execute", "executed", "find",
-    "load", "nearest",
+    "RESERVED_KEYS", "Load", "Scenario", "ScenarioFile", "builtin_folder", "cores", "execute", "executed",
+    "find", "load", "nearest",
 ]  # fmt: skip
 
 RESERVED_KEYS = {
@@ -39,6 +39,12 @@ RESERVED_KEYS = {
     "w": "write", "z": "zoom",
 }  # fmt: skip
 """Letters that the screen needs for itself, now or soon, and what for."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,8 @@ class Load:
     @classmethod
     def here(cls, requests: int, threads: int, seconds: float, single: float) -> Load:
         """A load on this machine, with its cores and this interpreter's GIL."""
-        affinity = getattr(os, "sched_getaffinity", None)
-        cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
         gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-        return cls(requests, threads, seconds, single, cores, gil)
+        return cls(requests, threads, seconds, single, cores(), gil)
 
 
 @dataclass(frozen=True, kw_only=True)
