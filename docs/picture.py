@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 
 from loopviz.draw.look import Palette
-from loopviz.scenario import find, load
-from loopviz.session import Session
+from loopviz.live.session import Session
+from loopviz.scenario import find, read
 from loopviz.tui import LoopvizApp
 
 
 async def picture() -> str:
     """Run the real program for a few seconds, without a terminal: what it shows, as an SVG."""
-    session = Session(load(find()))
+    session = Session(read(find()))
     app = LoopvizApp(session, Palette())
     async with app.run_test(size=(110, 24)) as pilot:
         await pilot.pause(0.7)

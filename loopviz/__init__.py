@@ -1,3 +1,3 @@
-"""loopviz: see who is on the event loop of a FastAPI server, and who suffers, while it happens."""
+"""loopviz: see live which request holds a FastAPI server's event loop, and which ones it delays."""
 
 __version__ = "0.1.0"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from loopviz import events as ev
-from loopviz.events import Event
 from loopviz.export import FORMATS, Material, Window
 from loopviz.model import Timeline
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
 from tests.streams import (
     accepted,
     call,

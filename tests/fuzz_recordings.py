@@ -20,11 +20,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from loopviz.control import Environment
 from loopviz.errors import InputError
-from loopviz.events import Event
 from loopviz.recording import Header, Recorded, Recorder
-from loopviz.replay import Replay
+from loopviz.recording.replay import Replay
+from loopviz.stream.events import Event
+from loopviz.stream.source import Environment
 
 ENVIRONMENT = Environment("0", "3.13.0", "CPython", True, "asyncio", "0", "0", "0", "0", "Linux")
 SCENARIO = Recorded(

@@ -22,9 +22,9 @@ import anyio.to_thread
 import pytest
 import uvicorn
 
-from loopviz import events as ev
-from loopviz.buffer import Buffer
 from loopviz.probe import HEADER, Probe
+from loopviz.stream import events as ev
+from loopviz.stream.buffer import Buffer
 
 TOKEN = "secret"
 """What the tests' own load puts before a request's number."""

@@ -1,14 +1,14 @@
 """Event streams by hand: a function for each kind, with times in milliseconds since a moment long ago."""
 
-# ruff: noqa: D103  # each function makes the event of its name; loopviz.events says what it means
+# ruff: noqa: D103  # each function makes the event of its name; loopviz.stream.events says what it means
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from loopviz import events as ev
-from loopviz.events import Event
 from loopviz.model import Segment, Timeline
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
 
 MS = 1_000_000
 ZERO = 50_000_000_000_000

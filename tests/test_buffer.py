@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopviz.buffer import Buffer, Reorder
+from loopviz.stream.buffer import Buffer, Reorder
 
 
 def test_events_come_out_in_the_order_in_which_they_went_in():

@@ -14,10 +14,10 @@ import pytest
 from loopviz import scenario as scenarios
 from loopviz.clock import NS
 from loopviz.errors import InputError
-from loopviz.measure import measure
-from loopviz.scenario import Load, ScenarioFile, builtin_folder, executed, find, load
-from loopviz.session import Session
-from loopviz.workspace import Workspace
+from loopviz.experiment.measure import measure
+from loopviz.live.helpers.workspace import Workspace
+from loopviz.live.session import Session
+from loopviz.scenario import Load, ScenarioFile, builtin_folder, executed, find, read
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def workspace() -> Any:
 
 def the(name: str) -> ScenarioFile:
     """A built-in scenario."""
-    (file,) = load(find(name))
+    (file,) = read(find(name))
     if file.missing:
         pytest.skip(f"it needs {file.missing}")
     return file
@@ -292,7 +292,7 @@ def test_a_file_is_fit_for_a_slide(name: str) -> None:
 
 def test_orders_and_groups() -> None:
     """Each scenario has a place of its own, and groups lie together."""
-    files = load(find())
+    files = read(find())
     orders = [file.facts.order for file in files]
     assert len(set(orders)) == len(orders)
     groups = [group for group, _ in groupby(file.facts.group for file in files)]
@@ -311,7 +311,7 @@ def test_a_missing_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name, *rest: None if name in gone else find_spec(name, *rest)
     )
-    (builtin,) = load(find("db_async"))
+    (builtin,) = read(find("db_async"))
     assert (builtin.missing, builtin.app) == (("sqlalchemy",), None)
     assert (builtin.facts.title, builtin.path) == ("async def + AsyncSession", "/db_async")
     with pytest.raises(InputError, match=r"needs sqlalchemy(?s:.*)pip install 'loopviz\[scenarios\]'"):
@@ -319,7 +319,7 @@ def test_a_missing_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     mine = tmp_path / "mine.py"
     text = (builtin_folder() / "asgi.py").read_text().replace("seconds=0.5", "needs=('no_such_module',)")
     mine.write_text(f"import no_such_module\n{text}")
-    (own,) = load([mine])
+    (own,) = read([mine])
     assert own.missing == ("no_such_module",)
     with pytest.raises(InputError, match="pip install no_such_module"):
         measure(own)

@@ -14,12 +14,12 @@ import pytest
 
 from loopviz import cli
 from loopviz.claims import CLAIMS, Answer, Experiment, Fire, Machine, Trial, judge, run_claim
-from loopviz.lab import Lab
-from loopviz.measure import Cancelled
+from loopviz.experiment.lab import Lab
+from loopviz.experiment.measure import Cancelled
+from loopviz.live.helpers.workspace import Workspace
 from loopviz.model import State
-from loopviz.sample import Sample, Seen
+from loopviz.model.sample import Sample, Seen
 from loopviz.scenario import builtin_folder, find
-from loopviz.workspace import Workspace
 
 TRUE, FALSE, DEPENDS, UNDECIDED = Answer.TRUE, Answer.FALSE, Answer.DEPENDS, Answer.UNDECIDED
 BY_ID = {claim.id: claim for claim in CLAIMS}

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from loopviz import cli, session
+from loopviz import cli
 from loopviz.errors import InputError
-from loopviz.scenario import find, load
+from loopviz.live import session
+from loopviz.scenario import find, read
 
 ROOT = Path(__file__).parent.parent
 
@@ -303,7 +304,7 @@ def test_scenarios_are_listed_in_order(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "waiting"
     assert [line.split()[:2] for line in lines[1:4]] == [["s", "sync"], ["a", "async"], ["b", "blocking"]]
-    files = load(find())
+    files = read(find())
     groups = list(dict.fromkeys(file.facts.group for file in files))
     assert [line for line in lines if line in groups] == groups
     listed = [line for line in lines if line and line not in groups]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from loopviz import cli, sweep
-from loopviz.compare import Entry, winner
-from loopviz.experiment import Bench, Shot
+from loopviz import cli
+from loopviz.experiment import sweep
+from loopviz.experiment.bench import Bench, Burst
+from loopviz.experiment.sweep import SweepPoint, knee
 from loopviz.model import State
-from loopviz.sample import Sample, Seen, percentile
-from loopviz.scenario import ScenarioFile, load
-from loopviz.sweep import Step, knee
+from loopviz.model.comparison import Entry, winner
+from loopviz.model.sample import Sample, Seen, percentile
+from loopviz.scenario import ScenarioFile, read
 
 WAITS = """
 import asyncio, time
@@ -89,9 +90,9 @@ def test_who_fails_cannot_win():
     assert winner([entry("a", 0.1, "status 500"), entry("b", 1.0)]).scenario is None
 
 
-def steps(**throughput: float) -> list[Step]:
+def steps(**throughput: float) -> list[SweepPoint]:
     """Steps by hand: n10=100.0 is 100 requests per second with 10 under way."""
-    return [Step(int(name[1:]), 10, rate, 0.1, 0.1, 0) for name, rate in throughput.items()]
+    return [SweepPoint(int(name[1:]), 10, rate, 0.1, 0.1, 0) for name, rate in throughput.items()]
 
 
 def test_the_knee_is_where_throughput_stops_growing():
@@ -117,15 +118,15 @@ def test_a_knee_between_two_steps_is_the_tokens():
 
 def files(*paths: str) -> list[ScenarioFile]:
     """The scenarios in these files."""
-    return load([Path(path) for path in paths])
+    return read([Path(path) for path in paths])
 
 
 def test_several_loads_share_a_server(quick, slow):
     """Loads with offsets meet on one server: who comes later waits for who blocks."""
     by_name = {file.name: file for file in files(quick, slow)}
     with Bench(list(by_name.values())) as bench:
-        both = bench.fire(Shot(by_name["slow"], 2), Shot(by_name["quick"], 3, after=0.05))
-        alone = bench.fire(Shot(by_name["quick"], 3))
+        both = bench.fire(Burst(by_name["slow"], 2), Burst(by_name["quick"], 3, after=0.05))
+        alone = bench.fire(Burst(by_name["quick"], 3))
     late = both.of("quick")
     assert [len(both.of(name).requests) for name in ("slow", "quick")] == [2, 3]
     assert late.kept_waiting > 0.2
@@ -138,7 +139,7 @@ def test_so_many_are_under_way_at_a_time(quick):
     """With `at_once`, requests go in waves, and the headers of each answer are heard."""
     (file,) = files(quick)
     with Bench([file]) as bench:
-        sample = bench.fire(Shot(file, 6, at_once=2))
+        sample = bench.fire(Burst(file, 6, at_once=2))
     assert len(sample.requests) == 6
     assert sample.errors == ()
     assert 0.14 < sample.makespan < 1.0
@@ -196,7 +197,7 @@ def test_a_comparison_with_failures_names_them(capsys, tmp_path, quick):
 def test_what_cannot_be_compared_is_refused(capsys):
     """One scenario, or an unknown one, is an error of one or two lines."""
     for arguments, complaint in (
-        (["compare", "sync"], "It takes two scenarios"),
+        (["compare", "sync"], "A comparison needs two scenarios"),
         (["compare", "sync", "asinc"], "Did you mean async?"),
         (["compare", "sync", "async", "--sweep", "1,2", "--requests", "3"], "Leave out --requests"),
     ):
@@ -219,7 +220,7 @@ def threaded(tmp_path: Path) -> str:
 
 def test_a_sweep_finds_the_tokens(capsys, monkeypatch, threaded, quick):
     """With two tokens, a def endpoint's throughput stops at two requests under way; an async one's grows."""
-    monkeypatch.setattr(sweep, "_MOST", 24)
+    monkeypatch.setattr(sweep, "MOST", 24)
     arguments = ["compare", threaded, quick, "--sweep", "4,1,2", "--threads", "2"]
     assert cli.main([*arguments, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -234,7 +235,7 @@ def test_a_sweep_finds_the_tokens(capsys, monkeypatch, threaded, quick):
 
 def test_a_sweep_as_text(capsys, monkeypatch, quick, threaded):
     """The text has a table and a chart; without the chart's library, how to install it."""
-    monkeypatch.setattr(sweep, "_MOST", 8)
+    monkeypatch.setattr(sweep, "MOST", 8)
     arguments = ["compare", quick, threaded, "--sweep", "1,2", "--ascii"]
     assert cli.main(arguments) == 0
     out = capsys.readouterr().out

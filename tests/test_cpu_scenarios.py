@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from loopviz.scenario import Load, builtin_folder, find, load
+from loopviz.scenario import Load, builtin_folder, find, read
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["cpu", "cpu_threads", "cpu_executor", "cpu_processes", "cpu_chunks", "cpu_native"]
@@ -78,7 +78,7 @@ def faster(name: str, than: str, requests: int = 6) -> float:
 
 def test_they_are_listed_in_the_order_of_a_talk():
     """All are of one group and follow each other; only the oldest has a letter."""
-    files = [file for file in load(find()) if file.name in NAMES]
+    files = [file for file in read(find()) if file.name in NAMES]
     assert [file.name for file in files] == NAMES
     assert {file.facts.group for file in files} == {"cpu"}
     assert [file.facts.order for file in files] == list(range(400, 406))
@@ -104,7 +104,7 @@ def test_the_slide_is_short_and_plain(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_laws_are_functions_of_the_load(name: str):
     """Each can be asked for any load: one request takes `single`, and more take no less."""
-    (file,) = load(find(name))
+    (file,) = read(find(name))
     law = file.facts.makespan
     assert law is not None
     assert law(Load(1, 40, 0.5, 0.5, 4)) == pytest.approx(0.5)
@@ -114,7 +114,7 @@ def test_laws_are_functions_of_the_load(name: str):
 
 def test_laws_know_cores_and_gil():
     """Threads need the GIL to go, processes and C code need nothing but cores."""
-    laws = {file.name: file.facts.makespan for file in load(find()) if file.name in NAMES}
+    laws = {file.name: file.facts.makespan for file in read(find()) if file.name in NAMES}
     with_gil = {name: law(Load(8, 40, 1, 1, 4)) for name, law in laws.items() if law}
     without = {name: law(Load(8, 40, 1, 1, 4, gil=False)) for name, law in laws.items() if law}
     assert with_gil == dict(zip(NAMES, [8, 8, 8, 2, 8, 2], strict=True))

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopviz import events as ev
 from loopviz.export import FORMATS
 from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
 from loopviz.export.perfetto import REQUESTS
@@ -25,6 +24,7 @@ from loopviz.export.svg import MOST_REQUESTS
 from loopviz.export.table import COLUMNS
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
+from loopviz.stream import events as ev
 from tests.export_support import HOSTILE, busy, export, hostile
 from tests.streams import accepted, call, end, feed, ns, responded, returns, suspend, timeline
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from loopviz import cli, convert
-from loopviz.control import Environment
-from loopviz.events import Event
+from loopviz import cli
+from loopviz.cli import export as command
 from loopviz.export import FORMATS
 from loopviz.recording import Header
+from loopviz.stream.events import Event
+from loopviz.stream.source import Environment
 from tests.streams import ZERO, accepted, end, idle, iteration, responded, returns, suspend, wake
 from tests.streams import call as calls
 
@@ -138,9 +139,9 @@ def test_a_damaged_recording_is_exported_up_to_the_damage(tmp_path, capsys):
 
 def test_too_many_requests_are_said(recording, capsys, monkeypatch):
     """A recording that would not fit into memory is exported in part, not silently."""
-    monkeypatch.setattr(convert, "_MOST_REQUESTS", 0)
+    monkeypatch.setattr(command, "_MOST_REQUESTS", 0)
     assert cli.main(["export", str(recording), "--to", "csv", "-o", "-"]) == 0
-    assert "more requests than can be exported" in capsys.readouterr().err
+    assert "too many requests" in capsys.readouterr().err
 
 
 def test_a_window_is_in_seconds_since_the_first_request(recording, tmp_path):
@@ -165,7 +166,7 @@ def test_bad_arguments_are_refused(recording, tmp_path, capsys):
     assert "the recording itself" in refuses(capsys, file, "--to", "svg", "-o", file)
     assert "is a folder" in refuses(capsys, file, "--to", "svg", "-o", str(tmp_path))
     assert "no such file" in refuses(capsys, file, "--to", "svg", "-o", str(tmp_path / "none" / "x.svg"))
-    assert "csv holds the whole" in refuses(capsys, file, "--to", "csv", "--from", "1")
+    assert "csv always has everything" in refuses(capsys, file, "--to", "csv", "--from", "1")
     assert "nothing from 9 s" in refuses(capsys, file, "--to", "svg", "--from", "9")
     assert "nothing from 0.02 s" in refuses(capsys, file, "--to", "svg", "--from", "0.02", "--until", "0.01")
     assert "not a number" in refuses(capsys, file, "--to", "svg", "--from", "now")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loopviz.scenario import Load, builtin_folder, find, load
+from loopviz.scenario import Load, builtin_folder, find, read
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,7 +71,7 @@ def line_of(scenario: str, text: str) -> int:
 def test_the_declared_law_holds(name: str):
     """The makespan is what the scenario's own file says, for this many requests and threads."""
     run = document(name)
-    (file,) = load(find(run["scenario"]))
+    (file,) = read(find(run["scenario"]))
     requests = run["requests"]
     single = sum(r["states"]["running"] for r in requests) / len(requests)
     law = file.facts.makespan

@@ -20,10 +20,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 
 import loopviz.probe.probe
-from loopviz import events as ev
-from loopviz.buffer import Buffer
 from loopviz.probe import Probe
 from loopviz.probe.state import State
+from loopviz.stream import events as ev
+from loopviz.stream.buffer import Buffer
 from tests.probe_support import EAGER, PLAIN, Served, Setup, every_setup, kinds, of_kind, since, story
 
 lazy_and_eager = pytest.mark.parametrize(

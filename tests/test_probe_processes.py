@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from loopviz import events as ev
 from loopviz import remote
 from loopviz.clock import NS
 from loopviz.draw.raster import CODES, lane_stretches
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
+from loopviz.stream import events as ev
 from tests import work
 from tests.probe_support import PLAIN, Served, Setup, every_setup, of_kind
 from tests.streams import call, cpu, end, made, read, responded, returns, step, submit, suspend, thread, wake

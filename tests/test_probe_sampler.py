@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from loopviz import events as ev
 from loopviz.clock import NS
+from loopviz.stream import events as ev
 from tests.probe_support import PLAIN, Served, Setup, every_setup, of_kind
 
 _SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()

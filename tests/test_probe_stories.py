@@ -20,8 +20,8 @@ import pytest
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from loopviz import events as ev
 from loopviz.clock import NS, now_ns
+from loopviz.stream import events as ev
 from tests.probe_support import PLAIN, UVLOOP, Served, Setup, Telling, every_setup, kinds, of_kind, story
 
 MS = NS // 1000

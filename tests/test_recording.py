@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopviz import events as ev
-from loopviz.buffer import Reorder
 from loopviz.errors import InputError
 from loopviz.model import Segment, State, Timeline, Where
 from loopviz.model.records import Segments
 from loopviz.recording import Header, History, Recorder, open_recording
-from loopviz.replay import Replay
+from loopviz.recording.replay import Replay
+from loopviz.stream import events as ev
+from loopviz.stream.buffer import Reorder
 from tests import fuzz_recordings
 from tests.fuzz_recordings import ENVIRONMENT, SCENARIO, look, recorded
 from tests.streams import MS, ZERO, accepted, end, ns, responded, sent, suspend, thread, wake

@@ -11,10 +11,10 @@ import pytest
 
 from loopviz import cli
 from loopviz.errors import InputError
-from loopviz.measure import measure
+from loopviz.experiment.measure import measure
 from loopviz.model import Timeline
-from loopviz.replay import Replay
-from loopviz.scenario import find, load
+from loopviz.recording.replay import Replay
+from loopviz.scenario import find, read
 from tests.fuzz_recordings import recorded
 from tests.streams import MS, accepted, end, ns, responded, sent, suspend, wake
 from tests.test_cli import QUICK, loopviz, refuses
@@ -47,7 +47,7 @@ def test_a_recording_tells_the_summary_that_was_printed(tmp_path, quick, name):
 def test_a_scenario_explains_itself_elsewhere(tmp_path, quick):
     """A recording has the scenario's facts and the text of its file, and never executes it."""
     file = tmp_path / "a.lvr"
-    measure(load(find(quick))[0], output=str(file))
+    measure(read(find(quick))[0], output=str(file))
     Path(quick).unlink()
     replay = Replay(file)
     replay.stop()
@@ -196,6 +196,9 @@ def test_replay_never_executes_what_was_recorded(tmp_path):
     file = recorded(tmp_path / "a.lvr", [(ns(50), LIFE)])
     trap = tmp_path / "trap"
     file.write_text(file.read_text().replace("app = None", f"open({str(trap)!r}, 'w')"))
-    code = "import sys; from loopviz.replay import Replay; r = Replay(sys.argv[1]); r.summary(r.timeline())"
+    code = (
+        "import sys; from loopviz.recording.replay import Replay; r = Replay(sys.argv[1]);"
+        " r.summary(r.timeline())"
+    )
     subprocess.run([sys.executable, "-c", code, file], check=True, timeout=30)
     assert not trap.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loopviz.errors import InputError
-from loopviz.scenario import RESERVED_KEYS, Load, Scenario, builtin_folder, find, load, nearest
+from loopviz.scenario import RESERVED_KEYS, Load, Scenario, builtin_folder, find, nearest, read
 
 GOOD = """
 from fastapi import FastAPI
@@ -32,7 +32,7 @@ def write(folder: Path, name: str = "mine", text: str | None = None, more: str =
 def complaint(path: Path) -> list[str]:
     """The lines of the error that reading a file ends in."""
     with pytest.raises(InputError) as caught:
-        load([path])
+        read([path])
     lines = str(caught.value).splitlines()
     assert 1 <= len(lines) <= 2
     assert all(lines)
@@ -42,7 +42,7 @@ def complaint(path: Path) -> list[str]:
 
 def test_the_built_in_ones() -> None:
     """Without a target there are the built-in scenarios, and all of them can be read."""
-    files = load(find())
+    files = read(find())
     assert {"async", "blocking", "cpu", "sync"} <= {file.name for file in files}
     for file in files:
         assert file.file.parent == builtin_folder()
@@ -65,7 +65,7 @@ def test_the_built_in_ones() -> None:
 )
 def test_makespan_laws(name: str, requests: int, threads: int, seconds: float) -> None:
     """The built-in scenarios' laws say what queueing theory says."""
-    (file,) = load(find(name))
+    (file,) = read(find(name))
     assert file.facts.makespan is not None
     made = file.facts.makespan(Load(requests=requests, threads=threads, seconds=1, single=0.25))
     assert made == pytest.approx(seconds)
@@ -110,7 +110,7 @@ def test_empty_folder(tmp_path: Path) -> None:
 
 def test_reading(tmp_path: Path) -> None:
     """A file's facts, application, method and first path are read."""
-    (file,) = load([write(tmp_path, more=', key="g", requests=3, seconds=0.5')])
+    (file,) = read([write(tmp_path, more=', key="g", requests=3, seconds=0.5')])
     assert (file.name, file.method, file.path) == ("mine", "GET", "/mine")
     assert (file.facts.key, file.facts.requests, file.facts.seconds) == ("g", 3, 0.5)
     assert callable(file.app)
@@ -119,7 +119,7 @@ def test_reading(tmp_path: Path) -> None:
 def test_another_method(tmp_path: Path) -> None:
     """An endpoint that is not for GET is requested by its own method, on the path that is declared."""
     text = GOOD.replace("app.get", "app.post").format(name="mine", more=', path="/mine?x=1"')
-    (file,) = load([write(tmp_path, text=text)])
+    (file,) = read([write(tmp_path, text=text)])
     assert (file.method, file.path) == ("POST", "/mine?x=1")
 
 
@@ -127,7 +127,7 @@ def test_a_bare_asgi_application(tmp_path: Path) -> None:
     """Any ASGI callable will do if the path is declared."""
     text = "from loopviz.scenario import Scenario\nasync def app(scope, receive, send): ...\n"
     path = write(tmp_path, text=text + 'scenario = Scenario(title="t", expect="e", path="/x")\n')
-    (file,) = load([path])
+    (file,) = read([path])
     assert (file.method, file.path) == ("GET", "/x")
 
 
@@ -202,8 +202,8 @@ def test_one_key_twice(tmp_path: Path) -> None:
     """Two scenarios with one key are refused, and both are named."""
     paths = [write(tmp_path, name, more=', key="g"') for name in ("one", "two")]
     with pytest.raises(InputError, match=r"one\.py and two\.py .*'g'"):
-        load(paths)
-    assert len(load([write(tmp_path, "one"), write(tmp_path, "two")])) == 2  # none has a key
+        read(paths)
+    assert len(read([write(tmp_path, "one"), write(tmp_path, "two")])) == 2  # none has a key
 
 
 def test_import_error(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from loopviz.control import Environment
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, ScenarioFile
+from loopviz.stream.source import Environment
 from loopviz.tui.scene import Facts, Line, Scene
 from loopviz.tui.view import View
 from tests import streams

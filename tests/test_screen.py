@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 from textual.pilot import Pilot
 
-from loopviz.control import Vitals
 from loopviz.draw.look import Palette
-from loopviz.events import Event
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.events import Event
+from loopviz.stream.source import Vitals
 from loopviz.tui import LoopvizApp, app, detail
 from loopviz.tui.detail import Detail
 from loopviz.tui.help import KEYS, Help

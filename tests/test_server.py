@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from loopviz import events as ev
 from loopviz.errors import InputError
-from loopviz.scenario import Scenario, ScenarioFile, find, load
-from loopviz.server import Apps, ServerThread, bind
-from loopviz.session import Session
+from loopviz.live.server import Apps, ServerThread, bind
+from loopviz.live.session import Session
+from loopviz.scenario import Scenario, ScenarioFile, find, read
+from loopviz.stream import events as ev
 
 
 @contextmanager
@@ -244,7 +244,7 @@ def test_lifespans() -> None:
 
 def test_a_session() -> None:
     """A session serves the scenarios, fires at them, and hands out the events of both sides in order."""
-    files = load(find())
+    files = read(find())
     by_name = {file.name: file for file in files}
     session = Session(files, threads=7)
     session.start()
@@ -272,18 +272,18 @@ def test_a_session() -> None:
 
 def test_a_session_that_is_never_started() -> None:
     """Stopping a session that was never started leaves nothing open."""
-    session = Session(load(find("async")))
+    session = Session(read(find("async")))
     assert session.stop()
 
 
 def test_a_session_whose_port_is_taken() -> None:
     """A session on a port that is taken is refused in words, and leaves nothing open."""
     with bind("127.0.0.1", 0) as taken, pytest.raises(InputError, match="in use"):
-        Session(load(find("async")), port=taken.getsockname()[1])
+        Session(read(find("async")), port=taken.getsockname()[1])
 
 
 def test_a_session_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that is not installed is refused, with how to get it."""
-    monkeypatch.setattr("loopviz.session.find_spec", lambda _: None)
+    monkeypatch.setattr("loopviz.live.session.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"(?s)uvloop is not installed.*pip install uvloop"):
-        Session(load(find("async")), loop="uvloop")
+        Session(read(find("async")), loop="uvloop")

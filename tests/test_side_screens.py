@@ -13,8 +13,8 @@ from textual.widgets import OptionList
 from loopviz.claims import Answer, Claim, Experiment, Figure, Fire, Machine, Trial, Verdict
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
-from loopviz.events import RECEIVED
-from loopviz.sample import Sample
+from loopviz.model.sample import Sample
+from loopviz.stream.events import RECEIVED
 from loopviz.tui import claims, comparison
 from loopviz.tui.claims import Claims
 from loopviz.tui.comparison import Comparison, Pick

@@ -824,7 +824,7 @@ def test_an_endless_response_is_remembered_in_part():
     assert request.totals[State.AWAITING] == (steps - 1) * MS
     assert sum(request.totals.values()) == request.since - request.start
     assert (len(line._tasks), len(line._calls), len(line._lives[1].dues)) == (1, 0, 0)
-    assert len(line.loop.spans) + len(line.load._bins) + len(line._lags) // 2 <= 20_000 + 60_000 + 20_000
+    assert len(line.loop.spans) + len(line.busy_bins._bins) + len(line._lags) // 2 <= 20_000 + 60_000 + 20_000
 
 
 def test_the_endless_sleeper_leaves_no_timers_behind():

@@ -11,10 +11,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopviz import events as ev
-from loopviz.buffer import Reorder
-from loopviz.events import Event
 from loopviz.model import SUFFERING, Request, State, Timeline
+from loopviz.stream import events as ev
+from loopviz.stream.buffer import Reorder
+from loopviz.stream.events import Event
 from tests.streams import MS, ZERO, merged
 
 PRECEDENCE = [

@@ -1,6 +1,6 @@
 """The folk wisdom about FastAPI, put to the test: claims, experiments and computed verdicts.
 
-Pure: whoever can measure is given as a `Laboratory`, such as `loopviz.lab.Lab`.
+Pure: whoever can measure is given as a `Laboratory`, such as `loopviz.experiment.lab.Lab`.
 """
 
 from loopviz.claims.catalogue import CLAIMS

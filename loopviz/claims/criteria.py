@@ -6,7 +6,7 @@ A sentence is chosen by the branch that was taken, and never asserts what was no
 from __future__ import annotations
 
 from loopviz.claims.records import Answer, Criterion, Figure, Machine, Samples, Verdict
-from loopviz.sample import Sample
+from loopviz.model.sample import Sample
 
 __all__ = [
     "CLEAR",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from loopviz.sample import Sample
+from loopviz.model.sample import Sample
 
 __all__ = [
     "Answer",
@@ -141,13 +141,13 @@ class Outcome:
 
 
 class Laboratory(Protocol):
-    """Whoever can measure: `loopviz.lab.Lab`, or a test with numbers of its own."""
+    """Whoever can measure: `loopviz.experiment.lab.Lab`, or a test with numbers of its own."""
 
     def missing(self, scenarios: tuple[str, ...]) -> str | None:
         """Why these scenarios cannot be run here; None if they can."""
 
     def measure(self, experiment: Experiment) -> Samples:
-        """Run what has not been run yet. May raise `loopviz.measure.Cancelled`."""
+        """Run what has not been run yet. May raise `loopviz.experiment.measure.Cancelled`."""
 
     def machine(self, *, parallel: bool = False) -> Machine:
         """What it runs on; with `parallel`, as measured now."""

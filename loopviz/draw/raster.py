@@ -121,7 +121,7 @@ def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int)
             if is_block and covered * 2 >= min(width, now - index * width):
                 blocked[index - first] = True
     for index in range(first, stop):
-        busy[index - first] += timeline.load.busy(index * width, (index + 1) * width)
+        busy[index - first] += timeline.busy_bins.busy(index * width, (index + 1) * width)
     return "".join(
         BLOCK if held else str(min(8, -(-8 * time // width)))
         for time, held in zip(busy, blocked, strict=True)

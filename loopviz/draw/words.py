@@ -9,7 +9,6 @@ from textwrap import wrap
 
 from rich.cells import cell_len
 
-from loopviz.claims import Figure
 from loopviz.clock import NS
 from loopviz.model import Block, Request, State, Timeline, Where
 
@@ -64,15 +63,15 @@ def duration(ns: float) -> str:
     return f"{ns / 1e9:.1f} s" if ns < 99.95e9 else f"{ns / 1e9:.0f} s"
 
 
-def figure(measured: Figure) -> str:
-    """A measured figure and its unit: ``1.02 s``, ``7.9 x``, ``8 threads``."""
-    if measured.unit == "s":
-        return f"{measured.value:.2f} s" if measured.value >= 1 else duration(measured.value * NS)
-    if measured.unit == "x":
-        return f"{measured.value:.1f} x" if measured.value < 10 else f"{measured.value:.0f} x"
-    if measured.unit == "threads":
-        return f"{measured.value:.0f}"
-    return f"{measured.value:.0f} {measured.unit}"
+def figure(value: float, unit: str) -> str:
+    """A measured figure and its unit (``s``, ``x``, ``threads`` or another word): ``1.02 s``, ``7.9 x``."""
+    if unit == "s":
+        return f"{value:.2f} s" if value >= 1 else duration(value * NS)
+    if unit == "x":
+        return f"{value:.1f} x" if value < 10 else f"{value:.0f} x"
+    if unit == "threads":
+        return f"{value:.0f}"
+    return f"{value:.0f} {unit}"
 
 
 def tick(ns: int) -> str:

@@ -125,7 +125,7 @@ def told_blocks(timeline: Timeline) -> list[Block]:
 def loop_stretches(timeline: Timeline) -> list[Span]:
     """What the loop did: its long stretches, and the shorter steps of the requests.
 
-    Short callbacks that belong to no request are not kept one by one; see `Timeline.load`.
+    Short callbacks that belong to no request are not kept one by one; see `Timeline.busy_bins`.
     """
     now = timeline.last
     long = sorted(timeline.loop_spans(now), key=lambda span: span.start)

@@ -1,6 +1,6 @@
 """The timeline: events in, states out. Pure: no thread, no clock, no terminal.
 
-Feed it events in the order of their time (see `loopviz.buffer.Reorder`); ask it for any moment
+Feed it events in the order of their time (see `loopviz.stream.buffer.Reorder`); ask it for any moment
 up to now. A late event never rewrites what has been told: its time is moved up to the present
 of the request that it speaks of, so that segments stay contiguous and sum up to the latency.
 """
@@ -17,10 +17,8 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import Any, cast
 
-from loopviz import events as ev
-from loopviz.events import Event
+from loopviz.model.busy import BIN, BusyBins
 from loopviz.model.ended import Ended
-from loopviz.model.load import BIN, Load
 from loopviz.model.records import (
     MAX_READINGS,
     MAX_SEGMENTS,
@@ -34,6 +32,8 @@ from loopviz.model.records import (
     begun,
 )
 from loopviz.model.states import SUFFERING, State
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
 
 __all__ = ["BLOCK_THRESHOLD", "RETENTION", "Timeline"]
 
@@ -126,8 +126,8 @@ class Timeline:
         self.requests: dict[int, Request] = {}
         """Requests kept, by number, in the order of their arrival."""
         self.loop = Lane(0, "loop") if not whole else Lane.endless(0, "loop")
-        """The loop's thread; its spans are the stretches longer than `loopviz.model.load.BIN`."""
-        self.load = Load() if not whole else Load(MAX_WHOLE)
+        """The loop's thread; its spans are the stretches longer than `loopviz.model.busy.BIN`."""
+        self.busy_bins = BusyBins() if not whole else BusyBins(MAX_WHOLE)
         """The loop's shorter stretches."""
         self.workers: dict[int, Lane] = {}
         """Worker threads and worker processes, by number."""
@@ -271,7 +271,7 @@ class Timeline:
 
     def busy(self, start: int, end: int) -> int:
         """How long the loop was busy between `start` and `end` (ns)."""
-        total = self.load.busy(start, end)
+        total = self.busy_bins.busy(start, end)
         for span in self.loop_spans(end):
             if span.end <= start:
                 break
@@ -733,7 +733,7 @@ class Timeline:
                 if length >= self.threshold:
                     self._end_block(start, t, owner)
             else:
-                self.load.add(start, t)
+                self.busy_bins.add(start, t)
         self._held = None
         self._task = task
         self._idle = False

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import anyio.to_thread
 from anyio._core._eventloop import get_async_backend
 
-from loopviz.buffer import Buffer
 from loopviz.probe.processes import Processes
 from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received
 from loopviz.probe.sampler import Sampler
@@ -22,6 +21,7 @@ from loopviz.probe.source import Lines
 from loopviz.probe.state import State
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads
+from loopviz.stream.buffer import Buffer
 
 __all__ = ["Blind", "Probe"]
 

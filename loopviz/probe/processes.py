@@ -21,9 +21,9 @@ from typing import Any
 
 from loopviz import remote
 from loopviz.clock import now_ns as clock
-from loopviz.events import CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
 from loopviz.probe.state import State, next_call
 from loopviz.probe.threads import Thread, Threads, definition
+from loopviz.stream.events import CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
 
 __all__ = ["Processes"]
 

@@ -16,9 +16,9 @@ from types import CodeType
 from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.events import RAISED, READ, RESPONDED, STATUS
 from loopviz.probe.selector import LONG
 from loopviz.probe.state import ATTRIBUTE, State
+from loopviz.stream.events import RAISED, READ, RESPONDED, STATUS
 
 __all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received"]
 

@@ -12,10 +12,10 @@ import threading
 import time
 
 from loopviz.clock import now_ns as clock
-from loopviz.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
 from loopviz.probe.source import Lines
 from loopviz.probe.state import State
 from loopviz.probe.threads import Thread, Threads
+from loopviz.stream.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
 
 __all__ = ["Sampler"]
 

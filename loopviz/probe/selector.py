@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.events import IDLE, ITERATION
 from loopviz.probe.state import State
+from loopviz.stream.events import IDLE, ITERATION
 
 __all__ = ["LONG", "make_select"]
 

@@ -10,9 +10,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopviz.buffer import Buffer
 from loopviz.clock import now_ns
-from loopviz.events import TASK, Event
+from loopviz.stream.buffer import Buffer
+from loopviz.stream.events import TASK, Event
 
 __all__ = ["ATTRIBUTE", "HANDLE", "State", "Trace", "next_call"]
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
-from loopviz.events import END, RAN, STEP, YIELD
 from loopviz.probe.state import ATTRIBUTE, HANDLE, State, Trace
+from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
 

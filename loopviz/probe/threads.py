@@ -16,8 +16,8 @@ from typing import Any
 from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
-from loopviz.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS
 from loopviz.probe.state import ATTRIBUTE, State, next_call
+from loopviz.stream.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS
 
 __all__ = ["Thread", "Threads", "definition"]
 

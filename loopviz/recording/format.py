@@ -10,10 +10,10 @@ from itertools import islice, product
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from loopviz import events as ev
-from loopviz.control import Environment, Source
-from loopviz.events import Event
 from loopviz.scenario import Scenario, ScenarioFile
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
+from loopviz.stream.source import Environment, Source
 
 __all__ = [
     "FORMAT", "LONGEST_LINE", "LONGEST_TEXT", "VERSION", "Foreign", "Header", "Recorded", "checked", "mended",

@@ -10,11 +10,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from loopviz.buffer import Reorder
 from loopviz.clock import NS
 from loopviz.errors import InputError
-from loopviz.events import Event
 from loopviz.recording.format import LONGEST_LINE, Foreign, Header, checked
+from loopviz.stream.buffer import Reorder
+from loopviz.stream.events import Event
 
 __all__ = ["MOST_BYTES", "MOST_EVENTS", "Recording", "open_recording"]
 
@@ -222,7 +222,7 @@ def _left(unzip: Any) -> Iterator[bytes]:
 
 
 class _Order:
-    """Events in the order that `loopviz.buffer.Reorder` gave them when they were recorded.
+    """Events in the order that `loopviz.stream.buffer.Reorder` gave them when they were recorded.
 
     That takes the same batches as then: lines with the same time are one. Where many batches follow
     each other at once, as no program writes them, several are taken for one, since each is sorted.

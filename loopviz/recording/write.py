@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from loopviz import events as ev
 from loopviz.clock import NS
 from loopviz.errors import InputError
-from loopviz.events import Event
 from loopviz.recording.format import LONGEST_LINE, LONGEST_TEXT, Header, cut
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
 
 __all__ = ["History", "Recorder"]
 

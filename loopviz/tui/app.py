@@ -20,13 +20,13 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from loopviz.clock import NS, now_ns
-from loopviz.control import Source
 from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.draw.words import one_line, printable
 from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
-from loopviz.reload import Watcher
 from loopviz.scenario import ScenarioFile
+from loopviz.scenario.watch import Watcher
+from loopviz.stream.source import Source
 from loopviz.tui.claims import Claims, Experimenter
 from loopviz.tui.comparison import Comparison, Pick
 from loopviz.tui.detail import Detail

@@ -16,8 +16,8 @@ from loopviz.claims import CLAIMS, Answer, Claim, Laboratory, Outcome, run_claim
 from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import Palette
-from loopviz.events import Event
 from loopviz.model import Timeline
+from loopviz.stream.events import Event
 from loopviz.tui.scene import Line, Scene, fitted
 from loopviz.tui.surface import Surface
 from loopviz.tui.view import View
@@ -242,7 +242,7 @@ def compose_claim(
         lines.append(
             [
                 Segment(f"   {words.printable(figure.name):<{name}}  ", text),
-                Segment(words.figure(figure), title),
+                Segment(words.figure(figure.value, figure.unit), title),
             ]
         )
     if verdict.figures:

@@ -16,13 +16,13 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
-from loopviz.control import Source
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import raster, request_stretches
 from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.source import Source
 from loopviz.tui.scene import Line, fitted
 from loopviz.tui.surface import Surface
 

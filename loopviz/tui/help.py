@@ -12,9 +12,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from loopviz.control import Source
 from loopviz.draw.look import Palette
 from loopviz.draw.words import printable
+from loopviz.stream.source import Source
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -15,7 +15,6 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
-from loopviz.control import Environment
 from loopviz.draw import words
 from loopviz.draw.look import ALARM, LEVELS, Palette
 from loopviz.draw.raster import (
@@ -32,6 +31,7 @@ from loopviz.draw.raster import (
 from loopviz.model import Lane, Request, State, Timeline
 from loopviz.model import Segment as StateSegment
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.source import Environment
 from loopviz.tui.track import Track
 from loopviz.tui.view import ROUND, View
 

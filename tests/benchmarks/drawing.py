@@ -21,12 +21,12 @@ from textual.geometry import Region
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
-from loopviz import events as ev
-from loopviz.control import Environment
 from loopviz.draw.look import Palette
-from loopviz.events import Event
 from loopviz.model import Timeline
-from loopviz.scenario import builtin_folder, load
+from loopviz.scenario import builtin_folder, read
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
+from loopviz.stream.source import Environment
 from loopviz.tui.scene import Facts, Scene
 from loopviz.tui.surface import Surface
 from loopviz.tui.view import View
@@ -102,7 +102,7 @@ class Picture:
     """A scene and a surface of full size, without a terminal."""
 
     def __init__(self, timeline: Timeline, view: View) -> None:
-        facts = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:1", load(sorted(builtin_folder().glob("*.py"))))
+        facts = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:1", read(sorted(builtin_folder().glob("*.py"))))
         self.scene = Scene(Palette(), facts)
         self.timeline, self.view = timeline, view
         self.surface = Surface()

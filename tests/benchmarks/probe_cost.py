@@ -31,8 +31,8 @@ import uvicorn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
-from loopviz.buffer import Buffer
 from loopviz.probe import Probe
+from loopviz.stream.buffer import Buffer
 
 CONNECTIONS = 16
 FRAME = 1 / 30

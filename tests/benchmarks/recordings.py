@@ -21,11 +21,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
-from loopviz import events as ev
-from loopviz.control import Environment
-from loopviz.events import Event
 from loopviz.recording import Header, Recorder
-from loopviz.replay import Replay
+from loopviz.recording.replay import Replay
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
+from loopviz.stream.source import Environment
 
 US = 1_000
 MS = 1_000_000

@@ -1,0 +1,106 @@
+"""Arguments that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+__all__ = [
+    "MOST_REQUESTS",
+    "add_ascii",
+    "add_json",
+    "add_loop",
+    "add_requests",
+    "add_target",
+    "add_threads",
+    "number",
+    "seconds",
+    "steps",
+]
+
+MOST_REQUESTS = 1_000
+"""The largest burst that can be asked for."""
+_MOST_THREADS = 10_000
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """TARGET: which scenarios."""
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="a scenario file, or a folder of them (default: the built-in scenarios)",
+    )
+
+
+def add_requests(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """``--requests N``."""
+    parser.add_argument(
+        "--requests", type=number(1, MOST_REQUESTS), default=None, metavar="N", help=help_text
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """``--threads N``: the thread limit."""
+    parser.add_argument(
+        "--threads",
+        type=number(1, _MOST_THREADS),
+        default=40,
+        metavar="N",
+        help="the thread limit: how many worker threads may run at once (default: 40, as in AnyIO)",
+    )
+
+
+def add_loop(parser: argparse.ArgumentParser) -> None:
+    """``--loop NAME``."""
+    parser.add_argument(
+        "--loop",
+        choices=("asyncio", "uvloop"),
+        default="asyncio",
+        help="the server's event loop (default: asyncio)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def add_ascii(parser: argparse.ArgumentParser) -> None:
+    """``--ascii``."""
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """The type of a whole number from `least` to `most`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"it must be from {least} to {most}, not {value}")
+        return value
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """The type of a time in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f"it must be 0 or more, not {text}")
+    return value
+
+
+def steps(text: str) -> tuple[int, ...]:
+    """The type of a list of two or more numbers of requests, in rising order."""
+    parse = number(1, MOST_REQUESTS)
+    found = tuple(sorted({parse(part) for part in text.split(",")}))
+    if len(found) < 2:
+        raise argparse.ArgumentTypeError(f"it needs at least two numbers, such as 1,10, not {text!r}")
+    return found

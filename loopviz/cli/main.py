@@ -1,0 +1,61 @@
+"""The command line. Nothing heavy is imported before the command is known."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from loopviz import __version__
+from loopviz.cli import claims, compare, export, record, replay, run, scenarios
+from loopviz.errors import InputError
+
+__all__ = ["main"]
+
+_COMMANDS = (run, record, replay, export, compare, claims, scenarios)
+"""The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports an error in two lines: what is wrong, and where the arguments are listed."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nSee '{self.prog} --help'.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    0: done; 1: the run's own verdict is 'no'; 2: unusable arguments or input.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # better a question mark than a traceback
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)  # type: ignore[no-any-return]
+    except InputError as error:
+        print(f"loopviz: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the program that reads our output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        from loopviz.live.session import leave
+
+        leave(130)  # do not wait for a busy worker thread
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="loopviz",
+        description="See live which request holds a FastAPI server's event loop, and which ones it delays.",
+    )
+    parser.add_argument("--version", action="version", version=f"loopviz {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    return parser

@@ -1,0 +1,89 @@
+"""``loopviz record``: fire a scenario, wait for the answers, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from loopviz.cli.arguments import add_ascii, add_json, add_loop, add_requests, add_threads
+
+if TYPE_CHECKING:
+    from loopviz.draw.look import Palette
+    from loopviz.experiment.measure import Run
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "record",
+        help="fire a scenario without a screen, and report",
+        description="Fire a scenario, wait for the answers, and report.",
+    )
+    parser.add_argument(
+        "scenario", metavar="SCENARIO", help="a scenario's name (see 'loopviz scenarios') or file"
+    )
+    add_requests(parser, "how many requests to send at once (default: the scenario's own number)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default=None,
+        help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
+    )
+    add_json(parser)
+    add_threads(parser)
+    add_loop(parser)
+    add_ascii(parser)
+    parser.set_defaults(command=record)
+
+
+def record(options: argparse.Namespace) -> int:
+    """Run the scenario once and print the report on standard output; the exit code."""
+    from loopviz.cli.console import palette_for, show_progress
+    from loopviz.cli.scenarios import one
+    from loopviz.experiment.measure import measure
+    from loopviz.live.helpers.workspace import Workspace
+
+    with Workspace():
+        run = measure(
+            one(options.scenario),
+            requests=options.requests,
+            threads=options.threads,
+            loop=options.loop,
+            progress=show_progress,
+            output=options.output,
+        )
+    if options.json:
+        print(json.dumps(run.summary(), indent=2))
+    else:
+        _report(run, palette_for(options))
+    if run.unrecorded is not None:
+        print(f"loopviz: {run.unrecorded}", file=sys.stderr)
+        return 2
+    if options.output is not None:
+        print(
+            f"{run.recorded} events are in {options.output}: loopviz replay {options.output}", file=sys.stderr
+        )
+    return 0
+
+
+def _report(run: Run, palette: Palette) -> None:
+    from loopviz.cli.console import console_for
+    from loopviz.cli.report import print_report
+
+    print_report(
+        console_for(palette),
+        palette,
+        run.timeline,
+        run.scenario,
+        requests=run.requests,
+        threads=run.threads,
+    )
+    for what, why in run.blind:
+        print(f"not seen: {what} ({why})", file=sys.stderr)
+    if run.vitals.dropped:
+        print(f"{run.vitals.dropped} events were lost: the figures may be wrong", file=sys.stderr)

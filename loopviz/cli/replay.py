@@ -1,0 +1,47 @@
+"""``loopviz replay``: a recording, in the same screen as a live server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from loopviz.cli.arguments import add_ascii
+from loopviz.errors import InputError
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "replay",
+        help="show a recording in the same screen",
+        description="Show what 'loopviz run --record' or 'loopviz record -o' has written.",
+    )
+    parser.add_argument("file", metavar="FILE", help="a recording")
+    add_ascii(parser)
+    parser.set_defaults(command=replay)
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Show a recording until the user quits; the exit code."""
+    from loopviz.cli.console import has_terminal, palette_for
+    from loopviz.recording.replay import Replay, timeline_for_replay
+
+    source = Replay(options.file)
+    if not has_terminal():
+        source.stop()
+        raise InputError(
+            "The picture needs a terminal.\nWithout one, use 'loopviz export'; see 'loopviz export --help'."
+        )
+    from loopviz.tui import LoopvizApp
+
+    app = LoopvizApp(source, palette_for(options), timeline=timeline_for_replay())
+    try:
+        app.run()
+    finally:
+        source.stop()
+        if source.damage is not None:
+            print(f"{source.recording.path}: {source.damage}", file=sys.stderr)
+    return app.return_code or app.return_value or 0

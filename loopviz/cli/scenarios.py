@@ -1,0 +1,90 @@
+"""``loopviz scenarios``: list the available scenarios."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from loopviz.cli.arguments import add_json, add_target
+from loopviz.errors import InputError
+
+if TYPE_CHECKING:
+    from loopviz.scenario import ScenarioFile
+
+__all__ = ["add_parser", "one"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "scenarios", help="list the available scenarios", description="List the available scenarios."
+    )
+    add_target(parser)
+    add_json(parser)
+    parser.set_defaults(command=scenarios)
+
+
+def scenarios(options: argparse.Namespace) -> int:
+    """Print the scenarios of a target by group; the exit code."""
+    from loopviz.live.helpers.workspace import Workspace
+    from loopviz.scenario import find, read
+
+    with Workspace():
+        files = read(find(options.target))
+    if options.json:
+        print(json.dumps(_document(files), indent=2))
+    else:
+        _print(files)
+    return 0
+
+
+def one(name: str) -> ScenarioFile:
+    """The scenario of a name or a file. Raises `InputError` if it is a folder of several."""
+    from loopviz.scenario import find, read
+
+    files = read(find(name))
+    if len(files) != 1:
+        raise InputError(
+            f"{name} is a folder of {len(files)} scenarios.\n"
+            f"Name one of them: {', '.join(f.name for f in files)}."
+        )
+    return files[0]
+
+
+def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
+    listed = [
+        {
+            "name": file.name,
+            "group": file.facts.group,
+            "key": file.facts.key,
+            "title": file.facts.title,
+            "expect": file.facts.expect,
+            "requests": file.facts.requests,
+            "seconds": file.facts.seconds,
+            "method": file.method,
+            "path": file.path,
+            "file": str(file.file),
+            "needs": list(file.facts.needs),
+            "missing": list(file.missing),
+        }
+        for file in files
+    ]
+    return {"format": "loopviz-scenarios", "version": 1, "scenarios": listed}
+
+
+def _print(files: Sequence[ScenarioFile]) -> None:
+    name = max(len(file.name) for file in files)
+    title = max(len(file.facts.title) for file in files)
+    groups = list(dict.fromkeys(file.facts.group for file in files))
+    for group in groups:
+        if len(groups) > 1:
+            print(f"{'' if group == groups[0] else chr(10)}{group}")
+        for file in files:
+            if file.facts.group == group:
+                facts = file.facts
+                lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
+                print(
+                    f"{facts.key or ' '}  {file.name:<{name}}  {facts.title:<{title}}  {facts.expect}{lacks}"
+                )

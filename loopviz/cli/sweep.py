@@ -1,0 +1,152 @@
+"""The text of ``loopviz compare --sweep``: a table, a chart, and the knee of each scenario."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from loopviz.cli.console import console_for, shown
+from loopviz.clock import NS
+from loopviz.draw.look import Palette
+from loopviz.draw.words import duration, printable
+from loopviz.experiment.bench import Bench, Burst
+from loopviz.experiment.measure import Progress
+from loopviz.experiment.sweep import Course, SweepPoint, document, knee, measure_point
+from loopviz.scenario import ScenarioFile
+
+__all__ = ["chart", "run_sweep"]
+
+_MARKERS = "ox+*%"
+
+
+def run_sweep(
+    scenarios: Sequence[ScenarioFile],
+    steps: Sequence[int],
+    *,
+    threads: int,
+    loop: str,
+    palette: Palette,
+    as_json: bool,
+    progress: Progress,
+) -> int:
+    """Measure each scenario at every step, and print the table and the chart on standard output."""
+    courses = []
+    for number, file in enumerate(scenarios, 1):
+        with Bench([file], threads=threads, loop=loop) as bench:
+            environment = bench.environment
+            measured: list[SweepPoint] = []
+            bench.fire(Burst(file, 1))  # the first time, everything is slower
+            for concurrency in steps:
+                progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
+                measured.append(measure_point(bench, file, concurrency, measured))
+        courses.append(Course(file.name, tuple(measured), knee(measured, threads)))
+    progress("")
+    if as_json:
+        print(json.dumps(document(courses, threads, asdict(environment)), indent=2))
+    else:
+        _print(console_for(palette), palette, courses, threads)
+    return 0
+
+
+def _print(console: Console, palette: Palette, courses: Sequence[Course], threads: int) -> None:
+    dim = palette.text("dim")
+    names = [printable(course.scenario, 24) for course in courses]
+    console.print(Text(f"Throughput and p95 latency, {threads} tokens", palette.text("title")))
+    console.print()
+    width = max(20, *(cell_len(name) for name in names))
+    console.print(Text("under way" + "".join(f"  {shown(name, palette):>{width}}" for name in names), dim))
+    for index, step in enumerate(courses[0].steps):
+        row = Text(f"{step.concurrency:>9}")
+        for course in courses:
+            here = course.steps[index]
+            cell = f"{_rate(here.throughput)}/s {duration(here.p95 * NS):>8}"
+            bent = course.knee is not None and course.knee.concurrency == here.concurrency
+            row.append("  ")
+            row.append(shown(f"{cell:>{width}}", palette), palette.text("alarm" if here.errors else "text"))
+            row.append("<" if bent else " ", palette.text("title"))
+        console.print(row)
+    console.print()
+    drawn = chart(courses, threads, min(100, console.width), palette)
+    if drawn is None:
+        console.print(Text("For a chart: pip install 'loopviz[charts]'", dim))
+    else:
+        console.print(Text("requests/s over requests under way", dim))
+        console.print(drawn)
+        keys = "   ".join(
+            f"{marker} {shown(name, palette)}" for marker, name in zip(_MARKERS, names, strict=False)
+        )
+        console.print(Text(f"{keys}   {'│' if palette.unicode else '|'} {threads} tokens", dim))
+    console.print()
+    for course in courses:
+        console.print(shown(_said(course, threads), palette))
+        failed = sum(step.errors for step in course.steps)
+        if failed:
+            console.print(Text(f"{failed} requests to {course.scenario} failed.", palette.text("alarm")))
+
+
+def _rate(throughput: float) -> str:
+    return f"{throughput:.0f}" if throughput >= 100 else f"{throughput:.1f}"
+
+
+def _said(course: Course, threads: int) -> str:
+    name = printable(course.scenario, 24)
+    if course.knee is None:
+        return f"{name}: throughput grows up to {course.steps[-1].concurrency} requests under way."
+    bend = f"{name}: no more throughput above {course.knee.concurrency} requests under way (<)"
+    if course.knee.at_tokens:
+        return f"{bend}: the {threads} tokens are used up."
+    used = course.steps[-1].threads_used
+    if 0 < used <= course.knee.concurrency:
+        return f"{bend}: it has {used} threads of its own, whatever the {threads} tokens are."
+    return f"{bend}; the {threads} tokens are not why."
+
+
+def chart(courses: Sequence[Course], tokens: int, width: int, palette: Palette) -> Text | None:
+    """Throughput over concurrency, in equal steps; None if plotext is not installed."""
+    try:
+        from plotext import figure
+    except ImportError:
+        return None
+    places = [step.concurrency for step in courses[0].steps]
+    top = max(step.throughput for course in courses for step in course.steps)
+    figure.clear()
+    figure.plot_size(width, 16)
+    figure.theme("colorless")
+    line = _place(places, tokens)
+    if line is not None:
+        figure.line(line, "v")
+    for course, marker in zip(courses, _MARKERS, strict=False):
+        rates = [step.throughput for step in course.steps]
+        figure.draw(figure.signal(list(range(len(places))), rates, marker=marker).lines())
+    figure.ruler("x", 0).ticks(list(range(len(places))), [str(place) for place in places])
+    figure.ruler("y", 0).lim(0, top or 1)
+    plain = Text.from_ansi(figure.build().string()).plain
+    if not palette.unicode:
+        plain = plain.translate(str.maketrans("┌┐└┘├┤┬┴┼│─", "+++++++++|-"))
+    drawn = Text(plain)
+    roles: tuple[Literal["good", "alarm", "title", "text", "dim"], ...] = (
+        "good",
+        "alarm",
+        "title",
+        "text",
+        "dim",
+    )
+    for marker, role in zip(_MARKERS, roles, strict=True):
+        drawn.highlight_regex(f"[{marker}]", palette.text(role))
+    return drawn
+
+
+def _place(places: Sequence[int], concurrency: int) -> float | None:
+    """Where `concurrency` lies on an axis on which `places` are equally far from each other."""
+    for index, (low, high) in enumerate(pairwise(places)):
+        if low <= concurrency <= high:
+            return index + math.log(concurrency / low) / math.log(high / low)
+    return None

@@ -1,0 +1,111 @@
+"""Measurements with one server: several loads at once, with offsets, or one after the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from loopviz.experiment.measure import Progress, Tap, follow
+from loopviz.live.session import Session
+from loopviz.model import Timeline
+from loopviz.model.sample import Sample, sampled
+from loopviz.scenario import ScenarioFile
+from loopviz.stream.source import Environment
+
+__all__ = ["Bench", "Burst"]
+
+TIMER_HEADER = "x-process-time"
+"""In which a timer middleware tells what it has measured, in seconds."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A part of a load: requests to one scenario."""
+
+    scenario: ScenarioFile
+    requests: int
+    after: float = 0.0
+    """Seconds after the others."""
+    at_once: int | None = None
+    """How many are under way at a time; all, if None."""
+
+
+class Bench:
+    """A server that stays up, to be fired at again and again; a context manager.
+
+    `tap` is given the events as well, for whoever wants to draw them.
+    """
+
+    def __init__(
+        self,
+        scenarios: Sequence[ScenarioFile],
+        *,
+        threads: int = 40,
+        loop: str = "asyncio",
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        self._session = Session(scenarios, threads=threads, loop=loop)
+        self._timeline = Timeline()
+        self._names = {file.path: file.name for file in scenarios}
+        self._progress = progress or (lambda _: None)
+        self._cancelled = cancelled
+        self._tap = tap
+
+    @property
+    def environment(self) -> Environment:
+        """What the server runs on."""
+        return self._session.environment
+
+    def __enter__(self) -> Self:
+        self._session.start()
+        try:
+            self._session.wait()
+        except BaseException:
+            self._session.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session.stop()
+
+    def fire(self, *bursts: Burst) -> Sample:
+        """Fire them, and wait for the server's last word on it."""
+        timed: dict[int, float] = {}
+
+        def heard(number: int, headers: Mapping[str, str]) -> None:
+            try:
+                timed[number] = float(headers.get(TIMER_HEADER, ""))
+            except ValueError:
+                return
+
+        timeline = self._timeline
+        events = self._session.drain_all()
+        timeline.feed(events)
+        if self._tap is not None:
+            self._tap(events)
+        before = set(timeline.requests)
+        futures = [
+            self._session.fire(
+                burst.scenario, burst.requests, at_once=burst.at_once, delay=burst.after, heard=heard
+            )
+            for burst in bursts
+        ]
+        count = sum(burst.requests for burst in bursts)
+        follow(
+            self._session,
+            timeline,
+            futures,
+            count,
+            progress=self._progress,
+            cancelled=self._cancelled,
+            tap=self._tap,
+        )
+        fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
+        return sampled(timeline, fired, self._names, threads=self._session.threads, timed=timed)

@@ -1,0 +1,140 @@
+"""Where claims are put to the test: fresh servers, equal runs run once, and what the machine has to give."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+
+from loopviz import scenario
+from loopviz.claims import Experiment, Machine, Samples, Trial
+from loopviz.errors import InputError
+from loopviz.experiment.bench import Bench, Burst
+from loopviz.experiment.measure import Progress, Tap
+from loopviz.live.session import environment
+from loopviz.model.sample import Sample
+from loopviz.scenario import ScenarioFile, cores
+from loopviz.stream.source import Environment
+
+__all__ = ["Lab"]
+
+
+class Lab:
+    """Measures what experiments ask for, and remembers it.
+
+    Scenarios are looked up in `folder` first, if there is one, and then among the built-in ones.
+    `progress` is called now and then with a text. Once `cancelled` is set, measuring raises
+    `loopviz.experiment.measure.Cancelled` within a tenth of a second. `watch` is called for every server
+    that is started, and returns a callable for its events. Use it on one thread at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str | None = None,
+        loop: str = "asyncio",
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+        watch: Callable[[], Tap] | None = None,
+    ) -> None:
+        self._loop = loop
+        self._progress = progress
+        self._cancelled = cancelled
+        self._watch = watch
+        self._known = {path.stem: path for path in scenario.find()}
+        if folder is not None:
+            self._known.update({path.stem: path for path in scenario.find(folder)})
+        self._files: dict[str, ScenarioFile] = {}
+        self._samples: dict[Trial, Sample] = {}
+        self.environment: Environment = environment(loop)
+        """What the servers run on."""
+
+    def missing(self, scenarios: Sequence[str]) -> str | None:
+        """Why these scenarios cannot be run here; None if they can."""
+        unknown = [name for name in scenarios if name not in self._known]
+        if unknown:
+            return f"there is no scenario {' and no scenario '.join(unknown)}"
+        for name in scenarios:
+            try:
+                file = self._file(name)
+            except InputError as error:
+                return str(error).partition("\n")[0]
+            if file.missing:
+                return f"{name} needs {' and '.join(file.missing)} ({file.install})"
+        return None
+
+    def machine(self, *, parallel: bool = False) -> Machine:
+        """What it runs on; with `parallel`, also what two threads gain on it just now."""
+        gil = self.environment.gil
+        return Machine(cores(), gil, _parallel()) if parallel else Machine(cores(), gil)
+
+    def measure(self, experiment: Experiment) -> Samples:
+        """Run what has not been run yet."""
+        if experiment.rounds > 1:
+            return self._interleaved(experiment)
+        for trial in experiment.trials.values():
+            if trial not in self._samples:
+                self._samples[trial] = self._run(trial)
+        return {name: self._samples[trial] for name, trial in experiment.trials.items()}
+
+    def _run(self, trial: Trial) -> Sample:
+        with self._bench(trial.scenarios, trial.threads) as bench:
+            return bench.fire(*self._bursts(trial))
+
+    def _interleaved(self, experiment: Experiment) -> Samples:
+        """Every trial in turn, again and again, so that what disturbs one disturbs all."""
+        rounds: dict[str, Sample] = {}
+        threads = max(trial.threads for trial in experiment.trials.values())
+        with self._bench(experiment.scenarios, threads) as bench:
+            for trial in experiment.trials.values():
+                bench.fire(*self._bursts(trial))  # the first time, everything is slower
+            for _ in range(experiment.rounds):
+                for name, trial in experiment.trials.items():
+                    sample = bench.fire(*self._bursts(trial))
+                    rounds[name] = rounds[name].joined(sample) if name in rounds else sample
+        return rounds
+
+    def _bench(self, scenarios: Sequence[str], threads: int) -> Bench:
+        files = [self._file(name) for name in scenarios]
+        return Bench(
+            files,
+            threads=threads,
+            loop=self._loop,
+            progress=self._progress,
+            cancelled=self._cancelled,
+            tap=self._watch() if self._watch is not None else None,
+        )
+
+    def _bursts(self, trial: Trial) -> list[Burst]:
+        return [
+            Burst(self._file(fire.scenario), fire.requests, fire.after, fire.at_once) for fire in trial.fires
+        ]
+
+    def _file(self, name: str) -> ScenarioFile:
+        if name not in self._files:
+            (self._files[name],) = scenario.read([self._known[name]])
+        return self._files[name]
+
+
+def _parallel(tries: int = 5) -> float:
+    """How much two threads gain over one when they hash, which needs no GIL: the median of some tries."""
+
+    def hashing() -> None:
+        hashlib.pbkdf2_hmac("sha256", b"loopviz", b"salt", 300_000)
+
+    with ThreadPoolExecutor(2) as pool:
+        gains = []
+        for _ in range(tries):
+            alone = _took(hashing)
+            both = _took(lambda: list(pool.map(lambda _: hashing(), range(2))))
+            gains.append(2 * alone / both)
+    return median(gains)
+
+
+def _took(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began

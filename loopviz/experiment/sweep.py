@@ -1,0 +1,128 @@
+"""A sweep: throughput and latency against the number of concurrent requests.
+
+Each point keeps a number of requests in progress: as soon as one is answered, the next is sent. A
+scenario's server stays up for all points. Throughput grows with the load until some resource is
+used up; that point is the knee.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from loopviz.experiment.bench import Bench, Burst
+from loopviz.model.sample import Sample, percentile
+from loopviz.scenario import ScenarioFile
+
+__all__ = ["FORMAT", "GROWTH", "VERSION", "Course", "Knee", "SweepPoint", "document", "knee", "measure_point"]
+
+FORMAT = "loopviz-sweep"
+VERSION = 1
+
+GROWTH = 1.25
+"""The knee is where twice the concurrent requests give less than this times the throughput."""
+
+MOST = 1_000
+"""Requests in a step, at most."""
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """What was measured with `concurrency` concurrent requests."""
+
+    concurrency: int
+    requests: int
+    throughput: float
+    """Requests per second."""
+    p50: float
+    p95: float
+    errors: int
+    threads_used: int = 0
+
+
+@dataclass(frozen=True)
+class Knee:
+    """Where throughput stops growing with the load."""
+
+    concurrency: int
+    """The last step whose throughput was worth it."""
+    at_tokens: bool
+    """Whether the number of tokens is there: at this step, or on the way to it from the one before."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A scenario's sweep."""
+
+    scenario: str
+    steps: tuple[SweepPoint, ...]
+    knee: Knee | None
+    """None if throughput grows to the end."""
+
+
+def knee(steps: Sequence[SweepPoint], tokens: int) -> Knee | None:
+    """The first step above which throughput grows by less than `GROWTH` per doubling."""
+    for index, (step, above) in enumerate(pairwise(steps)):
+        if step.throughput <= 0:
+            continue
+        doublings = math.log2(above.concurrency / step.concurrency)
+        if (above.throughput / step.throughput) ** (1 / doublings) < GROWTH:
+            before = steps[index - 1].concurrency if index else 0
+            return Knee(step.concurrency, before < tokens <= step.concurrency)
+    return None
+
+
+def measure_point(
+    bench: Bench, file: ScenarioFile, concurrency: int, before: Sequence[SweepPoint]
+) -> SweepPoint:
+    """So many rounds as take about a second, two at least: a step ends only with its last answer."""
+    usual = before[-1].p50 if before else file.facts.seconds
+    rounds = max(2, min(20, round(1 / max(usual, 0.001))))
+    requests = max(concurrency, min(MOST, rounds * concurrency))
+    sample = bench.fire(Burst(file, requests, at_once=concurrency))
+    return SweepPoint(
+        concurrency,
+        requests,
+        round(_throughput(sample), 3),
+        round(percentile(sample.latencies, 50), 6),
+        round(percentile(sample.latencies, 95), 6),
+        len(sample.errors),
+        sample.threads_used,
+    )
+
+
+def _throughput(sample: Sample) -> float:
+    good = len(sample.requests) - len(sample.errors)
+    return good / sample.makespan if sample.makespan else 0.0
+
+
+def document(courses: Sequence[Course], threads: int, environment: Mapping[str, object]) -> dict[str, Any]:
+    """The JSON document that ``loopviz compare --sweep --json`` prints."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "environment": dict(environment),
+        "threads": threads,
+        "runs": [
+            {
+                "scenario": course.scenario,
+                "steps": [
+                    {
+                        "concurrency": step.concurrency,
+                        "requests": step.requests,
+                        "throughput_rps": step.throughput,
+                        "latency_p50_s": step.p50,
+                        "latency_p95_s": step.p95,
+                        "errors": step.errors,
+                        "threads_used": step.threads_used,
+                    }
+                    for step in course.steps
+                ],
+                "knee": None if course.knee is None else asdict(course.knee),
+            }
+            for course in courses
+        ],
+    }

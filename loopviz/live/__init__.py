@@ -1,0 +1,1 @@
+"""A live server: session, client, server and helper processes. Imports nothing: a helper starts fast."""

@@ -1,0 +1,246 @@
+"""A session: server, probe and load put together, as a `loopviz.stream.source.Source`."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import linecache
+import os
+import platform
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+from loopviz import __version__
+from loopviz.clock import now_ns
+from loopviz.errors import InputError
+from loopviz.live.client import Client, Heard
+from loopviz.live.helpers.workspace import Workspace
+from loopviz.live.server import Apps, ServerThread, bind
+from loopviz.probe import HEADER, Probe
+from loopviz.recording import Header, History, Recorder
+from loopviz.scenario import ScenarioFile, executed
+from loopviz.stream.buffer import Buffer, Reorder
+from loopviz.stream.events import Event
+from loopviz.stream.source import Environment, Vitals
+
+__all__ = ["Session", "environment", "leave"]
+
+
+class Session:
+    """A probed server with scenarios on 127.0.0.1, and a client to load it.
+
+    `port` 0 takes a free one; `threads` are the tokens for worker threads; `loop` is uvicorn's
+    name of an event loop. Every scenario is ready when the server serves; if `lazily`, the built-in
+    ones without a key when they are first wanted. Raises `InputError` if the port or the loop
+    cannot be had.
+    """
+
+    mode = "in a thread"
+    live = True
+
+    def __init__(
+        self,
+        scenarios: Sequence[ScenarioFile],
+        *,
+        port: int = 0,
+        threads: int = 40,
+        loop: str = "asyncio",
+        lazily: bool = False,
+    ) -> None:
+        if loop == "uvloop" and find_spec("uvloop") is None:
+            raise InputError(
+                "uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop."
+            )
+        self.scenarios = scenarios
+        self.threads = threads
+        self.environment = environment(loop)
+        sock = bind("127.0.0.1", port)
+        self.address = "{}:{}".format(*sock.getsockname())
+        self._recorder: Recorder | None = None
+        self._history = History()
+        self._buffer = Buffer()
+        self._reorder = Reorder()
+        self._seen = 0
+        numbers = itertools.count(1)
+        token = secrets.token_hex(4)
+        self._probe = Probe(
+            self._buffer,
+            numbers=numbers,
+            token=token,
+            own={str(file.file.resolve().parent) for file in scenarios},
+        )
+        self._workspace = Workspace()
+        self._apps = Apps(scenarios, self._execute, lazily=lazily)
+        self._server = ServerThread(
+            self._apps,
+            sock,
+            threads=threads,
+            loop=loop,
+            watch=self._probe.install,
+            unwatch=self._probe.uninstall,
+        )
+        self._load = Client(
+            f"http://{self.address}", self._buffer.emit, numbers, lambda number: {HEADER: f"{token}-{number}"}
+        )
+
+    @property
+    def blind(self) -> Sequence[tuple[str, str]]:
+        """What the probe cannot see here, and why."""
+        return self._probe.blind
+
+    def start(self) -> None:
+        """Start the server and the client; returns at once."""
+        self._workspace.enter()
+        self._server.start()
+        self._load.start()
+
+    def wait(self) -> None:
+        """Wait until the server serves."""
+        self._server.wait()
+
+    def fire(
+        self,
+        scenario: ScenarioFile,
+        requests: int,
+        *,
+        at_once: int | None = None,
+        delay: float = 0.0,
+        heard: Heard | None = None,
+    ) -> concurrent.futures.Future[None]:
+        """Send requests at once; the future is done when every answer is there.
+
+        If the scenario is not ready, they are sent when it is: its file is executed and the processes
+        that it declares are started. Raises `InputError` if modules are missing that it needs; what
+        else is wrong with it is the future's exception. See `loopviz.live.client.Client.fire` for the
+        rest.
+        """
+
+        def send() -> concurrent.futures.Future[None]:
+            return self._load.fire(
+                scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
+            )
+
+        if scenario.missing:
+            executed(scenario)
+        if self._apps.ready(scenario.name):
+            return send()
+        answered: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def later() -> None:
+            try:
+                self._server.wait()
+                self._server.submit(self._apps.prepare(scenario.name)).result()
+                answered.set_result(send().result())
+            except BaseException as error:  # it is the future's, whatever it is
+                answered.set_exception(error)
+
+        threading.Thread(target=later, name="loopviz fire", daemon=True).start()
+        return answered
+
+    def reload(self, file: ScenarioFile) -> concurrent.futures.Future[None]:
+        """Serve this version of a scenario, or a new scenario, from now on.
+
+        If that fails, the future has the exception, and the version before goes on being served.
+        """
+
+        def replaced(done: concurrent.futures.Future[None]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                known = {scenario.name: scenario for scenario in self.scenarios}
+                self.scenarios = list((known | {file.name: file}).values())
+
+        replacing = self._server.submit(self._apps.replace(file))
+        replacing.add_done_callback(replaced)
+        return replacing
+
+    def _execute(self, scenario: ScenarioFile) -> ScenarioFile:
+        self._workspace.provide(scenario)
+        return executed(scenario)
+
+    def set_threads(self, tokens: int) -> None:
+        """Change the number of tokens; it takes effect when the server's loop has time."""
+        self.threads = tokens
+        self._server.set_threads(tokens)
+
+    def drain(self) -> list[Event]:
+        """The events that have come in, in the order of their time; the newest 20 ms are held back."""
+        return self._take(0)
+
+    def drain_all(self) -> list[Event]:
+        """Every event that has come in, nothing held back."""
+        return self._take(self._reorder.margin) + self._reorder.flush()
+
+    def _take(self, margin: int) -> list[Event]:
+        """What a recording holds is what is put in order here, in the same batches."""
+        events = self._buffer.drain()
+        seen = self._seen = max(self._seen, now_ns() + margin)
+        if self._recorder is not None:
+            self._recorder.write(events, seen)
+        self._history.add(events, seen)
+        return self._reorder.push(events, seen)
+
+    def record(self, path: str | Path, tell: Callable[[str], None] | None = None) -> Recorder:
+        """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
+        self._recorder = Recorder(path, Header.of(self, now_ns()), tell)
+        return self._recorder
+
+    def end_recording(self) -> None:
+        """What has been drained so far is all that is recorded."""
+        if self._recorder is not None:
+            self._recorder.close(self._buffer.dropped)
+
+    def source_lines(self, file: str) -> Sequence[str]:
+        """The text of a source file that an event names."""
+        return linecache.getlines(file)
+
+    def save(self, path: str | Path) -> int:
+        """Write the last minutes to a file; how many events. Raises `InputError` if that fails."""
+        return self._history.save(path, Header.of(self, now_ns()), self._buffer.dropped)
+
+    def present(self) -> int:
+        """The present moment (ns)."""
+        return now_ns()
+
+    def vitals(self) -> Vitals:
+        """How the probe is doing."""
+        buffer, probe = self._buffer, self._probe
+        return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
+
+    def stop(self) -> bool:
+        """End client and server within about two seconds; False if the server's loop is blocked."""
+        self._load.stop(0.3)
+        ended = self._server.stop()
+        self._workspace.leave()
+        return ended
+
+
+def leave(code: int) -> NoReturn:
+    """End the program where the server has not ended: Python would wait for its worker threads."""
+    Workspace.abandon()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def environment(loop: str) -> Environment:
+    """What is measured here, with this event loop."""
+    gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    return Environment(
+        loopviz=__version__,
+        python=platform.python_version(),
+        implementation=platform.python_implementation(),
+        gil=gil_enabled() if gil_enabled is not None else True,
+        event_loop=loop,
+        fastapi=metadata.version("fastapi"),
+        starlette=metadata.version("starlette"),
+        uvicorn=metadata.version("uvicorn"),
+        anyio=metadata.version("anyio"),
+        platform=platform.platform(terse=True),
+    )

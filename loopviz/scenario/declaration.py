@@ -1,0 +1,90 @@
+"""What a scenario file declares: its facts, and the load that its expected total time depends on."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["RESERVED_KEYS", "Load", "Scenario", "cores"]
+
+RESERVED_KEYS = {
+    "h": "left", "j": "down", "k": "up", "l": "right", "q": "quit", "x": "clear",
+    "f": "fit", "m": "claims", "n": "next", "r": "slow motion", "t": "sort", "v": "compare",
+    "w": "write", "z": "zoom",
+}  # fmt: skip
+"""Letters that the screen needs for itself, now or soon, and what for."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a makespan law is a function of."""
+
+    requests: int
+    """How many requests are sent at once."""
+    threads: int
+    """How many tokens for worker threads there are."""
+    seconds: float
+    """The scenario's declared `seconds`."""
+    single: float
+    """What one request computes, as measured in this run: the requests' time on the loop and their
+    workers' CPU time, in threads and processes, per request, in seconds."""
+    cores: int = 1
+    """How many cores the program may use."""
+    gil: bool = True
+    """Whether the interpreter has a GIL."""
+
+    @classmethod
+    def here(cls, requests: int, threads: int, seconds: float, single: float) -> Load:
+        """A load on this machine, with its cores and this interpreter's GIL."""
+        gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+        return cls(requests, threads, seconds, single, cores(), gil)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """The declared facts of a scenario."""
+
+    title: str
+    """What it is, in a few words."""
+    expect: str
+    """What to expect, and why: one line."""
+    key: str | None = None
+    """The letter that fires it."""
+    requests: int = 8
+    """How many requests are fired at once, unless the user says otherwise."""
+    seconds: float = 1.0
+    """How long one request takes where nothing stands in its way."""
+    makespan: Callable[[Load], float] | None = None
+    """The law: seconds from the first request sent to the last answer."""
+    group: str = "yours"
+    """The heading under which it is listed."""
+    order: int = 1_000
+    """Where it stands among the others: the smallest comes first, then by name."""
+    needs: tuple[str, ...] = ()
+    """Modules outside loopviz's own dependencies; without them it is listed, and cannot be fired."""
+    upstream: bool = False
+    """Whether it calls the second server, whose address is in the environment: UPSTREAM_URL."""
+    worker: str | None = None
+    """The name of a Celery application in the file, for which loopviz runs a worker process."""
+    path: str | None = None
+    """What is requested; the app's first endpoint if None."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no screen and no load could use."""
+        if self.key is not None and not re.fullmatch("[a-z]", self.key):
+            raise ValueError(f"key must be one letter from a to z, not {self.key!r}")
+        if self.key in RESERVED_KEYS:
+            raise ValueError(
+                f"key {self.key!r} is loopviz's own ({RESERVED_KEYS[self.key]}); take another letter"
+            )
+        if not isinstance(self.requests, int) or self.requests < 1:
+            raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")

@@ -1,0 +1,74 @@
+"""Reading scenario files again when they have been saved, while the last good version goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopviz.errors import InputError
+from loopviz.scenario.files import ScenarioFile, find, read
+
+__all__ = ["SavedFile", "Watcher"]
+
+
+@dataclass(frozen=True)
+class SavedFile:
+    """A file that has been saved: what is in it now, or what is wrong with it."""
+
+    file: Path
+    scenario: ScenarioFile | None
+    """The new version; None if it cannot be read."""
+    error: str | None = None
+    """What is wrong, with file and line, in one or two lines."""
+
+
+class Watcher:
+    """Notices saved files of a target, a scenario file or a folder of them, when it is asked to look.
+
+    `scenarios` are the versions that were read first. A file that has gone keeps its last version.
+    """
+
+    def __init__(self, target: str, scenarios: Sequence[ScenarioFile]) -> None:
+        self._target = target
+        self._good = {scenario.file: scenario for scenario in scenarios}
+        self._seen = {path: _stamp(path) for path in self._paths()}
+
+    def poll(self) -> list[SavedFile]:
+        """The files that have been saved, or have come, since it was asked last."""
+        changes = []
+        for path in self._paths():
+            stamp = _stamp(path)
+            if stamp is not None and stamp != self._seen.get(path):
+                self._seen[path] = stamp
+                changes.append(self._read(path))
+        return changes
+
+    def _read(self, path: Path) -> SavedFile:
+        try:
+            (scenario,) = read([path])
+        except InputError as error:
+            return SavedFile(path, None, str(error))
+        key = scenario.facts.key
+        for file, other in self._good.items():
+            if file != path and key is not None and other.facts.key == key:
+                return SavedFile(
+                    path, None, f"{path}: {file.name} has the key {key!r}.\nTake another letter."
+                )
+        self._good[path] = scenario
+        return SavedFile(path, scenario)
+
+    def _paths(self) -> list[Path]:
+        try:
+            return find(self._target)
+        except InputError:  # it has gone, for a moment or for good
+            return []
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """When it was saved, and its size; None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,6 +1,0 @@
-"""The server: the scenarios' applications under uvicorn, in a thread of its own."""
-
-from loopviz.server.apps import Apps
-from loopviz.server.thread import ServerThread, bind
-
-__all__ = ["Apps", "ServerThread", "bind"]

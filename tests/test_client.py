@@ -1,0 +1,215 @@
+"""Our own load: requests that are truly sent at once, and what becomes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from loopviz.clock import NS
+from loopviz.live.client import Client
+from loopviz.stream import events as ev
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
+class Peer:
+    """A server that notes when connections and requests come, and answers as a test wants it."""
+
+    def __init__(self, answer: bytes = ANSWER, *, hold: bool = False) -> None:
+        self.answer = answer
+        self.log: list[str] = []
+        self.requests: list[bytes] = []
+        self.go = threading.Event()
+        if not hold:
+            self.go.set()
+        self._lock = threading.Lock()
+        self._sock = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.url = f"http://127.0.0.1:{self._sock.getsockname()[1]}"
+        self._threads: list[threading.Thread] = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Answer who waits, and end."""
+        self.go.set()
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._sock.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.log.append("connected")
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(10)
+            data = b""
+            while b"\r\n\r\n" not in data:
+                chunk = connection.recv(10_000)
+                if not chunk:
+                    return
+                data += chunk
+            with self._lock:
+                self.log.append("request")
+                self.requests.append(data)
+            self.go.wait(10)
+            connection.sendall(self.answer)
+
+
+@pytest.fixture
+def events() -> list[ev.Event]:
+    """What the load has told."""
+    return []
+
+
+@contextlib.contextmanager
+def loading(url: str, events: list[ev.Event]) -> Iterator[Client]:
+    """A load thread that numbers its requests from 1."""
+    load = Client(url, events.append, itertools.count(1), lambda number: {"x-number": str(number)})
+    load.start()
+    try:
+        yield load
+    finally:
+        load.stop(5)
+        assert "loopviz load" not in {thread.name for thread in threading.enumerate()}
+
+
+@contextlib.contextmanager
+def peer(answer: bytes = ANSWER, *, hold: bool = False) -> Iterator[Peer]:
+    """A peer, while the block lasts."""
+    made = Peer(answer, hold=hold)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("requests", [1, 2, 50])
+def test_at_once(events: list[ev.Event], requests: int) -> None:
+    """All requests are connected before the first is sent, and then sent in one go, in order."""
+    with peer() as server, loading(server.url, events) as load:
+        load.fire("GET", "/x", requests).result(20)
+    sent = [event for event in events if event[1] == ev.SENT]
+    received = [event for event in events if event[1] == ev.RECEIVED]
+    assert [event[2:] for event in sent] == [(number, "GET", "/x") for number in range(1, requests + 1)]
+    assert sorted(event[2:] for event in received) == [(n, 200, None) for n in range(1, requests + 1)]
+    assert sent[-1][0] - sent[0][0] < 0.3 * NS
+    assert server.log.count("connected") == requests
+    assert len(server.requests) == requests
+
+
+def test_connected_before_sent() -> None:
+    """When the first request leaves, all connections are made."""
+    connected: list[socket.socket] = []
+    told: list[ev.Event] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as server, contextlib.ExitStack() as stack:
+        server.setblocking(False)
+
+        def emit(event: ev.Event) -> None:
+            if not told:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        connected.append(stack.enter_context(server.accept()[0]))
+            told.append(event)
+
+        load = Client(f"http://127.0.0.1:{server.getsockname()[1]}", emit, itertools.count(1), lambda _: {})
+        load.start()
+        load.fire("GET", "/x", 30)
+        deadline = time.monotonic() + 8
+        while len(told) < 30 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        load.stop(5)
+    assert [event[1:3] for event in told[:30]] == [(ev.SENT, number) for number in range(1, 31)]
+    assert len(connected) == 30
+
+
+def test_marked(events: list[ev.Event]) -> None:
+    """Each request bears its number in its header, its method and its path."""
+    with peer() as server, loading(server.url, events) as load:
+        load.fire("POST", "/y?z=1", 3).result(10)
+    numbers = sorted(
+        line.split(b": ")[1]
+        for data in server.requests
+        for line in data.split(b"\r\n")
+        if b"x-number" in line
+    )
+    assert numbers == [b"1", b"2", b"3"]
+    assert {data.split(b"\r\n")[0] for data in server.requests} == {b"POST /y?z=1 HTTP/1.1"}
+
+
+def test_bursts_are_numbered_on(events: list[ev.Event]) -> None:
+    """A second burst goes on counting, also while the first is under way."""
+    with peer(hold=True) as server, loading(server.url, events) as load:
+        first, second = load.fire("GET", "/x", 2), load.fire("GET", "/y", 2)
+        server.go.set()
+        first.result(10)
+        second.result(10)
+    paths = {event[2]: event[4] for event in events if event[1] == ev.SENT}
+    assert paths == {1: "/x", 2: "/x", 3: "/y", 4: "/y"}
+
+
+def test_connection_refused(events: list[ev.Event]) -> None:
+    """Where nobody listens every request ends in an error, and nothing hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    with loading(url, events) as load:
+        load.fire("GET", "/x", 5).result(10)
+    assert sorted(event[2] for event in events if event[1] == ev.SENT) == [1, 2, 3, 4, 5]
+    received = [event for event in events if event[1] == ev.RECEIVED]
+    assert sorted(event[2] for event in received) == [1, 2, 3, 4, 5]
+    assert {event[3] for event in received} == {None}
+    assert all("Connect" in event[4] for event in received)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]
+)
+def test_broken_answers(events: list[ev.Event], answer: bytes) -> None:
+    """An answer that is none, or is cut short, is an error with a name."""
+    with peer(answer) as server, loading(server.url, events) as load:
+        load.fire("GET", "/x", 2).result(10)
+    received = [event[2:] for event in events if event[1] == ev.RECEIVED]
+    assert sorted(number for number, _, _ in received) == [1, 2]
+    assert all(error.partition(":")[0].endswith("Error") for _, _, error in received)
+
+
+def test_another_status(events: list[ev.Event]) -> None:
+    """An answer of the server's is no error, whatever its status."""
+    with peer(ANSWER.replace(b"200 OK", b"503 Busy")) as server, loading(server.url, events) as load:
+        load.fire("GET", "/x", 1).result(10)
+    assert [event[2:] for event in events if event[1] == ev.RECEIVED] == [(1, 503, None)]
+
+
+def test_stopping_under_way(events: list[ev.Event]) -> None:
+    """Stopping gives up the requests that are under way, at once, and leaves nothing open."""
+    with peer(hold=True) as server:
+        with loading(server.url, events) as load:
+            future = load.fire("GET", "/x", 5)
+            deadline = time.monotonic() + 8
+            while len(server.requests) < 5 and time.monotonic() < deadline:
+                time.sleep(0.005)
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
+        assert future.done()
+
+
+def test_never_started(events: list[ev.Event]) -> None:
+    """Stopping what was never started leaves nothing open."""
+    load = Client("http://127.0.0.1:1", events.append, itertools.count(1), lambda _: {})
+    load.stop()
+    assert events == []

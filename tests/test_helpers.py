@@ -1,0 +1,291 @@
+"""The workspace: what it gives to scenarios, and that nothing of it is left, however loopviz ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loopviz.live.helpers.guard import MARK
+from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
+from loopviz.live.session import Session
+from loopviz.scenario import find, read
+from loopviz.scenario.watch import Watcher
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="it looks into /proc")
+needs_celery = pytest.mark.skipif(find_spec("celery") is None, reason="celery is not installed")
+
+PROGRAM = """
+import signal, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from loopviz.scenario import find, read
+from loopviz.live.session import Session
+from loopviz.live.helpers.workspace import Workspace
+
+def main():
+    with Workspace() as workspace:
+        pool = ProcessPoolExecutor(2)
+        pool.submit(time.sleep, 60), pool.submit(time.sleep, 60)
+        (file,) = read(find("http_async"))
+        workspace.provide(file)
+        print(workspace.folder, flush=True)
+        {end}
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def alive(token: str) -> list[int]:
+    """The processes of a session, forked ones included."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                environment = (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if token.encode() in environment and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def soon(question: Callable[[], bool], within: float = 5.0) -> bool:
+    """Whether it becomes true in time."""
+    until = time.monotonic() + within
+    while not question():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@contextmanager
+def program(end: str) -> Iterator[tuple[subprocess.Popen[str], Path, str]]:
+    """A program within a workspace that has helper processes, its folder, and what marks all of them."""
+    mark = f"loopviz-test-{time.monotonic_ns()}"
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("{end}", end)],
+        cwd=ROOT,
+        env=os.environ | {"LOOPVIZ_TEST": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        folder = Path(child.stdout.readline().strip())
+        assert folder.is_dir()
+        assert soon(lambda: len(alive(mark)) >= 5)  # itself, guard, upstream and two workers
+        yield child, folder, mark
+        assert soon(lambda: not alive(mark)), "processes are left"
+        assert soon(lambda: not folder.exists()), "the folder is left"
+    finally:
+        for pid in alive(mark):
+            os.kill(pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+
+
+def test_it_is_gone_after_a_crash() -> None:
+    """An exception ends everything."""
+    with program("time.sleep(0.5); pool._processes.clear(); raise LookupError"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_it_is_gone_after_a_signal(name: str) -> None:
+    """Whatever ends the program, even SIGKILL, its helpers, its forked workers and its folder go too."""
+    with program("time.sleep(60)") as (child, _, _):
+        child.send_signal(getattr(signal, name))
+
+
+def test_it_is_gone_after_a_hard_exit() -> None:
+    """A program that leaves without any clearing up, as with a blocked loop, leaves nothing."""
+    with program("import os; time.sleep(0.5); os._exit(3)"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+@needs_celery
+def test_a_recording_that_is_ended(name: str) -> None:
+    """A Celery worker and its children end with a recording that is killed or interrupted."""
+    mark = f"loopviz-test-{time.monotonic_ns()}"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "loopviz", "record", "celery", "--requests", "1000"],
+        cwd=ROOT,
+        env=os.environ | {"LOOPVIZ_TEST": mark},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert soon(lambda: len(alive(mark)) >= 5, 15)  # itself, guard, worker and its two children
+        child.send_signal(getattr(signal, name))
+        child.wait(10)
+        assert soon(lambda: not alive(mark))
+    finally:
+        for pid in alive(mark):
+            os.kill(pid, signal.SIGKILL)
+        child.wait()
+
+
+def test_it_is_gone_after_a_quit() -> None:
+    """A workspace that is left in order takes its processes, its folder and its variables along."""
+    before = dict(os.environ)
+    with Workspace() as workspace:
+        token, folder = os.environ[MARK], workspace.folder
+        assert Path(os.environ[FOLDER]) == folder
+        workspace.provide(read(find("http_async"))[0])
+        assert len(alive(token)) == 1
+        assert folder.is_dir()
+    assert alive(token) == []
+    assert not folder.exists()
+    assert dict(os.environ) == before
+
+
+def test_within_another_it_is_the_same() -> None:
+    """Whoever enters within a workspace joins it; the last one to leave clears up."""
+    with Workspace() as outer:
+        with Workspace() as inner:
+            assert inner.folder == outer.folder
+        inner.leave()
+        assert outer.folder.is_dir()
+        folder = outer.folder
+    assert not folder.exists()
+    with pytest.raises(RuntimeError, match="not within"):
+        _ = outer.folder
+
+
+def test_the_second_server() -> None:
+    """It answers after the time that it is asked for, keeps connections, and survives nonsense."""
+    with Workspace() as workspace:
+        workspace.provide(read(find("http_async"))[0])
+        with httpx.Client(base_url=os.environ[UPSTREAM], trust_env=False) as client:
+            began = time.monotonic()
+            assert client.get("/sleep?seconds=0.3").json() == {"path": "/sleep", "slept": 0.3}
+            assert 0.3 <= time.monotonic() - began < 2
+            assert client.get("/other").status_code == 404
+            with pytest.raises(httpx.HTTPError):
+                client.get("/sleep?seconds=x")
+            assert client.get("/sleep?seconds=0").status_code == 200
+
+
+# -- reading files again -----------------------------------------------------------------------
+
+MINE = """
+import asyncio
+from fastapi import FastAPI
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+@app.get("/mine")
+async def mine():
+    return "{answer}"
+
+scenario = Scenario(title="{answer}", expect="it", key="{key}", requests=1)
+"""
+
+
+def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
+    """A saved file is served in its new version; one with an error is told, and the last good one stays."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(MINE.format(answer="one", key="o"))
+    files = read(find(str(tmp_path)))
+    watcher = Watcher(str(tmp_path), files)
+    session = Session(files, lazily=True)
+    session.start()
+
+    def answer(path: str = "/mine") -> str:
+        response = httpx.get(f"http://{session.address}{path}", trust_env=False)
+        return str(response.json()) if response.status_code == 200 else str(response.status_code)
+
+    try:
+        session.wait()
+        assert watcher.poll() == []
+        assert answer() == "one"
+        mine.write_text(MINE.format(answer="two", key="o"))
+        (change,) = watcher.poll()
+        assert change.scenario is not None
+        session.reload(change.scenario).result(5)
+        assert answer() == "two"
+        assert [file.facts.title for file in session.scenarios] == ["two"]
+
+        mine.write_text(MINE.format(answer="six", key="o") + "\n1 / 0\n")
+        (change,) = watcher.poll()
+        assert change.scenario is None
+        assert change.error is not None
+        assert f"{mine}:14: ZeroDivisionError" in change.error
+        assert answer() == "two"
+        assert watcher.poll() == []
+
+        (tmp_path / "more.py").write_text(MINE.format(answer="more", key="o").replace("/mine", "/more"))
+        (change,) = watcher.poll()
+        assert change.error is not None
+        assert "mine.py has the key 'o'" in change.error
+        (tmp_path / "more.py").write_text(MINE.format(answer="more", key="p").replace("/mine", "/more"))
+        (change,) = watcher.poll()
+        assert change.scenario is not None
+        session.reload(change.scenario).result(5)
+        assert (answer("/more"), answer()) == ("more", "two")
+
+        mine.unlink()
+        assert watcher.poll() == []
+        assert answer() == "two"
+    finally:
+        session.stop()
+
+
+def test_a_lifespan_that_fails_on_reload(tmp_path: Path) -> None:
+    """If the new version's lifespan fails, the version before goes on being served."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(MINE.format(answer="one", key="o"))
+    files = read([mine])
+    session = Session(files)
+    session.start()
+    try:
+        session.wait()
+        failing = (
+            "from contextlib import asynccontextmanager\n\n@asynccontextmanager\nasync def lifespan(app):\n"
+            "    raise LookupError('no database')\n    yield\n\napp = FastAPI(lifespan=lifespan)"
+        )
+        mine.write_text(MINE.format(answer="two", key="o").replace("app = FastAPI()", failing))
+        (file,) = read([mine])
+        with pytest.raises(LookupError, match="no database"):
+            session.reload(file).result(5)
+        assert httpx.get(f"http://{session.address}/mine", trust_env=False).json() == "one"
+        assert session.scenarios == files
+    finally:
+        session.stop()
+
+
+def test_lazily() -> None:
+    """The light ones are ready soon after the start, those that need more when they are fired."""
+    files = {file.name: file for file in read(find())}
+    session = Session(list(files.values()), lazily=True)
+    session.start()
+    try:
+        session.wait()
+        apps = session._apps
+        assert all(apps.ready(name) for name, file in files.items() if file.facts.key)
+        assert soon(lambda: apps.ready("asgi") and apps.ready("trivial_async"))
+        assert not apps.ready("http_async")
+        session.fire(files["http_async"], 2).result(20)
+        assert apps.ready("http_async")
+        assert httpx.get(f"http://{session.address}/gather", trust_env=False, timeout=20).status_code == 200
+        assert apps.ready("gather")
+        assert session.vitals().failures == ()
+    finally:
+        assert session.stop()
