@@ -354,7 +354,7 @@ def test_claims_as_text(capsys):
     assert err == ""
     assert out.startswith("FALSE          async makes a request faster.\n")
     assert "one def" in out
-    assert "async-is-faster; see it live: sync, async" in out
+    assert "async-is-faster; scenarios: sync, async" in out
     assert "1 claims in" not in out
     assert "1 claim in" in out
 
@@ -363,14 +363,14 @@ def test_an_unknown_claim_is_answered_with_the_nearest(capsys):
     """A misspelt id gets the one that was probably meant."""
     assert cli.main(["claims", "async-is-fastr"]) == 2
     error = capsys.readouterr().err
-    assert "There is no claim 'async-is-fastr'" in error
+    assert "Unknown claim: 'async-is-fastr'" in error
     assert "Did you mean async-is-faster?" in error
 
 
 def test_a_folder_without_scenarios_is_refused(capsys, tmp_path):
     """An empty folder of scenarios is an error before anything is run."""
     assert cli.main(["claims", "async-is-faster", "--scenarios", str(tmp_path)]) == 2
-    assert "no scenario in it" in capsys.readouterr().err
+    assert "contains no scenario" in capsys.readouterr().err
 
 
 def test_the_claims_need_no_server():

@@ -198,7 +198,7 @@ def test_an_unknown_field_is_answered_with_the_nearest(capsys, write):
     ("field", "complaint"),
     [
         ("key='Q'", "one letter from a to z"),
-        ("key='q'", "loopviz's own (quit)"),
+        ("key='q'", "is used by loopviz (quit)"),
         ("requests=0", "a whole number from 1"),
     ],
 )
@@ -352,13 +352,13 @@ def test_a_report_has_a_bar_for_each_request(write):
 
 
 def test_a_report_names_the_block():
-    """The text form tells who held the loop, for how long, where, how, and who had to wait."""
+    """The text form reports which request held the loop, for how long, where, how, and which it delayed."""
     done = loopviz("record", "blocking", "--requests", "2")
     assert " BLOCKS " in done.stdout
     assert " running " not in done.stdout
     block = next(line for line in done.stdout.splitlines() if line.startswith("block  "))
-    assert "#1 held the loop for 1.0 s" in block
-    assert "blocking.py:14 (time.sleep), sleeping, while #2 had to wait" in block
+    assert "#1 held the event loop for 1.0 s" in block
+    assert "blocking.py:14 (time.sleep), sleeping; it delayed #2" in block
 
 
 def test_ascii_is_ascii(write):

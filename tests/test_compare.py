@@ -91,7 +91,7 @@ def test_who_fails_cannot_win():
 
 
 def steps(**throughput: float) -> list[SweepPoint]:
-    """Steps by hand: n10=100.0 is 100 requests per second with 10 under way."""
+    """Steps by hand: n10=100.0 is 100 requests per second with 10 of them concurrent."""
     return [SweepPoint(int(name[1:]), 10, rate, 0.1, 0.1, 0) for name, rate in throughput.items()]
 
 
@@ -106,8 +106,8 @@ def test_the_knee_is_where_throughput_stops_growing():
     assert knee(steps(n10=100.0, n20=190.0, n50=450.0), 40) is None
 
 
-def test_a_knee_between_two_steps_is_the_tokens():
-    """With steps of 20 and 50, forty tokens bend the course at 50, the first step beyond them."""
+def test_a_knee_between_two_points_is_the_thread_limits():
+    """With points at 20 and 50, a thread limit of 40 has its knee at 50, the first point above it."""
     bend = knee(steps(n10=10.0, n20=20.0, n50=40.0, n100=40.0), 40)
     assert bend is not None
     assert (bend.concurrency, bend.at_tokens) == (50, True)
@@ -179,7 +179,7 @@ def test_a_comparison_as_text(capsys, quick, slow):
     out, err = capsys.readouterr()
     assert out.isascii()
     assert err == ""
-    assert "3 requests at once to each, 40 tokens" in out
+    assert "3 requests at once to each, thread limit 40" in out
     bars = {line.split()[0]: line.count("#") for line in out.splitlines() if "#" in line}
     assert bars["slow"] > bars["quick"] > 0
     assert "quick wins: slow took" in out
@@ -218,8 +218,8 @@ def threaded(tmp_path: Path) -> str:
     return write(tmp_path, "threaded", "def", "time.sleep(0.1)")
 
 
-def test_a_sweep_finds_the_tokens(capsys, monkeypatch, threaded, quick):
-    """With two tokens, a def endpoint's throughput stops at two requests under way; an async one's grows."""
+def test_a_sweep_finds_the_thread_limit(capsys, monkeypatch, threaded, quick):
+    """With a thread limit of two, throughput of a def endpoint stops growing at two concurrent requests."""
     monkeypatch.setattr(sweep, "MOST", 24)
     arguments = ["compare", threaded, quick, "--sweep", "4,1,2", "--threads", "2"]
     assert cli.main([*arguments, "--json"]) == 0
@@ -240,12 +240,12 @@ def test_a_sweep_as_text(capsys, monkeypatch, quick, threaded):
     assert cli.main(arguments) == 0
     out = capsys.readouterr().out
     assert out.isascii()
-    assert "under way" in out
+    assert "concurrent" in out
     assert "o quick   x threaded" in out
     assert "pip install" not in out
     monkeypatch.setitem(sys.modules, "plotext", None)
     assert cli.main(arguments) == 0
     out = capsys.readouterr().out
     assert "pip install 'loopviz[charts]'" in out
-    assert "under way" in out
+    assert "concurrent" in out
     assert "threaded: " in out

@@ -170,7 +170,7 @@ def test_bad_arguments_are_refused(recording, tmp_path, capsys):
     assert "nothing from 9 s" in refuses(capsys, file, "--to", "svg", "--from", "9")
     assert "nothing from 0.02 s" in refuses(capsys, file, "--to", "svg", "--from", "0.02", "--until", "0.01")
     assert "not a number" in refuses(capsys, file, "--to", "svg", "--from", "now")
-    assert "from 0 on" in refuses(capsys, file, "--to", "svg", "--from", "nan")
+    assert "0 or more" in refuses(capsys, file, "--to", "svg", "--from", "nan")
     foreign = tmp_path / "foreign"
     foreign.write_text("hello\n")
     assert "no recording" in refuses(capsys, str(foreign), "--to", "csv")

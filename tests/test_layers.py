@@ -1,9 +1,11 @@
-"""The architecture's arrows: by contract, and at run time."""
+"""The architecture: contracts that are checked, what an import loads, and what the documentation shows."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def test_imports_go_in_the_direction_of_the_arrows():
-    """Every contract of the architecture is kept."""
+def test_every_import_contract_is_kept():
+    """Layers, cycles and forbidden imports are as pyproject.toml declares them."""
     # In a process of its own: import-linter configures logging, and so disables uvicorn's.
     code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(cache_dir=None))"
     done = subprocess.run(
@@ -21,24 +23,52 @@ def test_imports_go_in_the_direction_of_the_arrows():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_documentation_shows_the_layers_of_the_contract():
+    """docs/architecture.md lists the layers that import-linter checks, in the same order."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    blocks = [re.findall(r"^ *([a-z]+(?: \| [a-z]+)*)\b", block, re.MULTILINE) for block in _fenced(page)]
+    assert layers in blocks
+
+
+def _fenced(page: str) -> list[str]:
+    return re.findall(r"^```[a-z]*\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def test_every_module_and_package_is_in_a_layer():
+    """Nothing stands beside the layers: what lies at the top of the package is in the contract."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = [contract for contract in contracts if contract["type"] == "layers"]
+    named = {name for layer in contract["layers"] for name in layer.split(" | ")}
+    found = {
+        path.stem
+        for path in (ROOT / "loopviz").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert contract["exhaustive"]
+    assert found - {"__init__", *contract["exhaustive_ignores"]} == named
+
+
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("loopviz.cli", {"textual", "fastapi", "uvicorn", "httpx"}),
+        ("loopviz.cli", {"textual", "fastapi", "uvicorn", "httpx", "rich", "anyio"}),
         ("loopviz.model", {"textual", "fastapi", "uvicorn", "rich", "anyio", "httpx"}),
         ("loopviz.probe", {"textual", "fastapi", "rich"}),
         ("loopviz.live.client", {"textual", "fastapi"}),
         ("loopviz.live.server", {"textual"}),
         ("loopviz.live.session", {"textual"}),
-        ("loopviz.cli.record", {"textual"}),
+        ("loopviz.live.helpers.guard", {"asyncio", "socket"}),
+        ("loopviz.experiment.lab", {"textual"}),
         ("loopviz.export", {"textual", "fastapi", "uvicorn", "httpx"}),
-        ("loopviz.cli.export", {"textual", "uvicorn", "httpx"}),
+        ("loopviz.recording.replay", {"textual", "fastapi", "uvicorn", "httpx"}),
         ("loopviz.draw.words", {"textual", "fastapi"}),
         ("loopviz.tui", {"fastapi", "uvicorn", "httpx"}),
     ],
 )
-def test_what_a_module_drags_in(module, forbidden):
-    """A module can be imported without the libraries that are none of its business."""
+def test_what_an_import_loads(module, forbidden):
+    """A module can be imported without the libraries that it does not need."""
     code = f"import sys, {module}; print(sorted({forbidden!r} & sys.modules.keys()))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True

@@ -232,4 +232,4 @@ def test_not_python(tmp_path: Path) -> None:
 def test_nearest() -> None:
     """An unknown name is answered with the closest one, or with all."""
     assert "Did you mean spam?" in nearest("dish", "spamm", ["spam", "egg"])
-    assert "There are: spam, egg." in nearest("dish", "zzzzz", ["spam", "egg"])
+    assert "Known: spam, egg." in nearest("dish", "zzzzz", ["spam", "egg"])

@@ -54,7 +54,7 @@ def run_comparison(
 
 
 def _bar(palette: Palette, share: float, width: int) -> str:
-    """A bar that fills `share` of `width` cells, and one at least."""
+    """A bar that fills `share` of `width` cells, but at least one."""
     return ("█" if palette.unicode else "#") * max(1, round(share * width))
 
 
@@ -74,7 +74,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Sample], str]]] = (
     ("p50", lambda sample: duration(percentile(sample.latencies, 50) * NS)),
     ("p95", lambda sample: duration(percentile(sample.latencies, 95) * NS)),
     ("lag", lambda sample: duration(sample.max_lag * NS)),
-    ("token wait", lambda sample: duration(sample.max_token_wait * NS)),
+    ("no thread", lambda sample: duration(sample.max_token_wait * NS)),
     ("threads", lambda sample: str(sample.threads_used)),
 )
 
@@ -82,7 +82,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Sample], str]]] = (
 def _print(console: Console, palette: Palette, entries: Sequence[Entry], requests: int, threads: int) -> None:
     dim = palette.text("dim")
     plural = "request" if requests == 1 else "requests"
-    console.print(Text(f"{requests} {plural} at once to each, {threads} tokens", palette.text("title")))
+    console.print(Text(f"{requests} {plural} at once to each, thread limit {threads}", palette.text("title")))
     console.print()
     names = max(8, *(cell_len(printable(entry.scenario, 24)) for entry in entries))
     columns = [(head, max(len(head), 7)) for head, _ in _COLUMNS]
@@ -117,10 +117,10 @@ def _print(console: Console, palette: Palette, entries: Sequence[Entry], request
 
 
 def _said(entries: Sequence[Entry], won: Winner) -> str:
-    """Who won, in a sentence."""
+    """The result in a sentence."""
     ranked = sorted((e for e in entries if not e.sample.errors), key=lambda entry: entry.sample.makespan)
     if len(ranked) < 2:
-        return "No winner: there were failures."
+        return "No winner: requests failed."
     first = ranked[0].sample.makespan
     if won.scenario is not None:
         others = (f"{e.scenario} took {e.sample.makespan / first:.1f} times as long" for e in ranked[1:])

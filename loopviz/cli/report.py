@@ -32,14 +32,14 @@ def print_report(
     requests: int,
     threads: int,
 ) -> None:
-    """Print what happened in a run of `requests` requests with `threads` tokens."""
+    """Print what happened in a run of `requests` requests with a thread limit of `threads`."""
     rows = sorted(timeline.requests.values(), key=lambda request: request.id)
     zero = min(request.start for request in rows)
     end = max(request.done or timeline.last for request in rows)
     title = palette.text("title")
     separator = " · " if palette.unicode else " | "
     facts = scenario.facts
-    head = f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, {threads} tokens"
+    head = f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, thread limit {threads}"
     console.print(Text(shown(head, palette), title))
     console.print(Text(shown(facts.expect, palette), palette.text("dim")))
     console.print()
@@ -87,7 +87,7 @@ def _row(
 
 
 def _legend(palette: Palette, rows: list[Request], threshold: int) -> Text:
-    """The states that occurred, and how the requests' time divides between them."""
+    """The states that occurred, and each one's share of the requests' time."""
     totals: Counter[str] = Counter()
     for request in rows:
         for state, time in request.totals.items():
@@ -126,11 +126,11 @@ def _figures(
     if law is not None:
         single = timeline.computed / len(rows) / NS
         expected = law(Load.here(requests, threads, scenario.facts.seconds, single)) * NS
-        makespan += f" from the first sent to the last answered; its law says {duration(expected)}"
+        makespan += f" from the first request to the last answer; expected {duration(expected)}"
     yield "makespan", makespan
     busy = timeline.busy(zero, end)
     lag = f", longest lag {duration(timeline.lag_since(zero))}" if timeline.sees_iterations else ""
-    yield "loop", f"busy for {duration(busy)} of it{lag}"
+    yield "loop", f"busy for {duration(busy)}{lag}"
     blocks = [block for block in timeline.blocks if block.end is not None and block.end > zero]
     for block in blocks[:4]:
         yield "block", _block(block, zero)
@@ -143,18 +143,20 @@ def _figures(
         waited = max(
             (s.end - s.start for r in rows for s in r.segments if s.state is State.TOKEN_WAIT), default=0
         )
-        wait = f"; longest wait for one {duration(waited)}" if waited > 1_000_000 else ""
-        yield "threads", f"{workers['thread']} used, {timeline.peak} of {threads} tokens at once{wait}"
+        wait = f"; longest wait for a thread {duration(waited)}" if waited > 1_000_000 else ""
+        yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
 
 
 def _block(block: Block, zero: int) -> str:
     end = block.end or block.start
     parts = [f"#{block.request}" if block.request else "a callback"]
-    parts.append(f"held the loop for {duration(end - block.start)} from {duration(block.start - zero)} on")
+    parts.append(
+        f"held the event loop for {duration(end - block.start)}, beginning at {duration(block.start - zero)},"
+    )
     if block.where is not None:
         parts.append(
             f"at {line(block.where)}" + (f" ({printable(block.where.calls)})" if block.where.calls else "")
         )
     kind = f", {block.kind}" if block.kind else ""
-    victims = f", while {requests_named(sorted(block.victims), 8)} had to wait" if block.victims else ""
+    victims = f"; it delayed {requests_named(sorted(block.victims), 8)}" if block.victims else ""
     return " ".join(parts) + kind + victims

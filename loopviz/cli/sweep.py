@@ -37,13 +37,13 @@ def run_sweep(
     as_json: bool,
     progress: Progress,
 ) -> int:
-    """Measure each scenario at every step, and print the table and the chart on standard output."""
+    """Measure each scenario at every load, and print the table and the chart on standard output."""
     courses = []
     for number, file in enumerate(scenarios, 1):
         with Bench([file], threads=threads, loop=loop) as bench:
             environment = bench.environment
             measured: list[SweepPoint] = []
-            bench.fire(Burst(file, 1))  # the first time, everything is slower
+            bench.fire(Burst(file, 1))  # a warm-up: the first run is slower
             for concurrency in steps:
                 progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
                 measured.append(measure_point(bench, file, concurrency, measured))
@@ -59,12 +59,14 @@ def run_sweep(
 def _print(console: Console, palette: Palette, courses: Sequence[Course], threads: int) -> None:
     dim = palette.text("dim")
     names = [printable(course.scenario, 24) for course in courses]
-    console.print(Text(f"Throughput and p95 latency, {threads} tokens", palette.text("title")))
+    console.print(Text(f"Throughput and p95 latency, thread limit {threads}", palette.text("title")))
     console.print()
     width = max(20, *(cell_len(name) for name in names))
-    console.print(Text("under way" + "".join(f"  {shown(name, palette):>{width}}" for name in names), dim))
+    console.print(
+        Text(f"{'concurrent':>10}" + "".join(f"  {shown(name, palette):>{width}}" for name in names), dim)
+    )
     for index, step in enumerate(courses[0].steps):
-        row = Text(f"{step.concurrency:>9}")
+        row = Text(f"{step.concurrency:>10}")
         for course in courses:
             here = course.steps[index]
             cell = f"{_rate(here.throughput)}/s {duration(here.p95 * NS):>8}"
@@ -78,12 +80,12 @@ def _print(console: Console, palette: Palette, courses: Sequence[Course], thread
     if drawn is None:
         console.print(Text("For a chart: pip install 'loopviz[charts]'", dim))
     else:
-        console.print(Text("requests/s over requests under way", dim))
+        console.print(Text("requests/s over concurrent requests", dim))
         console.print(drawn)
         keys = "   ".join(
             f"{marker} {shown(name, palette)}" for marker, name in zip(_MARKERS, names, strict=False)
         )
-        console.print(Text(f"{keys}   {'│' if palette.unicode else '|'} {threads} tokens", dim))
+        console.print(Text(f"{keys}   {'│' if palette.unicode else '|'} thread limit {threads}", dim))
     console.print()
     for course in courses:
         console.print(shown(_said(course, threads), palette))
@@ -99,18 +101,18 @@ def _rate(throughput: float) -> str:
 def _said(course: Course, threads: int) -> str:
     name = printable(course.scenario, 24)
     if course.knee is None:
-        return f"{name}: throughput grows up to {course.steps[-1].concurrency} requests under way."
-    bend = f"{name}: no more throughput above {course.knee.concurrency} requests under way (<)"
+        return f"{name}: throughput grows up to {course.steps[-1].concurrency} concurrent requests."
+    bend = f"{name}: no more throughput above {course.knee.concurrency} concurrent requests (<)"
     if course.knee.at_tokens:
-        return f"{bend}: the {threads} tokens are used up."
+        return f"{bend}: the thread limit of {threads} is reached."
     used = course.steps[-1].threads_used
     if 0 < used <= course.knee.concurrency:
-        return f"{bend}: it has {used} threads of its own, whatever the {threads} tokens are."
-    return f"{bend}; the {threads} tokens are not why."
+        return f"{bend}: it has {used} threads of its own. The thread limit of {threads} does not apply."
+    return f"{bend}. The thread limit of {threads} is not the reason."
 
 
-def chart(courses: Sequence[Course], tokens: int, width: int, palette: Palette) -> Text | None:
-    """Throughput over concurrency, in equal steps; None if plotext is not installed."""
+def chart(courses: Sequence[Course], limit: int, width: int, palette: Palette) -> Text | None:
+    """A chart of throughput over concurrency; None if plotext is not installed."""
     try:
         from plotext import figure
     except ImportError:
@@ -120,7 +122,7 @@ def chart(courses: Sequence[Course], tokens: int, width: int, palette: Palette) 
     figure.clear()
     figure.plot_size(width, 16)
     figure.theme("colorless")
-    line = _place(places, tokens)
+    line = _place(places, limit)
     if line is not None:
         figure.line(line, "v")
     for course, marker in zip(courses, _MARKERS, strict=False):
@@ -145,7 +147,7 @@ def chart(courses: Sequence[Course], tokens: int, width: int, palette: Palette) 
 
 
 def _place(places: Sequence[int], concurrency: int) -> float | None:
-    """Where `concurrency` lies on an axis on which `places` are equally far from each other."""
+    """The position of `concurrency` on an axis with `places` at equal distances; None outside of it."""
     for index, (low, high) in enumerate(pairwise(places)):
         if low <= concurrency <= high:
             return index + math.log(concurrency / low) / math.log(high / low)

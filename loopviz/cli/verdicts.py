@@ -53,20 +53,20 @@ def run_claims(
     folder: str | None = None,
     progress: Progress,
 ) -> int:
-    """Run these claims, or all, and print each verdict as soon as it is there."""
+    """Run these claims, or all, and print each verdict as soon as it is known."""
     wanted = chosen(ids)
     console = console_for(palette)
     began = time.monotonic()
     outcomes: list[Outcome] = []
 
-    def told(text: str) -> None:
+    def report(text: str) -> None:
         at = len(outcomes)
         where = f"claim {at + 1} of {len(wanted)}, {time.monotonic() - began:.0f} s"
         progress(f"{where}: {wanted[at].id}{f', {text}' if text else ''}")
 
-    lab = Lab(folder=folder, loop=loop, progress=told)
+    lab = Lab(folder=folder, loop=loop, progress=report)
     for claim in wanted:
-        told("")
+        report("")
         outcome = run_claim(claim, lab)
         outcomes.append(outcome)
         progress("")
@@ -123,12 +123,12 @@ def _print(console: Console, palette: Palette, outcome: Outcome) -> None:
     lines(verdict.why)
     if verdict.depends_on:
         lines(f"It depends on {verdict.depends_on}.")
-    lines(f"{claim.id}; see it live: {', '.join(claim.scenarios)}", "dim")
+    lines(f"{claim.id}; scenarios: {', '.join(claim.scenarios)}", "dim")
     console.print()
 
 
 def _print_count(console: Console, palette: Palette, outcomes: Sequence[Outcome], took: float) -> None:
     counts = {answer: sum(o.verdict.answer is answer for o in outcomes) for answer in Answer}
-    told = ", ".join(f"{count} {answer.value}" for answer, count in counts.items() if count)
+    answers = ", ".join(f"{count} {answer.value}" for answer, count in counts.items() if count)
     claims = "1 claim" if len(outcomes) == 1 else f"{len(outcomes)} claims"
-    console.print(Text(f"{claims} in {took:.0f} s: {told}", palette.text("dim")))
+    console.print(Text(f"{claims} in {took:.0f} s: {answers}", palette.text("dim")))

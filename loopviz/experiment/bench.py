@@ -18,7 +18,7 @@ from loopviz.stream.source import Environment
 __all__ = ["Bench", "Burst"]
 
 TIMER_HEADER = "x-process-time"
-"""In which a timer middleware tells what it has measured, in seconds."""
+"""The header in which a timer middleware reports its measurement, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Burst:
     after: float = 0.0
     """Seconds after the others."""
     at_once: int | None = None
-    """How many are under way at a time; all, if None."""
+    """How many are concurrent; all if None."""
 
 
 class Bench:
-    """A server that stays up, to be fired at again and again; a context manager.
+    """A server that stays up for several bursts; a context manager.
 
-    `tap` is given the events as well, for whoever wants to draw them.
+    `tap` is called with the events as well, so that they can be drawn.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Bench:
         self._session.stop()
 
     def fire(self, *bursts: Burst) -> Sample:
-        """Fire them, and wait for the server's last word on it."""
+        """Fire these bursts together and wait until all of their events have arrived."""
         timed: dict[int, float] = {}
 
         def heard(number: int, headers: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Where claims are put to the test: fresh servers, equal runs run once, and what the machine has to give."""
+"""The laboratory for claims: fresh servers, equal trials run once, and a measure of the machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Lab"]
 
 
 class Lab:
-    """Measures what experiments ask for, and remembers it.
+    """Runs the trials of experiments and keeps their samples.
 
     Scenarios are looked up in `folder` first, if there is one, and then among the built-in ones.
     `progress` is called now and then with a text. Once `cancelled` is set, measuring raises
@@ -56,7 +56,7 @@ class Lab:
         """Why these scenarios cannot be run here; None if they can."""
         unknown = [name for name in scenarios if name not in self._known]
         if unknown:
-            return f"there is no scenario {' and no scenario '.join(unknown)}"
+            return f"unknown {'scenario' if len(unknown) == 1 else 'scenarios'}: {', '.join(unknown)}"
         for name in scenarios:
             try:
                 file = self._file(name)
@@ -67,12 +67,12 @@ class Lab:
         return None
 
     def machine(self, *, parallel: bool = False) -> Machine:
-        """What it runs on; with `parallel`, also what two threads gain on it just now."""
+        """The machine; with `parallel`, also the speed-up of two threads on it as measured now."""
         gil = self.environment.gil
         return Machine(cores(), gil, _parallel()) if parallel else Machine(cores(), gil)
 
     def measure(self, experiment: Experiment) -> Samples:
-        """Run what has not been run yet."""
+        """Run the trials that have not been run yet; the samples of all."""
         if experiment.rounds > 1:
             return self._interleaved(experiment)
         for trial in experiment.trials.values():
@@ -85,12 +85,12 @@ class Lab:
             return bench.fire(*self._bursts(trial))
 
     def _interleaved(self, experiment: Experiment) -> Samples:
-        """Every trial in turn, again and again, so that what disturbs one disturbs all."""
+        """Run the trials in turns, so that a disturbance of the machine affects all of them."""
         rounds: dict[str, Sample] = {}
         threads = max(trial.threads for trial in experiment.trials.values())
         with self._bench(experiment.scenarios, threads) as bench:
             for trial in experiment.trials.values():
-                bench.fire(*self._bursts(trial))  # the first time, everything is slower
+                bench.fire(*self._bursts(trial))  # a warm-up: the first run is slower
             for _ in range(experiment.rounds):
                 for name, trial in experiment.trials.items():
                     sample = bench.fire(*self._bursts(trial))
@@ -120,7 +120,7 @@ class Lab:
 
 
 def _parallel(tries: int = 5) -> float:
-    """How much two threads gain over one when they hash, which needs no GIL: the median of some tries."""
+    """The speed-up of two threads that hash, which needs no GIL: the median of some tries."""
 
     def hashing() -> None:
         hashlib.pbkdf2_hmac("sha256", b"loopviz", b"salt", 300_000)

@@ -1,4 +1,4 @@
-"""One measured run of a scenario without a screen: serve, fire, wait for the last word."""
+"""One measured run of a scenario without a screen: serve, fire, wait for all events."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment, Vitals
 
-__all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "judge", "measure"]
+__all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "measure", "settle"]
 
 Tap = Callable[[list[Event]], None]
 """Called with the events of a run as they come in."""
 Progress = Callable[[str], None]
-"""Called now and then with what to show a person who waits; with "" when it is over."""
+"""Called now and then with a text for the person who waits, and with "" at the end."""
 
 _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
 _SETTLE = 2.0
-"""How long to wait for the server's last words after the client's last answer, at most."""
-_JUDGEMENT = 0.12
-"""A block's kind is judged by the sampler's next reading, which is that far away at most."""
+"""The longest wait for the server's last events after the client has the last answer (s)."""
+_NEXT_READING = 0.12
+"""The longest time until the sampler's next reading of the CPU clocks, which classifies a block (s)."""
 
 
-class Cancelled(Exception):  # noqa: N818 - it is no error
-    """Whoever wanted the measurement does not want it any more."""
+class Cancelled(Exception):  # noqa: N818 - cancelling is not an error
+    """The measurement was cancelled."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run was, and what it left."""
+    """A measured run and its results."""
 
     scenario: ScenarioFile
     requests: int
@@ -47,9 +47,9 @@ class Run:
     vitals: Vitals
     blind: tuple[tuple[str, str], ...]
     recorded: int = 0
-    """How many events were written to a file."""
+    """How many events were recorded in a file."""
     unrecorded: str | None = None
-    """What went wrong with that file, if anything did."""
+    """Why recording failed; None if it did not."""
 
     def summary(self) -> dict[str, Any]:
         """The JSON document of the run; see `loopviz.model.summary`."""
@@ -74,7 +74,7 @@ def measure(
 ) -> Run:
     """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer.
 
-    The events are written to `output` if that is given.
+    The events are also recorded in the file `output`, if it is given.
     """
     count = requests or scenario.facts.requests
     session = Session([scenario], threads=threads, loop=loop)
@@ -85,9 +85,9 @@ def measure(
         session.wait()
         answered = session.fire(scenario, count)
         follow(session, timeline, [answered], count, progress=progress or _silent)
-        judge(session, timeline)
+        settle(session, timeline)
     finally:
-        session.end_recording()  # what happens from here on is not in the timeline either
+        session.end_recording()  # later events are not in the timeline either
         session.stop()
     return Run(
         scenario,
@@ -116,7 +116,7 @@ def follow(
     cancelled: threading.Event | None = None,
     tap: Tap | None = None,
 ) -> None:
-    """Feed the timeline until every answer is there, and the server has said all about it.
+    """Feed the timeline until every answer has arrived and the server has no request left.
 
     `answered` are the futures of what was fired, `count` requests in all. Raises `Cancelled` within
     a tenth of a second after `cancelled` has been set.
@@ -147,7 +147,7 @@ def follow(
         time.sleep(0.02)
 
 
-def judge(session: Session, timeline: Timeline) -> None:
-    """Give the sampler the time to say whether the last block slept or computed."""
-    time.sleep(_JUDGEMENT)
+def settle(session: Session, timeline: Timeline) -> None:
+    """Wait until the sampler has classified the last block as sleeping or computing."""
+    time.sleep(_NEXT_READING)
     timeline.feed(session.drain_all())

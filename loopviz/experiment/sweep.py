@@ -1,8 +1,8 @@
 """A sweep: throughput and latency against the number of concurrent requests.
 
 Each point keeps a number of requests in progress: as soon as one is answered, the next is sent. A
-scenario's server stays up for all points. Throughput grows with the load until some resource is
-used up; that point is the knee.
+scenario's server stays up for all points. Throughput grows with the load until a resource is used
+up; that point is the knee.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORMAT = "loopviz-sweep"
 VERSION = 1
 
 GROWTH = 1.25
-"""The knee is where twice the concurrent requests give less than this times the throughput."""
+"""The knee is where twice as many concurrent requests give less than this factor in throughput."""
 
 MOST = 1_000
 """Requests in a step, at most."""
@@ -31,7 +31,7 @@ MOST = 1_000
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """What was measured with `concurrency` concurrent requests."""
+    """A measurement with `concurrency` concurrent requests. Latencies are in seconds."""
 
     concurrency: int
     requests: int
@@ -45,12 +45,12 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class Knee:
-    """Where throughput stops growing with the load."""
+    """The point at which throughput stops growing with the load."""
 
     concurrency: int
-    """The last step whose throughput was worth it."""
+    """The last number of concurrent requests that increased throughput."""
     at_tokens: bool
-    """Whether the number of tokens is there: at this step, or on the way to it from the one before."""
+    """Whether the thread limit lies at this point, or between it and the point before."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +63,22 @@ class Course:
     """None if throughput grows to the end."""
 
 
-def knee(steps: Sequence[SweepPoint], tokens: int) -> Knee | None:
-    """The first step above which throughput grows by less than `GROWTH` per doubling."""
+def knee(steps: Sequence[SweepPoint], limit: int) -> Knee | None:
+    """The first point above which throughput grows by less than `GROWTH` per doubling; None if none does."""
     for index, (step, above) in enumerate(pairwise(steps)):
         if step.throughput <= 0:
             continue
         doublings = math.log2(above.concurrency / step.concurrency)
         if (above.throughput / step.throughput) ** (1 / doublings) < GROWTH:
             before = steps[index - 1].concurrency if index else 0
-            return Knee(step.concurrency, before < tokens <= step.concurrency)
+            return Knee(step.concurrency, before < limit <= step.concurrency)
     return None
 
 
 def measure_point(
     bench: Bench, file: ScenarioFile, concurrency: int, before: Sequence[SweepPoint]
 ) -> SweepPoint:
-    """So many rounds as take about a second, two at least: a step ends only with its last answer."""
+    """As many rounds as take about a second, but at least two: a measurement ends with its last answer."""
     usual = before[-1].p50 if before else file.facts.seconds
     rounds = max(2, min(20, round(1 / max(usual, 0.001))))
     requests = max(concurrency, min(MOST, rounds * concurrency))

@@ -26,14 +26,14 @@ AT_LEAST = 0.03
 
 @dataclass(frozen=True)
 class Entry:
-    """A scenario's part in a comparison."""
+    """A scenario's figures in a comparison."""
 
     scenario: str
     sample: Sample
     sees_lag: bool = True
 
     def figures(self) -> dict[str, Any]:
-        """Its figures, by their names in the JSON document."""
+        """The figures by their names in the JSON document."""
         sample = self.sample
         return {
             "scenario": self.scenario,
@@ -49,16 +49,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Winner:
-    """Who was first, and by which factor."""
+    """The scenario that wins, and by which factor."""
 
     scenario: str | None
     """None if there is no clear winner."""
     factor: float | None
-    """The next one's makespan over the winner's; the slowest's over the fastest's if nobody wins."""
+    """The second's makespan over the winner's; without a winner, the slowest's over the fastest's."""
 
 
 def winner(entries: Sequence[Entry]) -> Winner:
-    """Who wins; see the module's text for when nobody does."""
+    """The winner by the rule in the module's docstring."""
     ranked = sorted((e for e in entries if not e.sample.errors), key=lambda entry: entry.sample.makespan)
     if len(ranked) < 2:
         return Winner(None, None)

@@ -15,7 +15,7 @@ RESERVED_KEYS = {
     "f": "fit", "m": "claims", "n": "next", "r": "slow motion", "t": "sort", "v": "compare",
     "w": "write", "z": "zoom",
 }  # fmt: skip
-"""Letters that the screen needs for itself, now or soon, and what for."""
+"""Letters that the screen uses itself, and for what. A scenario cannot have one of them as its key."""
 
 
 def cores() -> int:
@@ -26,17 +26,17 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class Load:
-    """What a makespan law is a function of."""
+    """The load and the machine that a scenario's expected total time depends on."""
 
     requests: int
     """How many requests are sent at once."""
     threads: int
-    """How many tokens for worker threads there are."""
+    """The thread limit."""
     seconds: float
     """The scenario's declared `seconds`."""
     single: float
-    """What one request computes, as measured in this run: the requests' time on the loop and their
-    workers' CPU time, in threads and processes, per request, in seconds."""
+    """CPU time of one request as measured in this run (s): its time on the event loop plus the CPU time
+    of its worker threads and processes."""
     cores: int = 1
     """How many cores the program may use."""
     gil: bool = True
@@ -56,35 +56,35 @@ class Scenario:
     title: str
     """What it is, in a few words."""
     expect: str
-    """What to expect, and why: one line."""
+    """The lesson in one line: what to expect, and why."""
     key: str | None = None
     """The letter that fires it."""
     requests: int = 8
-    """How many requests are fired at once, unless the user says otherwise."""
+    """How many requests are fired at once unless the user asks for another number."""
     seconds: float = 1.0
-    """How long one request takes where nothing stands in its way."""
+    """How long one request takes while no other request delays it (s)."""
     makespan: Callable[[Load], float] | None = None
-    """The law: seconds from the first request sent to the last answer."""
+    """The makespan law: the expected total time, from the first request sent to the last answer (s)."""
     group: str = "yours"
     """The heading under which it is listed."""
     order: int = 1_000
-    """Where it stands among the others: the smallest comes first, then by name."""
+    """Its position in the list: the smallest first, and by name where they are equal."""
     needs: tuple[str, ...] = ()
-    """Modules outside loopviz's own dependencies; without them it is listed, and cannot be fired."""
+    """Modules that loopviz itself does not depend on. Without them it is listed, but cannot be fired."""
     upstream: bool = False
-    """Whether it calls the second server, whose address is in the environment: UPSTREAM_URL."""
+    """Whether it calls the second server, whose address is in the environment variable UPSTREAM_URL."""
     worker: str | None = None
     """The name of a Celery application in the file, for which loopviz runs a worker process."""
     path: str | None = None
-    """What is requested; the app's first endpoint if None."""
+    """The path that is requested; the application's first endpoint if None."""
 
     def __post_init__(self) -> None:
-        """Refuse values that no screen and no load could use."""
+        """Refuse values that cannot be shown or fired. Raises `ValueError`."""
         if self.key is not None and not re.fullmatch("[a-z]", self.key):
             raise ValueError(f"key must be one letter from a to z, not {self.key!r}")
         if self.key in RESERVED_KEYS:
             raise ValueError(
-                f"key {self.key!r} is loopviz's own ({RESERVED_KEYS[self.key]}); take another letter"
+                f"key {self.key!r} is used by loopviz ({RESERVED_KEYS[self.key]}); choose another letter"
             )
         if not isinstance(self.requests, int) or self.requests < 1:
             raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")

@@ -1,12 +1,8 @@
-"""Scenarios: small FastAPI files with a few declared facts, and how they are found and read.
+"""Scenario files: finding, reading and executing them.
 
-A file has an ASGI application in `app` and a `Scenario` in `scenario`; everything else in it is
-what its author would write anyway.
-
-The declared facts are read without executing the file where that can be done: a built-in scenario
-is executed when it is first needed, because some of them import a lot, and one whose modules are
-missing can be listed all the same. A user's own file is executed at once, so that its errors are
-told at once.
+A built-in scenario's facts are read from its syntax tree, without executing the file: some built-in
+scenarios import a lot, and one whose modules are missing can still be listed. It is executed when it
+is first needed. A user's own file is executed at once, so that its errors are reported at once.
 """
 
 from __future__ import annotations
@@ -33,18 +29,18 @@ __all__ = ["ScenarioFile", "builtin_folder", "execute", "executed", "find", "nea
 
 @dataclass(frozen=True)
 class ScenarioFile:
-    """A scenario; it can be served once its application is there, see `executed`."""
+    """A scenario and its file. It can be served once it has an application: see `executed`."""
 
     name: str
-    """The file's name without its ending."""
+    """The file's name without its suffix."""
     file: Path
     facts: Scenario
     app: Any
-    """An ASGI application; None as long as the file has not been executed."""
+    """The ASGI application; None until the file has been executed."""
     method: str
     path: str
     missing: tuple[str, ...] = ()
-    """Modules that it needs and that are not installed: it can be listed, and not fired."""
+    """Modules that it needs and that are not installed. It can be listed, but not fired."""
 
     @property
     def install(self) -> str:
@@ -55,7 +51,7 @@ class ScenarioFile:
 
 
 def builtin_folder() -> Path:
-    """Where the scenarios lie that come with loopviz: in the wheel, or in the source tree."""
+    """The folder of the built-in scenarios, in the installed package or in the source tree."""
     package = Path(__file__).parents[1]
     installed = package / "_scenarios"
     return installed if installed.is_dir() else package.parent / "scenarios"
@@ -70,8 +66,8 @@ def find(target: str | None = None) -> list[Path]:
         files = _files_in(path)
         if not files:
             raise InputError(
-                f"{target} has no scenario in it: no .py file.\n"
-                "See 'loopviz scenarios' for the built-in ones."
+                f"{target} contains no scenario: it has no .py file.\n"
+                "'loopviz scenarios' lists the built-in ones."
             )
         return files
     if path.is_file():
@@ -83,7 +79,7 @@ def find(target: str | None = None) -> list[Path]:
         raise InputError(nearest("scenario, file or folder", target, known))
     raise InputError(
         f"{target} does not exist.\n"
-        "Give a scenario's file, a folder of them, or nothing for the built-in ones."
+        "Give a scenario file, a folder of them, or nothing for the built-in scenarios."
     )
 
 
@@ -92,14 +88,17 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def nearest(what: str, name: str, known: Sequence[str]) -> str:
-    """An error message for an unknown name: with the one that was probably meant."""
+    """An error message for an unknown name, with the known name that is most like it."""
     close = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
-    return f"There is no {what} {name!r}.\n{hint}"
+    hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    return f"Unknown {what}: {name!r}.\n{hint}"
 
 
 def read(paths: Iterable[Path]) -> list[ScenarioFile]:
-    """Read scenario files; two with one key are refused."""
+    """Read scenario files, in the order in which they are listed.
+
+    Raises `InputError` for a file that cannot be read, and for two files with the same key.
+    """
     found = sorted((_read(path) for path in paths), key=lambda file: (file.facts.order, file.name))
     by_key: dict[str, ScenarioFile] = {}
     for scenario in found:
@@ -107,7 +106,7 @@ def read(paths: Iterable[Path]) -> list[ScenarioFile]:
         if key is not None and (other := by_key.setdefault(key, scenario)) is not scenario:
             raise InputError(
                 f"{other.file.name} and {scenario.file.name} both declare the key {key!r}.\n"
-                "Give one of them another letter."
+                "Change the key of one of them."
             )
     return found
 
@@ -136,24 +135,24 @@ def _read(path: Path) -> ScenarioFile:
 
 def _parsed(path: Path) -> ast.Module:
     if path.suffix != ".py":
-        raise InputError(f"{path} is not a Python file.\nA scenario's file ends in .py.")
+        raise InputError(f"{path} is not a Python file.\nThe name of a scenario file ends in .py.")
     try:
         return ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         raise _syntax_error(path, error) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: it cannot be read: {error}\nGive a Python file.") from None
+        raise InputError(f"{path} cannot be read: {error}\nGive a Python file.") from None
 
 
 def _declared(tree: ast.Module) -> Scenario | None:
-    """The facts in `scenario = Scenario(…)`, if all of them are literal, and the law a plain lambda."""
+    """The facts in `scenario = Scenario(…)`, if all are literals and the law is a plain lambda."""
     for node in tree.body:
         match node:
             case ast.Assign([ast.Name("scenario")], ast.Call(ast.Name("Scenario"), [], keywords)):
                 try:
                     return Scenario(**{word.arg or "**": _value(word.value) for word in keywords})
                 except (TypeError, ValueError):
-                    return None  # executing the file will tell what is wrong
+                    return None  # executing the file reports what is wrong
     return None
 
 
@@ -163,7 +162,7 @@ def _value(node: ast.expr) -> Any:
     own = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
     used = {name.id for name in ast.walk(node.body) if isinstance(name, ast.Name)}
     if not all(name in own or hasattr(builtins, name) for name in used):
-        raise ValueError("it uses what the file defines")
+        raise ValueError("it uses a name that the file defines")
     return eval(compile(ast.Expression(node), "<law>", "eval"), {})  # noqa: S307 - the user's own file
 
 
@@ -186,34 +185,34 @@ def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
     facts = getattr(module, "scenario", None)
     if not isinstance(facts, Scenario):
         raise InputError(
-            f"{path}: it declares no scenario.\n"
+            f"{path} declares no scenario.\n"
             "Add 'from loopviz.scenario import Scenario' and 'scenario = Scenario(title=…, expect=…)'."
         )
     app = getattr(module, "app", None)
     if not callable(app):
-        raise InputError(f"{path}: it has no application.\nAdd 'app = FastAPI()' and an endpoint.")
+        raise InputError(f"{path} has no application.\nAdd 'app = FastAPI()' and an endpoint.")
     for route in getattr(app, "routes", ()):
         methods = getattr(route, "methods", None)
         if methods and getattr(route, "include_in_schema", False):
             method = "GET" if "GET" in methods else min(methods)
             return ScenarioFile(path.stem, path, facts, app, method, facts.path or route.path)
     if facts.path is None:
-        raise InputError(f'{path}: its application has no endpoint.\nAdd one: @app.get("/{path.stem}").')
+        raise InputError(f'The application of {path} has no endpoint.\nAdd one: @app.get("/{path.stem}").')
     return ScenarioFile(path.stem, path, facts, app, "GET", facts.path)
 
 
 def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
-    """Execute a scenario file; the module that it makes. Raises `InputError` if it raises anything."""
+    """Execute a scenario file and return its module. Raises `InputError` for whatever it raises."""
     name, file = module_name(path), path.resolve()
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None:
-        raise InputError(f"{path} is not a Python file.\nA scenario's file ends in .py.")
+        raise InputError(f"{path} is not a Python file.\nThe name of a scenario file ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that annotations in it can be resolved
     try:
-        # Compiled from what is there now: the import system would take a file that was saved twice
-        # within a second for the old one.
-        exec(compile(tree or _parsed(path), str(file), "exec"), module.__dict__)  # noqa: S102 - it is what it is for
+        # Compiled from its present text: the import system would not notice a file that was saved
+        # twice within a second.
+        exec(compile(tree or _parsed(path), str(file), "exec"), module.__dict__)  # noqa: S102 - executing it is the purpose
     except SyntaxError as error:
         raise _syntax_error(path, error) from None
     except (Exception, SystemExit) as error:
@@ -222,11 +221,11 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
 
 
 def _syntax_error(path: Path, error: SyntaxError) -> InputError:
-    return InputError(f"{path}:{error.lineno}: syntax error: {error.msg}\nMend that line, and run again.")
+    return InputError(f"{path}:{error.lineno}: syntax error: {error.msg}\nFix that line and run again.")
 
 
 def _line_in(path: Path, error: BaseException) -> int:
-    """The line of the file itself at which the error left it."""
+    """The innermost line of the file itself in the error's traceback; 0 if there is none."""
     file = str(path.resolve())
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return (lines[-1] or 0) if lines else 0
@@ -237,5 +236,5 @@ def _explain(error: BaseException) -> str:
     if unexpected:
         return nearest("field", unexpected[1], [field.name for field in fields(Scenario)])
     if isinstance(error, ImportError):
-        return f"{error}\nInstall what it needs, or take the import out."
-    return f"{type(error).__name__}: {error}\nMend that line, and run again."
+        return f"{error}\nInstall the missing package, or remove the import."
+    return f"{type(error).__name__}: {error}\nFix that line and run again."

@@ -1,4 +1,4 @@
-"""Reading scenario files again when they have been saved, while the last good version goes on."""
+"""Reading scenario files again after they were saved. The last version that could be read stays in use."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["SavedFile", "Watcher"]
 
 @dataclass(frozen=True)
 class SavedFile:
-    """A file that has been saved: what is in it now, or what is wrong with it."""
+    """A scenario file that was saved: its new version, or the error in it."""
 
     file: Path
     scenario: ScenarioFile | None
     """The new version; None if it cannot be read."""
     error: str | None = None
-    """What is wrong, with file and line, in one or two lines."""
+    """The error, with file and line, in one or two lines."""
 
 
 class Watcher:
-    """Notices saved files of a target, a scenario file or a folder of them, when it is asked to look.
+    """Finds the files of a target (a scenario file, or a folder of them) that were saved.
 
-    `scenarios` are the versions that were read first. A file that has gone keeps its last version.
+    `scenarios` are the versions that were read first. A file that was removed keeps its last version.
     """
 
     def __init__(self, target: str, scenarios: Sequence[ScenarioFile]) -> None:
@@ -35,7 +35,7 @@ class Watcher:
         self._seen = {path: _stamp(path) for path in self._paths()}
 
     def poll(self) -> list[SavedFile]:
-        """The files that have been saved, or have come, since it was asked last."""
+        """The files that were saved or added since the last call."""
         changes = []
         for path in self._paths():
             stamp = _stamp(path)
@@ -53,7 +53,7 @@ class Watcher:
         for file, other in self._good.items():
             if file != path and key is not None and other.facts.key == key:
                 return SavedFile(
-                    path, None, f"{path}: {file.name} has the key {key!r}.\nTake another letter."
+                    path, None, f"{path}: {file.name} has the key {key!r}.\nChange the key of one of them."
                 )
         self._good[path] = scenario
         return SavedFile(path, scenario)
@@ -61,12 +61,12 @@ class Watcher:
     def _paths(self) -> list[Path]:
         try:
             return find(self._target)
-        except InputError:  # it has gone, for a moment or for good
+        except InputError:  # it was removed, perhaps only while an editor saves it
             return []
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """When it was saved, and its size; None if it is not there."""
+    """Time of the last change (ns) and size; None if the file does not exist."""
     try:
         status = path.stat()
     except OSError:
