@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopviz.model import State, Tokens, Where
-from loopviz.model.records import MAX_SEGMENTS
+from loopviz.model.limits import MAX_SEGMENTS
 from tests.streams import (
     MS,
     accepted,
@@ -795,7 +795,7 @@ def test_ends_that_were_lost_do_not_fill_the_memory():
     )
     line.prune(line.last)
     assert line.live == 50_000
-    assert (len(line._tasks), len(line._calls)) == (50_000, 50_000)
+    assert (len(line._requests.tasks), len(line._workers.calls)) == (50_000, 50_000)
     assert line.requests[1].ended
     assert line.requests[1].done is not None
 
@@ -823,8 +823,15 @@ def test_an_endless_response_is_remembered_in_part():
     assert len(request.segments) == MAX_SEGMENTS
     assert request.totals[State.AWAITING] == (steps - 1) * MS
     assert sum(request.totals.values()) == request.since - request.start
-    assert (len(line._tasks), len(line._calls), len(line._lives[1].dues)) == (1, 0, 0)
-    assert len(line.loop.spans) + len(line.busy_bins._bins) + len(line._lags) // 2 <= 20_000 + 60_000 + 20_000
+    assert (len(line._requests.tasks), len(line._workers.calls), len(line._requests.lives[1].dues)) == (
+        1,
+        0,
+        0,
+    )
+    assert (
+        len(line.loop.spans) + len(line.busy_bins._bins) + len(line._loop.lags) // 2
+        <= 20_000 + 60_000 + 20_000
+    )
 
 
 def test_the_endless_sleeper_leaves_no_timers_behind():
@@ -832,7 +839,7 @@ def test_the_endless_sleeper_leaves_no_timers_behind():
     line = timeline(
         accepted(), [e for n in range(1, 5_000) for e in (suspend(3 * n, due=3 * n + 1), step(3 * n + 2))]
     )
-    assert len(line._lives[1].dues) <= 1
+    assert len(line._requests.lives[1].dues) <= 1
 
 
 # -- tokens ------------------------------------------------------------------------------------

@@ -137,8 +137,8 @@ def look_at_everything(line: Timeline, now: int) -> None:
         assert lane.cpu >= 0
         assert all(span.start <= span.end for span in lane.newest_first(now))
     assert line.idle >= 0
-    assert all(count >= 0 for life in line._lives.values() for count in life.doing)
-    assert all(sum(life.doing) == len(life.tasks) for life in line._lives.values())
+    assert all(count >= 0 for life in line._requests.lives.values() for count in life.doing)
+    assert all(sum(life.doing) == len(life.tasks) for life in line._requests.lives.values())
     line.tokens_at(now)
     line.running_at(now)
     line.alive_at(now)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from loopviz.model.records import Request
+from loopviz.model.request import Request
 
 __all__ = ["Ended"]
 

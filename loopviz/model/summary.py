@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loopviz.clock import seconds
-from loopviz.model.records import Request, Segment, Where
+from loopviz.model.request import Request
+from loopviz.model.segments import Segment, Where
 from loopviz.model.states import State
 from loopviz.model.timeline import Timeline
 
