@@ -124,7 +124,7 @@ class Loop:
     # -- events --------------------------------------------------------------------------------
 
     def step(self, t: int, number: int) -> None:
-        """STEP."""
+        """STEP: a step of the task begins."""
         task = self._requests.task(number)
         if number == self._task and task.doing is Doing.RUNNING and t <= self._since:
             return  # a sample has reported it already
@@ -132,26 +132,26 @@ class Loop:
         self._requests.step(task, t)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
-        """YIELD."""
+        """YIELD: the task's step ends at an await."""
         if number == self._task:  # an eager task's first step is a part of its parent's
             self._turn(t, 0)
         self._requests.suspend(t, number, awaited, due)
 
     def end(self, t: int, number: int) -> None:
-        """END."""
+        """END: the task's last step ends."""
         if number == self._task:
             self._turn(t, 0)
         self._requests.end(t, number)
 
     def sleeps(self, t: int) -> None:
-        """IDLE."""
+        """IDLE: the loop has nothing to run."""
         self._turn(t, 0)
         self._lag(t)
         self._asleep = True
         self._since = self._turned
 
     def iterates(self, t: int) -> None:
-        """ITERATION."""
+        """ITERATION: an iteration begins."""
         if self._asleep:
             t = self._turned = max(t, self._turned)
             self.idle += t - self._since
@@ -164,7 +164,7 @@ class Loop:
         self._iteration = t
 
     def holds(self, t: int, task: int, since: int, file: str, line: int, function: str, calls: str) -> None:
-        """HOLDS."""
+        """HOLDS: a sample of the line that holds the loop; `since` is when the step began."""
         where = self._shared.where(file, line, function, calls)
         if task and self._requests.task(task).doing is not Doing.RUNNING and since >= self._turned:
             self.step(since, task)  # an eager task's first step is reported only when it ends
@@ -176,7 +176,7 @@ class Loop:
         self._requests.step_seen(self._held.request, self._held.where)
 
     def cpu(self, t: int, used: int) -> None:
-        """CPU, of the loop's thread."""
+        """CPU: a reading of the CPU clock of the loop's thread."""
         self.lane.read_clock(t, used)
         self._classify(t)
 

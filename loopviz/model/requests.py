@@ -106,7 +106,7 @@ class Requests:
     # -- events of requests --------------------------------------------------------------------
 
     def sent(self, t: int, number: int, method: str, path: str) -> None:
-        """SENT; it may come after other events of the request."""
+        """SENT: loopviz's client has sent the request. May come after other events of it."""
         request = self.by_number.get(number)
         if request is None:
             self._begin(number, method, path, t, own=True)
@@ -117,7 +117,7 @@ class Requests:
             request.pack(self._shared.table())
 
     def read(self, t: int, number: int, method: str, path: str, arrived: int) -> Request | None:
-        """READ. The request, if this is the first that is known of it: then another client sent it."""
+        """READ: the server has read the request. Returns it if no event of it came before: another client's."""
         foreign = False
         life = self.lives.get(number)
         if life is None and (request := self.by_number.get(number)) is not None:
@@ -133,17 +133,17 @@ class Requests:
         return life.request if foreign else None
 
     def status(self, t: int, number: int, status: int) -> None:
-        """STATUS."""
+        """STATUS: the head of the response is sent."""
         if (life := self.lives.get(number)) is not None:
             life.request.status = status
 
     def raised(self, t: int, number: int, name: str, message: str) -> None:
-        """RAISED."""
+        """RAISED: the application raised an exception."""
         if (life := self.lives.get(number)) is not None:
             life.request.error = f"{name}: {message}" if message else name
 
     def responded(self, t: int, number: int) -> None:
-        """RESPONDED."""
+        """RESPONDED: the last byte is sent."""
         if (life := self.lives.get(number)) is not None and life.request.done is None:
             life.mature(t)
             life.request.finish(t)
@@ -151,7 +151,7 @@ class Requests:
                 self._bury(life, t)
 
     def received(self, t: int, number: int, status: int | None, error: str | None) -> None:
-        """RECEIVED."""
+        """RECEIVED: loopviz's client has the answer, or an error."""
         request = self.by_number.get(number)
         if request is None:
             return
@@ -183,7 +183,7 @@ class Requests:
     # -- events of tasks -----------------------------------------------------------------------
 
     def created(self, t: int, number: int, parent: int, request: int, name: str) -> None:
-        """TASK; a task that is reported twice counts once."""
+        """TASK: a task was created. One that is reported twice counts once."""
         known = self.tasks.get(number)
         if known is not None and known.request:
             return
@@ -193,18 +193,18 @@ class Requests:
             life.add(task, t)
 
     def wake(self, t: int, number: int) -> None:
-        """WAKE."""
+        """WAKE: what the task awaited is done."""
         task = self.task(number)
         task.wants_thread = False
         task.awaits_call = 0
         self._ready(task, t)
 
     def wants_thread(self, t: int, number: int) -> None:
-        """TOKEN_WAIT."""
+        """TOKEN_WAIT: the task has to wait for a thread."""
         self.task(number).wants_thread = True
 
     def awaits(self, t: int, number: int, file: str, line: int, function: str) -> None:
-        """AWAITS."""
+        """AWAITS: a sample of the line at which the task is suspended."""
         task = self.tasks.get(number)
         if task is None:
             return

@@ -57,19 +57,19 @@ class Workers:
     # -- events --------------------------------------------------------------------------------
 
     def limiter(self, t: int, total: int, borrowed: int, waiting: int) -> None:
-        """TOKENS."""
+        """TOKENS: the limiter has changed."""
         self.tokens.append((t, self._shared.same(Tokens(total, borrowed, waiting))))
         self.peak = max(self.peak, borrowed)
 
     def submit(self, t: int, number: int, task: int, request: int) -> None:
-        """SUBMIT."""
+        """SUBMIT: a call was handed to an executor."""
         self.calls[number] = Call(task, request)
         self._requests.submit(number, task)
 
     def call(
         self, t: int, number: int, task: int, request: int, thread: int, file: str, line: int, function: str
     ) -> None:
-        """CALL."""
+        """CALL: a call begins to execute."""
         submitted = number in self.calls
         where = self._shared.where(file, line, function)
         lane = self.lane(thread)
@@ -79,7 +79,7 @@ class Workers:
         self._requests.call_begins(t, number, call, submitted=submitted)
 
     def returns(self, t: int, number: int) -> None:
-        """RETURN."""
+        """RETURN: a call has returned, or raised."""
         call = self.calls.pop(number, None)
         if call is None:
             return
@@ -90,12 +90,12 @@ class Workers:
         self._requests.call_returns(t, number, call, resumes=not in_process)
 
     def result(self, t: int, number: int, task: int) -> None:
-        """RESULT, of a process's call; its return may not have been reported."""
+        """RESULT: the result of a process's call has arrived. The return may not have been reported."""
         self.returns(t, number)
         self._requests.result(t, number, task)
 
     def executes(self, t: int, number: int, file: str, line: int, function: str) -> None:
-        """EXECUTES."""
+        """EXECUTES: a sample of the line at which a call is."""
         call = self.calls.get(number)
         if call is None:
             return
@@ -106,7 +106,7 @@ class Workers:
         self._requests.call_seen(call)
 
     def cpu(self, t: int, number: int, used: int) -> None:
-        """CPU, of a worker."""
+        """CPU: a reading of a worker's CPU clock."""
         self.lane(number).read_clock(t, used)
 
     def lane(self, number: int, role: str = "worker") -> Lane:
