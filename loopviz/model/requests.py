@@ -117,7 +117,7 @@ class Requests:
             request.pack(self._shared.table())
 
     def read(self, t: int, number: int, method: str, path: str, arrived: int) -> Request | None:
-        """READ: the server has read the request. Returns it if no event of it came before: another client's."""
+        """READ: the server has read the request. Returns the request if it is new: another client sent it."""
         foreign = False
         life = self.lives.get(number)
         if life is None and (request := self.by_number.get(number)) is not None:
