@@ -29,7 +29,7 @@ _NONE = [0] * len(Doing)
 
 @dataclass(slots=True)
 class Task:
-    """A task of the event loop. Its step, when there is one, is the loop's business."""
+    """A task of the event loop."""
 
     number: int
     request: int
@@ -65,7 +65,7 @@ class Life:
 
     request: Request
     root: int = 0
-    """Its first task: when that ends, so does the response."""
+    """Its first task; the response ends with it at the latest."""
     tasks: dict[int, Task] = field(default_factory=dict)
     doing: list[int] = field(default_factory=_NONE.copy)
     """How many tasks are doing what, by `Doing`."""

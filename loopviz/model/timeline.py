@@ -49,6 +49,7 @@ class Timeline:
         self.whole = whole
         """Whether everything is kept, however old it is: a recording is bounded anyway."""
         self.retention = retention
+        """How long what has ended is kept (ns), unless everything is."""
         self.requests: dict[int, Request] = requests.by_number
         """Requests kept, by number, in the order of their arrival."""
         self.loop: Lane = loop.lane
