@@ -11,7 +11,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopviz.model import SUFFERING, Request, State, Timeline
+from loopviz.model import DELAYED, Request, State, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
 from loopviz.stream.events import Event
@@ -263,12 +263,12 @@ class Story:
 
     def victims(self, start: int, end: int, owner: int) -> set[int]:
         """The requests that really could have run between `start` and `end`."""
-        suffering = {state.value for state in SUFFERING}
+        delayed = {state.value for state in DELAYED}
         return {
             number
             for number in self.lives
             if number != owner
-            and any(state in suffering and s < end and f > start for state, s, f in self.timeline_of(number))
+            and any(state in delayed and s < end and f > start for state, s, f in self.timeline_of(number))
         }
 
 

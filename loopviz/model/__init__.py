@@ -5,13 +5,13 @@ from loopviz.model.lane import Lane, Span
 from loopviz.model.loop import BLOCK_THRESHOLD
 from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
-from loopviz.model.states import SUFFERING, State
+from loopviz.model.states import DELAYED, State
 from loopviz.model.timeline import Timeline
 from loopviz.model.workers import Tokens
 
 __all__ = [
     "BLOCK_THRESHOLD",
-    "SUFFERING",
+    "DELAYED",
     "Block",
     "Lane",
     "Request",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from loopviz.model.limits import MAX_SEGMENTS
 from loopviz.model.segments import PackedTotals, Segment, Segments, Where
-from loopviz.model.states import SUFFERING, State
+from loopviz.model.states import DELAYED, State
 
 __all__ = ["Request"]
 
@@ -145,7 +145,7 @@ class Request:
         for segment in self.newest_first(now):
             if segment.end <= start:
                 break
-            if segment.state in SUFFERING and segment.start < now:
+            if segment.state in DELAYED and segment.start < now:
                 return True
         return False
 

@@ -5,7 +5,7 @@ This is the only list of the states. Its order is the order of a request's total
 
 from enum import StrEnum
 
-__all__ = ["SUFFERING", "State"]
+__all__ = ["DELAYED", "State"]
 
 
 class State(StrEnum):
@@ -27,5 +27,5 @@ class State(StrEnum):
     """Executing in a worker process."""
 
 
-SUFFERING = frozenset({State.QUEUED, State.READY})
+DELAYED = frozenset({State.QUEUED, State.READY})
 """The states of a victim: it could run if the loop were free."""
