@@ -1,4 +1,4 @@
-"""Event streams by hand: a function for each kind, with times in milliseconds since a moment long ago."""
+"""Events by hand: a function for each kind. Their times are milliseconds after `ZERO`."""
 
 # ruff: noqa: D103  # each function makes the event of its name; loopviz.stream.events says what it means
 
@@ -12,11 +12,11 @@ from loopviz.stream.events import Event
 
 MS = 1_000_000
 ZERO = 50_000_000_000_000
-"""What the tests call 0 ms: a clock never starts at 0."""
+"""The clock's reading at 0 ms of the tests; a real clock does not start at 0."""
 
 
 def ns(ms: float) -> int:
-    """The clock's reading at `ms` of the tests."""
+    """The clock's reading (ns) at `ms` of the tests."""
     return ZERO + round(ms * MS)
 
 
@@ -148,7 +148,7 @@ def shape(segments: Iterable[Segment]) -> list[tuple[str, float, float]]:
 
 
 def merged(segments: Iterable[Segment]) -> list[tuple[str, int, int]]:
-    """State, start and end (ns), neighbours of the same state as one."""
+    """State, start and end (ns); consecutive segments of the same state are joined."""
     found: list[tuple[str, int, int]] = []
     for segment in segments:
         state, start, stop = segment.state.value, segment.start, segment.end

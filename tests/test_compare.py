@@ -54,7 +54,7 @@ def slow(tmp_path: Path) -> str:
 
 
 def entry(name: str, makespan: float, error: str | None = None) -> Entry:
-    """A scenario's part by hand."""
+    """An entry with one request of that length."""
     return Entry(name, Sample((Seen(name, makespan, error=error),), makespans=(makespan,)))
 
 
@@ -76,15 +76,15 @@ def test_the_fastest_wins_by_its_distance_to_the_next():
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.0, 1.05), (0.010, 0.030)])
-def test_within_the_noise_nobody_wins(a, b):
-    """Less than a tenth, or less than 30 ms, is no win; the whole spread is told all the same."""
+def test_within_the_noise_there_is_no_winner(a, b):
+    """Less than a tenth, or less than 30 ms, is no win; the factor is then that of the whole spread."""
     won = winner([entry("a", a), entry("b", b)])
     assert won.scenario is None
     assert won.factor == round(b / a, 2)
 
 
-def test_who_fails_cannot_win():
-    """A run with failed requests is fast for the wrong reason."""
+def test_a_run_that_fails_cannot_win():
+    """A run with failed requests does not win, however fast it was."""
     won = winner([entry("a", 0.1, "status 500"), entry("b", 1.0), entry("c", 2.0)])
     assert won.scenario == "b"
     assert winner([entry("a", 0.1, "status 500"), entry("b", 1.0)]).scenario is None

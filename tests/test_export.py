@@ -376,7 +376,7 @@ def test_states_are_known_to_every_format():
 def test_calls_that_a_lane_has_let_go_are_told_by_their_requests():
     """A lane keeps its newest calls only; a trace has all that a request remembers."""
     line = Timeline()
-    line._lane(2).spans = deque(maxlen=2)
+    line._workers.lane(2).spans = deque(maxlen=2)
     for n in range(1, 6):
         at = 10 * n
         feed(line, accepted(n, n, at), [suspend(at + 2.5, n), call(at + 3, n, n, n), returns(at + 5, n)],

@@ -18,7 +18,7 @@ def test_a_call_is_a_span_of_its_thread():
 
 
 def test_a_call_that_lasts_is_an_open_span():
-    """A worker is at work from its call's beginning on, before anybody knows the end."""
+    """A worker is busy from its call's beginning on, before the end is known."""
     line = timeline(call(10, request=9))
     lane = line.workers[2]
     assert [(ms(s.start), ms(s.end)) for s in lane.newest_first(ns(40))] == [(10, 40)]
@@ -28,13 +28,13 @@ def test_a_call_that_lasts_is_an_open_span():
 
 
 def test_a_worker_between_two_calls_is_not_busy():
-    """A worker is at work within its spans and nowhere else."""
+    """A worker is busy within its spans only."""
     lane = timeline(call(10), returns(20), call(30, number=2), returns(40, number=2)).workers[2]
     assert [lane.busy_at(ns(t)) for t in (5, 15, 25, 35, 45)] == [False, True, False, True, False]
 
 
 def test_the_sampled_line_replaces_the_definition():
-    """A span tells the line at which its call was last seen."""
+    """A span has the line at which its call was last seen."""
     line = timeline(call(10), executes(30, line=8))
     assert line.workers[2].open.where == Where("app.py", 8, "work")
     feed(line, returns(40))
@@ -77,7 +77,7 @@ def test_no_share_without_two_readings(readings):
 
 
 def test_no_share_from_readings_of_long_ago():
-    """When the readings stop, the share is unknown rather than the last one for ever."""
+    """When the readings stop, the share becomes unknown."""
     lane = timeline(cpu(0, 2, 0), cpu(100, 2, 50)).workers[2]
     assert lane.cpu_share(ns(200)) == pytest.approx(0.5)
     assert lane.cpu_share(ns(100_000)) is None
@@ -97,7 +97,7 @@ def test_the_first_reading_is_a_start_and_not_a_use():
     assert timeline(cpu(0, 2, 5_000)).workers[2].cpu == 0
 
 
-def test_the_loops_clock_is_no_workers():
+def test_the_loops_clock_is_not_a_workers():
     """The CPU time of the loop's thread belongs to the loop's lane."""
     line = timeline(thread(0, 1, "loop"), cpu(0, 1, 0), cpu(100, 1, 60))
     assert line.loop.cpu == 60 * MS
@@ -111,7 +111,7 @@ def test_a_return_whose_call_was_lost_makes_no_worker():
 
 
 def test_a_lane_keeps_a_bounded_number_of_spans_and_readings():
-    """However many calls a thread executes, its lane does not grow without end."""
+    """However many calls a thread executes, the memory of its lane is bounded."""
     line = timeline(
         [
             event

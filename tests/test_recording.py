@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from loopviz.errors import InputError
 from loopviz.model import Segment, State, Timeline, Where
-from loopviz.model.records import Segments
+from loopviz.model.segments import Segments
 from loopviz.recording import Header, History, Recorder, open_recording
 from loopviz.recording.replay import Replay
 from loopviz.stream import events as ev

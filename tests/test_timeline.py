@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopviz.model import State, Tokens, Where
-from loopviz.model.records import MAX_SEGMENTS
+from loopviz.model.limits import MAX_SEGMENTS
 from tests.streams import (
     MS,
     accepted,
@@ -96,8 +96,8 @@ def test_a_foreign_request_begins_when_it_is_read_at_the_latest(arrived):
     assert shape(line.requests[1].history(ns(12))) == [("ready", 10, 12)]
 
 
-def test_a_sent_that_is_told_after_the_read_still_counts():
-    """A late news of the sending puts the time in the queue before the rest."""
+def test_a_sending_that_is_reported_after_the_read_still_counts():
+    """A late report of the sending puts the time in the queue before the rest."""
     line = timeline(read(5), sent(2), made(5), step(6), responded(7), end(7))
     request = line.requests[1]
     assert shape(request.segments) == [("queued", 2, 5), ("ready", 5, 6), ("running", 6, 7)]
@@ -105,15 +105,15 @@ def test_a_sent_that_is_told_after_the_read_still_counts():
     assert request.own
 
 
-def test_a_sent_that_is_told_after_the_end_does_not_start_another_life():
-    """A request has one life, however late the news of its sending."""
+def test_a_sending_that_is_reported_after_the_end_does_not_start_another_life():
+    """A request has one life, however late its sending is reported."""
     line = timeline(read(5), made(5), step(6), responded(7), end(7), sent(2))
     assert shape(line.requests[1].history(ns(9))) == [("queued", 2, 5), ("ready", 5, 6), ("running", 6, 7)]
     assert line.live == 0
 
 
 def test_a_sleeping_task_is_ready_when_its_timer_is_due():
-    """Nobody tells that a timer is due: the view shows it live, and the past agrees."""
+    """No event says that a timer is due: the view shows it live, and the past agrees."""
     line = timeline(accepted(), suspend(3, due=10))
     assert history(line, 10) == [("running", 2, 3), ("awaiting", 3, 10)]
     live = history(line, 50)
@@ -149,7 +149,7 @@ def test_a_sleep_after_a_cancelled_sleep_is_as_long_as_it_says():
     assert history(line, 95)[-2:] == [("awaiting", 87, 90), ("ready", 90, 95)]
 
 
-def test_a_step_that_gives_way_is_ready():
+def test_a_step_that_yields_without_awaiting_is_ready():
     """``await asyncio.sleep(0)`` awaits nothing, so the task could go on."""
     line = timeline(accepted(), suspend(3, awaited=""), step(7))
     assert history(line, 8) == [("running", 2, 3), ("ready", 3, 7), ("running", 7, 8)]
@@ -167,7 +167,7 @@ def test_a_wake_during_a_step_counts_for_that_step_only():
     assert history(line, 9)[-1] == ("awaiting", 6, 9)
 
 
-def test_a_line_awaited_is_told():
+def test_an_awaiting_segment_has_its_line():
     """A sampled await names the source line of the whole segment."""
     line = timeline(accepted(), suspend(3), awaits(40, line=21))
     assert line.requests[1].history(ns(50))[-1].where == Where("app.py", 21, "handler")
@@ -194,7 +194,7 @@ def test_a_call_in_a_thread():
 
 
 def test_a_call_names_its_line():
-    """A segment in a thread tells the line last seen there, and the function before any sample."""
+    """A segment in a thread has the line last seen there, and before any sample the function's."""
     line = timeline(accepted(), suspend(3), call(4))
     assert line.requests[1].history(ns(5))[-1].where == Where("app.py", 7, "work")
     feed(line, executes(30, line=8))
@@ -214,14 +214,14 @@ def test_a_call_that_returns_within_the_step():
 
 
 @pytest.mark.parametrize("woken", [[wake(6)], []], ids=["cancelled", "wake-up lost"])
-def test_a_thread_that_nobody_waits_for_wakes_nobody(woken):
+def test_the_return_of_a_call_that_is_no_longer_awaited_wakes_no_task(woken):
     """The return of a call that its task no longer awaits does not make the task ready."""
     line = timeline(accepted(), call(3), suspend(4), woken, step(7), suspend(8), returns(20))
     assert history(line, 30)[-3:] == [("running", 7, 8), ("in_thread", 8, 20), ("awaiting", 20, 30)]
 
 
-def test_a_request_without_a_token_waits_for_one():
-    """A task that the limiter lets wait is in token_wait until it is woken."""
+def test_a_task_that_the_limiter_delays_waits_for_a_thread():
+    """A request whose task has to wait for a thread is in token_wait until the task is woken."""
     line = timeline(accepted(), token_wait(3), suspend(4), wake(50), step(52), suspend(53), call(54))
     assert history(line, 60) == [
         ("running", 2, 4),
@@ -233,8 +233,8 @@ def test_a_request_without_a_token_waits_for_one():
     ]
 
 
-def test_a_token_is_waited_for_once():
-    """An await after the token is got is an await."""
+def test_a_thread_is_waited_for_once():
+    """An await that follows the wait for a thread is an ordinary await."""
     line = timeline(accepted(), token_wait(3), suspend(4), wake(50), step(52), suspend(53))
     assert history(line, 60)[-1] == ("awaiting", 53, 60)
 
@@ -291,7 +291,7 @@ def test_a_running_child_makes_its_request_run():
 
 
 def test_in_thread_comes_before_ready():
-    """A request with a thread at work is in_thread, although another of its tasks is ready."""
+    """A request with a call in a thread is in_thread, although another of its tasks is ready."""
     line = timeline(accepted(), CHILD, suspend(5, task=2), call(6, task=2), wake(8), returns(12), step(14))
     assert history(line, 15)[3:] == [
         ("awaiting", 5, 6),
@@ -302,7 +302,7 @@ def test_in_thread_comes_before_ready():
 
 
 def test_ready_comes_before_token_wait():
-    """A request is ready as soon as one of its tasks is, although another waits for a token."""
+    """A request is ready as soon as one of its tasks is, although another waits for a thread."""
     line = timeline(
         accepted(), CHILD, token_wait(5, task=2), suspend(6, task=2), wake(9), step(10), suspend(11)
     )
@@ -315,12 +315,12 @@ def test_ready_comes_before_token_wait():
 
 
 def test_token_wait_comes_before_awaiting():
-    """A request waits for a token while one of its tasks does."""
+    """A request waits for a thread while one of its tasks does, although another awaits something."""
     line = timeline(accepted(), CHILD, token_wait(5, task=2), suspend(6, task=2))
     assert history(line, 9)[-1] == ("token_wait", 6, 9)
 
 
-def test_a_timer_ends_a_token_wait_of_the_same_request():
+def test_a_timer_ends_the_wait_for_a_thread_of_the_same_request():
     """A sibling whose timer is due makes a request ready, live as well as in hindsight."""
     line = timeline(
         accepted(),
@@ -417,7 +417,7 @@ def test_work_after_the_response_is_not_latency():
 
 
 def test_a_request_lives_until_its_last_task_ends():
-    """A child that outlives the handler keeps the request under way."""
+    """A child that outlives the handler keeps the request alive."""
     line = timeline(accepted(), made(3, task=2), responded(5), end(6))
     assert line.live == 1
     feed(line, step(10, task=2), end(12, task=2))
@@ -434,8 +434,8 @@ def test_the_client_has_gone():
     assert request.ended
 
 
-def test_an_exception_is_told():
-    """A request's error is the exception that the app let out, whatever the client says."""
+def test_an_exception_is_the_error():
+    """A request's error is the exception that the application raised, whatever the client reports."""
     line = timeline(
         accepted(),
         raised(3, "ValueError", "no"),
@@ -516,7 +516,7 @@ def test_a_long_step_is_a_block_in_hindsight():
 
 
 def test_a_long_last_step_is_a_block_of_its_request():
-    """A step that ends its task is its request's, even if nobody has looked at it."""
+    """A step that ends its task belongs to its request, even if no sample was taken."""
     line = timeline(accepted(), responded(151), end(152))
     (block,) = line.blocks
     assert (block.request, block.victims) == (1, [])
@@ -546,13 +546,13 @@ def test_where_is_the_line_that_was_seen_most():
 
 
 def test_a_block_without_samples_has_no_line():
-    """Nothing is invented for a block that nobody has looked at."""
+    """A block of which no sample was taken has neither a line nor a kind."""
     line = timeline(accepted(), suspend(150))
     assert (line.blocks[0].where, line.blocks[0].kind) == (None, None)
 
 
 @pytest.mark.parametrize(("share", "kind"), [(0.0, "sleeping"), (0.02, "sleeping"), (0.9, "computing")])
-def test_a_block_is_told_apart_by_cpu_time(share, kind):
+def test_a_block_is_classified_by_cpu_time(share, kind):
     """A block that uses the CPU computes, one that does not sleeps, and it is known while it lasts."""
     line = timeline(thread(0, 1, "loop"), accepted(), [cpu(t, 1, 7 + share * t) for t in range(10, 130, 20)])
     assert line.block_at(ns(130)).kind == kind
@@ -560,14 +560,14 @@ def test_a_block_is_told_apart_by_cpu_time(share, kind):
     assert line.blocks[0].kind == kind
 
 
-def test_a_block_between_two_readings_is_told_apart_afterwards():
-    """With no two readings inside, the readings around a block tell what it was."""
+def test_a_block_between_two_readings_is_classified_afterwards():
+    """With no two readings inside, the readings around a block classify it."""
     line = timeline(thread(0, 1, "loop"), cpu(0, 1, 0), accepted(), suspend(150), idle(151), cpu(160, 1, 140))
     assert line.blocks[0].kind == "computing"
 
 
 def test_a_workers_cpu_time_says_nothing_about_the_loop():
-    """Only the CPU time of the loop's own thread tells what a block does."""
+    """Only the CPU time of the loop's own thread classifies a block."""
     line = timeline(thread(0, 1, "loop"), accepted(), [cpu(t, 2, t) for t in range(10, 130, 20)])
     assert line.block_at(ns(130)).kind is None
 
@@ -616,7 +616,7 @@ def test_a_foreign_request_that_arrived_during_a_block_is_its_victim():
 
 
 def test_a_callback_can_block():
-    """A loop that is held between two steps is blocked by a callback, which is nobody's request."""
+    """A loop that is held between two steps is blocked by a callback, which belongs to no request."""
     line = timeline(accepted(), suspend(3), sent(10, 2), holds(50, task=0, since=3))
     block = line.block_at(ns(150))
     assert (ms(block.start), block.request, block.where.line) == (3, 0, 14)
@@ -658,14 +658,14 @@ def test_a_long_step_on_uvloop_is_a_block():
 
 @pytest.mark.parametrize("last", [suspend(60), end(60)], ids=["suspended", "ended"])
 def test_a_sample_that_comes_after_its_step_begins_nothing(last):
-    """A sample told when its step has just ended does not begin that step again."""
+    """A sample that is reported when its step has just ended does not begin that step again."""
     line = timeline(read(0), made(0), made(0, task=2), step(1), last, holds(61, task=1, since=1))
     assert line.block_at(ns(500)) is None
     assert line.requests[1].history(ns(500))[-1].state is State.READY
 
 
 def test_an_eager_tasks_step_is_known_from_its_sample():
-    """A sample of a task that has not told its step begins that step, when it says it began."""
+    """A sample of a step that was not reported begins that step, at the time that the sample says."""
     line = timeline(iteration(0), read(1), made(1), holds(60, task=1, since=2))
     assert line.block_at(ns(150)).request == 1
     assert shape(line.requests[1].history(ns(150))) == [("ready", 1, 2), ("running", 2, 150)]
@@ -693,7 +693,7 @@ def test_busy_time_adds_up_to_the_loops_time():
 
 
 def test_a_late_event_takes_place_in_the_present():
-    """An event older than what its request has told already moves up, and leaves no gap."""
+    """An event older than its request's present is moved up to it, and leaves no gap."""
     line = timeline(accepted(), suspend(10), wake(6), step(12), suspend(11), wake(20))
     assert history(line, 21) == [
         ("running", 2, 10),
@@ -704,7 +704,7 @@ def test_a_late_event_takes_place_in_the_present():
     assert line.last == ns(20)
 
 
-def test_unknown_numbers_are_nobodys():
+def test_unknown_numbers_belong_to_no_request():
     """Events of tasks, calls and requests whose beginning was lost change no request."""
     line = timeline(
         accepted(),
@@ -724,7 +724,7 @@ def test_a_lost_end_leaves_the_others_alone():
 
 
 def test_a_response_without_a_task_ends_the_request():
-    """A request whose task was lost does not stay under way for ever."""
+    """A request whose task was lost does not stay alive."""
     line = timeline(sent(0), read(1), responded(5))
     assert line.live == 0
     assert line.requests[1].ended
@@ -743,7 +743,7 @@ def test_a_call_whose_beginning_was_lost_is_not_waited_for():
 
 
 def test_a_task_is_made_once():
-    """Told twice of the same task, the model counts it once."""
+    """A task that is reported twice counts once."""
     line = timeline(accepted(), made(3), suspend(4), responded(5), end(6))
     assert history(line, 9) == [("running", 2, 4), ("awaiting", 4, 5), ("awaiting", 5, 6)]
     assert line.live == 0
@@ -757,8 +757,8 @@ def lived(number, at):
     return [*accepted(number, number, at), responded(at + 3, number), end(at + 4, number)]
 
 
-def test_what_ended_long_ago_is_let_go():
-    """Requests, spans and blocks older than the retention go, and younger ones stay."""
+def test_what_ended_long_ago_is_removed():
+    """Requests, spans and blocks older than the retention are removed, and younger ones stay."""
     line = timeline(lived(1, 0), lived(2, 50), accepted(3, 3, 100), suspend(250, 3), call(260), returns(270))
     line.retention = 100 * MS
     line.prune(ns(140))
@@ -769,7 +769,7 @@ def test_what_ended_long_ago_is_let_go():
     assert (len(line.blocks), len(line.loop.spans), len(line.workers[2].spans)) == (0, 0, 0)
 
 
-def test_a_request_under_way_is_never_let_go():
+def test_a_request_that_has_not_ended_is_never_removed():
     """However old it is, what has not ended is kept."""
     line = timeline(accepted(), suspend(3))
     line.prune(ns(10_000_000))
@@ -795,13 +795,13 @@ def test_ends_that_were_lost_do_not_fill_the_memory():
     )
     line.prune(line.last)
     assert line.live == 50_000
-    assert (len(line._tasks), len(line._calls)) == (50_000, 50_000)
+    assert (len(line._requests.tasks), len(line._workers.calls)) == (50_000, 50_000)
     assert line.requests[1].ended
     assert line.requests[1].done is not None
 
 
-def test_forgetting_keeps_what_is_under_way():
-    """Forgetting lets go of ended requests and blocks, and the rest goes on."""
+def test_forgetting_keeps_what_has_not_ended():
+    """Forgetting removes ended requests and blocks, and keeps the rest."""
     line = timeline(lived(1, 0), accepted(2, 2, 10), suspend(200, 2))
     assert len(line.blocks) == 1
     line.forget()
@@ -813,7 +813,7 @@ def test_forgetting_keeps_what_is_under_way():
 
 
 def test_an_endless_response_is_remembered_in_part():
-    """A stream's old segments go, and its totals stay exact."""
+    """A stream's old segments are dropped, and its totals stay exact."""
     steps = 66_000
     line = timeline(
         accepted(), [e for n in range(1, steps) for e in (suspend(3 * n), wake(3 * n + 1), step(3 * n + 2))]
@@ -823,8 +823,15 @@ def test_an_endless_response_is_remembered_in_part():
     assert len(request.segments) == MAX_SEGMENTS
     assert request.totals[State.AWAITING] == (steps - 1) * MS
     assert sum(request.totals.values()) == request.since - request.start
-    assert (len(line._tasks), len(line._calls), len(line._lives[1].dues)) == (1, 0, 0)
-    assert len(line.loop.spans) + len(line.busy_bins._bins) + len(line._lags) // 2 <= 20_000 + 60_000 + 20_000
+    assert (len(line._requests.tasks), len(line._workers.calls), len(line._requests.lives[1].dues)) == (
+        1,
+        0,
+        0,
+    )
+    assert (
+        len(line.loop.spans) + len(line.busy_bins._bins) + len(line._loop.lags) // 2
+        <= 20_000 + 60_000 + 20_000
+    )
 
 
 def test_the_endless_sleeper_leaves_no_timers_behind():
@@ -832,13 +839,13 @@ def test_the_endless_sleeper_leaves_no_timers_behind():
     line = timeline(
         accepted(), [e for n in range(1, 5_000) for e in (suspend(3 * n, due=3 * n + 1), step(3 * n + 2))]
     )
-    assert len(line._lives[1].dues) <= 1
+    assert len(line._requests.lives[1].dues) <= 1
 
 
-# -- tokens ------------------------------------------------------------------------------------
+# -- the limiter -------------------------------------------------------------------------------
 
 
-def test_the_tokens_of_a_moment():
+def test_the_limiter_at_a_moment():
     """The limiter is known at every moment since its first change."""
     line = timeline(tokens(10, 40, 1, 0), tokens(20, 40, 40, 3))
     assert line.tokens_at(ns(9)) is None

@@ -1,4 +1,4 @@
-"""The conservation law, for any stream of events; the truth, for any valid one."""
+"""For any stream of events the states add up; for any valid one they are those of a simulated server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopviz.model import SUFFERING, Request, State, Timeline
+from loopviz.model import DELAYED, Request, State, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
 from loopviz.stream.events import Event
@@ -66,7 +66,7 @@ _stream = st.lists(_event, max_size=80)
 
 @st.composite
 def _plausible(draw: st.DrawFn) -> list[Event]:
-    """Whole lives, out of which events are lost, and into which others come, moved or twice."""
+    """A simulated server's events, of which some are lost, moved, repeated or added."""
     events = simulate(Random(draw(st.integers(0, 1 << 32)))).events
     for _ in range(draw(st.integers(0, 12))):
         i = draw(st.integers(0, len(events) - 1))
@@ -113,7 +113,7 @@ def check_conservation(request: Request, now: int) -> None:
 
 
 def look_at_everything(line: Timeline, now: int) -> None:
-    """Ask what views ask, and check what must hold whatever was told."""
+    """Make the queries of the views, and check what must be true for any stream."""
     for request in line.requests.values():
         check_conservation(request, now)
         found = request.state_at(now)
@@ -137,8 +137,8 @@ def look_at_everything(line: Timeline, now: int) -> None:
         assert lane.cpu >= 0
         assert all(span.start <= span.end for span in lane.newest_first(now))
     assert line.idle >= 0
-    assert all(count >= 0 for life in line._lives.values() for count in life.doing)
-    assert all(sum(life.doing) == len(life.tasks) for life in line._lives.values())
+    assert all(count >= 0 for life in line._requests.lives.values() for count in life.doing)
+    assert all(sum(life.doing) == len(life.tasks) for life in line._requests.lives.values())
     line.tokens_at(now)
     line.running_at(now)
     line.alive_at(now)
@@ -149,7 +149,7 @@ def look_at_everything(line: Timeline, now: int) -> None:
 @settings(max_examples=1_000, deadline=None)
 @given(_stream, st.lists(_time, max_size=3))
 def test_no_stream_breaks_the_conservation_law(events, moments):
-    """Whatever is told, in whatever order, nothing raises and the states add up."""
+    """Whatever the events and their order, nothing raises and the states add up."""
     line = Timeline(threshold=20 * MS)
     for event in events:
         line.feed([event])
@@ -161,7 +161,7 @@ def test_no_stream_breaks_the_conservation_law(events, moments):
 @settings(max_examples=250, deadline=None)
 @given(_plausible(), st.lists(st.integers(-5 * MS, 2_000 * MS), max_size=3))
 def test_no_damaged_stream_breaks_the_conservation_law(events, moments):
-    """Real lives with holes, repetitions and strangers among them still add up."""
+    """A server's events with losses, repetitions and additions still add up."""
     line = Timeline(threshold=20 * MS)
     line.feed(events)
     for now in (*(ZERO + m for m in moments), line.last, line.last + 900 * MS):
@@ -170,8 +170,8 @@ def test_no_damaged_stream_breaks_the_conservation_law(events, moments):
 
 @settings(max_examples=250, deadline=None)
 @given(_stream, _stream, st.booleans(), _time)
-def test_letting_go_in_the_middle_breaks_nothing(before, after, forget, now):
-    """After old requests have been let go, the rest still adds up."""
+def test_removing_the_past_breaks_nothing(before, after, forget, now):
+    """After old requests have been removed, the rest still adds up."""
     line = Timeline(threshold=20 * MS, retention=50 * MS)
     line.feed(before)
     if forget:
@@ -187,7 +187,7 @@ def test_letting_go_in_the_middle_breaks_nothing(before, after, forget, now):
 
 @dataclass
 class Actor:
-    """A task, or a call in a thread, and the states it truly was in."""
+    """A task, or a call in a thread, and the states it really was in."""
 
     number: int
     request: int
@@ -228,7 +228,7 @@ class Call:
 
 @dataclass
 class Story:
-    """What a simulated server told, and what truly happened."""
+    """The events of a simulated server, and what really happened."""
 
     events: list[Event]
     lives: dict[int, tuple[int, int, int, int, list[Actor]]]
@@ -262,21 +262,21 @@ class Story:
         return found
 
     def victims(self, start: int, end: int, owner: int) -> set[int]:
-        """The requests that truly could have run between `start` and `end`."""
-        suffering = {state.value for state in SUFFERING}
+        """The requests that really could have run between `start` and `end`."""
+        delayed = {state.value for state in DELAYED}
         return {
             number
             for number in self.lives
             if number != owner
-            and any(state in suffering and s < end and f > start for state, s, f in self.timeline_of(number))
+            and any(state in delayed and s < end and f > start for state, s, f in self.timeline_of(number))
         }
 
 
 class Server:
-    """A server's loop in miniature: iterations, timers, tokens and threads, all times its own.
+    """A simulated server: iterations, timers, the thread limit and threads, on a clock of its own.
 
-    The loop's times are even and everybody else's odd, so that no two events of different threads
-    happen at the same time, and a shuffled stream has one right order.
+    The loop's times are even and those of the other threads odd, so that no two events of different
+    threads have the same time, and a shuffled stream has one right order.
     """
 
     def __init__(self, random: Random) -> None:
@@ -301,7 +301,7 @@ class Server:
         return self.t
 
     def emit(self, kind: str, *fields: object) -> int:
-        """Tell an event of the loop's thread; its time."""
+        """Emit an event of the loop's thread; its time."""
         self.events.append((self.tick(), kind, *fields))
         return self.t
 
@@ -472,18 +472,18 @@ class Server:
         heappush(self.returning, (returns, task.number, task))
 
     def release(self, task: Actor) -> None:
-        """Give the token back, or on to the next in the queue."""
+        """Release the token, or pass it on to the next task in the queue."""
         task.call = None
         if not task.got_token:
             return
         task.got_token = False
         self.tokens += 1
         if self.queue:
-            heir = self.queue.popleft()
+            following = self.queue.popleft()
             self.tokens -= 1
-            heir.got_token = True
-            heir.turn(State.READY, self.emit(ev.WAKE, heir.number))
-            self.soon.append(heir)
+            following.got_token = True
+            following.turn(State.READY, self.emit(ev.WAKE, following.number))
+            self.soon.append(following)
 
     def suspend(self, task: Actor, state: State, due: int = 0, awaited: str = "Future") -> bool:
         """End a step; True, as of every operation that does."""
@@ -503,14 +503,14 @@ _stories = st.integers(0, 1 << 48).map(lambda seed: simulate(Random(seed)))
 
 
 def check_truth(line: Timeline, story: Story) -> None:
-    """The timeline tells what truly happened, to the nanosecond."""
+    """The timeline is what really happened, to the nanosecond."""
     assert set(line.requests) == set(story.lives)
     assert line.live == 0
     for number, (start, _, done, over, _) in story.lives.items():
         request = line.requests[number]
         assert (request.start, request.done, request.since, request.ended) == (start, done, over, True)
-        told = merged(request.segments) + merged(request.after)
-        assert told == story.timeline_of(number)
+        found = merged(request.segments) + merged(request.after)
+        assert found == story.timeline_of(number)
         assert sum(request.totals.values()) == done - start
     blocks = [(s, e, owner) for s, e, owner in story.stretches if e - s >= line.threshold]
     assert [(b.start, b.end, b.request) for b in line.blocks] == blocks
@@ -522,7 +522,7 @@ def check_truth(line: Timeline, story: Story) -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(_stories)
-def test_a_valid_stream_is_told_as_it_was(story):
+def test_a_valid_stream_gives_what_really_happened(story):
     """States, latencies, blocks and victims are those of the simulated server, exactly."""
     line = Timeline(threshold=10 * MS)
     line.feed(story.events)
@@ -531,8 +531,8 @@ def test_a_valid_stream_is_told_as_it_was(story):
 
 @settings(max_examples=250, deadline=None)
 @given(_stories, st.randoms(use_true_random=False), st.integers(1, 60))
-def test_a_shuffled_stream_is_told_as_it_was(story, random, batch):
-    """What several threads wrote a little out of order is put right within the margin."""
+def test_a_shuffled_stream_gives_what_really_happened(story, random, batch):
+    """Events that several threads wrote out of order, within the margin, are put in order."""
     margin = 5 * MS
     arrivals = sorted((event[0] + random.randint(0, margin), i) for i, event in enumerate(story.events))
     reorder, line = Reorder(margin), Timeline(threshold=10 * MS)
@@ -546,7 +546,7 @@ def test_a_shuffled_stream_is_told_as_it_was(story, random, batch):
 @settings(max_examples=300, deadline=None)
 @given(_stories, st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_the_past_is_what_was_shown_live(story, places):
-    """The picture of a moment is the truth, seen live at that moment or at any time after it."""
+    """The picture of a moment is what really happened, seen live or at any later time."""
     events, line = story.events, Timeline(threshold=10 * MS)
     looks, fed = [], 0
     for place in sorted(places):

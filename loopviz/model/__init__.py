@@ -1,12 +1,17 @@
 """The model: a timeline of states from a stream of events. It knows no thread, clock or colour."""
 
-from loopviz.model.records import Block, Lane, Request, Segment, Span, Tokens, Where
-from loopviz.model.states import SUFFERING, State
-from loopviz.model.timeline import BLOCK_THRESHOLD, Timeline
+from loopviz.model.block import Block
+from loopviz.model.lane import Lane, Span
+from loopviz.model.loop import BLOCK_THRESHOLD
+from loopviz.model.request import Request
+from loopviz.model.segments import Segment, Where
+from loopviz.model.states import DELAYED, State
+from loopviz.model.timeline import Timeline
+from loopviz.model.workers import Tokens
 
 __all__ = [
     "BLOCK_THRESHOLD",
-    "SUFFERING",
+    "DELAYED",
     "Block",
     "Lane",
     "Request",

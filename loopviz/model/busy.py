@@ -1,4 +1,4 @@
-"""How busy the loop was: many short stretches, kept in bins of fixed width."""
+"""How busy the loop was: the sum of many short stretches, in bins of fixed width."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ BIN = 5_000_000
 
 
 class BusyBins:
-    """Busy time in bins of `BIN` ns; the oldest go when there are more than `bins`.
+    """Busy time in bins of `BIN` ns; at most `bins` of them, the newest.
 
-    Thousands of steps a second would fill any list of spans; their sum in 5 ms is all that a
-    picture can show.
+    Thousands of steps per second would need too much memory as spans, and a picture shows no more than
+    their sum in 5 ms.
     """
 
     def __init__(self, bins: int = 60_000) -> None:
@@ -20,7 +20,7 @@ class BusyBins:
         self._most = bins
 
     def add(self, start: int, end: int) -> None:
-        """Add a stretch that is not longer than a bin, counted where it ends."""
+        """Add a stretch (ns) that is not longer than a bin. It counts in the bin in which it ends."""
         index, bins = end // BIN, self._bins
         bins[index] = bins.get(index, 0) + end - start
         if len(bins) > self._most:

@@ -19,21 +19,21 @@ FORMAT = "loopviz-comparison"
 VERSION = 1
 
 CLEARLY = 1.1
-"""By which factor a makespan has to be shorter to be clearly so."""
+"""The factor by which a makespan has to be shorter to be clearly shorter."""
 AT_LEAST = 0.03
-"""And by how many seconds."""
+"""The number of seconds by which it has to be shorter, too."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A scenario's figures in a comparison."""
+    """A scenario's part in a comparison. `sees_lag` says whether its loop's iterations were seen."""
 
     scenario: str
     sample: Sample
     sees_lag: bool = True
 
     def figures(self) -> dict[str, Any]:
-        """The figures by their names in the JSON document."""
+        """Its figures, by their names in the JSON document; times are seconds."""
         sample = self.sample
         return {
             "scenario": self.scenario,
@@ -54,11 +54,11 @@ class Winner:
     scenario: str | None
     """None if there is no clear winner."""
     factor: float | None
-    """The second's makespan over the winner's; without a winner, the slowest's over the fastest's."""
+    """The second makespan divided by the winner's; without a winner, the longest by the shortest."""
 
 
 def winner(entries: Sequence[Entry]) -> Winner:
-    """The winner by the rule in the module's docstring."""
+    """The winner; the module's docstring says when there is none."""
     ranked = sorted((e for e in entries if not e.sample.errors), key=lambda entry: entry.sample.makespan)
     if len(ranked) < 2:
         return Winner(None, None)
@@ -76,7 +76,10 @@ def document(
     threads: int,
     environment: Mapping[str, object],
 ) -> dict[str, Any]:
-    """The JSON document that ``loopviz compare --json`` prints."""
+    """The JSON document that ``loopviz compare --json`` prints.
+
+    `summaries` has the document of each entry's run; `threads` is the thread limit.
+    """
     won = winner(entries)
     return {
         "format": FORMAT,

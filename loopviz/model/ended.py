@@ -1,4 +1,4 @@
-"""The requests that have ended, so that those of any moment are found without looking at all."""
+"""The requests that have ended, in an order that makes those of any moment quick to find."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from loopviz.model.records import Request
+from loopviz.model.request import Request
 
 __all__ = ["Ended"]
 
 _PAGE = 256
 _RECENT = 40
-"""Pages that are looked through for a request."""
+"""Pages that are searched for a request."""
 
 
 @dataclass(slots=True)
 class _Page:
-    """Some requests that ended one after the other, and the times between which they lived (ns)."""
+    """Requests that ended one after the other, and the times between which they lived (ns)."""
 
     start: int
     end: int
@@ -27,7 +27,7 @@ class _Page:
 
 
 class Ended:
-    """Requests in the order of their ends, in pages, of which those far from a moment are skipped."""
+    """Requests in the order of their ends, in pages: a query skips those that are far from its moment."""
 
     def __init__(self) -> None:
         self._pages: deque[_Page] = deque()
@@ -37,7 +37,7 @@ class Ended:
         return self._count
 
     def add(self, request: Request) -> None:
-        """The request has ended just now."""
+        """Add a request that has just ended."""
         pages = self._pages
         if not pages or len(pages[-1].requests) >= _PAGE:
             pages.append(_Page(request.start, request.since))
@@ -47,7 +47,7 @@ class Ended:
         self._count += 1
 
     def remove(self, request: Request) -> bool:
-        """It has not ended after all; False if it is none of those that ended last."""
+        """Remove a request that has not ended after all; False if it is not among the latest."""
         for page in islice(reversed(self._pages), _RECENT):
             if any(other is request for other in page.requests):
                 page.requests = deque(other for other in page.requests if other is not request)
@@ -63,7 +63,7 @@ class Ended:
         return self._pages[0].requests[0] if self._pages else None
 
     def forget_oldest(self) -> Request:
-        """Let go of the one that ended first."""
+        """Remove and return the one that ended first."""
         page = self._pages[0]
         request = page.requests.popleft()
         if not page.requests:
@@ -72,12 +72,12 @@ class Ended:
         return request
 
     def clear(self) -> None:
-        """Let go of all."""
+        """Remove all of them."""
         self._pages.clear()
         self._count = 0
 
     def at(self, now: int) -> Iterator[Request]:
-        """Those that lived at `now`, perhaps some neighbours among them."""
+        """The requests that lived at `now`, and possibly some that did not."""
         pages = self._pages
         for index in range(bisect_right(pages, now, key=lambda page: page.end), len(pages)):
             page = pages[index]
@@ -85,7 +85,7 @@ class Ended:
                 yield from page.requests
 
     def after(self, t: int) -> Iterator[Request]:
-        """Those that ended after `t`, the newest first, perhaps some neighbours among them."""
+        """The requests that ended after `t`, the newest first, and possibly some that did not."""
         for page in reversed(self._pages):
             if page.end <= t:
                 return

@@ -1,4 +1,4 @@
-"""What a measurement leaves: plain numbers, without timeline, server or clock.
+"""The result of a measurement: plain numbers, without timeline, server or clock.
 
 Percentiles are by nearest rank: of n values in rising order, the p-th percentile is number ⌈p·n/100⌉.
 It is always a value that was measured.
@@ -18,14 +18,14 @@ __all__ = ["Sample", "Seen", "percentile", "sampled"]
 
 
 def percentile(values: Iterable[float], p: float) -> float:
-    """The p-th percentile by nearest rank; 0 of nothing."""
+    """The p-th percentile by nearest rank; 0 if there are no values."""
     ordered = sorted(values)
     return ordered[max(1, math.ceil(p / 100 * len(ordered))) - 1] if ordered else 0.0
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One request, as it was seen. Times are seconds."""
+    """One measured request. Times are seconds."""
 
     scenario: str
     latency: float
@@ -35,36 +35,36 @@ class Seen:
     states: Mapping[State, float] = field(default_factory=dict)
     """The time in each state."""
     error: str | None = None
-    """What befell it; None if it was answered as it should be."""
+    """What went wrong; None if the answer was a success."""
     timed: float | None = None
-    """What the server's own timer says that it took."""
+    """How long it took by the server's own timer; None if the server has none."""
 
     @property
     def kept_waiting(self) -> float:
-        """How long it could have run, and could not: the loop was busy with others."""
+        """How long it could have run, but the loop was busy with something else."""
         return self.states.get(State.QUEUED, 0.0) + self.states.get(State.READY, 0.0)
 
     @property
     def token_wait(self) -> float:
-        """How long it waited for a worker thread."""
+        """How long it waited for a thread."""
         return self.states.get(State.TOKEN_WAIT, 0.0)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Requests that were measured together, and what became of the server meanwhile."""
+    """Requests that were measured together, and figures of the server. Times are seconds."""
 
     requests: tuple[Seen, ...]
     threads: int = 40
-    """The tokens for worker threads that there were."""
+    """The thread limit."""
     makespans: tuple[float, ...] = (0.0,)
-    """From the first sent to the last byte, of each round."""
+    """From the first request sent to the last byte, of each round."""
     max_lag: float = 0.0
-    """The longest iteration of the loop: how late a callback can have come."""
+    """The longest iteration of the loop: the most that a callback can have been late."""
     threads_used: int = 0
     """How many worker threads served these requests."""
     peak: int = 0
-    """The most tokens taken at once."""
+    """The most threads of the limiter that were in use at once."""
 
     @property
     def makespan(self) -> float:
@@ -73,7 +73,7 @@ class Sample:
 
     @property
     def best(self) -> float:
-        """The shortest of the rounds' makespans: what can be reached."""
+        """The shortest of the rounds' makespans."""
         return min(self.makespans)
 
     @property
@@ -88,7 +88,7 @@ class Sample:
 
     @property
     def quietest(self) -> float:
-        """The shortest of the rounds' median latencies: that of the round that was disturbed least."""
+        """The shortest of the rounds' median latencies: of the round that was disturbed least."""
         size = len(self.requests) // len(self.makespans)
         if not size:
             return 0.0
@@ -96,12 +96,12 @@ class Sample:
 
     @property
     def kept_waiting(self) -> float:
-        """The median of how long a request could have run, and could not."""
+        """The median of the requests' `kept_waiting`."""
         return median(seen.kept_waiting for seen in self.requests) if self.requests else 0.0
 
     @property
     def max_token_wait(self) -> float:
-        """The longest that a request waited for worker threads."""
+        """The longest that a request waited for a thread."""
         return max((seen.token_wait for seen in self.requests), default=0.0)
 
     @property
@@ -112,11 +112,11 @@ class Sample:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What went wrong."""
+        """What went wrong, of each request that failed."""
         return tuple(seen.error for seen in self.requests if seen.error is not None)
 
     def of(self, scenario: str) -> Sample:
-        """The part of it that is the requests to `scenario`; the server's figures stay."""
+        """The requests to `scenario` only, with the same figures of the server."""
         requests = tuple(seen for seen in self.requests if seen.scenario == scenario)
         span = max((seen.sent + seen.latency for seen in requests), default=0.0) - min(
             (seen.sent for seen in requests), default=0.0
@@ -124,7 +124,7 @@ class Sample:
         return Sample(requests, self.threads, (span,), self.max_lag, self.threads_used, self.peak)
 
     def joined(self, other: Sample) -> Sample:
-        """This round and another one."""
+        """The requests and rounds of both. The requests are in the order of their rounds."""
         return Sample(
             self.requests + other.requests,
             self.threads,
@@ -143,7 +143,11 @@ def sampled(
     threads: int,
     timed: Mapping[int, float] | None = None,
 ) -> Sample:
-    """What `timeline` says of these requests. `scenarios` has each path's scenario."""
+    """The sample of the requests with these `numbers`.
+
+    `scenarios` maps paths to scenarios, `threads` is the thread limit, and `timed` has the seconds that
+    the server's own timer reported, by request. Raises KeyError for a request that `timeline` has not.
+    """
     timed = timed or {}
     requests = [timeline.requests[number] for number in sorted(numbers)]
     zero = min((request.start for request in requests), default=0)

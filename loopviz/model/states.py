@@ -1,8 +1,11 @@
-"""The states of a request: at every instant of its life it is in exactly one."""
+"""The states of a request: at every instant of its life it is in exactly one.
+
+This is the only list of the states. Its order is the order of a request's totals, in documents too.
+"""
 
 from enum import StrEnum
 
-__all__ = ["SUFFERING", "State"]
+__all__ = ["DELAYED", "State"]
 
 
 class State(StrEnum):
@@ -16,13 +19,13 @@ class State(StrEnum):
     """Suspended at an ``await``, and what it awaits is not done."""
     READY = "ready"
     """What it awaited is done, but the loop is busy with something else."""
-    TOKEN_WAIT = "token_wait"  # noqa: S105 - a token for a thread
-    """It wants a worker thread, and has to wait for one."""
+    TOKEN_WAIT = "token_wait"  # noqa: S105 - AnyIO's token for a thread
+    """Waiting for a worker thread."""
     IN_THREAD = "in_thread"
     """Executing in a worker thread."""
     IN_PROCESS = "in_process"
     """Executing in a worker process."""
 
 
-SUFFERING = frozenset({State.QUEUED, State.READY})
-"""The states of a victim: it could run, were the loop free."""
+DELAYED = frozenset({State.QUEUED, State.READY})
+"""The states of a victim: it could run if the loop were free."""

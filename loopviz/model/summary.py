@@ -1,7 +1,7 @@
 """The summary of a run: the document that ``loopviz record --json`` prints.
 
-Times are seconds since the first request was sent. Fields are added, never renamed or dropped;
-a change that breaks a reader raises `VERSION`.
+Times are seconds since the first request was sent. Fields may be added, but are not renamed or
+removed: a change that would break a reader increases `VERSION`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loopviz.clock import seconds
-from loopviz.model.records import Request, Segment, Where
+from loopviz.model.request import Request
+from loopviz.model.segments import Segment, Where
 from loopviz.model.states import State
 from loopviz.model.timeline import Timeline
 
@@ -29,7 +30,11 @@ def summarise(
     dropped: int = 0,
     blind: Iterable[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """The run in `timeline` as one JSON document; `limit` is the number of tokens."""
+    """The run in `timeline` as one JSON document.
+
+    `limit` is the thread limit, `dropped` the number of lost events, and `blind` has what could not be
+    seen, and why.
+    """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)
     zero = min((request.start for request in requests), default=0)
     end = max((request.done or timeline.last for request in requests), default=zero)

@@ -1,0 +1,47 @@
+"""A block: the event loop is held for longer than the threshold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from loopviz.model.limits import MAX_LINES
+from loopviz.model.segments import Where
+
+__all__ = ["Block"]
+
+
+@dataclass(slots=True)
+class Block:
+    """A stretch in which one step, or one callback, held the loop for longer than the threshold (ns)."""
+
+    start: int
+    end: int | None
+    """None while it lasts."""
+    request: int
+    """The request whose step it is; 0 for a task or a callback of no request."""
+    computing: bool | None = None
+    """Whether the loop's thread used the CPU meanwhile; None where that cannot be seen."""
+    lines: Counter[Where] = field(default_factory=Counter)
+    """The lines at which it was seen, and how often."""
+    victims: list[int] = field(default_factory=list)
+    """The requests that could have run meanwhile."""
+
+    @property
+    def where(self) -> Where | None:
+        """The line at which it was seen most often."""
+        return self.lines.most_common(1)[0][0] if self.lines else None
+
+    @property
+    def kind(self) -> str | None:
+        """``sleeping``, ``computing``, or None where that cannot be seen."""
+        return None if self.computing is None else "computing" if self.computing else "sleeping"
+
+    def seen_at(self, where: Where) -> None:
+        """A sample found it at this line."""
+        if where in self.lines or len(self.lines) < MAX_LINES:
+            self.lines[where] += 1
+
+    def lasted(self, now: int) -> int:
+        """Its length up to `now`."""
+        return (now if self.end is None else min(self.end, now)) - self.start

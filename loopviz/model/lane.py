@@ -1,0 +1,105 @@
+"""A lane: what one thread or process worked on, and its CPU clock. Times are nanoseconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from loopviz.model.limits import LIVE, Limits
+from loopviz.model.past import begun
+from loopviz.model.segments import Where
+
+__all__ = ["Lane", "Span"]
+
+
+class Span(NamedTuple):
+    """A stretch of a lane in which it works for a request (0: for none)."""
+
+    start: int
+    end: int
+    request: int
+    where: Where | None = None
+
+
+@dataclass(slots=True)
+class Lane:
+    """A thread or a process: what it worked on, and how much of a core it used."""
+
+    number: int
+    name: str
+    role: str = "thread"
+    """``thread`` or ``process``."""
+    spans: deque[Span] = field(default_factory=lambda: deque(maxlen=LIVE.spans))
+    open: Span | None = None
+    """What it works on now; the end is not known yet."""
+    busy: int = 0
+    """Busy time, of closed spans."""
+    cpu: int = 0
+    """CPU time used since it was first seen."""
+    clock: int | None = None
+    """The latest reading of its CPU clock."""
+    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LIVE.readings))
+    """Readings: time, CPU time used up to then."""
+
+    @classmethod
+    def within(cls, limits: Limits, number: int, name: str, role: str = "thread") -> Lane:
+        """A lane that keeps as much as `limits` allows."""
+        return cls(
+            number, name, role, spans=deque(maxlen=limits.spans), samples=deque(maxlen=limits.readings)
+        )
+
+    def read_clock(self, t: int, used: int) -> None:
+        """Its CPU clock shows `used` at `t`."""
+        if self.clock is not None:
+            if used < self.clock and self.role == "process":
+                return  # reported late: a newer reading has been counted
+            # When a thread has ended, another one may get its number, and that one's clock starts anew.
+            self.cpu += used - self.clock if used >= self.clock else used
+        self.clock = used
+        self.samples.append((t, self.cpu))
+
+    def close(self, t: int, where: Where | None) -> None:
+        """The open span, if there is one, ends at `t`."""
+        span = self.open
+        if span is not None:
+            end = max(t, span.start)
+            self.spans.append(span._replace(end=end, where=where))
+            self.busy += end - span.start
+            self.open = None
+
+    def drop_before(self, horizon: int) -> None:
+        """Drop the spans that ended before `horizon`."""
+        while self.spans and self.spans[0].end < horizon:
+            self.spans.popleft()
+
+    def newest_first(self, now: int) -> Iterator[Span]:
+        """Spans that had begun by `now`, from the newest to the oldest."""
+        if self.open is not None and self.open.start < now:
+            yield self.open._replace(end=now)
+        yield from begun(self.spans, now, lambda span: span.start)
+
+    def span_at(self, now: int) -> Span | None:
+        """What it works on at `now`; None if it is not busy then."""
+        span = next(self.newest_first(now), None)
+        return span if span is not None and span.start <= now <= span.end else None
+
+    def busy_at(self, now: int) -> bool:
+        """Whether it is busy at `now`."""
+        return self.span_at(now) is not None
+
+    def cpu_share(self, now: int, window: int = 600_000_000) -> float | None:
+        """The part of a core that it used in the `window` (ns) up to `now`; None if not measured."""
+        newest = oldest = None
+        for sample in reversed(self.samples):
+            if sample[0] > now:
+                continue
+            if newest is None:
+                newest = sample
+            oldest = sample
+            if newest[0] - sample[0] >= window:
+                break
+        if newest is None or oldest is None or newest[0] == oldest[0] or now - newest[0] > 2 * window:
+            return None
+        return (newest[1] - oldest[1]) / (newest[0] - oldest[0])

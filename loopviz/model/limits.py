@@ -1,0 +1,67 @@
+"""How much a timeline keeps, so that its memory is bounded whatever is fed to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "LIVE",
+    "MAX_BURST",
+    "MAX_LANES",
+    "MAX_LINES",
+    "MAX_OPEN",
+    "MAX_READINGS",
+    "MAX_SEGMENTS",
+    "MAX_SHARED",
+    "WHOLE",
+    "Limits",
+]
+
+MAX_SEGMENTS = 4_000
+"""Segments kept of one request, the newest. Its totals stay exact."""
+MAX_OPEN = 50_000
+"""Requests, tasks and calls followed at once: events may be lost, so their ends may never come."""
+MAX_LANES = 10_000
+"""Threads and processes distinguished, and calls followed of one request."""
+MAX_LINES = 100
+"""Source lines counted for one block."""
+MAX_READINGS = 400
+"""Readings of one CPU clock that are searched."""
+MAX_BURST = 5_000
+"""Requests examined to find a burst."""
+MAX_SHARED = 50_000
+"""Shared values kept; see `loopviz.model.shared`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The numbers that differ between a live server and a recording; None for no limit."""
+
+    ended: int
+    """Requests that have ended."""
+    blocks: int
+    """Blocks that have ended."""
+    tokens: int
+    """Changes of AnyIO's limiter."""
+    bins: int
+    """Bins of the loop's short stretches."""
+    spans: int | None
+    """Spans of one lane."""
+    readings: int | None
+    """Readings of one CPU clock."""
+    lags: int | None
+    """Numbers about long iterations, two for each."""
+    looks: int | None
+    """Requests examined to find victims, over the life of the timeline."""
+
+
+LIVE = Limits(
+    ended=5_000, blocks=1_000, tokens=20_000, bins=60_000, spans=20_000, readings=MAX_READINGS,
+    lags=40_000, looks=None,
+)  # fmt: skip
+"""A live server runs without end, so old data has to go."""
+WHOLE = Limits(
+    ended=500_000, blocks=500_000, tokens=500_000, bins=500_000, spans=None, readings=None,
+    lags=None, looks=20_000_000,
+)  # fmt: skip
+"""A recording has an end, so all of it is kept; a forged one could have any number of blocks."""

@@ -1,0 +1,155 @@
+"""A request: its segments, its totals and the state it is in. Times are nanoseconds of `loopviz.clock`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from loopviz.model.limits import MAX_SEGMENTS
+from loopviz.model.segments import PackedTotals, Segment, Segments, Where
+from loopviz.model.states import DELAYED, State
+
+__all__ = ["Request"]
+
+
+@dataclass(slots=True)
+class Request:
+    """A request's life: contiguous segments from `start` to `done`, and what followed the response."""
+
+    id: int
+    method: str
+    path: str
+    start: int
+    """When it was sent; of another client's request, when it arrived or was read."""
+    own: bool = False
+    """Whether loopviz's own client sent it."""
+    status: int | None = None
+    error: str | None = None
+    """The exception's name, or what went wrong at the client."""
+    done: int | None = None
+    """When the last byte was sent."""
+    received: int | None = None
+    """When loopviz's client had the answer."""
+    ended: bool = False
+    """Whether its last task has ended: no event will change it any more."""
+    segments: Segments = field(default_factory=Segments)
+    after: Segments = field(default_factory=Segments)
+    """What its tasks did after the last byte was sent."""
+    totals: Mapping[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    """Time in each state, of closed segments up to `done`."""
+
+    state: State | None = State.QUEUED
+    """The state it is in now; None when its life is over."""
+    since: int = 0
+    """When the open segment began."""
+    thread: int = 0
+    where: Where | None = None
+    ready_at: int = 0
+    """When the first timer that one of its tasks awaits is due; 0 for none."""
+
+    # -- changes -------------------------------------------------------------------------------
+
+    def enter(self, state: State, t: int, thread: int = 0, where: Where | None = None, due: int = 0) -> None:
+        """Be in `state` from `t` on. `due` is the time of the first timer awaited, 0 for none."""
+        if self.state is None:
+            return
+        if self.state is not state or self.thread != thread:
+            self.close(t)
+            self.state, self.thread, self.where = state, thread, where
+        elif self.where is None:
+            self.where = where
+        self.ready_at = due
+
+    def close(self, t: int) -> None:
+        """End the open segment at `t`, or where it began if `t` is earlier: the past is not rewritten."""
+        t = max(t, self.since)
+        before = self.done is None
+        kept = self.segments if before else self.after
+        for segment in self.open_segments(t):
+            kept.append(segment)
+            if before:
+                self._add(segment.state, segment.end - segment.start)
+        self.since = t
+
+    def finish(self, t: int) -> None:
+        """The last byte is sent: what follows does not count as latency."""
+        if self.done is None:
+            self.close(t)
+            self.done = self.since
+
+    def end(self, t: int) -> None:
+        """Its last task has ended."""
+        self.close(t)
+        self.state, self.ended = None, True
+
+    def revive(self) -> None:
+        """It has not ended after all: its client gave up before the server read it."""
+        self.state, self.ended = State.QUEUED, False
+
+    def began_at(self, t: int) -> None:
+        """It was sent at `t`, before `start`: it was queued in between."""
+        if t < self.start and len(self.segments) < MAX_SEGMENTS:
+            self.segments.appendleft(Segment(State.QUEUED, t, self.start))
+            self._add(State.QUEUED, self.start - t)
+            self.start = t
+
+    def _add(self, state: State, time: int) -> None:
+        totals = self.totals
+        if type(totals) is not dict:
+            totals = self.totals = dict(totals)
+        totals[state] += time
+
+    def pack(self, known: dict[object, object]) -> None:
+        """Take little memory from now on, since its life is over; see `Segments.pack`."""
+        self.segments.pack(known)
+        self.after.pack(known)
+        self.totals = PackedTotals(self.totals)
+
+    # -- queries -------------------------------------------------------------------------------
+
+    def open_segments(self, now: int) -> Iterator[Segment]:
+        """The segment that it is in, up to `now`: two if a timer has come due meanwhile."""
+        if self.state is None or now <= self.since:
+            return
+        due = self.ready_at
+        if self.state in (State.AWAITING, State.TOKEN_WAIT) and due and due < now:
+            if due > self.since:
+                yield Segment(self.state, self.since, due, 0, self.where)
+            yield Segment(State.READY, max(due, self.since), now)
+        else:
+            yield Segment(self.state, self.since, now, self.thread, self.where)
+
+    def history(self, now: int) -> list[Segment]:
+        """All segments kept, as they were at `now`."""
+        past = [*self.segments, *self.after]
+        past += self.open_segments(now)
+        if past and past[-1].end > now:
+            past = [s._replace(end=min(s.end, now)) for s in past if s.start < now]
+        return past
+
+    def newest_first(self, now: int) -> Iterator[Segment]:
+        """Segments from the newest to the oldest, so that a view reads only what it shows."""
+        yield from reversed(list(self.open_segments(now)))
+        yield from reversed(self.after)
+        yield from reversed(self.segments)
+
+    def state_at(self, now: int) -> Segment | None:
+        """The segment that contains `now`, or None before its life and after it."""
+        for segment in self.newest_first(now):
+            if segment.start < now:
+                return segment if now <= segment.end else None
+        return None
+
+    def delayed(self, start: int, now: int) -> bool:
+        """Whether it was queued or ready between `start` and `now`: it could have run on a free loop."""
+        for segment in self.newest_first(now):
+            if segment.end <= start:
+                break
+            if segment.state in DELAYED and segment.start < now:
+                return True
+        return False
+
+    def latency(self, now: int) -> int:
+        """From sent to the last byte, or up to `now`."""
+        end = self.done if self.done is not None and self.done <= now else now
+        return max(0, end - self.start)

@@ -1,0 +1,122 @@
+"""The worker threads and processes: their calls and CPU clocks, and the limiter of AnyIO's threads.
+
+Calls are reported to `loopviz.model.requests`, since they decide the states of requests and tasks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from loopviz.model.lane import Lane, Span
+from loopviz.model.life import Call
+from loopviz.model.limits import MAX_LANES, MAX_OPEN, Limits
+from loopviz.model.past import begun
+from loopviz.model.requests import Requests
+from loopviz.model.shared import Shared
+from loopviz.model.states import State
+
+__all__ = ["Tokens", "Workers"]
+
+
+class Tokens(NamedTuple):
+    """AnyIO's default limiter: the thread limit, the threads in use, the tasks waiting for a thread."""
+
+    total: int
+    """-1 where there is no limit."""
+    borrowed: int
+    waiting: int
+
+
+class Workers:
+    """The lanes of worker threads and worker processes."""
+
+    def __init__(self, requests: Requests, shared: Shared, limits: Limits) -> None:
+        self.lanes: dict[int, Lane] = {}
+        self.tokens: deque[tuple[int, Tokens]] = deque(maxlen=limits.tokens)
+        self.peak = 0
+        self.calls: dict[int, Call] = {}
+        """Calls that were submitted or have begun, and have not returned."""
+        self._requests = requests
+        self._shared = shared
+        self._limits = limits
+
+    def tokens_until(self, now: int) -> Iterator[tuple[int, Tokens]]:
+        """The limiter's changes up to `now`, and their times, the newest first."""
+        return begun(self.tokens, now, lambda change: change[0])
+
+    def prune(self, horizon: int) -> None:
+        """Remove spans that ended before `horizon` (ns), and the oldest of too many open calls."""
+        for lane in self.lanes.values():
+            lane.drop_before(horizon)
+        for number in list(islice(self.calls, max(0, len(self.calls) - MAX_OPEN))):
+            del self.calls[number]
+
+    # -- events --------------------------------------------------------------------------------
+
+    def limiter(self, t: int, total: int, borrowed: int, waiting: int) -> None:
+        """TOKENS: the limiter has changed."""
+        self.tokens.append((t, self._shared.same(Tokens(total, borrowed, waiting))))
+        self.peak = max(self.peak, borrowed)
+
+    def submit(self, t: int, number: int, task: int, request: int) -> None:
+        """SUBMIT: a call was handed to an executor."""
+        self.calls[number] = Call(task, request)
+        self._requests.submit(number, task)
+
+    def call(
+        self, t: int, number: int, task: int, request: int, thread: int, file: str, line: int, function: str
+    ) -> None:
+        """CALL: a call begins to execute."""
+        submitted = number in self.calls
+        where = self._shared.where(file, line, function)
+        lane = self.lane(thread)
+        lane.open = Span(t, t, request, where)
+        state = State.IN_PROCESS if lane.role == "process" else State.IN_THREAD
+        call = self.calls[number] = Call(task, request, thread, where, state)
+        self._requests.call_begins(t, number, call, submitted=submitted)
+
+    def returns(self, t: int, number: int) -> None:
+        """RETURN: a call has returned, or raised."""
+        call = self.calls.pop(number, None)
+        if call is None:
+            return
+        lane = self.lanes.get(call.thread)  # None if the call's beginning was lost
+        if lane is not None:
+            lane.close(t, call.where)
+        in_process = lane is not None and lane.role == "process"  # then its result has not arrived yet
+        self._requests.call_returns(t, number, call, resumes=not in_process)
+
+    def result(self, t: int, number: int, task: int) -> None:
+        """RESULT: the result of a process's call has arrived. The return may not have been reported."""
+        self.returns(t, number)
+        self._requests.result(t, number, task)
+
+    def executes(self, t: int, number: int, file: str, line: int, function: str) -> None:
+        """EXECUTES: a sample of the line at which a call is."""
+        call = self.calls.get(number)
+        if call is None:
+            return
+        call.where = self._shared.where(file, line, function)
+        lane = self.lanes.get(call.thread)
+        if lane is not None and lane.open is not None:
+            lane.open = lane.open._replace(where=call.where)
+        self._requests.call_seen(call)
+
+    def cpu(self, t: int, number: int, used: int) -> None:
+        """CPU: a reading of a worker's CPU clock."""
+        self.lane(number).read_clock(t, used)
+
+    def lane(self, number: int, role: str = "worker") -> Lane:
+        """The lane of a thread or process; a new one where there is none, kept if not too many are."""
+        lane = self.lanes.get(number)
+        if lane is None:
+            kind = "process" if role == "process" else "thread"
+            if len(self.lanes) >= MAX_LANES:
+                return Lane(number, kind, kind)
+            count = 1 + sum(other.role == kind for other in self.lanes.values())
+            name = f"process {count}" if kind == "process" else f"worker {count}"
+            lane = self.lanes[number] = Lane.within(self._limits, number, name, kind)
+        return lane
