@@ -207,6 +207,7 @@ def perform() -> tuple[Player, list[Take]]:
     takes = []
     with Player() as player:
         player.expect("Press a letter", 20)
+        player.play(2.0)  # the first second, while it starts, is not worth showing
         for step in STORY:
             player.text()  # it draws what was written so far, which takes a moment
             take = Take(step, time.monotonic())
