@@ -1,4 +1,4 @@
-"""Makes the README's picture: ``uv run python docs/cast.py`` plays a story and writes docs/cast.svg.
+"""Makes the README's picture: ``uv run python -m docs.cast`` plays a story and writes docs/cast.svg.
 
 The real program runs in a pseudo-terminal. What the README says about the picture is checked against the
 screen: if it was not there at its time, nothing is written, and the script says what is missing.
@@ -16,13 +16,10 @@ from pathlib import Path
 
 import pyte
 
+from docs.film import BACKGROUND, TEXT, Caption, Cell, Frame, animated_svg
+from tests.terminal import Terminal
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
-
-from film import BACKGROUND, TEXT, Caption, Cell, Frame, animated_svg  # noqa: E402 - found by the line above
-
-from tests.terminal import Terminal  # noqa: E402 - likewise
-
 COLUMNS, ROWS = 104, 29
 PERIOD = 0.2
 """Seconds between two frames."""

@@ -75,12 +75,12 @@ def test_every_navigation_key_works_in_a_small_terminal(drive, key):
 
 @pytest.mark.parametrize(("key", "name"), NAVIGATION.items())
 def test_every_navigation_key_is_told_of(drive, key, name):
-    """The help, the palette and the README's table know each key of navigation."""
+    """The help, the palette and docs/keys.md know each key of navigation."""
 
     @run
     async def test(drive):
         async with drive() as screen:
-            table = (ROOT / "README.md").read_text().partition("## Keys")[2].partition("\n## ")[0]
+            table = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
             signs = {"left": "←", "right": "→"}
             assert f"`{signs.get(name, name)}`" in table
             assert any(
