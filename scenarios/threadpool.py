@@ -13,7 +13,7 @@ app = FastAPI()
 @app.get("/threadpool")
 async def threadpool():
     await run_in_threadpool(time.sleep, 1)
-    return "slept in a worker thread, with a token"
+    return "slept in a worker thread"
 
 
 scenario = Scenario(
