@@ -41,7 +41,7 @@ def test_a_table_agrees_with_the_code(place):
 
 
 def test_the_measured_claims_are_claims():
-    """The table of measured verdicts has claims that exist, in their order; a new one may not be in it yet."""
+    """The table of measured verdicts has the claims in their order; a new one may be missing."""
     table = tables.table_in(text_of("docs/claims.md"), "measured")
     rows = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")]
     assert len(rows) > 20
