@@ -1,4 +1,4 @@
-"""The same wait as a coroutine: no thread for any of them."""
+"""The same wait as a coroutine: no request needs a thread."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ scenario = Scenario(
     group="other models",
     order=720,
     title="the same in ASGI",
-    expect="All at once: waiting takes a task, and tasks are cheap.",
+    expect="All at once: waiting needs only a task, and a task costs little.",
     requests=20,
     seconds=0.5,
     makespan=lambda load: load.seconds,

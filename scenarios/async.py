@@ -1,4 +1,4 @@
-"""`async def` and `await asyncio.sleep`: while it waits, the loop serves everybody else."""
+"""`async def` and `await asyncio.sleep`: while it waits, the loop serves other requests."""
 
 import asyncio
 
@@ -20,6 +20,6 @@ scenario = Scenario(
     order=120,
     key="a",
     title="async def + await asyncio.sleep",
-    expect="All at once, on one thread: waiting costs the loop nothing.",
+    expect="All at once, on one thread: waiting costs the event loop nothing.",
     makespan=lambda load: load.seconds,
 )

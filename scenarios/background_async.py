@@ -1,4 +1,4 @@
-"""A background task that awaits: the request's task goes on when the response is out."""
+"""An `async def` background task: the request's task continues after the response."""
 
 import asyncio
 
@@ -23,6 +23,6 @@ scenario = Scenario(
     group="machinery",
     order=630,
     title="BackgroundTasks with an async def",
-    expect="Answered at once; the row goes on after the response, and holds nobody up.",
+    expect="Answered at once; the row continues after the response and delays no other request.",
     makespan=lambda _: 0,
 )

@@ -1,4 +1,4 @@
-"""A background task that blocks: its own user has an answer, and all others wait."""
+"""A background task that blocks: its own client has the answer, all other requests wait."""
 
 import time
 
@@ -22,8 +22,8 @@ async def background_blocking(background: BackgroundTasks):
 scenario = Scenario(
     group="machinery",
     order=640,
-    title="BackgroundTasks that blocks the loop",
-    expect="The first is answered at once; each one after it waits for the mails of those before.",
+    title="BackgroundTasks that block the loop",
+    expect="The first is answered at once; each later one waits for the background tasks before it.",
     seconds=0.5,
     makespan=lambda load: (load.requests - 1) * load.seconds,
 )

@@ -1,4 +1,4 @@
-"""A background task that is `def`: it runs in a worker thread when the response is out."""
+"""A `def` background task: it runs in a worker thread after the response."""
 
 import time
 
@@ -23,6 +23,6 @@ scenario = Scenario(
     group="machinery",
     order=620,
     title="BackgroundTasks with a def",
-    expect="Answered at once; the row goes on after the response, in a worker thread.",
+    expect="Answered at once; the row continues after the response, in a worker thread.",
     makespan=lambda _: 0,
 )

@@ -1,4 +1,4 @@
-"""`async def` and `time.sleep`: it never awaits, so it freezes the loop and everybody on it."""
+"""`async def` and `time.sleep`: it never awaits, so it blocks the event loop for every request."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Ten calls of which most ask for the same: a cache of tasks asks once, and all await the answer."""
+"""Ten calls for two different answers: a cache of tasks sends two, and all requests await them."""
 
 import os
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ scenario = Scenario(
     group="fan-out",
     order=250,
     title="ten awaits with a cache",
-    expect="Two calls instead of ten, for all requests together: repeats cost nothing.",
+    expect="Two calls instead of ten, shared by all requests: a repeated call costs nothing.",
     requests=4,
     seconds=0.4,
     needs=("async_lru",),

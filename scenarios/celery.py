@@ -1,4 +1,4 @@
-"""A task queue: the work is handed to another process, and the user gets a receipt."""
+"""A task queue: another process does the work, and the client gets a receipt."""
 
 import os
 import time
@@ -47,7 +47,7 @@ scenario = Scenario(
     group="task queue",
     order=810,
     title="Celery: 202, and a worker process",
-    expect="Accepted at once: the work is done elsewhere, and nothing here waits for it.",
+    expect="Accepted at once: a worker process does the work, and no request here waits for it.",
     seconds=0.1,
     worker="queue",
     needs=("celery",),

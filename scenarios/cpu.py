@@ -1,4 +1,4 @@
-"""`async def` and pure-Python computing: it holds the loop as a sleep does, and a core as well."""
+"""`async def` and pure-Python computing: it blocks the loop as a sleep does, and uses a core as well."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""Computing in chunks, with `await asyncio.sleep(0)` between: it lets the others have their turn."""
+"""Computing in chunks, with `await asyncio.sleep(0)` between them: other requests get their turns."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ scenario = Scenario(
     group="cpu",
     order=404,
     title="async def + computing in chunks",
-    expect="Fair, not faster: nobody is blocked, everybody is slowed down, and all end together.",
+    expect="Fair, not faster: none is blocked, all are slowed down, and all end together.",
     seconds=0.5,
     makespan=lambda load: load.requests * load.single,
 )

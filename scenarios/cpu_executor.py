@@ -1,4 +1,4 @@
-"""`run_in_executor(None, …)`: the computing leaves the loop for a thread, but not for another core."""
+"""`run_in_executor(None, …)`: the computing moves to a thread, but not to another core."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ scenario = Scenario(
     group="cpu",
     order=402,
     title="async def + run_in_executor",
-    expect="No faster than computing on the loop, because of the GIL; but the loop serves others meanwhile.",
+    expect="No faster than on the loop, because of the GIL; but the loop serves others meanwhile.",
     seconds=0.5,
     makespan=lambda load: (
         load.requests * load.single if load.gil else -(-load.requests // load.cores) * load.single

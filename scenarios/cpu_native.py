@@ -1,4 +1,4 @@
-"""`def` and C code that releases the GIL: hashing a large buffer uses a core for each thread."""
+"""`def` and C code that releases the GIL: hashing a large buffer uses one core per thread."""
 
 import hashlib
 
@@ -23,7 +23,7 @@ scenario = Scenario(
     group="cpu",
     order=405,
     title="def + C code that releases the GIL",
-    expect="Threads on several cores: while it hashes, the C code needs no GIL.",
+    expect="Threads on several cores: hashing in C does not hold the GIL.",
     seconds=0.5,
     makespan=lambda load: load.requests * load.single / min(load.requests, load.threads, load.cores),
 )

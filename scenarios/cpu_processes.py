@@ -1,4 +1,4 @@
-"""A pool of processes: each has an interpreter of its own, with a GIL of its own, on a core of its own."""
+"""A process pool: each process has its own interpreter, with its own GIL, and can use its own core."""
 
 import asyncio
 import multiprocessing
@@ -22,7 +22,7 @@ def compute():
 
 
 def warm_up():
-    time.sleep(0.2)  # long enough that each of the processes takes one
+    time.sleep(0.2)  # long enough that each process takes one call
 
 
 @asynccontextmanager
@@ -47,7 +47,7 @@ scenario = Scenario(
     group="cpu",
     order=403,
     title="async def + process pool",
-    expect="As many at once as there are cores; the others wait for a worker process. The loop is free.",
+    expect="As many at once as there are cores; others wait for a worker process. The loop is free.",
     seconds=0.5,
     makespan=lambda load: -(-load.requests // load.cores) * load.single,
 )

@@ -1,4 +1,4 @@
-"""`def` and pure-Python computing: every request has a thread, and all threads share one GIL."""
+"""`def` and pure-Python computing: each request has a thread, and all threads share one GIL."""
 
 from fastapi import FastAPI
 
@@ -19,7 +19,7 @@ scenario = Scenario(
     group="cpu",
     order=401,
     title="def + computing",
-    expect="No faster: the threads take turns at the GIL, each gets a share of one core. The loop lives.",
+    expect="No faster: the threads share the GIL and so one core. The loop still gets its turns.",
     seconds=0.5,
     makespan=lambda load: (
         load.requests * load.single

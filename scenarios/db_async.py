@@ -1,4 +1,4 @@
-"""An asynchronous session: a query is awaited, and the loop serves others meanwhile."""
+"""An asynchronous session: the query is awaited, and the loop serves other requests meanwhile."""
 
 import os
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ scenario = Scenario(
     group="database",
     order=330,
     title="async def + AsyncSession",
-    expect="As fast as with threads, and none of the pool's: the queries are awaited.",
+    expect="As fast as with worker threads, and it uses none of them: the queries are awaited.",
     requests=6,
     seconds=0.25,
     needs=("sqlalchemy", "aiosqlite", "greenlet"),

@@ -1,4 +1,4 @@
-"""A synchronous database session inside `async def`: every query holds the loop."""
+"""A synchronous session in `async def`: every query holds the event loop."""
 
 import os
 
@@ -28,7 +28,7 @@ scenario = Scenario(
     group="database",
     order=310,
     title="async def + Session",
-    expect="One after the other: the database works, and the whole server waits with it.",
+    expect="One after the other: while the database works, the whole server waits.",
     requests=6,
     seconds=0.25,
     needs=("sqlalchemy",),

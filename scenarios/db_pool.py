@@ -1,4 +1,4 @@
-"""A pool of two connections for everybody: who waits for one, waits at `connection()`."""
+"""A pool of two connections for all requests: the others wait at `connection()`."""
 
 import os
 from contextlib import asynccontextmanager
@@ -39,7 +39,7 @@ scenario = Scenario(
     group="database",
     order=340,
     title="async def + a pool of two",
-    expect="Two at a time: the others await a connection, and no thread will help them.",
+    expect="Two at a time: the others await a connection, and more threads would not help them.",
     requests=8,
     seconds=0.25,
     needs=("sqlalchemy", "aiosqlite", "greenlet"),

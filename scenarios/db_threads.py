@@ -1,4 +1,4 @@
-"""The same session inside `def`: every query holds a worker thread instead."""
+"""The same session in `def`: every query holds a worker thread instead."""
 
 import os
 
@@ -28,7 +28,7 @@ scenario = Scenario(
     group="database",
     order=320,
     title="def + Session",
-    expect="As many at once as the database has cores: the driver releases the GIL.",
+    expect="As many at once as there are cores: the database driver releases the GIL.",
     requests=6,
     seconds=0.25,
     needs=("sqlalchemy",),

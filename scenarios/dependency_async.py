@@ -1,4 +1,4 @@
-"""An `async def` dependency: awaited on the loop, like the endpoint."""
+"""An `async def` dependency: it is awaited on the event loop, like the endpoint."""
 
 import asyncio
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""A dependency that is asked for twice in one request: it runs once."""
+"""A dependency that is used twice in one request: it runs once."""
 
 import asyncio
 from typing import Annotated
@@ -31,7 +31,7 @@ scenario = Scenario(
     group="machinery",
     order=550,
     title="a dependency used twice",
-    expect="Half a second and not a whole one: within a request its result is kept.",
+    expect="Half a second instead of one: its result is cached within the request.",
     seconds=0.5,
     makespan=lambda load: load.seconds,
 )

@@ -24,7 +24,7 @@ scenario = Scenario(
     group="machinery",
     order=530,
     title="async def + a def dependency",
-    expect="An async endpoint that needs a worker thread after all: a sync dependency is not free.",
+    expect="The async endpoint needs a worker thread after all: a sync dependency is not free.",
     seconds=0.5,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

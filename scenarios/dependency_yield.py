@@ -1,4 +1,4 @@
-"""A dependency with `yield`: what follows it runs after the response is out."""
+"""A dependency with `yield`: the code after it runs when the response has been sent."""
 
 import time
 from typing import Annotated
@@ -25,7 +25,7 @@ scenario = Scenario(
     group="machinery",
     order=560,
     title="a dependency with yield",
-    expect="The user waits for the first half; the second one takes a thread when the answer is out.",
+    expect="The client waits for the first half; the second half uses a thread after the response.",
     seconds=0.3,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

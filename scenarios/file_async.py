@@ -1,4 +1,4 @@
-"""The same with `anyio.open_file`: every `open` and every `read` happens in a worker thread."""
+"""The same with `anyio.open_file`: each `open` and each `read` runs in a worker thread."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,7 @@ scenario = Scenario(
     group="waiting",
     order=190,
     title="async def + anyio.open_file",
-    expect="Not faster, but fair: worker threads read, and the loop is free for others.",
+    expect="Not faster, but fair: worker threads read, and the loop is free for other requests.",
     requests=4,
     seconds=0.4,
     makespan=lambda load: load.requests * load.seconds,

@@ -1,4 +1,4 @@
-"""Reading files inside `async def`: each `read` is quick, eighty of a large file are not."""
+"""Reading files in `async def`: one `read` is fast, eighty reads of a large file are not."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ scenario = Scenario(
     group="waiting",
     order=180,
     title="async def + open().read()",
-    expect="One after the other: a file has no await, and whoever reads it holds the loop.",
+    expect="One after the other: reading a file has no await, so it holds the event loop.",
     requests=4,
     seconds=0.15,
     makespan=lambda load: load.requests * load.single,

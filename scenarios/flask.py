@@ -1,4 +1,4 @@
-"""A Flask application behind a WSGI bridge: a thread for every request, ten of them."""
+"""A Flask application behind a WSGI bridge: each request has a thread, and there are ten."""
 
 import time
 
@@ -23,7 +23,7 @@ scenario = Scenario(
     group="other models",
     order=710,
     title="Flask, served as WSGI",
-    expect="Ten at a time: a thread for each, and who comes eleventh waits until one is free.",
+    expect="Ten at a time: each needs a thread, and the eleventh waits until one is free.",
     requests=20,
     seconds=0.5,
     path="/flask",

@@ -1,4 +1,4 @@
-"""The same ten calls at once, with `asyncio.gather`: each is a task of its own."""
+"""The same ten calls at once, with `asyncio.gather`: each is a task."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ scenario = Scenario(
     group="fan-out",
     order=220,
     title="ten calls with asyncio.gather",
-    expect="The longest of the ten: they wait at the same time, as tasks of one request.",
+    expect="As long as the longest of the ten: they wait at the same time, as tasks of one request.",
     requests=4,
     seconds=0.2,
     upstream=True,

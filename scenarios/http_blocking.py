@@ -1,4 +1,4 @@
-"""A blocking HTTP client inside `async def`: the loop waits for somebody else's server."""
+"""A blocking HTTP client in `async def`: the loop waits for another server."""
 
 import os
 
@@ -22,7 +22,7 @@ scenario = Scenario(
     group="waiting",
     order=160,
     title="async def + httpx.get",
-    expect="One after the other: while it waits for the upstream's answer, it holds the loop.",
+    expect="One after the other: it holds the loop while it waits for the upstream server.",
     requests=6,
     seconds=0.5,
     upstream=True,

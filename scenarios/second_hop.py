@@ -1,4 +1,4 @@
-"""A `def` endpoint with a response model: FastAPI validates it in a thread, for a second token."""
+"""A `def` endpoint with a response model: FastAPI validates the response in a thread as well."""
 
 import time
 
@@ -24,7 +24,7 @@ scenario = Scenario(
     group="machinery",
     order=520,
     title="def + a response model",
-    expect="The first forty are ready after a second, and wait another one for a token to be validated.",
+    expect="The first forty have slept after 1 s, and then wait for a thread to validate the response.",
     requests=80,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

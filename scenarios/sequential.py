@@ -1,4 +1,4 @@
-"""Ten calls, one awaited after the other: nobody is blocked, and every user waits for the sum."""
+"""Ten calls, awaited one after the other: none is blocked, and each request takes the sum."""
 
 import os
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ scenario = Scenario(
     group="fan-out",
     order=210,
     title="ten awaits, one after the other",
-    expect="The sum of all ten: await makes room for others, not for oneself.",
+    expect="The sum of all ten: await lets other requests run, but does not speed up this one.",
     requests=4,
     seconds=2.0,
     upstream=True,

@@ -1,4 +1,4 @@
-"""A response from an `async def` generator: between two chunks the loop serves others."""
+"""A response from an `async def` generator: between two chunks the loop serves other requests."""
 
 import asyncio
 

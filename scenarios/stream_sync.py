@@ -1,4 +1,4 @@
-"""A response from a `def` generator: a worker thread for every chunk."""
+"""A response from a `def` generator: every chunk needs a worker thread."""
 
 import time
 
@@ -25,6 +25,6 @@ scenario = Scenario(
     group="machinery",
     order=600,
     title="a stream from a def generator",
-    expect="Each chunk takes a token of its own, and gives it back: all at once while there are threads.",
+    expect="Each chunk takes a worker thread and returns it: all at once while there are threads.",
     makespan=lambda load: max(load.seconds, load.requests * load.seconds / load.threads),
 )

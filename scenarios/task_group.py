@@ -1,4 +1,4 @@
-"""The same with a task group: if one call fails, the others are cancelled, and none is lost."""
+"""The same in a task group: if one call fails, the others are cancelled."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ scenario = Scenario(
     group="fan-out",
     order=230,
     title="ten calls in a task group",
-    expect="The longest of the ten, like gather; a failure cancels the rest.",
+    expect="As long as the longest of the ten, like gather; a failure cancels the rest.",
     requests=4,
     seconds=0.2,
     upstream=True,

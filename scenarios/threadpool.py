@@ -1,4 +1,4 @@
-"""The same repair with Starlette's tool: it takes a token from the pool that `def` endpoints use."""
+"""The same fix with Starlette's `run_in_threadpool`: it shares the thread limit of `def` endpoints."""
 
 import time
 
@@ -13,13 +13,13 @@ app = FastAPI()
 @app.get("/threadpool")
 async def threadpool():
     await run_in_threadpool(time.sleep, 1)
-    return "slept in a worker thread, with a token"
+    return "slept in a worker thread"
 
 
 scenario = Scenario(
     group="waiting",
     order=150,
     title="async def + run_in_threadpool",
-    expect="All at once while there are threads: it shares its tokens with every def endpoint.",
+    expect="All at once while there are threads: it shares its thread limit with all def endpoints.",
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -37,7 +37,7 @@ scenario = Scenario(
     group="machinery",
     order=580,
     title="a timer: plain ASGI",
-    expect="It says 0.2 s to everybody; who was queued behind a block knows better.",
+    expect="It reports 0.2 s for every request: the time queued behind a block is not in it.",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

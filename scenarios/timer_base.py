@@ -30,7 +30,7 @@ scenario = Scenario(
     group="machinery",
     order=570,
     title="a timer: BaseHTTPMiddleware",
-    expect="It runs the endpoint in a second task; its time begins when the loop gets to it, not before.",
+    expect="It runs the endpoint in a second task, and starts only when the loop reaches the request.",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -1,4 +1,4 @@
-"""The repair of `blocking`: hand the blocking call to a worker thread, and await it."""
+"""The fix for `blocking`: run the blocking call in a worker thread, and await it."""
 
 import asyncio
 import time
@@ -20,6 +20,6 @@ scenario = Scenario(
     group="waiting",
     order=140,
     title="async def + asyncio.to_thread",
-    expect="The loop is free; asyncio's own pool has only as many threads as cores and four more.",
+    expect="The loop is free; asyncio's default executor has only cores + 4 threads.",
     makespan=lambda load: -(-load.requests // min(32, load.cores + 4)) * load.seconds,
 )

@@ -1,4 +1,4 @@
-"""More `def` requests than tokens for worker threads: there are forty, for the whole server."""
+"""More `def` requests than the thread limit: it is forty, for the whole server."""
 
 import time
 
@@ -18,8 +18,8 @@ def tokens():
 scenario = Scenario(
     group="machinery",
     order=510,
-    title="sixty def requests, forty tokens",
-    expect="Two rounds: forty have a thread at once, twenty wait until one is free.",
+    title="sixty def requests, thread limit forty",
+    expect="Two rounds: forty get a thread at once, twenty wait until one is free.",
     requests=60,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -1,4 +1,4 @@
-"""An endpoint that does nothing, as `async def`: the price of a request without the hop."""
+"""An endpoint that does nothing, as `async def`: what a request costs without a worker thread."""
 
 from fastapi import FastAPI
 
@@ -16,7 +16,7 @@ scenario = Scenario(
     group="machinery",
     order=660,
     title="async def that does nothing",
-    expect="One step on the loop, and that is all: what does not wait needs no thread.",
+    expect="One step on the event loop: what does not wait needs no thread.",
     requests=40,
     seconds=0.0,
     makespan=lambda _: 0,

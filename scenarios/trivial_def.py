@@ -1,4 +1,4 @@
-"""An endpoint that does nothing, as `def`: the price of the hop into a worker thread."""
+"""An endpoint that does nothing, as `def`: what the way to a worker thread and back costs."""
 
 from fastapi import FastAPI
 
@@ -16,7 +16,7 @@ scenario = Scenario(
     group="machinery",
     order=650,
     title="def that does nothing",
-    expect="A hop into a thread and back for nothing: several times the work of its neighbour.",
+    expect="To a worker thread and back for nothing: several times the work of trivial_async.",
     requests=40,
     seconds=0.0,
     makespan=lambda _: 0,

@@ -1,4 +1,4 @@
-"""Claims: criteria that decide by numbers alone, and verdicts that flip when the facts do."""
+"""Claims: criteria that decide by numbers alone, and verdicts that change when the facts change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from loopviz import cli
-from loopviz.claims import CLAIMS, Answer, Experiment, Fire, Machine, Trial, judge, run_claim
+from loopviz.claims import CLAIMS, Answer, Burst, Experiment, Machine, Trial, decide, run_claim
 from loopviz.experiment.lab import Lab
 from loopviz.experiment.measure import Cancelled
 from loopviz.live.helpers.workspace import Workspace
@@ -37,7 +37,7 @@ def sample(
     token_wait: float = 0.0,
     timed: float | None = None,
 ) -> Sample:
-    """A measurement by hand."""
+    """A measurement with these numbers."""
     makespans = makespan if isinstance(makespan, tuple) else (makespan,)
     took = makespans[0] if latency is None else latency
     states = {State.READY: waits, State.TOKEN_WAIT: token_wait}
@@ -195,43 +195,43 @@ CASES = [
     ("claim", "samples", "answer"), CASES, ids=[f"{claim}-{answer.value}" for claim, _, answer in CASES]
 )
 def test_a_verdict_follows_from_the_numbers(claim, samples, answer):
-    """Each answer of each claim is reached by some measurement, and is always the same for the same."""
-    verdict = judge(BY_ID[claim], samples, Machine())
+    """Each answer of each claim follows from some measurement, and equal measurements give equal answers."""
+    verdict = decide(BY_ID[claim], samples, Machine())
     assert verdict.answer is answer
-    assert verdict == judge(BY_ID[claim], samples, Machine())
+    assert verdict == decide(BY_ID[claim], samples, Machine())
     assert verdict.why.endswith(".")
     assert (verdict.depends_on is not None) is (answer is DEPENDS)
     assert answer is UNDECIDED or len(verdict.figures) >= 2
 
 
 def test_every_claim_can_come_out_either_way():
-    """No claim's verdict is settled before it is measured."""
+    """No claim's verdict is known before it is measured."""
     for claim in CLAIMS:
         answers = {answer for name, _, answer in CASES if name == claim.id}
         assert {TRUE, FALSE} <= answers, claim.id
 
 
 def test_a_crowded_machine_decides_no_speedup():
-    """Where another program has the cores, a missing speed-up is no verdict; one that is there is."""
+    """While another program uses the cores, a missing speed-up decides nothing; a measured one does."""
     crowded = Machine(parallel=1.1)
     slow = {"one": sample(0.5), "many": sample(2.0, 4)}
-    verdict = judge(BY_ID["executor-for-cpu"], slow, crowded)
+    verdict = decide(BY_ID["executor-for-cpu"], slow, crowded)
     assert verdict.answer is UNDECIDED
     assert "gained only 1.1 times" in verdict.why
     fast = {"one": sample(0.5), "many": sample(1.0, 4)}
-    assert judge(BY_ID["executor-for-cpu"], fast, crowded).answer is TRUE
+    assert decide(BY_ID["executor-for-cpu"], fast, crowded).answer is TRUE
 
 
 def test_failed_requests_decide_nothing():
-    """A run with failures is no measurement, and the verdict says what failed."""
+    """A run with failed requests decides nothing, and the verdict says what failed."""
     failed = Sample((Seen("sync", 1.0, error="status 500"),), makespans=(1.0,))
-    verdict = judge(BY_ID["async-is-faster"], {"def": failed, "async": sample()}, Machine())
+    verdict = decide(BY_ID["async-is-faster"], {"def": failed, "async": sample()}, Machine())
     assert verdict.answer is UNDECIDED
     assert "1 of 1 requests failed in def: status 500" in verdict.why
 
 
 class FakeLab:
-    """A laboratory with nothing in it."""
+    """A laboratory that must not be asked to measure."""
 
     def __init__(self, machine=None, missing=None):
         self._machine, self._missing = machine or Machine(), missing
@@ -241,11 +241,11 @@ class FakeLab:
         return self._missing
 
     def measure(self, experiment):
-        """Must not be asked."""
+        """Fail: nothing may be measured."""
         raise AssertionError("nothing is measured that cannot decide")
 
     def machine(self, *, parallel=False):
-        """The machine that it was given."""
+        """The machine that was passed in."""
         return self._machine
 
 
@@ -254,18 +254,18 @@ def test_one_core_cannot_decide_about_two():
     for name in ("async-uses-all-cores", "threads-for-cpu", "executor-for-cpu", "processes-for-cpu"):
         verdict = run_claim(BY_ID[name], FakeLab(Machine(cores=1))).verdict
         assert verdict.answer is UNDECIDED
-        assert "it takes 2 cores, and there is 1" in verdict.why
+        assert "it needs 2 cores, and there is 1" in verdict.why
 
 
 def test_a_missing_package_decides_nothing():
-    """Where a scenario cannot run, the claim is undecided, with the reason."""
+    """If a scenario cannot run, the claim is undecided, with the reason."""
     verdict = run_claim(BY_ID["asgi-beats-wsgi"], FakeLab(missing="flask needs a2wsgi")).verdict
     assert verdict.answer is UNDECIDED
     assert "flask needs a2wsgi" in verdict.why
 
 
 def test_the_claims_are_complete():
-    """Each claim that people make has an id, a question, a criterion and scenarios that exist."""
+    """Each claim has an id, a question, a criterion and scenarios that exist."""
     assert len(CLAIMS) >= 22
     assert len(BY_ID) == len(CLAIMS)
     known = {path.stem for path in find()}
@@ -289,7 +289,7 @@ def test_the_claims_are_complete():
 
 
 def test_a_doctored_scenario_flips_the_verdict(tmp_path):
-    """With asyncio.sleep in place of time.sleep, 'time.sleep stops everyone' is not true any more."""
+    """With asyncio.sleep in place of time.sleep, 'time.sleep stops everyone' becomes false."""
     claim = BY_ID["time-sleep-stops-everyone"]
     with Workspace():
         honest = run_claim(claim, Lab()).verdict
@@ -303,17 +303,17 @@ def test_a_doctored_scenario_flips_the_verdict(tmp_path):
 
 
 def test_equal_runs_are_run_once():
-    """Two claims that want the same run share it."""
+    """Two claims that need the same run share it."""
     lab = Lab()
-    experiment = Experiment({"one": Trial((Fire("async"),))})
+    experiment = Experiment({"one": Trial((Burst("async"),))})
     first = lab.measure(experiment)["one"]
     began = time.monotonic()
-    assert lab.measure(Experiment({"other": Trial((Fire("async"),))}))["other"] is first
+    assert lab.measure(Experiment({"other": Trial((Burst("async"),))}))["other"] is first
     assert time.monotonic() - began < 0.5
 
 
 def test_a_measurement_can_be_cancelled():
-    """Whoever waits for a claim can give up, and it ends soon."""
+    """The user can cancel a measurement, and it ends soon."""
     cancelled = threading.Event()
     lab = Lab(cancelled=cancelled)
     threading.Timer(0.5, cancelled.set).start()
@@ -324,16 +324,16 @@ def test_a_measurement_can_be_cancelled():
 
 
 def test_rounds_are_interleaved_and_joined(tmp_path):
-    """With several rounds, every trial's requests of all rounds count; the first firing does not."""
+    """With several rounds, the requests of all rounds count, except those of the warm-up."""
     shutil.copy(builtin_folder() / "trivial_async.py", tmp_path)
-    experiment = Experiment({"a": Trial((Fire("trivial_async", 3, at_once=1),))}, rounds=4)
+    experiment = Experiment({"a": Trial((Burst("trivial_async", 3, at_once=1),))}, rounds=4)
     measured = Lab(folder=str(tmp_path)).measure(experiment)["a"]
     assert len(measured.requests) == 12
     assert len(measured.makespans) == 4
 
 
 def test_claims_as_json(capsys):
-    """The JSON document has everything that the text says, and the criterion besides."""
+    """The JSON document has everything that the text has, and the criterion as well."""
     assert cli.main(["claims", "async-is-faster", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["format"], document["version"]) == ("loopviz-claims", 1)
@@ -360,7 +360,7 @@ def test_claims_as_text(capsys):
 
 
 def test_an_unknown_claim_is_answered_with_the_nearest(capsys):
-    """A misspelt id gets the one that was probably meant."""
+    """For a misspelt id the message suggests the id that was probably meant."""
     assert cli.main(["claims", "async-is-fastr"]) == 2
     error = capsys.readouterr().err
     assert "Unknown claim: 'async-is-fastr'" in error
@@ -368,13 +368,13 @@ def test_an_unknown_claim_is_answered_with_the_nearest(capsys):
 
 
 def test_a_folder_without_scenarios_is_refused(capsys, tmp_path):
-    """An empty folder of scenarios is an error before anything is run."""
+    """A folder without scenarios is an error before anything is run."""
     assert cli.main(["claims", "async-is-faster", "--scenarios", str(tmp_path)]) == 2
     assert "contains no scenario" in capsys.readouterr().err
 
 
 def test_the_claims_need_no_server():
-    """Claims, criteria and verdicts are pure: a screen can have them without a server."""
+    """Claims, criteria and verdicts can be imported without a server, a client or a terminal."""
     heavy = {"uvicorn", "fastapi", "httpx", "textual"}
     code = f"import sys, loopviz.claims; print(sorted({heavy!r} & sys.modules.keys()))"
     root = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import OptionList
 
-from loopviz.claims import Answer, Claim, Experiment, Figure, Fire, Machine, Trial, Verdict
+from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Trial, Verdict
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.model.sample import Sample
@@ -75,12 +75,12 @@ def test_every_navigation_key_works_in_a_small_terminal(drive, key):
 
 @pytest.mark.parametrize(("key", "name"), NAVIGATION.items())
 def test_every_navigation_key_is_told_of(drive, key, name):
-    """The help, the palette and the README's table know each key of navigation."""
+    """The help, the palette and docs/keys.md know each key of navigation."""
 
     @run
     async def test(drive):
         async with drive() as screen:
-            table = (ROOT / "README.md").read_text().partition("## Keys")[2].partition("\n## ")[0]
+            table = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
             signs = {"left": "←", "right": "→"}
             assert f"`{signs.get(name, name)}`" in table
             assert any(
@@ -473,7 +473,7 @@ def claim(number: int, answer: Answer, text: str = "", depends_on: str | None = 
     verdict = Verdict(answer, f"Why {number} {text}.", (Figure(f"figure {text}", 1.02),), depends_on)
     return Claim(
         id=f"claim-{number}", claim=f"Claim {number} {text}.", question=f"Is it {number} {text}?",
-        experiment=Experiment({"one": Trial((Fire("sync"),))}), rule=f"rule {text}",
+        experiment=Experiment({"one": Trial((Burst("sync"),))}), rule=f"rule {text}",
         criterion=lambda *_: verdict, scenarios=("sync",),
     )  # fmt: skip
 

@@ -1,16 +1,16 @@
-"""The folk wisdom about FastAPI, put to the test: claims, experiments and computed verdicts.
+"""What people say about FastAPI, as claims with experiments, criteria and computed verdicts.
 
-Pure: whoever can measure is given as a `Laboratory`, such as `loopviz.experiment.lab.Lab`.
+`claim` has the types, `catalogue` the claims, `criteria` their criteria, `deciding` the way to a verdict.
+This code is pure: what measures is passed in as a `Laboratory`, such as `loopviz.experiment.lab.Lab`.
 """
 
 from loopviz.claims.catalogue import CLAIMS
-from loopviz.claims.judging import judge, run_claim
-from loopviz.claims.records import (
+from loopviz.claims.claim import (
     Answer,
+    Burst,
     Claim,
     Experiment,
     Figure,
-    Fire,
     Laboratory,
     Machine,
     Outcome,
@@ -18,20 +18,21 @@ from loopviz.claims.records import (
     Trial,
     Verdict,
 )
+from loopviz.claims.deciding import decide, run_claim
 
 __all__ = [
     "CLAIMS",
     "Answer",
+    "Burst",
     "Claim",
     "Experiment",
     "Figure",
-    "Fire",
     "Laboratory",
     "Machine",
     "Outcome",
     "Samples",
     "Trial",
     "Verdict",
-    "judge",
+    "decide",
     "run_claim",
 ]

@@ -1,37 +1,37 @@
-"""The claims, in the order in which a talk would take them."""
+"""The claims, in an order that suits a talk."""
 
 from __future__ import annotations
 
 from loopviz.claims import criteria as c
-from loopviz.claims.records import Claim, Experiment, Fire, Trial
+from loopviz.claims.claim import Burst, Claim, Experiment, Trial
 
 __all__ = ["CLAIMS"]
 
 _CALLS = 10
-"""The upstream calls of the fan-out scenarios."""
+"""How many upstream calls the fan-out scenarios make."""
 
 
 def _one(scenario: str) -> Trial:
-    return Trial((Fire(scenario),))
+    return Trial((Burst(scenario),))
 
 
 def _many(scenario: str, requests: int) -> Trial:
-    return Trial((Fire(scenario, requests),))
+    return Trial((Burst(scenario, requests),))
 
 
 def _beside(scenario: str, requests: int) -> Trial:
-    """Four async requests that come a tenth of a second after `requests` of `scenario`."""
-    return Trial((Fire(scenario, requests), Fire("async", 4, 0.1)))
+    """`requests` of `scenario`, and a tenth of a second later four async requests."""
+    return Trial((Burst(scenario, requests), Burst("async", 4, 0.1)))
 
 
 def _in_turn(scenario: str, requests: int) -> Trial:
-    return Trial((Fire(scenario, requests, at_once=1),))
+    return Trial((Burst(scenario, requests, at_once=1),))
 
 
 _ASYNC_ALONE = _many("async", 4)
 _SPEEDUP_RULE = (
-    f"by the best of some rounds: true from a speed-up of {c.CLEAR} on, false up to 1.2; undecided if two "
-    f"threads of C code gain less than {c.PARALLEL} times, for then another program has the cores"
+    f"the best of several rounds: true for a speed-up of {c.CLEAR} or more, false up to 1.2; undecided if "
+    f"two threads of C code are less than {c.PARALLEL} times as fast as one, because another program runs"
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -47,9 +47,9 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="def-blocks-others",
         claim="A def endpoint that blocks holds up all other requests.",
-        question="Eight def requests sleep. Four async requests come: are they late?",
+        question="Eight def requests sleep. Four async requests arrive: are they late?",
         experiment=Experiment({"alone": _ASYNC_ALONE, "beside": _beside("sync", 8)}),
-        rule=f"true if async requests are kept waiting for {c.HELD_UP} s, false if they take less than "
+        rule=f"true if async requests are delayed by {c.HELD_UP} s, false if they take less than "
         f"{c.CLEAR} times as long as alone",
         criterion=c.def_blocks,
         scenarios=("sync", "async"),
@@ -59,14 +59,14 @@ CLAIMS: tuple[Claim, ...] = (
         claim="async makes a request faster.",
         question="One request that waits for a second, as def and as async def: which is done first?",
         experiment=Experiment({"def": _one("sync"), "async": _one("async")}),
-        rule=f"true if one async request is {c.SAME} times as fast, else false",
+        rule=f"true if one async request is at least {c.SAME} times as fast, otherwise false",
         criterion=c.faster_one,
         scenarios=("sync", "async"),
     ),
     Claim(
         id="async-serves-more",
         claim="async serves more requests at once.",
-        question="Eight requests, then sixty: does async def beat def?",
+        question="Eight requests, then sixty: is async def faster than def?",
         experiment=Experiment(
             {
                 "few def": _many("sync", 8),
@@ -82,9 +82,9 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="time-sleep-stops-everyone",
         claim="time.sleep in async def stops everyone.",
-        question="Two requests call time.sleep(1) in async def. What becomes of four others?",
+        question="Two requests call time.sleep(1) in async def. What happens to four others?",
         experiment=Experiment({"alone": _ASYNC_ALONE, "beside": _beside("blocking", 2)}),
-        rule=f"true if all others are kept waiting for {c.HELD_UP} s, false if none is",
+        rule=f"true if all others are delayed by {c.HELD_UP} s, false if none is",
         criterion=c.sleep_stops,
         scenarios=("blocking", "async"),
     ),
@@ -100,7 +100,7 @@ CLAIMS: tuple[Claim, ...] = (
                 "a file": _one("file_blocking"),
             }
         ),
-        rule=f"false if one of them holds the loop for {c.HELD_UP} s, true if all let go within {c.FREE} s",
+        rule=f"false if one of them holds the loop for {c.HELD_UP} s, true if all take less than {c.FREE} s",
         criterion=c.calls_are_safe,
         scenarios=("blocking", "http_blocking", "db_blocking", "file_blocking"),
     ),
@@ -116,16 +116,16 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="fastapi-makes-it-async",
         claim="FastAPI turns every route into an async one.",
-        question="Eight requests to a def route: how many threads do they take?",
+        question="Eight requests to a def route: how many threads do they use?",
         experiment=Experiment({"def": _many("sync", 8), "async": _many("async", 8)}),
-        rule="true if def requests take no worker thread; false if they do, and async ones do not",
+        rule="true if def requests use no worker thread; false if they do, and async ones do not",
         criterion=c.becomes_async,
         scenarios=("sync", "async"),
     ),
     Claim(
         id="a-thread-for-each-task",
         claim="Each async task gets a thread of its own.",
-        question="Eight async requests, or ten child tasks of one: how many threads?",
+        question="Eight async requests, or ten child tasks of one request: how many threads?",
         experiment=Experiment({"async": _many("async", 8), "child tasks": _one("gather")}),
         rule="true if there are as many threads as requests, false if there is none",
         criterion=c.thread_per_task,
@@ -139,7 +139,7 @@ CLAIMS: tuple[Claim, ...] = (
         rule=_SPEEDUP_RULE,
         criterion=c.speedup(
             "in async def",
-            yes="Requests computed side by side.",
+            yes="Requests computed in parallel.",
             no="The event loop is one thread: it computes one request after the other.",
             depends_on="what the endpoint calls",
         ),
@@ -149,9 +149,9 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="def-for-cpu",
         claim="Use def for CPU work.",
-        question="Three requests compute, in async def or in def. What is better, and for whom?",
+        question="Three requests compute, in async def or in def. Which is better, and for which requests?",
         experiment=Experiment({"async def": _beside("cpu", 3), "def": _beside("cpu_threads", 3)}),
-        rule=f"true if the work is done {c.CLEAR} times as fast; it depends if only others wait half as long",
+        rule=f"true if the work is done {c.CLEAR} times as fast; it depends if others wait half as long",
         criterion=c.def_for_cpu,
         scenarios=("cpu", "cpu_threads"),
     ),
@@ -167,7 +167,7 @@ CLAIMS: tuple[Claim, ...] = (
                 "many native": _many("cpu_native", 4),
             }
         ),
-        rule=f"true if Python code and C code gain {c.CLEAR} times, false if neither does",
+        rule=f"true if Python code and C code are {c.CLEAR} times as fast, false if neither is",
         criterion=c.threads_for_cpu,
         scenarios=("cpu_threads", "cpu_native"),
         cores=2,
@@ -175,13 +175,13 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="executor-for-cpu",
         claim="run_in_executor speeds up CPU work.",
-        question="The same work by run_in_executor with its default threads: faster?",
+        question="The same work with run_in_executor and its default threads: is it faster?",
         experiment=Experiment({"one": _one("cpu_executor"), "many": _many("cpu_executor", 4)}, rounds=2),
         rule=_SPEEDUP_RULE,
         criterion=c.speedup(
             "in the default executor",
-            yes="The executor's threads computed side by side.",
-            no="The default executor has threads, and they share the GIL.",
+            yes="The executor's threads computed in parallel.",
+            no="The default executor uses threads, and they share the GIL.",
             depends_on="what is computed, and in which executor",
         ),
         scenarios=("cpu_executor",),
@@ -190,14 +190,14 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="processes-for-cpu",
         claim="Processes speed up CPU work.",
-        question="The same work in a ProcessPoolExecutor: faster?",
+        question="The same work in a ProcessPoolExecutor: is it faster?",
         experiment=Experiment({"one": _one("cpu_processes"), "many": _many("cpu_processes", 4)}, rounds=3),
         rule=_SPEEDUP_RULE,
         criterion=c.speedup(
             "in processes",
-            yes="Every process has a GIL of its own, so the work runs on several cores.",
-            no="Handing the work over cost what the cores gained.",
-            depends_on="how much work there is to hand over at a time",
+            yes="Every process has its own GIL, so the work runs on several cores.",
+            no="Sending the work to the processes cost as much as the cores gained.",
+            depends_on="how much work each call sends to a process",
         ),
         scenarios=("cpu_processes",),
         cores=2,
@@ -205,16 +205,16 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="sync-session-in-async",
         claim="A synchronous database session in async def is fine.",
-        question="Four queries by a Session, in async def and in def: what does the loop say?",
+        question="Four queries by a Session, in async def and in def: how long is the loop held?",
         experiment=Experiment({"async def": _many("db_blocking", 4), "def": _many("db_threads", 4)}),
-        rule=f"false if it holds the loop for {c.HELD_UP} s, true if it lets go within {c.FREE} s",
+        rule=f"false if it holds the loop for {c.HELD_UP} s, true if it releases it within {c.FREE} s",
         criterion=c.session_in_async,
         scenarios=("db_blocking", "db_threads"),
     ),
     Claim(
         id="async-drivers-3-to-5",
         claim="Async database drivers give 3 to 5 times the throughput under load.",
-        question="Eight queries at once, three ways of asking: how much does the async driver gain?",
+        question="Eight queries at once, in three ways: how much faster is the async driver?",
         experiment=Experiment(
             {
                 "async driver": _many("db_async", 8),
@@ -222,7 +222,7 @@ CLAIMS: tuple[Claim, ...] = (
                 "threads": _many("db_threads", 8),
             }
         ),
-        rule="true from 2.5 times both of a Session in async def and in def on, false below that of either",
+        rule="true from 2.5 times the throughput of both other ways, false if it is below that for both",
         criterion=c.async_db,
         scenarios=("db_async", "db_blocking", "db_threads"),
     ),
@@ -231,14 +231,14 @@ CLAIMS: tuple[Claim, ...] = (
         claim="gather turned 10 s into 1.3 s: n calls, n times as fast.",
         question="Ten upstream calls, in turn and with gather: how much faster?",
         experiment=Experiment({"in turn": _one("sequential"), "together": _one("gather")}),
-        rule=f"true from {_CALLS // 2} times as fast on for {_CALLS} calls, false below {c.CLEAR}",
+        rule=f"true from {_CALLS // 2} times as fast for {_CALLS} calls, false below {c.CLEAR} times",
         criterion=c.fan_out(_CALLS),
         scenarios=("sequential", "gather", "task_group"),
     ),
     Claim(
         id="background-tasks-are-free",
         claim="Background tasks never hold up users.",
-        question="The response is out, a background task runs on. Do four others wait?",
+        question="The response has been sent, and a background task continues. Do four others wait?",
         experiment=Experiment(
             {
                 "sync task": _beside("background_sync", 2),
@@ -246,36 +246,36 @@ CLAIMS: tuple[Claim, ...] = (
                 "async task that blocks": _beside("background_blocking", 2),
             }
         ),
-        rule=f"true if no kind of task keeps others waiting for {c.HELD_UP} s, false if all kinds do",
+        rule=f"true if no kind of task delays others by {c.HELD_UP} s, false if all kinds do",
         criterion=c.background,
         scenarios=("background_sync", "background_async", "background_blocking"),
     ),
     Claim(
         id="trivial-endpoints-def",
         claim="Trivial endpoints should be def.",
-        question="An endpoint that returns at once, as def and as async def: which answers earlier?",
+        question="An endpoint that returns at once, as def and as async def: which answers first?",
         experiment=Experiment(
             {"def": _in_turn("trivial_def", 15), "async def": _in_turn("trivial_async", 15)}, rounds=8
         ),
-        rule=f"by the least disturbed of 8 rounds' medians: false if def takes {c.MARGIN} times as long, "
-        "true if async does",
+        rule=f"the smallest of 8 rounds' medians: false if def takes {c.MARGIN} times as long, "
+        "true if async def does",
         criterion=c.hop_is_worth_it,
         scenarios=("trivial_def", "trivial_async"),
     ),
     Claim(
         id="sync-dependencies-are-free",
         claim="Sync dependencies are free.",
-        question="Sixty async def requests have a dependency that is def. How many threads do they take?",
+        question="Sixty async def requests have a dependency that is def. How many threads do they use?",
         experiment=Experiment({"sync": _many("dependency_sync", 60), "async": _many("dependency_async", 60)}),
-        rule=f"true if it takes no worker thread, and less than {c.CLEAR} times an async one's time; "
-        "false if it takes both",
+        rule=f"true if it uses no worker thread and takes less than {c.CLEAR} times as long as an async one; "
+        "false if it uses threads and takes longer",
         criterion=c.sync_dependencies,
         scenarios=("dependency_sync", "dependency_async"),
     ),
     Claim(
         id="asgi-beats-wsgi",
         claim="ASGI beats WSGI two- to threefold under concurrency.",
-        question="The same endpoint as Flask and as ASGI, 4 requests and 100: who wins, by how much?",
+        question="The same endpoint in Flask and in ASGI, 4 requests and 100: which is faster, by how much?",
         experiment=Experiment(
             {
                 "few wsgi": _many("flask", 4),
@@ -291,18 +291,18 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="forty-threads-are-enough",
         claim="40 threads are enough.",
-        question="Forty def requests, then sixty: how long does the unluckiest wait for a thread?",
+        question="Forty def requests, then sixty: what is the longest wait for a thread?",
         experiment=Experiment({"as many": _many("sync", 40), "more": _many("sync", 60)}),
-        rule=f"true if nobody waits for a thread for {c.HELD_UP} s, false if somebody does among 40",
+        rule=f"true if no request waits for a thread for {c.HELD_UP} s, false if one of forty does",
         criterion=c.enough_threads,
         scenarios=("tokens", "sync"),
     ),
     Claim(
         id="timers-see-the-wait",
         claim="A timer middleware sees the time that a user waits.",
-        question="The loop is busy for two seconds when a request comes. What does its timer say?",
-        experiment=Experiment({"busy": Trial((Fire("blocking", 2), Fire("timer_asgi", 2, 0.1)))}),
-        rule="true if the timer saw 90 % of the longest wait, false up to half of it",
+        question="The loop is busy for two seconds when a request arrives. What does its timer report?",
+        experiment=Experiment({"busy": Trial((Burst("blocking", 2), Burst("timer_asgi", 2, 0.1)))}),
+        rule="true if the timer saw 90 % of the longest latency, false up to half of it",
         criterion=c.timer_sees,
         scenarios=("timer_asgi", "timer_base", "blocking"),
     ),

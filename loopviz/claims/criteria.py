@@ -1,11 +1,11 @@
 """The criteria: pure functions from measurements to a verdict, with every threshold by name.
 
-A sentence is chosen by the branch that was taken, and never asserts what was not measured.
+The branch that was taken chooses the sentence, which never asserts what was not measured.
 """
 
 from __future__ import annotations
 
-from loopviz.claims.records import Answer, Criterion, Figure, Machine, Samples, Verdict
+from loopviz.claims.claim import Answer, Criterion, Figure, Machine, Samples, Verdict
 from loopviz.model.sample import Sample
 
 __all__ = [
@@ -39,23 +39,23 @@ __all__ = [
 ]
 
 SAME = 1.1
-"""Up to this factor two things are the same."""
+"""Up to this factor two times are the same."""
 CLEAR = 1.3
 """From this factor on, one of two runs is clearly faster."""
 MARGIN = 1.1
-"""The same for medians of many interleaved repetitions."""
+"""The same for medians of many runs that took turns."""
 HELD_UP = 0.1
-"""From so many seconds on, somebody has been held up: loopviz's threshold of a block."""
+"""From this time on a request was delayed: loopviz's threshold of a block (s)."""
 FREE = 0.02
-"""Up to so many seconds, nobody has noticed (s)."""
+"""Up to this time a delay does not matter (s)."""
 PARALLEL = 1.6
-"""What two threads outside the GIL must gain for this machine's second core to count as free."""
+"""The speed-up that two threads of C code must have for a second core to count as free."""
 
 _TRUE, _FALSE, _DEPENDS, _UNDECIDED = Answer.TRUE, Answer.FALSE, Answer.DEPENDS, Answer.UNDECIDED
 
 
 def _times(a: float, b: float) -> float:
-    """How many times b goes into a."""
+    """The factor a / b, or 0 if b is 0."""
     return a / b if b > 0 else 0.0
 
 
@@ -75,11 +75,11 @@ def _count(sample: Sample) -> int:
     return len(sample.requests)
 
 
-# -- who waits for whom -------------------------------------------------------------------------
+# -- which requests wait -------------------------------------------------------------------------
 
 
 def one_at_a_time(samples: Samples, _: Machine) -> Verdict:
-    """Whether n take n times as long as one: `one` and `many`."""
+    """Whether n requests take n times as long as one: `one` and `many`."""
     one, many = samples["one"], samples["many"]
     n, factor = _count(many), _times(many.makespan, one.makespan)
     figures = (
@@ -90,14 +90,14 @@ def one_at_a_time(samples: Samples, _: Machine) -> Verdict:
     if factor >= 0.75 * n:
         return Verdict(_TRUE, f"{n} requests took {factor:.1f} times as long as one.", figures)
     if factor <= CLEAR:
-        why = f"{n} requests ran side by side in {many.threads_used} worker threads."
+        why = f"{n} requests ran at the same time in {many.threads_used} worker threads."
         return Verdict(_FALSE, why, figures)
     why = f"{n} requests took {factor:.1f} times as long as one, on {many.threads_used} threads."
     return Verdict(_DEPENDS, why, figures, "how many worker threads are free")
 
 
 def def_blocks(samples: Samples, _: Machine) -> Verdict:
-    """Whether async requests are held up beside ``def`` ones: `alone` and `beside`."""
+    """Whether ``def`` requests delay async ones: `alone` and `beside`."""
     alone, beside = samples["alone"].of("async"), samples["beside"].of("async")
     waited, lag = beside.kept_waiting, samples["beside"].max_lag
     figures = (
@@ -106,11 +106,11 @@ def def_blocks(samples: Samples, _: Machine) -> Verdict:
         _s("longest lag of the loop", lag),
     )
     if waited >= HELD_UP:
-        return Verdict(_TRUE, f"The others were kept waiting for {waited:.2f} s.", figures)
+        return Verdict(_TRUE, f"The others were delayed by {waited:.2f} s.", figures)
     if _times(beside.latency, alone.latency) < CLEAR and lag < HELD_UP:
-        why = "A def endpoint waits in a worker thread, and the event loop goes on serving."
+        why = "A def endpoint waits in a worker thread, and the event loop serves others."
         return Verdict(_FALSE, why, figures)
-    return Verdict(_DEPENDS, "Somebody was late, though not all.", figures, "what the def endpoint does")
+    return Verdict(_DEPENDS, "Some requests were late, but not all.", figures, "what the def endpoint does")
 
 
 def faster_one(samples: Samples, _: Machine) -> Verdict:
@@ -120,22 +120,22 @@ def faster_one(samples: Samples, _: Machine) -> Verdict:
     figures = (_s("one def", sync), _s("one async def", async_))
     if factor >= SAME:
         return Verdict(_TRUE, f"One async request was {factor:.1f} times as fast.", figures)
-    why = "One request waits as long as what it waits for takes; async only lets others run meanwhile."
+    why = "A request takes as long as what it waits for; async only lets other requests run meanwhile."
     return Verdict(_FALSE, why, figures)
 
 
 def serves_more(samples: Samples, _: Machine) -> Verdict:
-    """Whether async is done earlier, with few requests and with many: `few …` and `many …`."""
+    """Whether async is faster, with few requests and with many: `few …` and `many …`."""
     few = _times(samples["few def"].makespan, samples["few async"].makespan)
     many = _times(samples["many def"].makespan, samples["many async"].makespan)
-    a, b, tokens = _count(samples["few def"]), _count(samples["many def"]), samples["many def"].threads
+    a, b, limit = _count(samples["few def"]), _count(samples["many def"]), samples["many def"].threads
     figures = (_x(f"def / async, {a} requests", few), _x(f"def / async, {b} requests", many))
     if min(few, many) >= CLEAR:
         return Verdict(_TRUE, "Async was done first with few requests and with many.", figures)
     if max(few, many) < CLEAR:
-        return Verdict(_FALSE, "Threads served as many at once.", figures)
-    why = f"Up to {tokens} requests threads do as well; the next one waits for a thread."
-    return Verdict(_DEPENDS, why, figures, f"whether there are more requests at once than threads ({tokens})")
+        return Verdict(_FALSE, "Threads served as many requests at once.", figures)
+    why = f"Up to {limit} requests, threads are as fast; the next request waits for a thread."
+    return Verdict(_DEPENDS, why, figures, f"whether there are more requests at once than threads ({limit})")
 
 
 def sleep_stops(samples: Samples, _: Machine) -> Verdict:
@@ -148,12 +148,12 @@ def sleep_stops(samples: Samples, _: Machine) -> Verdict:
         _s("longest lag of the loop", samples["beside"].max_lag),
     )
     if len(held) == _count(beside):
-        why = f"All {len(held)} others had to wait, {beside.kept_waiting:.1f} s each: the loop was asleep."
+        why = f"All {len(held)} others had to wait, {beside.kept_waiting:.1f} s each: the loop was blocked."
         return Verdict(_TRUE, why, figures)
     if not held:
-        return Verdict(_FALSE, "Nobody else had to wait: the loop went on serving.", figures)
+        return Verdict(_FALSE, "No other request had to wait: the loop was free.", figures)
     why = f"{len(held)} of {_count(beside)} others had to wait."
-    return Verdict(_DEPENDS, why, figures, "when the others come")
+    return Verdict(_DEPENDS, why, figures, "when the others arrive")
 
 
 def calls_are_safe(samples: Samples, _: Machine) -> Verdict:
@@ -163,16 +163,16 @@ def calls_are_safe(samples: Samples, _: Machine) -> Verdict:
     guilty = [name for name, lag in lags.items() if lag >= HELD_UP]
     if guilty:
         verb = "holds" if len(guilty) == 1 else "hold"
-        why = f"{_listed(guilty)} {verb} the loop until done, and nobody else runs meanwhile."
+        why = f"{_listed(guilty)} {verb} the loop until done, and no other request runs meanwhile."
         return Verdict(_FALSE, why, figures)
     if max(lags.values(), default=0.0) <= FREE:
         return Verdict(_TRUE, "None of them held the loop for long.", figures)
-    why = "None of them held the loop for a tenth of a second, but some could be felt."
+    why = "None of them held the loop for a tenth of a second, but some delayed it noticeably."
     return Verdict(_DEPENDS, why, figures, "how long the call takes")
 
 
 def repaired(samples: Samples, _: Machine) -> Verdict:
-    """Whether a blocking call holds nobody up in a thread: `on the loop` and `in a thread`."""
+    """Whether a blocking call delays no request from a thread: `on the loop` and `in a thread`."""
     bad, good = samples["on the loop"], samples["in a thread"]
     figures = (
         _s("longest lag, on the loop", bad.max_lag),
@@ -180,10 +180,12 @@ def repaired(samples: Samples, _: Machine) -> Verdict:
         _x("faster in a thread", _times(bad.makespan, good.makespan)),
     )
     if good.max_lag < HELD_UP and _times(bad.makespan, good.makespan) >= CLEAR:
-        return Verdict(_TRUE, "The call waits in a worker thread, and the loop goes on.", figures)
+        return Verdict(_TRUE, "The call waits in a worker thread, and the loop is free.", figures)
     if good.max_lag >= HELD_UP:
         return Verdict(_FALSE, "The loop was held all the same.", figures)
-    return Verdict(_DEPENDS, "The loop is free, but nothing got faster.", figures, "what the call does")
+    return Verdict(
+        _DEPENDS, "The loop is free, but the requests are not faster.", figures, "what the call does"
+    )
 
 
 def becomes_async(samples: Samples, _: Machine) -> Verdict:
@@ -194,15 +196,15 @@ def becomes_async(samples: Samples, _: Machine) -> Verdict:
         _threads(f"{_count(async_)} async def requests", async_.threads_used),
     )
     if sync.threads_used == 0:
-        return Verdict(_TRUE, "No def request took a worker thread.", figures)
+        return Verdict(_TRUE, "No def request used a worker thread.", figures)
     if async_.threads_used == 0:
         why = "FastAPI runs a def endpoint in a worker thread; only an async def runs on the event loop."
         return Verdict(_FALSE, why, figures)
-    return Verdict(_DEPENDS, "Both took worker threads.", figures, "what the endpoint calls")
+    return Verdict(_DEPENDS, "Both used worker threads.", figures, "what the endpoint calls")
 
 
 def thread_per_task(samples: Samples, _: Machine) -> Verdict:
-    """Whether tasks take threads: `async` and `child tasks`."""
+    """Whether tasks use threads: `async` and `child tasks`."""
     async_, tasks = samples["async"], samples["child tasks"]
     figures = (
         _threads(f"{_count(async_)} async requests", async_.threads_used),
@@ -212,61 +214,63 @@ def thread_per_task(samples: Samples, _: Machine) -> Verdict:
         return Verdict(_FALSE, "All tasks take turns on the one thread of the event loop.", figures)
     if async_.threads_used >= _count(async_):
         return Verdict(_TRUE, "There were as many threads as requests.", figures)
-    return Verdict(_DEPENDS, "Some tasks took threads.", figures, "what the task calls")
+    return Verdict(_DEPENDS, "Some tasks used threads.", figures, "what the task calls")
 
 
 def background(samples: Samples, _: Machine) -> Verdict:
-    """Whether users wait while background tasks run: `beside …` trials with async bystanders."""
+    """Whether async requests wait while background tasks run: one trial for each kind of task."""
     waits = {name: sample.of("async").kept_waiting for name, sample in samples.items()}
     figures = tuple(_s(f"others waited, {name}", wait) for name, wait in waits.items())
     guilty = [name for name, wait in waits.items() if wait >= HELD_UP]
     if not guilty:
-        return Verdict(_TRUE, "Nobody had to wait for a background task.", figures)
+        return Verdict(_TRUE, "No request had to wait for a background task.", figures)
     if len(guilty) == len(waits):
-        return Verdict(_FALSE, "Every kind of background task held up others.", figures)
-    why = "The response is out, but the task still runs on the loop or in a thread: if it blocks, all wait."
+        return Verdict(_FALSE, "Every kind of background task delayed others.", figures)
+    why = (
+        "After the response, the task still runs on the loop or in a thread: if it blocks the loop, all wait."
+    )
     return Verdict(_DEPENDS, why, figures, "whether the task blocks the event loop")
 
 
 def enough_threads(samples: Samples, _: Machine) -> Verdict:
-    """Whether nobody waits for a thread: `as many` and `more`."""
+    """Whether no request waits for a thread: `as many` and `more`."""
     few, many = samples["as many"], samples["more"]
     a, b = _count(few), _count(many)
     figures = (
-        _s(f"token wait, {a} requests", few.max_token_wait),
-        _s(f"token wait, {b} requests", many.max_token_wait),
+        _s(f"longest wait for a thread, {a} requests", few.max_token_wait),
+        _s(f"longest wait for a thread, {b} requests", many.max_token_wait),
     )
     if max(few.max_token_wait, many.max_token_wait) < HELD_UP:
-        return Verdict(_TRUE, "Nobody waited for a thread.", figures)
+        return Verdict(_TRUE, "No request waited for a thread.", figures)
     if few.max_token_wait >= HELD_UP:
         return Verdict(_FALSE, f"Even {a} requests waited for threads.", figures)
     why = f"Request number {many.threads + 1} waits until one of the {many.threads} threads is free."
-    return Verdict(_DEPENDS, why, figures, "how many def calls are under way at once, dependencies included")
+    return Verdict(_DEPENDS, why, figures, "how many def calls run at once, dependencies included")
 
 
 def timer_sees(samples: Samples, _: Machine) -> Verdict:
-    """Whether a middleware's timer measures what the user waits: `busy`, timed requests included."""
+    """Whether a middleware's timer measures the whole latency: `busy`, with timed requests."""
     timed = [seen for seen in samples["busy"].requests if seen.timed is not None]
     if not timed:
         return Verdict(_UNDECIDED, "Undecided here: no response carries the timer's x-process-time.")
     worst = max(timed, key=lambda seen: seen.latency)
     share = _times(worst.timed or 0.0, worst.latency)
-    figures = (_s("the user waited", worst.latency), _s("the timer says", worst.timed or 0.0))
+    figures = (_s("the user waited", worst.latency), _s("the timer reports", worst.timed or 0.0))
     if share >= 0.9:
-        return Verdict(_TRUE, "The timer saw all of it.", figures)
+        return Verdict(_TRUE, "The timer measured all of it.", figures)
     if share <= 0.5:
-        why = "The timer starts when the loop gets to the request; until then the request lies in a queue."
+        why = "The timer starts when the loop reaches the request; until then the request is queued."
         return Verdict(_FALSE, why, figures)
-    return Verdict(_DEPENDS, f"The timer saw {share:.0%} of it.", figures, "how busy the loop is")
+    return Verdict(_DEPENDS, f"The timer measured {share:.0%} of it.", figures, "how busy the loop is")
 
 
 # -- computing ----------------------------------------------------------------------------------
 
 
 def speedup(how: str, *, yes: str, no: str, depends_on: str) -> Criterion:
-    """A criterion on `one` and `many`: whether n pieces of work take less than n times as long.
+    """A criterion for `one` and `many`: whether n pieces of work take less than n times as long as one.
 
-    Of several rounds the best count: a speed-up is what can be reached.
+    Of several rounds the best count, because a speed-up is what can be reached.
     """
 
     def criterion(samples: Samples, machine: Machine) -> Verdict:
@@ -284,7 +288,7 @@ def speedup(how: str, *, yes: str, no: str, depends_on: str) -> Criterion:
             return _crowded(machine, figures)
         if factor <= 1.2:
             return Verdict(_FALSE, no, figures)
-        return Verdict(_DEPENDS, f"A little: {factor:.2f} times.", figures, depends_on)
+        return Verdict(_DEPENDS, f"A little faster: {factor:.2f} times.", figures, depends_on)
 
     return criterion
 
@@ -300,19 +304,19 @@ def threads_for_cpu(samples: Samples, machine: Machine) -> Verdict:
     )
     figures = (_x("speed-up of Python code", python), _x("speed-up of C code without the GIL", native))
     if min(python, native) >= CLEAR:
-        return Verdict(_TRUE, "Threads computed side by side.", figures)
+        return Verdict(_TRUE, "Threads computed in parallel.", figures)
     if machine.parallel < PARALLEL and native < CLEAR:
         return _crowded(machine, figures)
     if max(python, native) < CLEAR:
         return Verdict(_FALSE, "Threads took turns, whatever they computed.", figures)
     if native >= CLEAR:
-        why = "Only one thread at a time runs Python code; C code that lets go of the GIL runs beside it."
-        return Verdict(_DEPENDS, why, figures, "whether the code lets go of the GIL")
-    return Verdict(_DEPENDS, "Python code gained, C code did not.", figures, "what is computed")
+        why = "Only one thread at a time runs Python code; C code that releases the GIL runs in parallel."
+        return Verdict(_DEPENDS, why, figures, "whether the code releases the GIL")
+    return Verdict(_DEPENDS, "Python code was faster, C code was not.", figures, "what is computed")
 
 
 def def_for_cpu(samples: Samples, _: Machine) -> Verdict:
-    """Whether computing in threads is faster, or at least lets others live: `async def` and `def`."""
+    """Whether computing in threads is faster, or at least delays others less: `async def` and `def`."""
     loop, threads = samples["async def"], samples["def"]
     faster = _times(_computing(loop), _computing(threads))
     waited, waits = loop.of("async").kept_waiting, threads.of("async").kept_waiting
@@ -324,13 +328,13 @@ def def_for_cpu(samples: Samples, _: Machine) -> Verdict:
     if faster >= CLEAR:
         return Verdict(_TRUE, "In threads the work was done earlier.", figures)
     if _times(waited, waits) >= 2 or (waits < FREE < waited):
-        why = "No faster, since threads share the GIL; but others get their turns meanwhile."
-        return Verdict(_DEPENDS, why, figures, "what you want: it is fairer to others, and not faster")
-    return Verdict(_FALSE, "Neither was the work done earlier nor did others wait less.", figures)
+        why = "No faster, because threads share the GIL; but other requests get their turns meanwhile."
+        return Verdict(_DEPENDS, why, figures, "your goal: it delays others less, but is not faster")
+    return Verdict(_FALSE, "The work was not done earlier, and others did not wait less.", figures)
 
 
 def _computing(sample: Sample) -> float:
-    """Until the last of those that compute was done."""
+    """When the last of the requests that compute was done (s)."""
     return max(
         (seen.sent + seen.latency for seen in sample.requests if seen.scenario != "async"), default=0.0
     )
@@ -339,16 +343,16 @@ def _computing(sample: Sample) -> float:
 def _crowded(machine: Machine, figures: tuple[Figure, ...]) -> Verdict:
     why = (
         f"Undecided here: two threads of C code gained only {machine.parallel:.1f} times just now, "
-        "so another program had the cores."
+        "so another program used the cores."
     )
     return Verdict(_UNDECIDED, why, figures)
 
 
-# -- databases, fan-out, prices -----------------------------------------------------------------
+# -- databases, fan-out, costs -----------------------------------------------------------------
 
 
 def session_in_async(samples: Samples, _: Machine) -> Verdict:
-    """Whether a blocking session on the loop does as well as in threads: `async def` and `def`."""
+    """Whether a blocking session on the loop is as good as in threads: `async def` and `def`."""
     loop, threads = samples["async def"], samples["def"]
     factor = _times(loop.makespan, threads.makespan)
     figures = (
@@ -359,8 +363,8 @@ def session_in_async(samples: Samples, _: Machine) -> Verdict:
     if loop.max_lag >= HELD_UP:
         return Verdict(_FALSE, "Each query holds the event loop until the database answers.", figures)
     if factor < CLEAR and loop.max_lag <= FREE:
-        return Verdict(_TRUE, "The queries were too short to be felt.", figures)
-    return Verdict(_DEPENDS, "The queries could be felt.", figures, "how long the queries take")
+        return Verdict(_TRUE, "The queries were too short to matter.", figures)
+    return Verdict(_DEPENDS, "The queries delayed the loop noticeably.", figures, "how long the queries take")
 
 
 def async_db(samples: Samples, _: Machine) -> Verdict:
@@ -374,62 +378,64 @@ def async_db(samples: Samples, _: Machine) -> Verdict:
         _x("over Session in def", over_threads),
     )
     if min(over_loop, over_threads) >= 2.5:
-        return Verdict(_TRUE, "It beats both other ways at least two and a half times.", figures)
+        return Verdict(_TRUE, "It is at least two and a half times as fast as both other ways.", figures)
     if max(over_loop, over_threads) < 2.5:
-        why = "It repairs a blocked event loop, and so does a Session in a worker thread; neither speeds up "
+        why = (
+            "It avoids blocking the event loop, and so does a Session in a worker thread; neither speeds up "
+        )
         return Verdict(_FALSE, why + "the database.", figures)
     than = "Session in def" if over_threads > over_loop else "blocked loop"
-    why = f"It is much better than a {than}, and not than the other way."
-    return Verdict(_DEPENDS, why, figures, "what you come from: a blocked loop, or worker threads")
+    why = f"It is much faster than a {than}, but not than the other way."
+    return Verdict(_DEPENDS, why, figures, "what you use now: a blocked loop, or worker threads")
 
 
 def fan_out(calls: int) -> Criterion:
-    """A criterion on `in turn` and `together`, of so many upstream calls each."""
+    """A criterion for `in turn` and `together`, with so many upstream calls each."""
 
     def criterion(samples: Samples, _: Machine) -> Verdict:
         turn, together = samples["in turn"].makespan, samples["together"].makespan
         factor = _times(turn, together)
         figures = (_s(f"{calls} calls in turn", turn), _s("with gather", together), _x("faster by", factor))
         if factor >= calls / 2:
-            why = "They wait at the same time, so the slowest sets the pace, not the sum."
+            why = "They wait at the same time, so the total is the slowest call, not the sum."
             return Verdict(_TRUE, why, figures)
         if factor < CLEAR:
             return Verdict(_FALSE, "The calls still went one after the other.", figures)
-        why = f"{factor:.1f}-fold: the slowest call sets the pace."
-        return Verdict(_DEPENDS, why, figures, "how alike the calls are")
+        why = f"{factor:.1f} times as fast: the total is the slowest call."
+        return Verdict(_DEPENDS, why, figures, "how much the calls differ")
 
     return criterion
 
 
 def hop_is_worth_it(samples: Samples, _: Machine) -> Verdict:
-    """Whether a trivial endpoint is faster as ``def``: `def` and `async def`, quietest medians."""
+    """Whether a trivial endpoint is faster as ``def``: `def` and `async def`, by the smallest medians."""
     sync, async_ = samples["def"].quietest, samples["async def"].quietest
     factor = _times(sync, async_)
-    figures = (_s("median, def", sync), _s("median, async def", async_), _x("price of the thread", factor))
+    figures = (_s("median, def", sync), _s("median, async def", async_), _x("cost of the thread", factor))
     if factor >= MARGIN:
-        why = "Going to a worker thread and back takes longer than the endpoint itself."
+        why = "The way to a worker thread and back takes longer than the endpoint itself."
         return Verdict(_FALSE, why, figures)
     if factor <= 1 / MARGIN:
-        return Verdict(_TRUE, "The def endpoint answered earlier.", figures)
-    return Verdict(_DEPENDS, "Within the margin there is no difference.", figures, "taste")
+        return Verdict(_TRUE, "The def endpoint answered first.", figures)
+    return Verdict(_DEPENDS, "There is no difference within the margin.", figures, "taste")
 
 
 def sync_dependencies(samples: Samples, _: Machine) -> Verdict:
-    """Whether a sync dependency costs no more than an async one, and no thread: `sync` and `async`."""
+    """Whether a sync dependency is as fast as an async one, without a thread: `sync` and `async`."""
     sync, async_ = samples["sync"], samples["async"]
     n, used = _count(sync), sync.threads_used
     factor = _times(sync.makespan, async_.makespan)
     figures = (
         _s(f"{n} with a sync one", sync.makespan),
         _s(f"{n} with an async one", async_.makespan),
-        _threads("worker threads it took", used),
+        _threads("worker threads used", used),
     )
     if not used and factor < CLEAR:
-        return Verdict(_TRUE, "It cost no more than an async one, and took no thread.", figures)
+        return Verdict(_TRUE, "It was as fast as an async one, and used no thread.", figures)
     if used and factor >= CLEAR:
-        why = "Each takes a worker thread, even for an async def endpoint; the rest wait for a token."
+        why = "Each uses a worker thread, even for an async def endpoint; the others wait for a thread."
         return Verdict(_FALSE, why, figures)
-    why = "It takes threads, and there were enough." if used else "It took longer, though no thread."
+    why = "It uses threads, and there were enough." if used else "It took longer, but used no thread."
     return Verdict(_DEPENDS, why, figures, "how many requests share the worker threads")
 
 
@@ -439,15 +445,20 @@ def asgi_wins(samples: Samples, _: Machine) -> Verdict:
     many = _times(samples["many asgi"].throughput, samples["many wsgi"].throughput)
     a, b = _count(samples["few asgi"]), _count(samples["many asgi"])
     figures = (_x(f"ASGI / WSGI, {a} requests", few), _x(f"ASGI / WSGI, {b} requests", many))
-    why = "A WSGI request keeps a thread while it waits; when there are no more, the others queue."
+    why = "A WSGI request keeps a thread while it waits; when all are in use, the others queue."
     if many > 4:
-        on = "how many threads the WSGI server has, and how many requests come at once"
+        on = "how many threads the WSGI server has, and how many requests arrive at once"
         return Verdict(_DEPENDS, why, figures, on)
     if many >= 1.8:
         return Verdict(_TRUE, why, figures)
     if many < CLEAR:
-        return Verdict(_FALSE, "Under load both served as many.", figures)
-    return Verdict(_DEPENDS, f"{many:.1f} times under load.", figures, "how many threads the WSGI server has")
+        return Verdict(_FALSE, "Under load both had the same throughput.", figures)
+    return Verdict(
+        _DEPENDS,
+        f"{many:.1f} times the throughput under load.",
+        figures,
+        "how many threads the WSGI server has",
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -110,7 +110,8 @@ class Lab:
 
     def _bursts(self, trial: Trial) -> list[Burst]:
         return [
-            Burst(self._file(fire.scenario), fire.requests, fire.after, fire.at_once) for fire in trial.fires
+            Burst(self._file(burst.scenario), burst.requests, burst.after, burst.at_once)
+            for burst in trial.bursts
         ]
 
     def _file(self, name: str) -> ScenarioFile:

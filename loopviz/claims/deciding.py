@@ -1,28 +1,28 @@
-"""From a claim to its outcome, with whatever laboratory there is."""
+"""From a claim to its verdict, with any laboratory."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from loopviz.claims.records import Answer, Claim, Laboratory, Machine, Outcome, Samples, Verdict
+from loopviz.claims.claim import Answer, Claim, Laboratory, Machine, Outcome, Samples, Verdict
 
-__all__ = ["judge", "run_claim"]
+__all__ = ["decide", "run_claim"]
 
 
 def run_claim(claim: Claim, lab: Laboratory) -> Outcome:
-    """Put `claim` to the test in `lab`, which may take some seconds."""
+    """Test `claim` in `lab`. This may take some seconds, and raises what the laboratory raises."""
     machine = lab.machine()
     if machine.cores < claim.cores:
-        return Outcome(claim, _undecided(f"it takes {claim.cores} cores, and there is {machine.cores}"))
+        return Outcome(claim, _undecided(f"it needs {claim.cores} cores, and there is {machine.cores}"))
     missing = lab.missing(claim.experiment.scenarios)
     if missing is not None:
         return Outcome(claim, _undecided(missing))
     samples = lab.measure(claim.experiment)
-    return Outcome(claim, judge(claim, samples, lab.machine(parallel=claim.cores > 1)))
+    return Outcome(claim, decide(claim, samples, lab.machine(parallel=claim.cores > 1)))
 
 
-def judge(claim: Claim, samples: Samples, machine: Machine) -> Verdict:
-    """What these measurements say of the claim; pure."""
+def decide(claim: Claim, samples: Samples, machine: Machine) -> Verdict:
+    """The verdict that follows from these measurements; pure."""
     for name, sample in samples.items():
         if sample.errors:
             error, _ = Counter(sample.errors).most_common(1)[0]

@@ -11,11 +11,11 @@ from loopviz.model.sample import Sample
 
 __all__ = [
     "Answer",
+    "Burst",
     "Claim",
     "Criterion",
     "Experiment",
     "Figure",
-    "Fire",
     "Laboratory",
     "Machine",
     "Outcome",
@@ -26,53 +26,53 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Fire:
-    """Requests to one scenario, all at once unless `at_once` says how many at a time."""
+class Burst:
+    """Requests to one scenario, all at once, or at most `at_once` at a time."""
 
     scenario: str
     requests: int = 1
     after: float = 0.0
-    """Seconds after the trial's beginning."""
+    """How long after the beginning of the trial they are fired (s)."""
     at_once: int | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is fired at one server. Equal trials are run once, whoever asks for them."""
+    """What is fired at one server. Equal trials of several claims are run once."""
 
-    fires: tuple[Fire, ...]
+    bursts: tuple[Burst, ...]
     threads: int = 40
-    """Tokens for worker threads."""
+    """The thread limit."""
 
     @property
     def scenarios(self) -> tuple[str, ...]:
-        """What it fires at, each once."""
-        return tuple(dict.fromkeys(fire.scenario for fire in self.fires))
+        """The scenarios that it needs, each once."""
+        return tuple(dict.fromkeys(burst.scenario for burst in self.bursts))
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Trials by name. With several rounds they are interleaved on one server."""
+    """Trials by name. If there are several rounds, the trials take turns on one server."""
 
     trials: Mapping[str, Trial]
     rounds: int = 1
 
     @property
     def scenarios(self) -> tuple[str, ...]:
-        """What its trials fire at, each once."""
+        """The scenarios that its trials need, each once."""
         return tuple(dict.fromkeys(name for trial in self.trials.values() for name in trial.scenarios))
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a verdict may depend on, besides the measurement."""
+    """What a verdict may depend on, apart from the measurement."""
 
     cores: int = 2
     """How many cores this process may use."""
     gil: bool = True
     parallel: float = 2.0
-    """How much faster than one after the other two threads were, just now, whose C code runs outside
-    the GIL: what the machine has to give, after what others take."""
+    """The speed-up of two threads over one, just now, for C code that releases the GIL: what the machine
+    can give while other programs use it, too (a factor)."""
 
 
 Samples = Mapping[str, Sample]
@@ -80,7 +80,7 @@ Samples = Mapping[str, Sample]
 
 
 class Answer(StrEnum):
-    """What can become of a claim."""
+    """The possible answers to a claim."""
 
     TRUE = "true"
     FALSE = "false"
@@ -90,17 +90,17 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured number that decides."""
+    """A measured number that a verdict is based on."""
 
     name: str
     value: float
     unit: str = "s"
-    """``s``, ``x`` (a factor), ``threads``, ``req/s``."""
+    """``s``, ``x`` (a factor), ``threads`` or ``req/s``."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a measurement says of a claim."""
+    """What a measurement says about a claim."""
 
     answer: Answer
     why: str
@@ -115,21 +115,21 @@ Criterion = Callable[[Samples, Machine], Verdict]
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence that people say, and how it is put to the test."""
+    """A sentence that people say, and how it is tested."""
 
     id: str
     claim: str
-    """As it is commonly heard."""
+    """The sentence, as it is commonly heard."""
     question: str
-    """What a room is asked before the run."""
+    """What an audience is asked before the run."""
     experiment: Experiment
     rule: str
     """The criterion in words."""
     criterion: Criterion = field(repr=False)
     scenarios: tuple[str, ...]
-    """In which one can see it live."""
+    """The scenarios that show it live."""
     cores: int = 1
-    """How many cores it takes to decide it."""
+    """How many cores are needed to decide it."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,13 @@ class Outcome:
 
 
 class Laboratory(Protocol):
-    """Whoever can measure: `loopviz.experiment.lab.Lab`, or a test with numbers of its own."""
+    """What measures: `loopviz.experiment.lab.Lab`, or a test's double."""
 
     def missing(self, scenarios: tuple[str, ...]) -> str | None:
         """Why these scenarios cannot be run here; None if they can."""
 
     def measure(self, experiment: Experiment) -> Samples:
-        """Run what has not been run yet. May raise `loopviz.experiment.measure.Cancelled`."""
+        """Run the trials that have not been run yet. Raises `Cancelled` if the user gives up."""
 
     def machine(self, *, parallel: bool = False) -> Machine:
-        """What it runs on; with `parallel`, as measured now."""
+        """The machine that it runs on; with `parallel`, the speed-up is measured now."""

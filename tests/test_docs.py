@@ -1,0 +1,176 @@
+"""The documentation: its tables agree with the code, its examples run, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from docs import tables
+from loopviz.claims import CLAIMS, Claim, Machine, catalogue, criteria
+from loopviz.cli import main
+from loopviz.export.material import Material
+from loopviz.recording.replay import Replay
+from loopviz.scenario import find, read
+from tests.test_claims import sample
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def text_of(page: str) -> str:
+    """A page of the documentation."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def examples(page: str, heading: str) -> list[str]:
+    """The Python examples under a heading."""
+    section = text_of(page).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [textwrap.dedent(code) for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL)]
+
+
+@pytest.mark.parametrize("place", tables.declared())
+def test_a_table_agrees_with_the_code(place):
+    """Tables that follow from the code are what `python -m docs.tables` would write now."""
+    file, _, name = place.partition("#")
+    assert tables.table_in(text_of(f"docs/{file}"), name) == tables.declared()[place]
+
+
+def test_the_measured_claims_are_claims():
+    """The table of measured verdicts has the claims in their order; a new one may be missing."""
+    table = tables.table_in(text_of("docs/claims.md"), "measured")
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")]
+    assert len(rows) > 20
+    assert rows[2:] == [claim.claim for claim in CLAIMS if claim.claim in rows]
+
+
+def test_a_run_of_the_claims_becomes_a_table():
+    """The document of `claims --json` becomes one row for each claim, with figures and verdict."""
+    claim = {
+        "claim": "It is so.", "verdict": "it depends", "depends_on": "the weather", "why": "So it is.",
+        "figures": [{"name": "one", "value": 1.0, "unit": "s"}, {"name": "by", "value": 2.0, "unit": "x"}],
+    }  # fmt: skip
+    unclear = claim | {"verdict": "undecided here", "depends_on": None}
+    versions = dict.fromkeys(("fastapi", "starlette", "uvicorn", "anyio"), "1")
+    environment = versions | {"python": "3.13", "gil": True, "platform": "Linux-6"}
+    table = tables.measured({"environment": environment, "claims": [claim, unclear]})
+    assert table.startswith("Measured on Linux, Python 3.13 with the GIL, fastapi 1, ")
+    assert "| It is so. | one 1.00 s; by 2.0 x | **it depends**: the weather |" in table
+    assert "| It is so. | So it is. | **undecided here** |" in table
+
+
+def test_filling_a_table_changes_nothing_else():
+    """Only what is between the markers is replaced, and filling twice is filling once."""
+    page = "a\n\n<!-- begin t -->\n\n\n\n<!-- end t -->\n\nb\n"
+    filled = tables.fill(page, "t", "| x |")
+    assert filled == "a\n\n<!-- begin t -->\n\n| x |\n\n<!-- end t -->\n\nb\n"
+    assert tables.fill(filled, "t", "| x |") == filled
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    """Every relative link of the documentation leads to a file, and to a heading of it if it says so."""
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, link
+
+
+# -- examples ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "name"),
+    [
+        ("CONTRIBUTING.md", "Add a scenario", "nap"),
+        ("docs/scenarios.md", "Your own scenarios", "report"),
+    ],
+)
+def test_the_example_of_a_scenario_runs(tmp_path, capsys, page, heading, name):
+    """The documented scenario is read as it stands, beside the built-in ones, and keeps its own law."""
+    (code,) = examples(page, heading)
+    path = tmp_path / f"{name}.py"
+    path.write_text(code, encoding="utf-8")
+    files = read([path, *(builtin for builtin in find() if builtin.stem != name)])
+    assert name in {file.name for file in files}
+    orders = [file.facts.order for file in files]
+    assert len(set(orders)) == len(orders)
+    assert main(["record", str(path), "--requests", "1", "--json"]) == 0
+    assert f'"path": "/{name}"' in capsys.readouterr().out
+
+
+def test_the_example_of_a_claim_decides():
+    """The documented criterion and claim fit together, and give the answers of the documented cases."""
+    criterion, claim, cases = examples("CONTRIBUTING.md", "Add a claim")
+    names = vars(criteria) | {"__name__": "example"}
+    exec(criterion, names)
+    helpers = vars(catalogue) | {"c": type("c", (), names)}
+    made = eval(f"[{claim}]", helpers)[0]
+    assert isinstance(made, Claim)
+    assert {*made.scenarios, *made.experiment.scenarios} <= {path.stem for path in find()}
+    answers = {"TRUE": "true", "FALSE": "false", "DEPENDS": "it depends"}
+    for name, samples, answer in eval(f"[{cases}]", {"sample": sample, **answers}):
+        assert name == made.id
+        assert samples.keys() == made.experiment.trials.keys()
+        assert names["same_helper"](samples, Machine()).answer == answer
+
+
+def test_the_example_of_an_export_writes_the_blocks(tmp_path, capsys):
+    """The documented export lists the blocks of a recording."""
+    (code,) = examples("CONTRIBUTING.md", "Add a view")
+    names: dict[str, object] = {"__name__": "example"}
+    exec(code, names)
+    path = tmp_path / "run.lvr"
+    assert main(["record", "blocking", "--requests", "2", "-o", str(path)]) == 0
+    capsys.readouterr()
+    source = Replay(str(path))
+    lines = list(names["blocks"](Material(source.timeline(), "a run")))
+    assert len(lines) == 2
+    assert all(re.fullmatch(r"\d\.\d{9} 1\.\d{9} blocking\.py:14\n", line) for line in lines)
+
+
+# -- the moving picture ------------------------------------------------------------------------
+
+
+def test_the_moving_picture_shows_what_the_readme_says():
+    """Its still frame has the blocked loop, the line, and eight async requests that are ready."""
+    tree = ET.fromstring(text_of("docs/cast.svg"))
+    style = tree.findtext(f"{SVG}style")
+    defined = {part.get("id"): "".join(part.itertext()) for part in tree.findall(f"{SVG}defs/{SVG}g")}
+    frames = [
+        [defined[use.get("href").removeprefix("#")] for use in frame.findall(f"{SVG}use")]
+        for frame in tree.iterfind(f".//{SVG}g[@id='film']/{SVG}g")
+    ]
+    width = int(tree.get("width"))
+    still = int(re.search(r"#film\{transform:translateX\(-(\d+)px\)\}", style)[1]) // width
+    shown = frames[still]
+    assert sum("GET /async" in line and "ready" in line for line in shown) == 8
+    assert any("BLOCKED" in line for line in shown)
+    line = next(
+        n for n, text in enumerate(text_of("scenarios/blocking.py").splitlines(), 1) if "time.sleep(" in text
+    )
+    assert any(f"blocking.py:{line}" in text for text in shown)
+    assert f"`blocking.py:{line}`" in text_of("README.md")
+
+
+def test_the_moving_picture_stands_alone():
+    """It has no script and loads nothing, it moves only where motion is wanted, and it is small."""
+    text = text_of("docs/cast.svg")
+    tree = ET.fromstring(text)
+    assert {element.tag.removeprefix(SVG) for element in tree.iter()} == {
+        "svg", "title", "desc", "style", "defs", "clipPath", "g", "use", "path", "rect", "text",
+    }  # fmt: skip
+    links = [value for element in tree.iter() for name, value in element.items() if name.endswith("href")]
+    assert all(link.startswith("#") for link in links)
+    assert re.findall(r"url\((?!#)|@import|@font-face|https?://(?!www\.w3\.org/2000/svg)", text) == []
+    before, _, after = text.partition("@media (prefers-reduced-motion:no-preference)")
+    assert "animation" not in before
+    assert after.startswith("{#film{animation:")
+    assert len(text) < 1_000_000
