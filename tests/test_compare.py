@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from loopviz import cli
+from loopviz.claims import Burst
 from loopviz.experiment import sweep
-from loopviz.experiment.bench import Bench, Burst
+from loopviz.experiment.bench import Bench
 from loopviz.experiment.sweep import SweepPoint, knee
 from loopviz.model import State
 from loopviz.model.comparison import Entry, winner
@@ -121,12 +122,11 @@ def files(*paths: str) -> list[ScenarioFile]:
     return read([Path(path) for path in paths])
 
 
-def test_several_loads_share_a_server(quick, slow):
-    """Loads with offsets meet on one server: who comes later waits for who blocks."""
-    by_name = {file.name: file for file in files(quick, slow)}
-    with Bench(list(by_name.values())) as bench:
-        both = bench.fire(Burst(by_name["slow"], 2), Burst(by_name["quick"], 3, after=0.05))
-        alone = bench.fire(Burst(by_name["quick"], 3))
+def test_several_bursts_share_a_server(quick, slow):
+    """Bursts with offsets meet on one server: a later request waits for one that blocks."""
+    with Bench(files(quick, slow)) as bench:
+        both = bench.fire(Burst("slow", 2), Burst("quick", 3, after=0.05))
+        alone = bench.fire(Burst("quick", 3))
     late = both.of("quick")
     assert [len(both.of(name).requests) for name in ("slow", "quick")] == [2, 3]
     assert late.kept_waiting > 0.2
@@ -135,20 +135,20 @@ def test_several_loads_share_a_server(quick, slow):
     assert len(alone.requests) == 3
 
 
-def test_so_many_are_under_way_at_a_time(quick):
+def test_so_many_are_concurrent(quick):
     """With `at_once`, requests go in waves, and the headers of each answer are heard."""
     (file,) = files(quick)
     with Bench([file]) as bench:
-        sample = bench.fire(Burst(file, 6, at_once=2))
+        sample = bench.fire(Burst(file.name, 6, at_once=2))
     assert len(sample.requests) == 6
     assert sample.errors == ()
     assert 0.14 < sample.makespan < 1.0
     assert {seen.timed for seen in sample.requests} == {0.05}
     for seen in sample.requests:
-        under_way = sum(
+        concurrent = sum(
             other.sent <= seen.sent + 1e-6 < other.sent + other.latency for other in sample.requests
         )
-        assert under_way <= 2
+        assert concurrent <= 2
         assert sum(seen.states.values()) == pytest.approx(seen.latency, abs=2e-6)
         assert seen.states[State.AWAITING] > 0.03
 

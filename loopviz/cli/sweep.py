@@ -13,11 +13,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from loopviz.claims import Burst
 from loopviz.cli.console import console_for, shown
 from loopviz.clock import NS
 from loopviz.draw.look import Palette
 from loopviz.draw.words import duration, printable
-from loopviz.experiment.bench import Bench, Burst
+from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Progress
 from loopviz.experiment.sweep import Course, SweepPoint, document, knee, measure_point
 from loopviz.scenario import ScenarioFile
@@ -43,7 +44,7 @@ def run_sweep(
         with Bench([file], threads=threads, loop=loop) as bench:
             environment = bench.environment
             measured: list[SweepPoint] = []
-            bench.fire(Burst(file, 1))  # a warm-up: the first run is slower
+            bench.fire(Burst(file.name, 1))  # a warm-up: the first run is slower
             for concurrency in steps:
                 progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
                 measured.append(measure_point(bench, file, concurrency, measured))

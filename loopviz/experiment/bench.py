@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from loopviz.claims import Burst
 from loopviz.experiment.measure import Progress, Tap, follow
 from loopviz.live.session import Session
 from loopviz.model import Timeline
@@ -15,22 +15,10 @@ from loopviz.model.sample import Sample, sampled
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Environment
 
-__all__ = ["Bench", "Burst"]
+__all__ = ["Bench"]
 
 TIMER_HEADER = "x-process-time"
 """The header in which a timer middleware reports its measurement, in seconds."""
-
-
-@dataclass(frozen=True)
-class Burst:
-    """A part of a load: requests to one scenario."""
-
-    scenario: ScenarioFile
-    requests: int
-    after: float = 0.0
-    """Seconds after the others."""
-    at_once: int | None = None
-    """How many are concurrent; all if None."""
 
 
 class Bench:
@@ -51,7 +39,7 @@ class Bench:
     ) -> None:
         self._session = Session(scenarios, threads=threads, loop=loop)
         self._timeline = Timeline()
-        self._names = {file.path: file.name for file in scenarios}
+        self._scenarios = {file.name: file for file in scenarios}
         self._progress = progress or (lambda _: None)
         self._cancelled = cancelled
         self._tap = tap
@@ -93,7 +81,11 @@ class Bench:
         before = set(timeline.requests)
         futures = [
             self._session.fire(
-                burst.scenario, burst.requests, at_once=burst.at_once, delay=burst.after, heard=heard
+                self._scenarios[burst.scenario],
+                burst.requests,
+                at_once=burst.at_once,
+                delay=burst.after,
+                heard=heard,
             )
             for burst in bursts
         ]
@@ -108,4 +100,5 @@ class Bench:
             tap=self._tap,
         )
         fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
-        return sampled(timeline, fired, self._names, threads=self._session.threads, timed=timed)
+        names = {file.path: file.name for file in self._scenarios.values()}
+        return sampled(timeline, fired, names, threads=self._session.threads, timed=timed)

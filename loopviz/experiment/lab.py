@@ -12,7 +12,7 @@ from statistics import median
 from loopviz import scenario
 from loopviz.claims import Experiment, Machine, Samples, Trial
 from loopviz.errors import InputError
-from loopviz.experiment.bench import Bench, Burst
+from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Progress, Tap
 from loopviz.live.session import environment
 from loopviz.model.sample import Sample
@@ -82,7 +82,7 @@ class Lab:
 
     def _run(self, trial: Trial) -> Sample:
         with self._bench(trial.scenarios, trial.threads) as bench:
-            return bench.fire(*self._bursts(trial))
+            return bench.fire(*trial.bursts)
 
     def _interleaved(self, experiment: Experiment) -> Samples:
         """Run the trials in turns, so that a disturbance of the machine affects all of them."""
@@ -90,10 +90,10 @@ class Lab:
         threads = max(trial.threads for trial in experiment.trials.values())
         with self._bench(experiment.scenarios, threads) as bench:
             for trial in experiment.trials.values():
-                bench.fire(*self._bursts(trial))  # a warm-up: the first run is slower
+                bench.fire(*trial.bursts)  # a warm-up: the first run is slower
             for _ in range(experiment.rounds):
                 for name, trial in experiment.trials.items():
-                    sample = bench.fire(*self._bursts(trial))
+                    sample = bench.fire(*trial.bursts)
                     rounds[name] = rounds[name].joined(sample) if name in rounds else sample
         return rounds
 
@@ -107,12 +107,6 @@ class Lab:
             cancelled=self._cancelled,
             tap=self._watch() if self._watch is not None else None,
         )
-
-    def _bursts(self, trial: Trial) -> list[Burst]:
-        return [
-            Burst(self._file(burst.scenario), burst.requests, burst.after, burst.at_once)
-            for burst in trial.bursts
-        ]
 
     def _file(self, name: str) -> ScenarioFile:
         if name not in self._files:

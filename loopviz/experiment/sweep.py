@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from loopviz.experiment.bench import Bench, Burst
+from loopviz.claims import Burst
+from loopviz.experiment.bench import Bench
 from loopviz.model.sample import Sample, percentile
 from loopviz.scenario import ScenarioFile
 
@@ -82,7 +83,7 @@ def measure_point(
     usual = before[-1].p50 if before else file.facts.seconds
     rounds = max(2, min(20, round(1 / max(usual, 0.001))))
     requests = max(concurrency, min(MOST, rounds * concurrency))
-    sample = bench.fire(Burst(file, requests, at_once=concurrency))
+    sample = bench.fire(Burst(file.name, requests, at_once=concurrency))
     return SweepPoint(
         concurrency,
         requests,
