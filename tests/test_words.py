@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from loopviz.draw import words
-from loopviz.draw.look import LABELS, LEVELS, Palette
+from loopviz.draw.look import APPEARANCES, LEVELS, Palette
 from loopviz.draw.raster import BLOCK, CODES, NOTHING, after_response
-from loopviz.model import Where
+from loopviz.model import State, Where
 from tests import streams
 from tests.streams import accepted, feed, holds, ns, timeline
 
@@ -302,9 +304,41 @@ def test_the_story_at_an_earlier_moment():
 # -- the look ----------------------------------------------------------------------------------
 
 
-def test_every_state_has_a_look_of_its_own():
-    """Every state has a name, a colour and a texture, with and without Unicode, that no other has."""
-    assert set(LABELS) == set(ALL_CODES)
+def test_every_state_has_a_row_and_so_has_the_block():
+    """The table has one row for each state and one for the block, in which nothing is missing."""
+    assert sorted(row.state or "block" for row in APPEARANCES) == sorted([*State, "block"])
+    (block,) = [row for row in APPEARANCES if row.state is None]
+    assert block.code == BLOCK
+    for row in APPEARANCES:
+        assert row is block or (row.code.isalpha() and row.code.islower() and row.code != BLOCK.lower())
+        assert len(row.code) == 1
+        assert 0 < cell_len(row.label) <= 10
+        assert row.name
+        assert row.meaning.endswith(".")
+        assert len(row.meaning) <= 56
+        look = row.look
+        for colour in (look.fill, look.ink, look.text, look.light or look.fill):
+            assert re.fullmatch("#[0-9A-Fa-f]{6}", colour)
+        assert look.plain.isascii()
+        assert look.trace
+
+
+@pytest.mark.parametrize("field", ["code", "name", "label", "meaning"])
+def test_no_two_states_are_called_the_same(field):
+    """Codes, names, labels and meanings are unique, for a reader who does not look at letter case too."""
+    values = [getattr(row, field).lower() for row in APPEARANCES]
+    assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("field", ["fill", "text", "texture", "plain", "tile", "trace"])
+def test_no_two_states_look_the_same(field):
+    """Each colour and each texture, as a character, in ASCII and as a drawing, belongs to one state."""
+    values = [getattr(row.look, field) for row in APPEARANCES]
+    assert len(set(values)) == len(values)
+
+
+def test_every_state_is_drawn_unlike_any_other():
+    """In each mode every state's cell is one visible character of its own, with a colour of its own."""
     for palette in (Palette(), Palette("mono"), Palette("ascii")):
         textures = [palette.cell(code, code)[0] for code in ALL_CODES]
         assert len(set(textures)) == len(ALL_CODES)

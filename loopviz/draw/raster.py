@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from loopviz.draw.look import BLOCK, CODES, NOTHING
 from loopviz.model import Lane, Request, State, Timeline
 
 __all__ = [
@@ -26,18 +27,6 @@ __all__ = [
 
 Stretch = tuple[int, int, str]
 """Start, end (ns) and code."""
-
-NOTHING = " "
-BLOCK = "B"
-CODES: dict[State, str] = {
-    State.QUEUED: "q",
-    State.RUNNING: "r",
-    State.AWAITING: "a",
-    State.READY: "y",
-    State.TOKEN_WAIT: "t",
-    State.IN_THREAD: "h",
-    State.IN_PROCESS: "p",
-}
 
 
 def after_response(code: str) -> str:

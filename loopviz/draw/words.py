@@ -10,6 +10,7 @@ from textwrap import wrap
 from rich.cells import cell_len
 
 from loopviz.clock import NS
+from loopviz.draw.look import CODES, NAMES
 from loopviz.model import Block, Request, State, Timeline, Where
 
 __all__ = [
@@ -89,7 +90,7 @@ def line(where: Where) -> str:
 
 def state_name(state: State) -> str:
     """A state's name in words."""
-    return state.value.replace("_", " ")
+    return NAMES[CODES[state]]
 
 
 def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
