@@ -9,7 +9,7 @@ from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.tui.places import next_change, next_place
 from loopviz.tui.trigger import parse_trigger
-from loopviz.tui.view import STEPS, View, time_lost
+from loopviz.tui.view import COLUMN_WIDTHS, View, time_lost
 from tests import streams
 from tests.streams import MS, feed, ms, ns, timeline
 from tests.test_scene import Palette, scene, text
@@ -96,13 +96,13 @@ def test_zoom_reaches_from_a_millisecond_to_five_minutes(columns):
     for _ in range(100):
         view.zoom(1, PRESENT)
     assert 400_000 <= view.window <= MS
-    narrow = view.step
+    narrow = view.column_ns
     view.zoom(1, PRESENT)
-    assert view.step == narrow
+    assert view.column_ns == narrow
     for _ in range(100):
         view.zoom(-1, PRESENT)
     assert 300_000 * MS <= view.window <= 750_000 * MS
-    assert view.step in STEPS
+    assert view.column_ns in COLUMN_WIDTHS
 
 
 @WIDTHS
@@ -162,10 +162,10 @@ def test_fit_shows_the_whole_range(columns, length, end):
     view = looking(columns=columns)
     start = ns(end) - round(length * MS)
     view.fit(start, ns(end), PRESENT)
-    first = (view.now // view.step + 1 - columns) * view.step
+    first = (view.now // view.column_ns + 1 - columns) * view.column_ns
     assert first <= start
     assert ns(end) <= view.now <= PRESENT
-    assert view.window < 5 * length * MS or view.step == STEPS[0]
+    assert view.window < 5 * length * MS or view.column_ns == COLUMN_WIDTHS[0]
     assert view.behind is not None
 
 
@@ -175,7 +175,7 @@ def test_undo_goes_back_through_every_navigation():
     places = []
 
     def here() -> tuple[object, ...]:
-        return view.now, view.behind is None, view.step, view.at, view.mark, view.cursor
+        return view.now, view.behind is None, view.column_ns, view.at, view.mark, view.cursor
 
     for navigate in (
         lambda: view.pan(-1, PRESENT),
@@ -406,7 +406,7 @@ def test_the_map_has_blocks_and_the_window():
     """The map is as wide as time, marks the block, and lights the part that the picture shows."""
     line = eventful()
     feed(line, request(5, 60_000))
-    view = looking(30_000, step=100 * MS, behind=30_200)
+    view = looking(30_000, column_ns=100 * MS, behind=30_200)
     cells = mapped(line, view)[1:-1]
     assert len(cells) == view.cells
     assert cells[0].text == "▄"

@@ -231,6 +231,34 @@ def test_a_failed_request_names_the_exception():
     assert says.style == Palette().text("alarm")
 
 
+@pytest.mark.parametrize(
+    ("total", "used", "waiting", "says"),
+    [
+        (40, 3, 0, {80: "3 of 40 in use", 160: "3 of 40 in use"}),
+        (1_000, 999, 0, {80: "999/1000 in use", 160: "999 of 1000 in use"}),
+        (
+            40,
+            40,
+            20,
+            {80: "40/40, 20 waiting", 120: "40 of 40, 20 waiting", 160: "40 of 40 in use, 20 waiting"},
+        ),
+        (-1, 3, 0, {80: "3 in use", 120: "3 in use (no limit)"}),
+    ],
+)
+def test_the_gauge_says_how_many_threads_are_in_use(total, used, waiting, says):
+    """Threads in use, the thread limit and the requests that wait, in as many words as fit."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.tokens(0, total, used, waiting))
+    for width, expected in says.items():
+        (row,) = [row for row in text(scene().compose(line, view(100), width, 36)) if "THREADS" in row]
+        assert row.rstrip().endswith(f" {expected}")
+
+
+def test_a_gauge_that_cannot_be_read_says_so():
+    """Without a report of the thread limit, nothing is claimed about it."""
+    (row,) = [row for row in text(scene().compose(timeline(), view(100), 80, 24)) if "THREADS" in row]
+    assert row.rstrip().endswith(" not seen")
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
 def test_a_block_is_named_in_the_loops_lane_and_the_story(width, height):
     """While a block lasts, the lane says how long, and the story who and where."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 from textwrap import wrap
+from typing import Literal
 
 from rich.cells import cell_len
 
@@ -14,6 +15,7 @@ from loopviz.draw.look import CODES, NAMES
 from loopviz.model import Block, Request, State, Timeline, Where
 
 __all__ = [
+    "Mood",
     "ascii_only",
     "duration",
     "figure",
@@ -27,6 +29,8 @@ __all__ = [
     "tick",
     "wrapped",
 ]
+
+Mood = Literal["alarm", "good", "dim"]
 
 _BUSY_CORE = 0.05
 _MORE_THAN_ONE_CORE = 1.25
@@ -116,7 +120,7 @@ def requests_named(numbers: Iterable[int], most: int = 4) -> str:
     return f"{names} …" if len(numbers) > most else names
 
 
-def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[str, list[str]]:
+def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[Mood, list[str]]:
     """What is happening at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
 
     `invitation` is what to say while nothing happens; `brief` sentences fit into 77 columns.
@@ -134,7 +138,9 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
     return _of_calm(timeline, states, len(live), now) or ("dim", _of_the_past(timeline, now, invitation))
 
 
-def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) -> tuple[str, list[str]] | None:
+def _of_calm(
+    timeline: Timeline, states: Counter[State], live: int, now: int
+) -> tuple[Mood, list[str]] | None:
     """Nobody blocks and nobody waits for a thread: what the requests under way are at."""
     computing = [
         share

@@ -207,7 +207,7 @@ def of_a_million() -> None:
         print(
             f"  {count:>9,} events: {len(timeline.requests):,} requests, {len(timeline.blocks)} blocks kept"
         )
-    for name, part, step, moving in (
+    for name, part, width, moving in (
         ("the newest, standing", 1.0, None, False),
         ("the newest, playing", 0.9, None, True),
         ("far past, standing", 0.5, None, False),
@@ -218,7 +218,7 @@ def of_a_million() -> None:
         frames = {}
         for count, timeline in timelines.items():
             now = ZERO + int((timeline.last - ZERO) * part)
-            view = View(now=now, behind=timeline.last - now, step=step, at=None)
+            view = View(now=now, behind=timeline.last - now, column_ns=width, at=None)
             frames[str(count)] = playing(Picture(timeline, view), 10 * MS if moving else 0)
         took = interleaved(frames)
         told(name, took["1000000"], f"against {took['10000']:.2f} ms")
