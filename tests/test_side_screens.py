@@ -158,10 +158,12 @@ async def test_stepping_marks_the_row_and_says_what_changed(drive):
         said = []
         for key in ["full_stop"] * 4 + ["comma"]:
             lines = await screen.press(key)
-            said.append((ms(screen.app.view.at), next(line for line in lines if "becomes" in line)))
+            said.append(
+                (ms(screen.app.view.at), next(line for line in lines if line.startswith("▌ #1 GET /: ")))
+            )
             assert any(line.startswith("▶#1") for line in lines)
         assert [t for t, _ in said] == [0, 1, 2, 12, 2]
-        assert "ready becomes running" in said[-1][1]
+        assert "from ready to running" in said[-1][1]
 
 
 @run
