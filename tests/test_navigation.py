@@ -268,12 +268,12 @@ def test_stepping_visits_every_change_of_one_request():
     """From sent to done, each change is visited once, with the state before and after."""
     line = fed(request(1, 0))
     assert steps(line, 1) == [
-        (0, 1, "sent: queued."),
+        (0, 1, "sent, now queued."),
         (1, 1, "from queued to ready."),
         (2, 1, "from ready to running."),
         (12, 1, "from running to awaiting."),
         (198, 1, "from awaiting to running."),
-        (200, 1, "its response is sent, and it goes on: running."),
+        (200, 1, "response sent, then running."),
         (201, 1, "from running to done."),
     ]
 
@@ -346,6 +346,17 @@ def test_a_filter_by_state_is_for_the_moment_shown():
     assert [r.id for r in looking(50, words="awaiting").order(line)] == [1]
     assert [r.id for r in looking(500, words="queued").order(line)] == [2]
     assert [r.id for r in looking(2_000, words="queued").order(line)] == []
+
+
+@pytest.mark.parametrize("typed", ["no thread", "waiting for a thread"])
+def test_a_state_is_found_by_each_of_its_names(typed):
+    """The words of the rows and those of the sentences both find a request that waits for a thread."""
+    line = three()
+    feed(
+        line, streams.accepted(4, 4, 820), streams.token_wait(830, 4), streams.suspend(831, 4),
+        streams.idle(831),
+    )  # fmt: skip
+    assert [r.id for r in looking(2_000, words=typed).order(line)] == [4]
 
 
 @pytest.mark.parametrize(

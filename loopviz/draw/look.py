@@ -127,7 +127,7 @@ class Appearance:
     label: str
     """The same in at most 10 cells, for columns."""
     meaning: str
-    """One sentence for the legend, at most 56 characters."""
+    """One sentence for the legend, at most 52 characters."""
     look: Look
 
 
@@ -160,7 +160,7 @@ APPEARANCES: tuple[Appearance, ...] = (
     ),
     Appearance(
         State.AWAITING, "a", "awaiting", "awaiting",
-        "Suspended at an await. It costs the event loop nothing.",
+        "Suspended at an await. Costs the event loop nothing.",
         Look(
             fill="#16323f", ink=ACCENT, texture="─", plain="-", text=ACCENT,
             tile="M0 4H8", stroke=1.5, trace="thread_state_sleeping", light="#d3eaf7",

@@ -216,9 +216,11 @@ def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int,
             f"{'1 worker process is' if busy == 1 else f'{busy} worker processes are'} busy{waits}",
             "The event loop is free. More processes than cores would not be faster.",
         ]
-    in_use = (
-        f"All {tokens.total} threads are in use" if tokens and tokens.total >= 0 else "All threads are in use"
-    )
+    in_use = "All threads are in use"
+    if tokens and tokens.total >= 0:
+        in_use = (
+            "The only thread is in use" if tokens.total == 1 else f"All {tokens.total} threads are in use"
+        )
     return [f"{in_use}{waits}", "The event loop is free. A higher thread limit (]) would let them start."]
 
 

@@ -108,9 +108,9 @@ def _changes(request: Request, now: int) -> Iterator[tuple[int, str]]:
     end = request.start
     for segment in request.history(now):
         if segment.start == done:
-            yield segment.start, f"its response is sent, and it goes on: {_name(segment.state)}"
+            yield segment.start, f"response sent, then {_name(segment.state)}"
         elif segment.state is not before:
-            change = f"from {_name(before)} to" if before is not None else "sent:"
+            change = f"from {_name(before)} to" if before is not None else "sent, now"
             yield segment.start, f"{change} {_name(segment.state)}"
         before, end = segment.state, segment.end
     if done is not None and (request.ended or end == done) and end <= now:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from loopviz.draw import words
+from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Request, State, Timeline
 
 __all__ = ["COLUMN_WIDTHS", "ROUND", "SORTS", "Pace", "Sort", "View", "time_lost"]
@@ -269,7 +270,9 @@ class View:
         if not wanted:
             return True
         segment = request.state_at(self.moment)
-        state = words.state_name(segment.state) if segment is not None else "done"
+        state = "done"
+        if segment is not None:
+            state = f"{LABELS[CODES[segment.state]]} {words.state_name(segment.state)}"
         status, error = request.status or "", request.error or ""
         text = f"#{request.id} {request.method} {request.path} {status} {state} {error}"
         return all(word in text.lower() for word in wanted)

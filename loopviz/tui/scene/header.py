@@ -41,7 +41,7 @@ def header(pen: Pen, facts: Facts, view: View, width: int) -> Line:
 
 
 def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
-    """How the picture is looked at, its pace, and what is wrong with it."""
+    """What part is shown and how, its pace, and what is wrong with it."""
     pace = view.pace
     parts: list[tuple[str, Style]] = []
     if view.behind is not None:
