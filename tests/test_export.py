@@ -223,7 +223,7 @@ def test_the_picture_has_its_rows_labels_and_words_for_who_does_not_see_it():
     said = words(picture)
     for wanted in ("LOOP", "TOKENS taken", " worker 1", " process 1", "#1 GET /", "#2 GET /", "#1 app.py:14"):
         assert wanted in said
-    assert {"queued", "blocks the loop", "token wait", "in thread", "in process"} <= set(said)
+    assert {"queued", "blocks the loop", "waiting for a thread", "in thread", "in process"} <= set(said)
     assert picture.get("role") == "img"
     labelled = [picture.find(f"{SVG}{tag}") for tag in ("title", "desc")]
     assert picture.get("aria-labelledby") == " ".join(e.get("id", "") for e in labelled if e is not None)

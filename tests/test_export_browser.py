@@ -98,10 +98,10 @@ def test_rows_are_reached_and_opened_by_keyboard(tab, tmp_path):
     tab.press("down", "down", "down", "down")
     active = tab.run("return document.getElementById('rows').getAttribute('aria-activedescendant')")
     label = tab.run("return document.getElementById(arguments[0]).getAttribute('aria-label')", active)
-    assert label == "#1 GET /, 200, 302 ms: BLOCKS 300 ms, queued 1 ms, ready 1 ms"
+    assert label == "#1 GET /, 200, 302 ms: blocks the loop 300 ms, queued 1 ms, ready 1 ms"
     tab.press("enter")
     assert tab.run("return document.activeElement.id") == "detail"
-    assert text_of(tab, "#segments tbody th")[:3] == ["queued", "ready", "BLOCKS"]
+    assert text_of(tab, "#segments tbody th")[:3] == ["queued", "ready", "blocks the loop"]
     assert "app.py:14 in handler (time.sleep)" in text_of(tab, "#segments td")
     tab.press("escape")
     assert tab.run("return document.activeElement.id") == "rows"
@@ -123,7 +123,7 @@ def test_wheel_drag_and_hover(tab, tmp_path):
     whole = view(tab)
     tab.move(*centre(tab, 0, 0.3))
     (tip,) = text_of(tab, "#tip")
-    assert "BLOCKS 300 ms" in tip
+    assert "blocks the loop 300 ms" in tip
     assert "it only waits\nvictims: #2" in tip
     tab.wheel(*centre(tab, 0, 0.25), -200)
     nearer = view(tab)

@@ -1,4 +1,4 @@
-"""Going about in time and among the rows: what the eye is shown, without a screen."""
+"""Moving in time and among the rows, without a screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.tui.places import next_change, next_place
 from loopviz.tui.trigger import parse_trigger
-from loopviz.tui.view import STEPS, View, time_lost
+from loopviz.tui.view import COLUMN_WIDTHS, View, time_lost
 from tests import streams
 from tests.streams import MS, feed, ms, ns, timeline
 from tests.test_scene import Palette, scene, text
@@ -96,13 +96,13 @@ def test_zoom_reaches_from_a_millisecond_to_five_minutes(columns):
     for _ in range(100):
         view.zoom(1, PRESENT)
     assert 400_000 <= view.window <= MS
-    narrow = view.step
+    narrow = view.column_ns
     view.zoom(1, PRESENT)
-    assert view.step == narrow
+    assert view.column_ns == narrow
     for _ in range(100):
         view.zoom(-1, PRESENT)
     assert 300_000 * MS <= view.window <= 750_000 * MS
-    assert view.step in STEPS
+    assert view.column_ns in COLUMN_WIDTHS
 
 
 @WIDTHS
@@ -162,10 +162,10 @@ def test_fit_shows_the_whole_range(columns, length, end):
     view = looking(columns=columns)
     start = ns(end) - round(length * MS)
     view.fit(start, ns(end), PRESENT)
-    first = (view.now // view.step + 1 - columns) * view.step
+    first = (view.now // view.column_ns + 1 - columns) * view.column_ns
     assert first <= start
     assert ns(end) <= view.now <= PRESENT
-    assert view.window < 5 * length * MS or view.step == STEPS[0]
+    assert view.window < 5 * length * MS or view.column_ns == COLUMN_WIDTHS[0]
     assert view.behind is not None
 
 
@@ -175,7 +175,7 @@ def test_undo_goes_back_through_every_navigation():
     places = []
 
     def here() -> tuple[object, ...]:
-        return view.now, view.behind is None, view.step, view.at, view.mark, view.cursor
+        return view.now, view.behind is None, view.column_ns, view.at, view.mark, view.cursor
 
     for navigate in (
         lambda: view.pan(-1, PRESENT),
@@ -215,7 +215,7 @@ def test_the_picture_moves_only_if_it_must():
 
 
 def eventful() -> Timeline:
-    """A block at 2 ms, a token wait at 1 s, an error at 2 s; and a block from 3 s on that lasts."""
+    """A block at 2 ms, a wait for a thread at 1 s, an error at 2 s; and a block from 3 s on that lasts."""
     return fed(
         streams.thread(0, 1, "loop"), streams.tokens(0, 4, 0, 0), streams.accepted(1, 1, 0),
         streams.suspend(252, 1), streams.idle(252), streams.responded(300, 1), streams.end(301, 1),
@@ -228,17 +228,17 @@ def eventful() -> Timeline:
 
 LATE = [(ns(2_500), 180 * MS)]
 PLACES = [
-    (2, "A block of 250 ms: #1, 0 victims."),
-    (1_000, "All 4 threads are taken: the first request waits for one."),
+    (2, "A block of 250 ms: #1 delays no request."),
+    (1_000, "All 4 threads are in use, and a request begins to wait for one."),
     (2_000, r"An error: #2 GET /: KeyError: \x1b[2J."),
-    (2_500, "A late frame: the screen itself had to wait for 180 ms."),
-    (3_000, "A block of 400 ms so far: #3, 0 victims."),
+    (2_500, "A late frame: the screen was 180 ms late."),
+    (3_000, "A block of 400 ms so far: #3 delays no request."),
 ]
 
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_jumping_visits_every_place_once(direction):
-    """Blocks, token waits, errors and late frames are visited in order, both ways, each once, to the end."""
+    """Blocks, waits for a thread, errors and late frames are visited in order, both ways, each once."""
     line = eventful()
     at, found = ns(-1 if direction > 0 else 9_000), []
     while (place := next_place(line, at, direction, LATE)) is not None:
@@ -258,23 +258,23 @@ def steps(line: Timeline, direction: int, now: float = 9_000) -> list[tuple[floa
     """Every change, one after the other."""
     at, after, found = ns(-1 if direction > 0 else now), None, []
     while change := next_change(line.arrivals, at, direction, ns(now), after):
-        found.append((ms(change.t), change.request, change.what.rpartition(": ")[2]))
+        found.append((ms(change.t), change.request, change.what.partition(": ")[2]))
         at, after = change.t, change.request
         assert len(found) < 100
     return found
 
 
 def test_stepping_visits_every_change_of_one_request():
-    """From not there to done, each change is visited once, with the state before and after."""
+    """From sent to done, each change is visited once, with the state before and after."""
     line = fed(request(1, 0))
     assert steps(line, 1) == [
-        (0, 1, "not there becomes queued."),
-        (1, 1, "queued becomes ready."),
-        (2, 1, "ready becomes running."),
-        (12, 1, "running becomes awaiting."),
-        (198, 1, "awaiting becomes running."),
-        (200, 1, "running ends with the response, and running follows."),
-        (201, 1, "running becomes done."),
+        (0, 1, "sent, now queued."),
+        (1, 1, "from queued to ready."),
+        (2, 1, "from ready to running."),
+        (12, 1, "from running to awaiting."),
+        (198, 1, "from awaiting to running."),
+        (200, 1, "response sent, then running."),
+        (201, 1, "from running to done."),
     ]
 
 
@@ -290,12 +290,12 @@ def test_stepping_back_visits_the_same_changes():
     assert steps(line, -1) == on[::-1]
 
 
-def test_what_a_request_is_at_now_began_with_a_change():
-    """The state that a request under way is in counts too; that it goes on is no change."""
+def test_the_present_state_began_with_a_change():
+    """The present state of a request in progress began with a change; that it lasts is no change."""
     line = fed(streams.accepted(), streams.suspend(12, due=500))
     assert [(t, what) for t, _, what in steps(line, 1, 700)][-2:] == [
-        (12, "running becomes awaiting."),
-        (500, "awaiting becomes ready."),
+        (12, "from running to awaiting."),
+        (500, "from awaiting to ready."),
     ]
     assert [t for t, _, _ in steps(line, 1, 400)] == [0, 1, 2, 12]
 
@@ -333,19 +333,30 @@ def three() -> Timeline:
     ],
 )
 def test_a_row_must_have_every_word(typed, found):
-    """Path, method, status, error, state and number are looked in, whatever the words' order and case."""
+    """Path, method, status, error, state and number are searched, in any order and case of the words."""
     view = looking(2_000, words=typed)
     rows, above, below = view.rows(three(), 10)
     assert [r.id for r in rows] == found
     assert above == below == 0
 
 
-def test_a_filter_by_state_speaks_of_the_moment():
-    """What awaits at the moment that is looked at is found, not what awaits by now."""
+def test_a_filter_by_state_is_for_the_moment_shown():
+    """The states at the moment that is shown are searched, not those of the present."""
     line = three()
     assert [r.id for r in looking(50, words="awaiting").order(line)] == [1]
     assert [r.id for r in looking(500, words="queued").order(line)] == [2]
     assert [r.id for r in looking(2_000, words="queued").order(line)] == []
+
+
+@pytest.mark.parametrize("typed", ["no thread", "waiting for a thread"])
+def test_a_state_is_found_by_each_of_its_names(typed):
+    """The words of the rows and those of the sentences both find a request that waits for a thread."""
+    line = three()
+    feed(
+        line, streams.accepted(4, 4, 820), streams.token_wait(830, 4), streams.suspend(831, 4),
+        streams.idle(831),
+    )  # fmt: skip
+    assert [r.id for r in looking(2_000, words=typed).order(line)] == [4]
 
 
 @pytest.mark.parametrize(
@@ -362,7 +373,7 @@ def test_rows_are_sorted(sort, order):
 
 
 def test_time_lost_grows_while_it_is_lost():
-    """Who is ready and waits has lost the time up to the moment that is looked at, and no more."""
+    """A ready request has lost the time up to the moment that is shown, and no more."""
     line = three()
     feed(line, streams.wake(1_000, 3))
     before = time_lost(line.requests[3], ns(900))
@@ -375,8 +386,8 @@ def test_time_lost_grows_while_it_is_lost():
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36), (160, 45)])
 @pytest.mark.parametrize("mode", ["colour", "ascii"])
-def test_two_cursors_tell_their_distance(width, height, mode):
-    """The axis tells the first cursor's time, and with a second one the distance, at any width."""
+def test_two_cursors_show_their_distance(width, height, mode):
+    """The axis shows the first cursor's time, and with a second one the distance, at any width."""
     line, drawn = three(), scene(Palette(mode))
     view = looking(2_000, at=ns(1_700))
     assert any("cursor -300 ms" in row for row in text(drawn.compose(line, view, width, height)))
@@ -406,7 +417,7 @@ def test_the_map_has_blocks_and_the_window():
     """The map is as wide as time, marks the block, and lights the part that the picture shows."""
     line = eventful()
     feed(line, request(5, 60_000))
-    view = looking(30_000, step=100 * MS, behind=30_200)
+    view = looking(30_000, column_ns=100 * MS, behind=30_200)
     cells = mapped(line, view)[1:-1]
     assert len(cells) == view.cells
     assert cells[0].text == "▄"
@@ -428,10 +439,10 @@ def test_the_map_is_only_there_while_the_picture_stands():
 
 def test_the_changed_row_is_marked():
     """After a step the row of the request that changes is marked, and the sentence says what changed."""
-    view = looking(2_000, at=ns(810), change="#3 GET /: running becomes awaiting.", changed=3)
+    view = looking(2_000, at=ns(810), change="#3 GET /: from running to awaiting.", changed=3)
     frame = text(scene().compose(three(), view, 120, 36))
     assert [row.split()[0] for row in frame if row.startswith("▶")] == ["▶#3"]
-    assert any("running becomes awaiting." in row for row in frame)
+    assert any("from running to awaiting." in row for row in frame)
 
 
 # -- triggers ----------------------------------------------------------------------------------
@@ -443,7 +454,8 @@ def test_the_changed_row_is_marked():
         ("error", "error", 0),
         ("block>250ms", "block", 250 * MS),
         ("block > 250 ms", "block", 250 * MS),
-        ("token-wait>0.1s", "token-wait", 100 * MS),
+        ("thread-wait>0.1s", "thread-wait", 100 * MS),
+        ("token-wait>0.1s", "thread-wait", 100 * MS),
         ("latency>1.5s", "latency", 1_500 * MS),
         ("latency>80us", "latency", 80_000),
         ("latency>80µs", "latency", 80_000),
@@ -468,7 +480,7 @@ def test_what_is_no_trigger_is_refused(typed):
 
 
 def watched(typed: str, *events: streams.Event | list[streams.Event], until: float = 4_000) -> list[float]:
-    """The moments for which the trigger fires, looked for 30 times a second by one who always goes on."""
+    """The moments for which the trigger fires, when it is asked 30 times a second."""
     trigger, line = parse_trigger(typed), timeline()
     waiting = [e for event in events for e in ([event] if isinstance(event, tuple) else event)]
     waiting.sort(key=lambda event: event[0])
@@ -494,7 +506,7 @@ def test_a_block_is_a_trigger_once():
 
 
 def test_an_error_is_a_trigger_once():
-    """Each failed request freezes once, at its end, even though another one is still under way."""
+    """Each failed request freezes once, at its end, even though another one is still in progress."""
     events = [*streams.accepted(9, 9, 0), streams.suspend(5, 9), streams.idle(5)]
     for number, at in enumerate([100, 1_000], 1):
         events += [*streams.accepted(number, number, at), streams.raised(at + 20, "KeyError", "", number)]
@@ -512,18 +524,18 @@ def test_a_long_latency_is_a_trigger_once():
 
 
 def test_a_wait_for_a_thread_is_a_trigger_once():
-    """A wait that was over before anybody looked counts, one that was short enough does not."""
+    """A wait that was over before the trigger was asked counts; one that was short enough does not."""
     events = []
     for number, (at, length) in enumerate([(100, 90), (500, 110), (1_000, 800)], 1):
         events += [*streams.accepted(number, number, at), streams.token_wait(at + 3, number)]
         events += [streams.suspend(at + 4, number), streams.idle(at + 4)]
         events += [streams.call(at + 4 + length, number, number, number, 5)]
         events += [streams.returns(at + 5 + length, number)]
-    assert watched("token-wait>100ms", events) == [604, 1_104]
+    assert watched("thread-wait>100ms", events) == [604, 1_104]
 
 
 def test_words_of_a_change_are_printable():
-    """What a client sends cannot steer the terminal from the sentence on a change."""
+    """What a client sends cannot control the terminal from the sentence on a change."""
     line = timeline((ns(0), "sent", 1, "GET", "/\x1b[2J"))
     change = next_change(line.arrivals, ns(-1), 1, ns(10))
     assert change.what == words.printable(change.what)

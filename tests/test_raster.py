@@ -1,4 +1,4 @@
-"""From stretches of time to rows of codes: by hand, and for any stretches at all."""
+"""From stretches of time to rows of codes: by hand, and for any stretches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from loopviz.draw.raster import (
     token_levels,
 )
 from loopviz.model import State
-from loopviz.tui.track import Track
+from loopviz.tui.scene.track import Track
 from tests import streams
 from tests.streams import MS, ZERO, ns
 
@@ -61,7 +61,7 @@ def test_a_column_shows_what_covers_most_of_it(stretches, expected):
 
 
 def test_stretches_before_the_window_are_not_read():
-    """Of a long life only what the window shows is looked at."""
+    """Of a long history, only what the window shows is read."""
     read = []
 
     def newest_first():
@@ -87,7 +87,7 @@ def lives(draw):
 
 @given(lives(), st.integers(-3, 30), st.integers(1, 40))
 def test_every_covered_column_has_a_code_that_is_there(stretches, begin, columns):
-    """A column is drawn if and only if something lies in it, with the code of something that does."""
+    """A column is drawn if and only if a stretch covers a part of it, with the code of such a stretch."""
     first = FIRST + begin
     codes = raster(reversed(stretches), WIDTH, first, first + columns)
     assert len(codes) == columns
@@ -180,7 +180,7 @@ def test_a_call_is_drawn_in_its_thread():
 
 
 def test_no_two_states_share_a_code():
-    """Codes are letters of their own, lower case: upper case is for what follows the response."""
+    """Codes are different lower-case letters: upper case is for what follows the response."""
     codes = list(CODES.values())
     assert set(CODES) == set(State)
     assert len({*codes, BLOCK, NOTHING}) == len(codes) + 2
@@ -217,12 +217,12 @@ def test_a_block_is_told_in_the_loops_row_while_it_lasts():
 
 
 def tokens_row(line, now: float) -> str:
-    """The gauge of tokens, 10 ms a column."""
+    """The gauge of threads in use, 10 ms a column."""
     return token_levels(line, WIDTH, FIRST, FIRST + 8, ns(now))
 
 
 def test_the_gauge_shows_the_share_of_tokens():
-    """A column of the gauge is as high as the most tokens taken in it, in eighths, rounded up."""
+    """A column of the gauge is as high as the most threads in use in it, in eighths, rounded up."""
     line = streams.timeline(
         streams.tokens(0, 4, 0, 0), streams.tokens(20, 4, 1, 0), streams.tokens(40, 4, 4, 0),
         streams.tokens(55, 4, 0, 0),
@@ -231,7 +231,7 @@ def test_the_gauge_shows_the_share_of_tokens():
 
 
 def test_the_gauge_shows_who_waits():
-    """A column in which somebody waited for a quarter of it or longer has the wait's code."""
+    """A column in which a request waited for a quarter of it or longer has the wait's code."""
     line = streams.timeline(
         streams.tokens(0, 4, 4, 0), streams.tokens(20, 4, 4, 2), streams.tokens(41, 4, 4, 0),
         streams.tokens(69, 4, 4, 1),

@@ -1,4 +1,4 @@
-"""The picture: always exactly as large as the terminal, and true to the timeline."""
+"""The picture is exactly as large as the terminal, and shows what the timeline has."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ names_of_palettes = pytest.mark.parametrize("palette", PALETTES, ids=["colour", 
 
 
 def scenario(name: str, key: str | None = None) -> ScenarioFile:
-    """A scenario that nobody serves."""
+    """A scenario without a server."""
     facts = Scenario(title=f"{name} title", expect="it works", key=key)
     return ScenarioFile(name, Path(f"{name}.py"), facts, None, "GET", f"/{name}")
 
@@ -114,7 +114,7 @@ def test_a_frame_is_exactly_as_large_as_the_terminal(palette, numbers, path):
 
 @names_of_palettes
 def test_a_frame_has_no_control_character(palette):
-    """Nothing that a client sends can steer the terminal: it is drawn as text."""
+    """Nothing that a client sends can control the terminal: it is drawn as text."""
     line = served(3, HOSTILE, finished=False)
     frame = text(scene(palette).compose(line, view(1_500), 120, 36))
     assert all(row.isprintable() for row in frame)
@@ -159,22 +159,22 @@ def row_of(frame: list[Line], request: int) -> str:
     return row
 
 
-def test_the_head_tells_what_runs():
+def test_the_head_says_what_runs():
     """The first line has the version, the GIL, the loop, the place, and the address."""
     head = text(scene().compose(timeline(), view(0), 120, 36))[0]
     for part in ("loopviz", "Python 3.13.0", "GIL on", "asyncio", "in a thread", "127.0.0.1:41873", "0 lost"):
         assert part in head
 
 
-def test_a_narrow_head_gives_up_the_long_words():
-    """At 80 columns the essential stays: version, GIL, loop, port, and what is lost."""
+def test_a_narrow_head_leaves_out_the_long_words():
+    """At 80 columns the most important parts stay: version, GIL, loop, port, and what is lost."""
     head = text(scene().compose(timeline(), view(0), 80, 24))[0]
     for part in ("loopviz", "3.13", "GIL on", "asyncio", ":41873", "0 lost"):
         assert part in head
 
 
 def test_the_head_says_how_far_behind_a_frozen_picture_is():
-    """A frozen picture says so, and by how much it lags."""
+    """A frozen picture says so, and how far it is behind."""
     head = text(scene().compose(timeline(), view(0, behind=1_500 * MS), 80, 24))[0]
     assert "FROZEN 1.5 s behind" in head
 
@@ -231,6 +231,34 @@ def test_a_failed_request_names_the_exception():
     assert says.style == Palette().text("alarm")
 
 
+@pytest.mark.parametrize(
+    ("total", "used", "waiting", "says"),
+    [
+        (40, 3, 0, {80: "3 of 40 in use", 160: "3 of 40 in use"}),
+        (1_000, 999, 0, {80: "999/1000 in use", 160: "999 of 1000 in use"}),
+        (
+            40,
+            40,
+            20,
+            {80: "40/40, 20 waiting", 120: "40 of 40, 20 waiting", 160: "40 of 40 in use, 20 waiting"},
+        ),
+        (-1, 3, 0, {80: "3 in use", 120: "3 in use (no limit)"}),
+    ],
+)
+def test_the_gauge_says_how_many_threads_are_in_use(total, used, waiting, says):
+    """Threads in use, the thread limit and the requests that wait, in as many words as fit."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.tokens(0, total, used, waiting))
+    for width, expected in says.items():
+        (row,) = [row for row in text(scene().compose(line, view(100), width, 36)) if "THREADS" in row]
+        assert row.rstrip().endswith(f" {expected}")
+
+
+def test_a_gauge_that_cannot_be_read_says_so():
+    """Without a report of the thread limit, nothing is claimed about it."""
+    (row,) = [row for row in text(scene().compose(timeline(), view(100), 80, 24)) if "THREADS" in row]
+    assert row.rstrip().endswith(" not seen")
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
 def test_a_block_is_named_in_the_loops_lane_and_the_story(width, height):
     """While a block lasts, the lane says how long, and the story who and where."""
@@ -253,7 +281,7 @@ def test_rows_do_not_jump():
 
 
 def test_too_many_requests_are_counted():
-    """Requests for which there is no room are counted, and none of those under way is hidden in vain."""
+    """Requests for which there is no room are counted, and no more are hidden than necessary."""
     frame = text(scene().compose(served(100), view(5_000), 80, 24))
     (title,) = [row for row in frame if "REQUESTS" in row]
     shown = sum(1 for row in frame if row.startswith(" #") and " GET " in row)
@@ -262,8 +290,8 @@ def test_too_many_requests_are_counted():
     assert any(row.startswith(" #100 ") for row in frame)
 
 
-def test_who_points_at_a_request_sees_it():
-    """The request that is pointed at is in sight, wherever it is."""
+def test_a_request_that_is_pointed_at_is_visible():
+    """The request that is pointed at is in the picture, wherever its row is."""
     line = served(100)
     for cursor in (1, 37, 100):
         frame = scene().compose(line, view(5_000, cursor=cursor), 80, 24)
@@ -282,7 +310,7 @@ def test_every_request_can_be_clicked():
 
 
 def test_every_key_can_be_clicked_where_it_stands():
-    """What lies under a key's words is that key."""
+    """A click on a key's words presses that key."""
     drawn = scene()
     frame = text(drawn.compose(timeline(), view(0), 160, 36))
     found = {}
@@ -309,7 +337,7 @@ def busy_streams(draw):  # noqa: C901 - a small simulator
     numbers, call_numbers = iter(range(1, 100)), iter(range(1, 100))
 
     def pause() -> None:
-        """The step under way ends at an await."""
+        """The running step ends at an await."""
         nonlocal running
         if running:
             due = draw(st.sampled_from([None, at + 1, at + 50, at + 400]))
@@ -369,7 +397,7 @@ def cells(line: Line) -> list[tuple[str, object]]:
 @settings(max_examples=60, deadline=None)
 @given(busy_streams(), st.lists(st.sampled_from([5, 33, 70, 300, 900]), min_size=2, max_size=12))
 def test_an_incremental_frame_equals_a_full_redraw(events, advances):
-    """A scene that has drawn every frame so far shows what one that begins now would show."""
+    """A scene that has drawn every frame so far shows the same as a new one."""
     line = Timeline()
     kept = scene()
     now = ns(0)
@@ -406,7 +434,7 @@ def test_the_frozen_moment_itself_is_unchanged():
 
 
 def test_forgetting_draws_anew():
-    """After a clear nothing of what was drawn is left."""
+    """After a clear, nothing that was drawn is left."""
     line, drawn = served(8), scene()
     drawn.compose(line, view(5_000), 120, 36)
     line.forget()

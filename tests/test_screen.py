@@ -318,7 +318,7 @@ async def test_help_has_every_key(drive):
         await screen.press("question_mark")
         assert isinstance(screen.app.screen, Help)
         shown = screen.app.export_screenshot().replace("&#160;", " ")
-        for text in ("running", "BLOCKS", "token wait", "in process", "fire [b]block[/]"):
+        for text in ("running", "BLOCKS", "no thread", "in process", "fire [b]block[/]"):
             assert text in shown
         assert len(KEYS) > 10
         for _, meaning in KEYS:

@@ -63,7 +63,7 @@ def test_every_navigation_key_works_in_a_small_terminal(drive, key):
             view, stage = screen.app.view, screen.app.screen
 
             def state() -> tuple[object, ...]:
-                place = view.now, view.behind, view.step, view.at, view.mark
+                place = view.now, view.behind, view.column_ns, view.at, view.mark
                 return *place, view.sort, view.speed, stage.focused, view.change
 
             before = state()
@@ -108,14 +108,14 @@ async def test_every_navigation_is_undone(drive):
             "space", "shift+left", "z", "n", "full_stop", "comma", "less_than_sign", "apostrophe", "N", "f",
             "home", "left", "r", "end", "space", "space",
         ):  # fmt: skip
-            place = (view.now, view.behind is None, view.step, view.at, view.mark)
+            place = (view.now, view.behind is None, view.column_ns, view.at, view.mark)
             await screen.press(key)
-            if place != (view.now, view.behind is None, view.step, view.at, view.mark):
+            if place != (view.now, view.behind is None, view.column_ns, view.at, view.mark):
                 places.append(place)
         assert len(places) >= 14
         while places:
             await screen.press("backspace")
-            assert (view.now, view.behind is None, view.step, view.at, view.mark) == places.pop()
+            assert (view.now, view.behind is None, view.column_ns, view.at, view.mark) == places.pop()
         assert "There is nothing to undo." in "".join(await screen.press("backspace"))
 
 
@@ -158,10 +158,12 @@ async def test_stepping_marks_the_row_and_says_what_changed(drive):
         said = []
         for key in ["full_stop"] * 4 + ["comma"]:
             lines = await screen.press(key)
-            said.append((ms(screen.app.view.at), next(line for line in lines if "becomes" in line)))
+            said.append(
+                (ms(screen.app.view.at), next(line for line in lines if line.startswith("▌ #1 GET /: ")))
+            )
             assert any(line.startswith("▶#1") for line in lines)
         assert [t for t, _ in said] == [0, 1, 2, 12, 2]
-        assert "ready becomes running" in said[-1][1]
+        assert "from ready to running" in said[-1][1]
 
 
 @run
@@ -186,7 +188,7 @@ async def test_playing_back_shows_what_was_shown_live(drive):
     async with drive() as screen:
         events = sorted([*answered(1, 0), *answered(2, 20), *answered(3, 100)], key=lambda event: event[0])
         view = screen.app.view
-        view.step = 10 * MS
+        view.column_ns = 10 * MS
         live = {}
         for at in range(0, 400, 20):
             due = [event for event in events if event[0] <= ns(at)]
@@ -195,7 +197,7 @@ async def test_playing_back_shows_what_was_shown_live(drive):
             live[at] = [line for line in screen.lines() if line.startswith(" #")]
         await screen.show(at=1_000)
         await screen.press("r")
-        view.step, view.speed, view.now = 10 * MS, 1.0, ns(0)
+        view.column_ns, view.speed, view.now = 10 * MS, 1.0, ns(0)
         screen.app.scene.forget()
         for at in range(20, 300, 20):
             await screen.show(at=1_000 + at)

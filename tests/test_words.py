@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from loopviz.draw import words
-from loopviz.draw.look import LABELS, LEVELS, Palette
+from loopviz.draw.look import APPEARANCES, LEVELS, Palette
 from loopviz.draw.raster import BLOCK, CODES, NOTHING, after_response
-from loopviz.model import Where
+from loopviz.model import State, Where
 from tests import streams
 from tests.streams import accepted, feed, holds, ns, timeline
 
@@ -35,7 +37,7 @@ ALL_CODES = [*CODES.values(), BLOCK]
         ("/[red]x[/]", "/[red]x[/]"),
     ],
 )
-def test_what_could_steer_a_terminal_is_spelt_out(text, shown):
+def test_what_could_control_a_terminal_is_written_out(text, shown):
     """Control, escape, bidi and invisible characters are written out; letters of any script stay."""
     assert words.printable(text) == shown
 
@@ -57,7 +59,7 @@ def test_ascii_is_as_wide_as_what_it_stands_for(text):
 
 
 def test_ascii_keeps_the_meaning_where_it_can():
-    """Marks of our own have a likeness in ASCII."""
+    """The signs that loopviz itself uses have an equivalent in ASCII."""
     assert words.ascii_only("85 µs · 速 …") == "85 us | ?? ~"
 
 
@@ -77,7 +79,7 @@ def test_ascii_keeps_the_meaning_where_it_can():
         (125e9, "125 s"),
     ],
 )
-def test_durations_have_the_unit_a_person_would_use(ns, text):
+def test_durations_have_the_usual_unit(ns, text):
     """Durations are in µs, ms or s, never with four digits."""
     assert words.duration(ns) == text
 
@@ -142,84 +144,100 @@ def cpu_readings(line, share: float):
 
 
 def test_the_story_of_a_sleeping_block():
-    """Who blocks, for how long, where, by what, that it only waits, and who suffers."""
+    """It names the request, the time, the line and the call, that it only waits, and what it delays."""
     mood, text = story(cpu_readings(blocked(2, 3), 0.0), 502)
     assert mood == "alarm"
     assert text == (
         "#1 GET / has held the event loop for 500 ms at app.py:14 (time.sleep). "
-        "It only waits, and so do 2 requests that could have run: #2 #3."
+        "It only waits, and delays 2 requests: #2 #3."
     )
 
 
 def test_the_story_of_a_computing_block():
-    """A block that uses the CPU is told as computing."""
+    """A block that uses the CPU is said to compute."""
     _, text = story(cpu_readings(blocked(2, 3), 1.0), 502)
-    assert text.endswith("It computes, and 2 requests that could run must wait: #2 #3.")
+    assert text.endswith("It computes, and delays 2 requests: #2 #3.")
 
 
 def test_the_story_of_a_block_of_unknown_kind():
     """Where the CPU clock cannot be read, nothing is claimed about it."""
     _, text = story(blocked(2, 3), 502)
-    assert text.endswith("Nobody else can run, and 2 requests that could run must wait: #2 #3.")
+    assert text.endswith("app.py:14 (time.sleep). It delays 2 requests: #2 #3.")
 
 
 def test_the_story_of_a_block_without_victims():
-    """A block that harms nobody yet says so."""
+    """A block that delays no request yet says so."""
     _, text = story(cpu_readings(blocked(), 0.0), 502)
-    assert text.endswith("It only waits. Nobody else is here yet to suffer from it.")
+    assert text.endswith("It only waits. No other request is affected yet.")
 
 
 def test_the_story_of_a_block_with_one_victim():
-    """One victim is spoken of in the singular."""
+    """One victim is in the singular."""
     _, text = story(cpu_readings(blocked(7), 0.0), 502)
-    assert text.endswith("It only waits, and so does 1 request that could have run: #7.")
+    assert text.endswith("It only waits, and delays 1 request: #7.")
 
 
 def test_the_story_of_a_block_with_many_victims():
-    """Of many victims four are named."""
+    """Of many victims, four are named."""
     _, text = story(cpu_readings(blocked(*range(2, 10)), 0.0), 502)
-    assert text.endswith("and so do 8 requests that could have run: #2 #3 #4 #5 …")
+    assert text.endswith("and delays 8 requests: #2 #3 #4 #5 …")
 
 
-def test_the_story_of_a_block_that_nobody_saw():
-    """A block whose line was never seen is told with the likely reason."""
+def test_the_story_of_a_block_without_a_line():
+    """A block whose line was never seen comes with the likely reason."""
     _, text = story(timeline(accepted()), 302)
     assert "#1 GET / has held the event loop for 300 ms; its line could not be seen" in text
 
 
 def test_the_story_of_a_block_by_a_callback():
-    """A block outside any request is told as such."""
+    """A block outside any request says so."""
     _, text = story(timeline(streams.iteration(0)), 300)
     assert text.startswith("A callback outside any request has held the event loop for 300 ms")
 
 
-def test_a_block_is_told_in_brief():
+def test_a_block_in_brief():
     """In a narrow terminal the sentence about a block fits into a line."""
     _, sentences = words.story(cpu_readings(blocked(2), 0.0), ns(502), INVITATION, brief=True)
     assert sentences[0] == "#1 GET / holds the loop for 500 ms: app.py:14 (time.sleep)."
     assert all(len(sentence) <= 77 for sentence in sentences)
 
 
-def test_no_story_of_a_short_stretch():
-    """A step shorter than the threshold alarms nobody."""
+def test_no_story_of_a_short_step():
+    """A step shorter than the threshold is no alarm."""
     mood, text = story(timeline(accepted()), 60)
-    assert (mood, text) == ("good", "1 request is under way.")
+    assert (mood, text) == ("good", "1 request is in progress.")
 
 
-def test_the_story_of_a_token_wait():
-    """Who waits for a thread, since when, and what would help."""
-    line = timeline(accepted(), streams.tokens(3, 4, 4, 2))
-    for task in (2, 3):
+def exhausted(total: int, waiting: range):
+    """All of `total` threads are in use, and these requests wait for one since 4 ms past their number."""
+    line = timeline(accepted(), streams.tokens(3, total, total, len(waiting)))
+    for task in waiting:
         at = 4 + task
         feed(line, streams.sent(at, task), streams.read(at, task, task), streams.made(at, task, task))
         feed(line, streams.step(at, task), streams.token_wait(at, task), streams.suspend(at, task))
-    feed(line, streams.step(8), streams.suspend(9), streams.idle(9))
-    mood, text = story(line, 906)
+    feed(line, streams.step(5 + task), streams.suspend(6 + task), streams.idle(6 + task))
+    return line
+
+
+def test_the_story_of_a_wait_for_a_thread():
+    """It says how many requests wait for a thread, which has waited longest, and what would help."""
+    mood, text = story(exhausted(4, range(2, 4)), 906)
     assert mood == "alarm"
     assert text == (
-        "All 4 threads are taken, and 2 requests wait for one: #2 for 900 ms already. "
-        "The loop is free. More tokens (]) would let them start."
+        "All 4 threads are in use, and 2 requests are waiting for one: #2 for 900 ms. "
+        "The event loop is free. A higher thread limit (]) would let them start."
     )
+    one = story(exhausted(1, range(2, 3)), 906)[1]
+    assert one.startswith("The only thread is in use, and 1 request is waiting for one: #2 for 900 ms. ")
+
+
+@pytest.mark.parametrize(("total", "waiting"), [(4, range(2, 3)), (1_000, range(1_001, 2_500))])
+def test_a_wait_for_a_thread_in_brief(total, waiting):
+    """In a narrow terminal each of its sentences fits into a line."""
+    _, sentences = words.story(exhausted(total, waiting), ns(2_950), INVITATION, brief=True)
+    assert len(sentences) == 2
+    assert all(len(sentence) <= 77 for sentence in sentences)
+    assert sentences[0].startswith(f"All {total} threads are in use; ")
 
 
 def in_threads(share: float):
@@ -234,7 +252,7 @@ def in_threads(share: float):
 
 
 def test_the_story_of_the_gil():
-    """Threads that compute at once share one core, and the story says why."""
+    """Threads that compute at once share one core, and the sentences say why."""
     mood, text = story(in_threads(0.5), 950)
     assert mood == "alarm"
     assert text.startswith("2 worker threads compute at once, and each gets about 50% of a core.")
@@ -245,17 +263,17 @@ def test_the_story_of_sleeping_threads():
     """Requests that sleep in worker threads leave the loop free."""
     mood, text = story(in_threads(0.0), 950)
     assert (mood, text) == (
-        "good", "2 requests are in worker threads. The loop is free to serve others meanwhile.",
+        "good", "2 requests are in worker threads. The event loop is free to serve other requests.",
     )  # fmt: skip
 
 
 def test_the_story_of_waiting():
-    """Requests at an await cost nothing, and the share of idle time proves it."""
+    """Requests at an await cost nothing, and the share of idle time shows it."""
     line = timeline(accepted(), streams.suspend(3), streams.idle(3))
     mood, text = story(line, 2_000)
     assert mood == "good"
     assert text == (
-        "1 request is suspended at an await. That costs the loop nothing. "
+        "1 request is suspended at an await. That costs the event loop nothing. "
         "It was idle for 100% of the last second."
     )
 
@@ -282,7 +300,7 @@ def done(error: str | None = None):
 
 
 def test_the_story_of_the_last_burst():
-    """When all is done, the last burst is summed up: how many, how long, and what took the time."""
+    """When all is done, the last burst is summed up: how many requests, how long, and in which state."""
     mood, text = story(done(), 2_000)
     assert mood == "dim"
     assert text.startswith("Done: 3 requests in 990 ms. 100% ")
@@ -295,16 +313,48 @@ def test_the_story_counts_failures():
 
 
 def test_the_story_at_an_earlier_moment():
-    """In a frozen picture the story is that of the moment shown."""
+    """In a frozen picture the sentences are about the moment shown."""
     assert "suspended at an await" in story(done(), 500)[1]
 
 
 # -- the look ----------------------------------------------------------------------------------
 
 
-def test_every_state_has_a_look_of_its_own():
-    """Every state has a name, a colour and a texture, with and without Unicode, that no other has."""
-    assert set(LABELS) == set(ALL_CODES)
+def test_every_state_has_a_row_and_so_has_the_block():
+    """The table has one row for each state and one for the block, in which nothing is missing."""
+    assert sorted(row.state or "block" for row in APPEARANCES) == sorted([*State, "block"])
+    (block,) = [row for row in APPEARANCES if row.state is None]
+    assert block.code == BLOCK
+    for row in APPEARANCES:
+        assert row is block or (row.code.isalpha() and row.code.islower() and row.code != BLOCK.lower())
+        assert len(row.code) == 1
+        assert 0 < cell_len(row.label) <= 10
+        assert row.name
+        assert row.meaning.endswith(".")
+        assert len(row.meaning) <= 52
+        look = row.look
+        for colour in (look.fill, look.ink, look.text, look.light or look.fill):
+            assert re.fullmatch("#[0-9A-Fa-f]{6}", colour)
+        assert look.plain.isascii()
+        assert look.trace
+
+
+@pytest.mark.parametrize("field", ["code", "name", "label", "meaning"])
+def test_no_two_states_are_called_the_same(field):
+    """Codes, names, labels and meanings are unique, for a reader who does not look at letter case too."""
+    values = [getattr(row, field).lower() for row in APPEARANCES]
+    assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("field", ["fill", "text", "texture", "plain", "tile", "trace"])
+def test_no_two_states_look_the_same(field):
+    """Each colour and each texture, as a character, in ASCII and as a drawing, belongs to one state."""
+    values = [getattr(row.look, field) for row in APPEARANCES]
+    assert len(set(values)) == len(values)
+
+
+def test_every_state_is_drawn_unlike_any_other():
+    """In each mode every state's cell is one visible character of its own, with a colour of its own."""
     for palette in (Palette(), Palette("mono"), Palette("ascii")):
         textures = [palette.cell(code, code)[0] for code in ALL_CODES]
         assert len(set(textures)) == len(ALL_CODES)
@@ -347,6 +397,6 @@ def test_a_block_is_no_other_state_even_after_the_response(mode):
 
 
 def test_levels_rise():
-    """The loop's busy share has nine heights, of which the lowest is empty, in every mode."""
+    """The event loop's busy share has nine heights, of which the lowest is empty, in every mode."""
     assert {len(levels) for levels in LEVELS.values()} == {9}
     assert all(levels[0] == " " and len(set(levels)) == 9 for levels in LEVELS.values())

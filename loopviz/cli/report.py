@@ -12,15 +12,13 @@ from rich.text import Text
 
 from loopviz.cli.console import shown
 from loopviz.clock import NS
-from loopviz.draw.look import Palette
+from loopviz.draw.look import LABELS, Palette
 from loopviz.draw.raster import BLOCK, CODES, raster, request_stretches
 from loopviz.draw.words import duration, line, printable, requests_named
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
 __all__ = ["print_report"]
-
-_LEGEND = "qrBaythp"
 
 
 def print_report(
@@ -99,7 +97,7 @@ def _legend(palette: Palette, rows: list[Request], threshold: int) -> Text:
                 totals[BLOCK] += length
     whole = max(1, sum(totals.values()))
     legend = Text()
-    for code in _LEGEND:
+    for code in LABELS:
         if totals[code] * 1000 < whole:
             continue
         character, style = palette.cell(code, code)

@@ -1,1 +1,1 @@
-"""What every view shares: cells from segments, their look, and plain words. No Textual here."""
+"""What all views share: how states look, rows of codes, and plain words. No Textual here."""

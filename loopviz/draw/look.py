@@ -1,6 +1,6 @@
-"""How a state looks: colour, texture, and the same without colour.
+"""How everything looks: every colour, the table of states, and how both become characters and styles.
 
-The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with the
+The colours of states are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with the
 common kinds of colour blindness can tell apart. The texture says the same once more.
 """
 
@@ -12,38 +12,89 @@ from typing import Literal
 
 from rich.style import Style
 
-from loopviz.draw.raster import BLOCK, CODES, NOTHING
 from loopviz.model import State
 
-__all__ = ["ALARM", "BACKGROUND", "DIM", "LABELS", "LEVELS", "TEXT", "Look", "Mode", "Palette", "look_of"]
+__all__ = [
+    "ACCENT",
+    "ALARM",
+    "ALARM_TEXT",
+    "APPEARANCES",
+    "BACKGROUND",
+    "BLOCK",
+    "BORDER",
+    "CODES",
+    "DIM",
+    "FIELD",
+    "GOOD",
+    "GOOD_TEXT",
+    "GRID",
+    "LABELS",
+    "LANE",
+    "LEVELS",
+    "LIT",
+    "NAMES",
+    "NOTHING",
+    "NOTICE",
+    "OUTLINE",
+    "SURFACE",
+    "TEXT",
+    "THREAD",
+    "WHITE",
+    "Appearance",
+    "Look",
+    "Mode",
+    "Palette",
+    "look_of",
+]
 
 Mode = Literal["colour", "mono", "ascii"]
 
+# Surfaces, from the darkest to the lightest.
 BACKGROUND = "#101214"
+"""Behind everything."""
+SURFACE = "#171b1f"
+"""Behind a panel beside the picture: the catalogue."""
+LANE = "#1a2126"
+"""Behind a lane, so that an idle event loop is still seen as a lane."""
+FIELD = "#22282d"
+"""Behind a field for input."""
+GRID = "#2a3036"
+"""Lines of time through an exported picture."""
+BORDER = "#2c3338"
+"""The line between a panel and the picture."""
+LIT = "#4a5862"
+"""Behind the part of the map that the picture shows."""
+
+# Words.
 TEXT = "#e8e8e8"
 DIM = "#8a9199"
-ALARM = "#D55E00"
-GOOD = "#009E73"
+"""Words of less weight: explanations, requests that have ended."""
+WHITE = "#ffffff"
+"""Words and cursors on top of a state's colour."""
+OUTLINE = "#5a2700"
+"""Around white words on a block, in an exported picture."""
 
-LABELS: dict[str, str] = {
-    CODES[State.QUEUED]: "queued",
-    CODES[State.RUNNING]: "running",
-    BLOCK: "BLOCKS",
-    CODES[State.AWAITING]: "awaiting",
-    CODES[State.READY]: "ready",
-    CODES[State.TOKEN_WAIT]: "token wait",
-    CODES[State.IN_THREAD]: "in thread",
-    CODES[State.IN_PROCESS]: "in process",
-}
-"""What a code is called in words."""
+# Meanings. The `_TEXT` of a colour is lighter: readable as letters on the background.
+ACCENT = "#56B4E9"
+"""Keys, and the frames of dialogs."""
+ALARM = "#D55E00"
+"""A block."""
+ALARM_TEXT = "#ff7f2a"
+GOOD = "#009E73"
+"""The event loop is busy, or all is well."""
+GOOD_TEXT = "#00c792"
+NOTICE = "#F0E442"
+"""The picture is not live: frozen, or played back."""
+THREAD = "#CC79A7"
+"""Worker threads, and the gauge of those in use."""
 
 LEVELS = {"colour": " ▁▂▃▄▅▆▇█", "mono": " ▁▂▃▄▅▆▇█", "ascii": " .:-=+*%#"}
-"""The loop's busy share, in eighths."""
+"""How busy the event loop is, in eighths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A state's colours, and its texture with and without Unicode."""
+    """A state's colours, and its texture as a character, in ASCII and as a drawing."""
 
     fill: str
     """The cell's background."""
@@ -54,18 +105,104 @@ class Look:
     """The texture in ASCII."""
     text: str
     """The colour of the state's name on the background of the screen."""
+    tile: str
+    """The texture as the data of an SVG path in a tile of 8 by 8; empty for none."""
+    stroke: float
+    """The width of the tile's lines; 0 where its shapes are filled."""
+    trace: str
+    """The name of a similar colour that chrome://tracing knows (Perfetto chooses its own)."""
+    light: str = ""
+    """`fill` in a page with a light theme; empty where it is the same."""
 
 
-_LOOKS: dict[str, Look] = {
-    CODES[State.QUEUED]: Look("#5c6166", "#9aa0a6", "·", ".", "#a8adb3"),
-    CODES[State.RUNNING]: Look("#009E73", "#009E73", "█", "#", "#00c792"),
-    BLOCK: Look("#D55E00", "#8f3f00", "╱", "!", "#ff7f2a"),
-    CODES[State.AWAITING]: Look("#16323f", "#56B4E9", "─", "-", "#56B4E9"),
-    CODES[State.READY]: Look("#E69F00", "#a87400", "▚", "/", "#ffb51f"),
-    CODES[State.TOKEN_WAIT]: Look("#F0E442", "#9c9420", "░", ":", "#F0E442"),
-    CODES[State.IN_THREAD]: Look("#CC79A7", "#8a4a6e", "═", "=", "#e08fbd"),
-    CODES[State.IN_PROCESS]: Look("#0072B2", "#66b5e6", "≡", "%", "#4ab0f0"),
-}
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """One state as the reader sees it. The row without a state is that of a block."""
+
+    state: State | None
+    code: str
+    """One lower-case letter, for rows of codes (`loopviz.draw.raster`)."""
+    name: str
+    """The state in words."""
+    label: str
+    """The same in at most 10 cells, for columns."""
+    meaning: str
+    """One sentence for the legend, at most 52 characters."""
+    look: Look
+
+
+NOTHING = " "
+"""The code of a time without any state."""
+BLOCK = "B"
+"""The code of a block: running for so long that other requests are delayed."""
+
+APPEARANCES: tuple[Appearance, ...] = (
+    Appearance(
+        State.QUEUED, "q", "queued", "queued", "Sent, and not yet read by the server.",
+        Look(
+            fill="#5c6166", ink="#9aa0a6", texture="·", plain=".", text="#a8adb3",
+            tile="M2.7 4a1.3 1.3 0 1 0 2.6 0a1.3 1.3 0 1 0 -2.6 0", stroke=0, trace="grey",
+        ),
+    ),
+    Appearance(
+        State.RUNNING, "r", "running", "running", "One of its steps runs on the event loop.",
+        Look(
+            fill=GOOD, ink=GOOD, texture="█", plain="#", text=GOOD_TEXT,
+            tile="", stroke=0, trace="thread_state_running",
+        ),
+    ),
+    Appearance(
+        None, BLOCK, "blocks the loop", "BLOCKS", "It has run for 100 ms or more. Nothing else can run.",
+        Look(
+            fill=ALARM, ink="#8f3f00", texture="╱", plain="!", text=ALARM_TEXT,
+            tile="M-2 10L10 -2M-2 2L2 -2M6 10L10 6", stroke=2, trace="terrible",
+        ),
+    ),
+    Appearance(
+        State.AWAITING, "a", "awaiting", "awaiting",
+        "Suspended at an await. Costs the event loop nothing.",
+        Look(
+            fill="#16323f", ink=ACCENT, texture="─", plain="-", text=ACCENT,
+            tile="M0 4H8", stroke=1.5, trace="thread_state_sleeping", light="#d3eaf7",
+        ),
+    ),
+    Appearance(
+        State.READY, "y", "ready", "ready", "It could run, but the event loop is busy.",
+        Look(
+            fill="#E69F00", ink="#a87400", texture="▚", plain="/", text="#ffb51f",
+            tile="M0 0H4V4H0ZM4 4H8V8H4Z", stroke=0, trace="bad",
+        ),
+    ),
+    Appearance(
+        State.TOKEN_WAIT, "t", "waiting for a thread", "no thread",
+        "No worker thread or process has taken its call yet.",
+        Look(
+            fill=NOTICE, ink="#9c9420", texture="░", plain=":", text=NOTICE,
+            tile="M1 1H3V3H1ZM5 5H7V7H5Z", stroke=0, trace="yellow",
+        ),
+    ),
+    Appearance(
+        State.IN_THREAD, "h", "in thread", "in thread", "A worker thread executes its call.",
+        Look(
+            fill=THREAD, ink="#8a4a6e", texture="═", plain="=", text="#e08fbd",
+            tile="M0 2.5H8M0 5.5H8", stroke=1.2, trace="rail_animation",
+        ),
+    ),
+    Appearance(
+        State.IN_PROCESS, "p", "in process", "in process", "A worker process executes its call.",
+        Look(
+            fill="#0072B2", ink="#66b5e6", texture="≡", plain="%", text="#4ab0f0",
+            tile="M0 1.5H8M0 4H8M0 6.5H8", stroke=0.9, trace="thread_state_runnable",
+        ),
+    ),
+)  # fmt: skip
+"""Every state and the block, in the order of legends: the one table of how they look and what they mean."""
+
+CODES: dict[State, str] = {row.state: row.code for row in APPEARANCES if row.state is not None}
+LABELS: dict[str, str] = {row.code: row.label for row in APPEARANCES}
+NAMES: dict[str, str] = {row.code: row.name for row in APPEARANCES}
+
+_LOOKS = {row.code: row.look for row in APPEARANCES}
 
 
 def look_of(code: str) -> Look:
@@ -98,7 +235,7 @@ class Palette:
             return Style(bold=bold, reverse=reverse)
         return Style(color=foreground or TEXT, bgcolor=background or BACKGROUND, bold=bold, reverse=reverse)
 
-    @lru_cache(maxsize=512)  # noqa: B019 - a palette lives as long as the program
+    @lru_cache(maxsize=512)  # noqa: B019 - the program has one palette
     def cell(self, left: str, right: str) -> tuple[str, Style]:
         """The character and the style of a cell whose two halves have these codes."""
         if left == right or not (self.colour and self.unicode):
@@ -135,9 +272,9 @@ class Palette:
         if role == "dim":
             return self.style(DIM) if self.colour else Style(dim=True)
         if role == "good":
-            return self.style("#00c792")
+            return self.style(GOOD_TEXT)
         if role == "alarm":
-            return self.style("#ff7f2a", bold=True)
+            return self.style(ALARM_TEXT, bold=True)
         if role == "title":
             return self.style(bold=True)
         return self.style()
@@ -152,6 +289,6 @@ def _is_after(code: str) -> bool:
 
 
 def _dimmed(colour: str) -> str:
-    """Half way to the background: what happens after the response is nobody's wait."""
+    """Half way to the background: no client waits for what happens after the response."""
     mixed = ((int(colour[i : i + 2], 16) + int(BACKGROUND[i : i + 2], 16)) // 2 for i in (1, 3, 5))
     return "#" + "".join(f"{part:02x}" for part in mixed)

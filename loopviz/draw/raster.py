@@ -1,4 +1,4 @@
-"""From stretches of time to a row of codes, one letter for each half column.
+"""From stretches of time to a row of codes, one letter for each half column of the screen.
 
 The grid is absolute: half column `i` covers ``[i * width, (i + 1) * width)`` nanoseconds of the
 clock, whatever the window. A column that has passed never changes, so it is drawn once.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from loopviz.draw.look import BLOCK, CODES, NOTHING
 from loopviz.model import Lane, Request, State, Timeline
 
 __all__ = [
@@ -26,18 +27,6 @@ __all__ = [
 
 Stretch = tuple[int, int, str]
 """Start, end (ns) and code."""
-
-NOTHING = " "
-BLOCK = "B"
-CODES: dict[State, str] = {
-    State.QUEUED: "q",
-    State.RUNNING: "r",
-    State.AWAITING: "a",
-    State.READY: "y",
-    State.TOKEN_WAIT: "t",
-    State.IN_THREAD: "h",
-    State.IN_PROCESS: "p",
-}
 
 
 def after_response(code: str) -> str:
@@ -104,7 +93,7 @@ def lane_stretches(lane: Lane, now: int) -> Iterator[Stretch]:
 
 
 def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int) -> str:
-    """The loop's busy share for each half column: ``0`` (idle) to ``8``, or the block's code."""
+    """How busy the loop was in each half column: ``0`` (idle) to ``8``, or the block's code."""
     begin, end = first * width, stop * width
     busy = [0] * (stop - first)
     blocked = [False] * (stop - first)
@@ -129,7 +118,7 @@ def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int)
 
 
 def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int) -> str:
-    """The share of tokens taken in each half column, ``0`` to ``8``; or that somebody waited."""
+    """The share of threads in use in each half column, ``0`` to ``8``, or the code of waiting for one."""
     most = [0] * (stop - first)
     waited = [False] * (stop - first)
     until = min(now, stop * width)
@@ -139,7 +128,7 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
         taken = 0 if tokens.total < 0 else -(-8 * tokens.borrowed // max(1, tokens.total))
         for index in range(max(first, t // width), min(stop, -(-until // width))):
             most[index - first] = max(most[index - first], min(8, taken))
-            # A moment's wait while a thread starts would paint the whole column.
+            # A short wait while a thread starts must not fill the whole column.
             part = min(until, (index + 1) * width) - max(t, index * width)
             waited[index - first] |= tokens.waiting > 0 and 4 * part >= width
         until = t
@@ -151,7 +140,7 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
 
 
 def map_codes(timeline: Timeline, start: int, width: int, cells: int) -> str:
-    """All that is kept, in `cells` columns from `start` on.
+    """Everything that is kept, in `cells` columns from `start` on.
 
     ``B`` stands for a block, ``0`` to ``8`` for how many requests began there.
     """

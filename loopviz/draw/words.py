@@ -1,4 +1,4 @@
-"""Plain words: durations, source lines, and one or two sentences on what is happening now."""
+"""Plain words: durations, source lines, and one or two sentences on what happens."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 from textwrap import wrap
+from typing import Literal
 
 from rich.cells import cell_len
 
 from loopviz.clock import NS
+from loopviz.draw.look import CODES, NAMES
 from loopviz.model import Block, Request, State, Timeline, Where
 
 __all__ = [
+    "Mood",
     "ascii_only",
     "duration",
     "figure",
@@ -27,22 +30,24 @@ __all__ = [
     "wrapped",
 ]
 
+Mood = Literal["alarm", "good", "dim"]
+
 _BUSY_CORE = 0.05
 _MORE_THAN_ONE_CORE = 1.25
 _PLAIN = str.maketrans(
-    "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - whoever writes them means them
+    "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - these characters are meant
     "~u|\"\"''x-->d**--|||||+++++++++++++[]-_########",
 )
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Text from outside as something that is safe to draw: nothing in it can steer a terminal."""
+    """Text from outside, safe to draw: characters that can control a terminal are written out."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return shown if len(text) <= limit else shown[:limit] + "…"
 
 
 def one_line(text: str) -> str:
-    """An error's lines as sentences behind each other."""
+    """The lines of an error message in one line."""
     return text.replace(".\n", ". ").replace("\n", ". ")
 
 
@@ -55,7 +60,7 @@ def ascii_only(text: str) -> str:
 
 
 def duration(ns: float) -> str:
-    """A duration in the unit that a person would use: ``85 µs``, ``120 ms``, ``1.8 s``."""
+    """A duration in the usual unit: ``85 µs``, ``120 ms``, ``1.8 s``."""
     if ns < 0.9995e6:
         return f"{ns / 1e3:.0f} µs"
     if ns < 0.9995e9:
@@ -75,7 +80,7 @@ def figure(value: float, unit: str) -> str:
 
 
 def tick(ns: int) -> str:
-    """A round duration, as short as can be: ``5 s``, ``200 ms``, ``10 µs``."""
+    """A round duration, as short as possible: ``5 s``, ``200 ms``, ``10 µs``."""
     for unit, name in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")):
         if ns >= unit:
             return f"{ns / unit:g} {name}"
@@ -89,7 +94,7 @@ def line(where: Where) -> str:
 
 def state_name(state: State) -> str:
     """A state's name in words."""
-    return state.value.replace("_", " ")
+    return NAMES[CODES[state]]
 
 
 def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
@@ -115,10 +120,11 @@ def requests_named(numbers: Iterable[int], most: int = 4) -> str:
     return f"{names} …" if len(numbers) > most else names
 
 
-def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[str, list[str]]:
-    """What is happening at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
+def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[Mood, list[str]]:
+    """What happens at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
 
-    `invitation` is what to say while nothing happens; `brief` sentences fit into 77 columns.
+    `invitation` is the sentence for a time when nothing happens. Sentences about a block or a wait for
+    a thread fit into 77 columns when they are `brief`.
     """
     block = timeline.block_at(now)
     if block is not None:
@@ -129,12 +135,14 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
         if (segment := request.state_at(now)) is not None:
             states[segment.state] += 1
     if states[State.TOKEN_WAIT]:
-        return "alarm", _of_tokens(timeline, live, states[State.TOKEN_WAIT], now)
+        return "alarm", _of_threads(timeline, live, states[State.TOKEN_WAIT], now, brief=brief)
     return _of_calm(timeline, states, len(live), now) or ("dim", _of_the_past(timeline, now, invitation))
 
 
-def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) -> tuple[str, list[str]] | None:
-    """Nobody blocks and nobody waits for a thread: what the requests under way are at."""
+def _of_calm(
+    timeline: Timeline, states: Counter[State], live: int, now: int
+) -> tuple[Mood, list[str]] | None:
+    """No block, and no request waits for a thread: what the concurrent requests do."""
     computing = [
         share
         for lane in timeline.workers.values()
@@ -147,24 +155,24 @@ def _of_calm(timeline: Timeline, states: Counter[State], live: int, now: int) ->
         each = sum(computing) / len(computing)
         said = f"{len(computing)} worker threads compute at once, and each gets about {each:.0%} of a core."
         if sum(computing) > _MORE_THAN_ONE_CORE:
-            return "good", [said, "That is more than one core together: no GIL is in their way."]
+            return "good", [said, "Together that is more than one core: no GIL limits them."]
         return "alarm", [said, "Only one of them can hold the GIL at a time."]
     if states[State.IN_PROCESS]:
         return "good", [
-            f"{_count(states[State.IN_PROCESS])} in worker processes, each with a GIL of its own.",
-            "The loop is free to serve others meanwhile.",
+            f"{_count(states[State.IN_PROCESS])} in worker processes, each with its own GIL.",
+            "The event loop is free to serve other requests.",
         ]
     if states[State.IN_THREAD]:
         return "good", [
             f"{_count(states[State.IN_THREAD])} in worker threads.",
-            "The loop is free to serve others meanwhile.",
+            "The event loop is free to serve other requests.",
         ]
     if states[State.AWAITING]:
         return "good", [
-            f"{_count(states[State.AWAITING])} suspended at an await. That costs the loop nothing.",
+            f"{_count(states[State.AWAITING])} suspended at an await. That costs the event loop nothing.",
             f"It was idle for {_idle_share(timeline, now):.0%} of the last second.",
         ]
-    return ("good", [f"{_count(live)} under way."]) if live else None
+    return ("good", [f"{_count(live)} in progress."]) if live else None
 
 
 def _count(number: int) -> str:
@@ -177,27 +185,20 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     lasted, where = duration(block.lasted(now)), block.where
     held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
     if where is None:
-        held += ", line unseen." if brief else "; its line could not be seen (code that keeps the GIL?)."
+        held += ", line not seen." if brief else "; its line could not be seen (code that keeps the GIL?)."
     else:
         calls = f" ({printable(where.calls, 30)})" if where.calls else ""
         held += f"{':' if brief else ' at'} {line(where)}{calls}."
+    why = {"sleeping": "It only waits", "computing": "It computes"}.get(block.kind or "")
     victims = timeline.victims(block, now)
-    why = {"sleeping": "It only waits", "computing": "It computes"}.get(
-        block.kind or "", "Nobody else can run"
-    )
     if not victims:
-        return [held, f"{why}. Nobody else is here yet to suffer from it."]
-    others = "1 request" if len(victims) == 1 else f"{len(victims)} requests"
-    wait = "so does" if len(victims) == 1 else "so do"
-    so = (
-        f"{wait} {others} that could have run"
-        if block.kind == "sleeping"
-        else f"{others} that could run must wait"
-    )
-    return [held, f"{why}, and {so}: {requests_named(victims)}{'' if len(victims) > 4 else '.'}"]
+        return [held, f"{why or 'No other request can run'}. No other request is affected yet."]
+    delays = f"delays {'1 request' if len(victims) == 1 else f'{len(victims)} requests'}"
+    end = "" if len(victims) > 4 else "."
+    return [held, f"{f'{why}, and' if why else 'It'} {delays}: {requests_named(victims)}{end}"]
 
 
-def _of_tokens(timeline: Timeline, live: list[Request], waiting: int, now: int) -> list[str]:
+def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int, *, brief: bool) -> list[str]:
     tokens = timeline.tokens_at(now)
     waits_since = {
         request.id: segment.start
@@ -205,22 +206,22 @@ def _of_tokens(timeline: Timeline, live: list[Request], waiting: int, now: int) 
         if (segment := request.state_at(now)) is not None and segment.state is State.TOKEN_WAIT
     }
     longest = min(waits_since, key=waits_since.__getitem__)
-    taken = (
-        f"All {tokens.total} threads are taken" if tokens and tokens.total >= 0 else "Every thread is taken"
-    )
-    waits = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
+    waits = "; 1 request waits" if waiting == 1 else f"; {waiting} requests wait"
+    if not brief:
+        waits = f", and {_count(waiting)} waiting"
+    waits += f" for one: #{longest} for {duration(now - waits_since[longest])}."
     busy = sum(lane.role == "process" and lane.busy_at(now) for lane in timeline.workers.values())
     if busy and not (tokens and tokens.waiting):
-        at_work = "1 worker process is" if busy == 1 else f"{busy} worker processes are"
         return [
-            f"{at_work} at work, and {waits} for one: #{longest} for"
-            f" {duration(now - waits_since[longest])} already.",
-            "The loop is free. More processes than cores would not make it faster.",
+            f"{'1 worker process is' if busy == 1 else f'{busy} worker processes are'} busy{waits}",
+            "The event loop is free. More processes than cores would not be faster.",
         ]
-    return [
-        f"{taken}, and {waits} for one: #{longest} for {duration(now - waits_since[longest])} already.",
-        "The loop is free. More tokens (]) would let them start.",
-    ]
+    in_use = "All threads are in use"
+    if tokens and tokens.total >= 0:
+        in_use = (
+            "The only thread is in use" if tokens.total == 1 else f"All {tokens.total} threads are in use"
+        )
+    return [f"{in_use}{waits}", "The event loop is free. A higher thread limit (]) would let them start."]
 
 
 def _idle_share(timeline: Timeline, now: int) -> float:
@@ -229,7 +230,7 @@ def _idle_share(timeline: Timeline, now: int) -> float:
 
 
 def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
-    """What became of the last burst."""
+    """The result of the last burst."""
     burst = timeline.last_burst(now)
     if not burst:
         return [invitation]

@@ -125,31 +125,25 @@
   };
 
   // -- drawing ------------------------------------------------------------------------------------
-  const textures = {
-    q: (c) => { c.beginPath(); c.arc(4, 4, 1.3, 0, 7); c.fill(); },
-    B: (c) => { c.lineWidth = 2; c.beginPath(); for (const d of [-4, 4, 12]) { c.moveTo(d - 6, 10); c.lineTo(d + 6, -2); } c.stroke(); },
-    a: (c) => c.fillRect(0, 3.25, 8, 1.5),
-    y: (c) => { c.fillRect(0, 0, 4, 4); c.fillRect(4, 4, 4, 4); },
-    t: (c) => { c.fillRect(1, 1, 2, 2); c.fillRect(5, 5, 2, 2); },
-    h: (c) => { c.fillRect(0, 2, 8, 1.2); c.fillRect(0, 5, 8, 1.2); },
-    p: (c) => { for (const y of [1, 3.5, 6]) c.fillRect(0, y, 8, 0.9); },
-  };
   function dress() {
     const style = getComputedStyle(document.documentElement);
-    for (const name of ["back", "lane", "text", "dim", "line", "accent", "alarm", "load", "awaiting"]) {
+    for (const name of ["back", "lane", "text", "dim", "line", "accent", "alarm", "load"]) {
       theme[name] = style.getPropertyValue(`--${name}`).trim();
     }
     const ratio = devicePixelRatio || 1;
     patterns = {};
+    const fill = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "fill";
     for (const state of data.states) {
       const tile = document.createElement("canvas");
       tile.width = tile.height = Math.round(8 * ratio);
       const c = tile.getContext("2d");
       c.scale(tile.width / 8, tile.width / 8);
-      c.fillStyle = state.code === "a" ? theme.awaiting : state.fill;
+      c.fillStyle = state[fill];
       c.fillRect(0, 0, 8, 8);
       c.fillStyle = c.strokeStyle = state.ink;
-      if (textures[state.code]) textures[state.code](c);
+      c.lineWidth = state.stroke || 1;
+      const texture = new Path2D(state.tile);
+      if (state.stroke) c.stroke(texture); else c.fill(texture);
       patterns[state.code] = c.createPattern(tile, "repeat");
       patterns[state.code].setTransform(new DOMMatrix().scale(8 / tile.width));
     }

@@ -16,7 +16,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from loopviz.draw.look import LABELS, look_of
+from loopviz.draw.look import APPEARANCES
 from loopviz.draw.raster import CODES
 from loopviz.draw.words import printable
 from loopviz.export.material import (
@@ -95,12 +95,15 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
     codes = list(CODES.values())
     states = [
         {
-            "code": code,
-            "name": LABELS[code],
-            "fill": look_of(code).fill,
-            "ink": look_of(code).ink,
+            "code": row.code,
+            "name": row.name,
+            "fill": row.look.fill,
+            "light": row.look.light or row.look.fill,
+            "ink": row.look.ink,
+            "tile": row.look.tile,
+            "stroke": row.look.stroke,
         }
-        for code in LABELS
+        for row in APPEARANCES
     ]
     names = {state: codes.index(CODES[state]) for state in State}
     head: dict[str, Any] = {

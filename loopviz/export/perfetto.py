@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from loopviz.draw.look import look_of
 from loopviz.draw.raster import BLOCK, CODES
 from loopviz.draw.words import duration, headline, line, state_name
 from loopviz.export.material import (
@@ -31,18 +32,6 @@ SERVER, REQUESTS, PROCESSES = 1, 999_999, 1_000
 """Process numbers: the server, the requests (whose numbers are the threads), and the first worker process."""
 LOOP = 1
 """The loop's thread number; the workers' follow."""
-
-_COLOURS = {
-    CODES[State.QUEUED]: "grey",
-    CODES[State.RUNNING]: "thread_state_running",
-    BLOCK: "terrible",
-    CODES[State.AWAITING]: "thread_state_sleeping",
-    CODES[State.READY]: "bad",
-    CODES[State.TOKEN_WAIT]: "yellow",
-    CODES[State.IN_THREAD]: "rail_animation",
-    CODES[State.IN_PROCESS]: "thread_state_runnable",
-}
-"""The names of colours that chrome://tracing knows; Perfetto takes its own."""
 
 _Json = dict[str, Any]
 
@@ -156,7 +145,7 @@ def _slice(
         "tid": track[1],
         "ts": at / 1_000,
         "dur": (part.end - part.start) / 1_000,
-        "cname": _COLOURS[code],
+        "cname": look_of(code).trace,
         "args": args,
     }
 

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from rich.cells import cell_len, set_cell_size
 
-from loopviz.draw.look import BACKGROUND, DIM, LABELS, TEXT, look_of
+from loopviz.draw.look import APPEARANCES, BACKGROUND, DIM, LABELS, NAMES, TEXT, look_of
 from loopviz.draw.raster import (
     BLOCK,
     CODES,
@@ -48,18 +48,6 @@ _COARSE = 560
 """Columns of what has a height: the loop's load and the tokens."""
 _FINEST = 5_000_000
 """The loop's load is known to 5 ms."""
-
-_TEXTURES: dict[str, str] = {
-    CODES[State.QUEUED]: '<circle cx="4" cy="4" r="1.3" fill="{ink}"/>',
-    CODES[State.RUNNING]: "",
-    BLOCK: '<path d="M-2 10L10 -2M-2 2L2 -2M6 10L10 6" stroke="{ink}" stroke-width="2"/>',
-    CODES[State.AWAITING]: '<path d="M0 4H8" stroke="{ink}" stroke-width="1.5"/>',
-    CODES[State.READY]: '<path d="M0 0H4V4H0ZM4 4H8V8H4Z" fill="{ink}"/>',
-    CODES[State.TOKEN_WAIT]: '<path d="M1 1H3V3H1ZM5 5H7V7H5Z" fill="{ink}"/>',
-    CODES[State.IN_THREAD]: '<path d="M0 2.5H8M0 5.5H8" stroke="{ink}" stroke-width="1.2"/>',
-    CODES[State.IN_PROCESS]: '<path d="M0 1.5H8M0 4H8M0 6.5H8" stroke="{ink}" stroke-width="0.9"/>',
-}
-"""A tile of 8 by 8 for each code, the texture that `loopviz.draw.look` writes as a character."""
 
 
 class _Scale:
@@ -113,7 +101,7 @@ def picture(material: Material, window: Window | None) -> Iterator[str]:
         y += _ROW
     if any(block.start < now and (block.end or now) > start for block in told_blocks(timeline)):
         used.add(BLOCK)
-    legend = [code for code in LABELS if code in used]
+    legend = [code for code in NAMES if code in used]
     height = y + (64 if legend else 24)
     title = f"{text(material.name, 80)}: who is on the event loop"
     yield from _head(title, _story(material, rows, zero, start, end), height)
@@ -183,11 +171,17 @@ def _facts(material: Material) -> str:
 
 def _patterns() -> Iterator[str]:
     yield "<defs>\n"
-    for code, tile in _TEXTURES.items():
-        look = look_of(code)
+    for row in APPEARANCES:
+        look = row.look
+        paint = (
+            f'fill="none" stroke="{look.ink}" stroke-width="{look.stroke}"'
+            if look.stroke
+            else f'fill="{look.ink}"'
+        )
+        texture = f'<path d="{look.tile}" {paint}/>' if look.tile else ""
         yield (
-            f'<pattern id="{_name(code)}" width="8" height="8" patternUnits="userSpaceOnUse">'
-            f'<rect width="8" height="8" fill="{look.fill}"/>{tile.format(ink=look.ink)}</pattern>\n'
+            f'<pattern id="{_name(row.code)}" width="8" height="8" patternUnits="userSpaceOnUse">'
+            f'<rect width="8" height="8" fill="{look.fill}"/>{texture}</pattern>\n'
         )
     yield "</defs>\n"
 
@@ -227,7 +221,7 @@ def _at(ns: int, step: int = 1_000_000) -> str:
 def _legend(codes: list[str], y: int) -> Iterator[str]:
     x = float(_LEFT)
     for code in codes:
-        label = "blocks the loop" if code == BLOCK else LABELS[code]
+        label = NAMES[code]
         yield _bar(x, y - 15, 30, 18, code) + "\n"
         yield _text(x + 38, y, label, fill=look_of(code).text)
         x += 38 + _CHARACTER * (len(label) + 2)

@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from loopviz.draw.look import Palette
+from loopviz.draw.look import APPEARANCES, Palette
 from loopviz.draw.words import printable
 from loopviz.stream.source import Source
 
@@ -48,17 +48,6 @@ KEYS = (
     ("?", "this help"),
     ("q", "quit"),
 )
-
-_MEANINGS = {
-    "r": "a step of it executes on the event loop",
-    "B": "for so long that it blocks everybody: 100 ms or more",
-    "a": "suspended at an await, costs nothing",
-    "y": "could run, but the loop is busy with another",
-    "q": "sent, and not yet read by the server",
-    "t": "wants a worker thread, none is free",
-    "h": "executes in a worker thread",
-    "p": "executes in a worker process",
-}
 
 
 class Help(ModalScreen[None]):
@@ -97,10 +86,10 @@ class Help(ModalScreen[None]):
 
 def _text(palette: Palette, source: Source) -> Group:
     legend = Table(box=None, show_header=False, padding=(0, 1), expand=True)
-    for code, meaning in _MEANINGS.items():
-        character, style = palette.cell(code, code)
-        name, colour = palette.name(code)
-        legend.add_row(Text(character * 4, style), Text(name, colour), Text(meaning))
+    for row in APPEARANCES:
+        character, style = palette.cell(row.code, row.code)
+        name, colour = palette.name(row.code)
+        legend.add_row(Text(character * 4, style), Text(name, colour), Text(row.meaning))
     keys = Table(box=None, show_header=False, padding=(0, 1), expand=True)
     strong = palette.style("#56B4E9", bold=True)
     for file in source.scenarios:

@@ -1,4 +1,4 @@
-"""Places worth going to: blocks, token waits, errors, late frames, and every change of state."""
+"""Places to jump to: blocks, waits for a thread, errors, late frames, and every change of state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from loopviz.draw import words
 from loopviz.model import Block, Request, State, Timeline, Tokens
 
-__all__ = ["Change", "Place", "next_change", "next_place"]
+__all__ = ["Place", "StateChange", "next_change", "next_place"]
 
 
 class Place(NamedTuple):
@@ -18,7 +18,7 @@ class Place(NamedTuple):
     what: str
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """A request's change from one state to another."""
 
     t: int
@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
 
 _What = Block | Tokens | Request | int
-"""What makes a place; a late frame is told by how late it was (ns)."""
+"""What is at a place; for a late frame, how late it was (ns)."""
 
 
 def next_place(
@@ -38,7 +38,7 @@ def next_place(
     for t, what in _places(timeline, late_frames):
         if direction * (t - moment) > 0 and (best is None or direction * (t - best[0]) < 0):
             best = t, what
-    return None if best is None else Place(best[0], _told(best[1], timeline.last))
+    return None if best is None else Place(best[0], _described(best[1], timeline.last))
 
 
 def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _What]]:
@@ -59,23 +59,23 @@ def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Itera
     yield from late_frames
 
 
-def _told(what: _What, now: int) -> str:
+def _described(what: _What, now: int) -> str:
     if isinstance(what, Block):
         where = f" at {words.line(what.where)}" if what.where else ""
         who = f"#{what.request}" if what.request else "a callback"
-        victims = "1 victim" if len(what.victims) == 1 else f"{len(what.victims)} victims"
+        delays = {0: "no request", 1: "1 request"}.get(len(what.victims), f"{len(what.victims)} requests")
         lasts = "" if what.end is not None else " so far"
-        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where}, {victims}."
+        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where} delays {delays}."
     if isinstance(what, Tokens):
-        return f"All {what.total} threads are taken: the first request waits for one."
+        return f"All {what.total} threads are in use, and a request begins to wait for one."
     if isinstance(what, Request):
         return f"An error: {words.headline(what)}: {words.printable(what.error or str(what.status), 60)}."
-    return f"A late frame: the screen itself had to wait for {words.duration(what)}."
+    return f"A late frame: the screen was {words.duration(what)} late."
 
 
 def next_change(
     requests: Sequence[Request], moment: int, direction: int, now: int, after: int | None = None
-) -> Change | None:
+) -> StateChange | None:
     """The next change of state after `moment` (`direction` 1), or the one before it (-1), up to `now`.
 
     `requests` are in the order of their arrival. Where several of them change at the same time,
@@ -98,7 +98,7 @@ def next_change(
     if best is None:
         return None
     (t, _), request = best
-    return Change(t, request.id, f"{words.headline(request)}: {dict(_changes(request, now))[t]}.")
+    return StateChange(t, request.id, f"{words.headline(request)}: {dict(_changes(request, now))[t]}.")
 
 
 def _changes(request: Request, now: int) -> Iterator[tuple[int, str]]:
@@ -108,13 +108,13 @@ def _changes(request: Request, now: int) -> Iterator[tuple[int, str]]:
     end = request.start
     for segment in request.history(now):
         if segment.start == done:
-            yield segment.start, f"{_name(before)} ends with the response, and {_name(segment.state)} follows"
+            yield segment.start, f"response sent, then {_name(segment.state)}"
         elif segment.state is not before:
-            old = _name(before) if before is not None else "not there"
-            yield segment.start, f"{old} becomes {_name(segment.state)}"
+            change = f"from {_name(before)} to" if before is not None else "sent, now"
+            yield segment.start, f"{change} {_name(segment.state)}"
         before, end = segment.state, segment.end
     if done is not None and (request.ended or end == done) and end <= now:
-        yield end, f"{_name(before)} becomes done"
+        yield end, f"from {_name(before)} to done"
 
 
 def _name(state: State | None) -> str:

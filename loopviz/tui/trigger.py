@@ -1,4 +1,4 @@
-"""``--freeze-on``: the picture freezes at the moment when something has happened."""
+"""``--freeze-on``: the picture freezes when something has happened."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from loopviz.model import Request, State, Timeline
 __all__ = ["Trigger", "parse_trigger"]
 
 _UNITS = {"us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-_FORM = re.compile(r"(block|token-wait|latency)>(\d+(?:\.\d+)?)(us|µs|ms|s)")
+_FORM = re.compile(r"(block|thread-wait|token-wait|latency)>(\d+(?:\.\d+)?)(us|µs|ms|s)")
 
 _RECENT = 1_000_000_000
-"""What was over for so long when it is looked for (ns) was over while the picture stood still."""
+"""What ended longer ago than this (ns) ended while the picture stood still."""
 
 
 @dataclass(slots=True)
 class Trigger:
-    """What to freeze on. It fires once for each moment, so that one can go on."""
+    """What to freeze on. It fires once for each moment, so that the picture can move again."""
 
     kind: str
-    """``block``, ``token-wait``, ``latency`` or ``error``."""
+    """``block``, ``thread-wait``, ``latency`` or ``error``."""
     over: int = 0
     """Longer than this (ns)."""
     fired: int = 0
     """The latest moment for which it has fired."""
 
     def moment(self, timeline: Timeline, now: int) -> int | None:
-        """When it has happened, if it has, after the last time that it fired."""
+        """When it has happened since the last time that it fired, if it has."""
         found = min((t for t in self._look(timeline, now) if t > self.fired), default=None)
         if found is not None:
             self.fired = now
         return found
 
     def _look(self, timeline: Timeline, now: int) -> Iterator[int]:
-        """When it has happened, to what is there now or was a moment ago."""
+        """When it has happened to anything of the last second."""
         recent = now - _RECENT
         if self.kind == "block":
             blocks = [block for block in (*timeline.blocks, timeline.block_at(now)) if block is not None]
@@ -52,9 +52,9 @@ class Trigger:
         if self.kind == "latency" and request.latency(now) > self.over:
             yield request.start + self.over
         elif self.kind == "error" and (request.error or (request.status or 0) >= 500):
-            if request.done is not None:  # until then, it may still be told better
+            if request.done is not None:  # until then, a more exact error may be reported
                 yield request.done
-        elif self.kind == "token-wait":
+        elif self.kind == "thread-wait":
             for segment in request.newest_first(now):
                 if segment.end <= self.fired:
                     break
@@ -63,13 +63,17 @@ class Trigger:
 
 
 def parse_trigger(text: str) -> Trigger:
-    """A trigger from its text, such as ``block>250ms``. Raises `InputError`."""
+    """A trigger from its text, such as ``block>250ms``. Raises `InputError`.
+
+    ``token-wait`` is another name of ``thread-wait``.
+    """
     if text == "error":
         return Trigger("error")
     found = _FORM.fullmatch(text.replace(" ", ""))
     if found is None:
         raise InputError(
-            f"There is no trigger {text!r}.\nTake block>250ms, token-wait>100ms, latency>2s or error."
+            f"There is no trigger {text!r}.\nUse block>250ms, thread-wait>100ms, latency>2s or error."
         )
     kind, number, unit = found.groups()
+    kind = "thread-wait" if kind == "token-wait" else kind
     return Trigger(kind, int(float(number) * _UNITS[unit]))

@@ -1,4 +1,4 @@
-"""What of a timeline is looked at, and from when: the state of the screen, without the screen."""
+"""Which part of a timeline is shown: the state of the screen, without the screen."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from loopviz.draw import words
+from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Request, State, Timeline
 
-__all__ = ["ROUND", "SORTS", "STEPS", "Pace", "Sort", "View", "time_lost"]
+__all__ = ["COLUMN_WIDTHS", "ROUND", "SORTS", "Pace", "Sort", "View", "time_lost"]
 
 ROUND = tuple(factor * 10**power for power in range(2, 12) for factor in (1, 2, 5))
 """Round times (ns), from 100 ns to 500 s."""
-STEPS = tuple(
+COLUMN_WIDTHS = tuple(
     factor * 10**power
     for power in range(2, 10)
     for factor in ((10, 20, 50) if power < 6 else (10, 20, 25, 50))
@@ -22,7 +23,7 @@ STEPS = tuple(
 _SHOWN = 9_000_000_000
 """The window is at least this wide (ns), unless zoomed: enough for a burst of a second's requests."""
 _NARROWEST, _WIDEST = 1_000_000, 300_000_000_000
-"""Between these one can zoom (ns across the screen)."""
+"""The limits of zooming (ns across the screen)."""
 _UNDO = 100
 _LOST = (State.QUEUED, State.READY, State.TOKEN_WAIT)
 
@@ -32,11 +33,11 @@ SORTS: tuple[Sort, ...] = ("arrival", "latency", "time lost")
 
 @dataclass(slots=True)
 class Pace:
-    """The screen's own cost and lateness."""
+    """How fast the screen is, and what watching costs."""
 
     fps: float = 0.0
     probe: float = 0.0
-    """CPU time that watching costs, as a part of a core."""
+    """The CPU time of the probe, as a share of a core."""
     dropped: int = 0
     failures: int = 0
 
@@ -46,7 +47,7 @@ class _Place(NamedTuple):
 
     now: int
     live: bool
-    step: int | None
+    column_ns: int | None
     at: int | None
     mark: int | None
     cursor: int | None
@@ -55,16 +56,16 @@ class _Place(NamedTuple):
 
 @dataclass(slots=True)
 class View:
-    """Where the eye is."""
+    """Which part of a timeline is shown, and how."""
 
     now: int = 0
     """The right edge of the picture (ns)."""
     behind: int | None = None
     """How far the frozen picture is behind the present (ns); None while it moves."""
-    step: int | None = None
+    column_ns: int | None = None
     """The width of a column (ns), once zoomed; None for what fits the window."""
     at: int | None = None
-    """The time cursor: the moment of which states and sentences speak; None for the right edge."""
+    """The time cursor: the moment that states and sentences describe; None for the right edge."""
     mark: int | None = None
     """A second cursor, to measure a distance from."""
     speed: float | None = None
@@ -90,7 +91,7 @@ class View:
     """How many requests to fire at once; None for each scenario's own number."""
     threads: int = 40
     notice: str = ""
-    """What to say for a moment instead of what happens."""
+    """A message to show for a moment, in place of the sentences."""
     pace: Pace = field(default_factory=Pace)
     _past: list[_Place] = field(default_factory=list)
     _order: list[Request] = field(default_factory=list)
@@ -98,7 +99,7 @@ class View:
 
     @property
     def moment(self) -> int:
-        """The moment of which states and sentences speak."""
+        """The moment that states and sentences describe."""
         return self.now if self.at is None else self.at
 
     def origin(self, direction: int) -> int:
@@ -112,7 +113,9 @@ class View:
     def width(self, columns: int) -> int:
         """The width of a column (ns) if there are `columns` of them."""
         self.cells = columns
-        return self.step or next((step for step in STEPS if columns * step >= _SHOWN), STEPS[-1])
+        return self.column_ns or next(
+            (ns for ns in COLUMN_WIDTHS if columns * ns >= _SHOWN), COLUMN_WIDTHS[-1]
+        )
 
     @property
     def window(self) -> int:
@@ -122,17 +125,17 @@ class View:
     def remember(self) -> None:
         """Keep this place, so that `undo` can go back to it."""
         self._past.append(
-            _Place(self.now, self.behind is None, self.step, self.at, self.mark, self.cursor, self.top)
+            _Place(self.now, self.behind is None, self.column_ns, self.at, self.mark, self.cursor, self.top)
         )
         del self._past[:-_UNDO]
 
     def undo(self) -> bool:
-        """Go back to where the eye was before the last navigation; whether there was one."""
+        """Go back to the place before the last navigation; returns whether there was one."""
         if not self._past:
             return False
         place = self._past.pop()
-        self.now, self.step, self.at, self.mark, self.cursor, self.top = (
-            place.now, place.step, place.at, place.mark, place.cursor, place.top,
+        self.now, self.column_ns, self.at, self.mark, self.cursor, self.top = (
+            place.now, place.column_ns, place.at, place.mark, place.cursor, place.top,
         )  # fmt: skip
         self.behind = None if place.live else 0
         self.speed, self.change, self.changed = None, "", None
@@ -145,7 +148,7 @@ class View:
             self.behind = 0
 
     def follow(self) -> None:
-        """Go on with the present."""
+        """Show the present again."""
         self.behind = self.at = self.mark = self.speed = None
         self.change, self.changed = "", None
 
@@ -164,21 +167,26 @@ class View:
     def zoom(self, by: int, present: int) -> None:
         """Show less time (`by` 1) or more (-1), around the time cursor or the middle.
 
-        The picture that moves keeps its right edge, and no picture goes past the present.
+        A picture that moves keeps its right edge, and no picture goes past the present.
         """
         width = self.width(self.cells)
-        index = STEPS.index(width)
-        finest = max((i for i, step in enumerate(STEPS) if step * self.cells <= _NARROWEST), default=0)
-        widest = next((i for i, step in enumerate(STEPS) if step * self.cells >= _WIDEST), len(STEPS) - 1)
-        # What fits a request may be narrower or wider than that.
-        step = STEPS[max(min(finest, index), min(index - by, max(widest, index)))]
-        if step == width:
+        index = COLUMN_WIDTHS.index(width)
+        finest = max(
+            (i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells <= _NARROWEST), default=0
+        )
+        widest = next(
+            (i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells >= _WIDEST),
+            len(COLUMN_WIDTHS) - 1,
+        )
+        # `fit` may have made it narrower or wider than these limits.
+        wide = COLUMN_WIDTHS[max(min(finest, index), min(index - by, max(widest, index)))]
+        if wide == width:
             return
         self.remember()
         if self.behind is not None:
             fixed = self.at if self.at is not None else self.now - self.window // 2
-            self.now = min(present, fixed + (self.now - fixed) * step // width)
-        self.step = step
+            self.now = min(present, fixed + (self.now - fixed) * wide // width)
+        self.column_ns = wide
 
     def fit(self, start: int, end: int, present: int) -> None:
         """Show all from `start` to `end`, and a little around it."""
@@ -186,7 +194,9 @@ class View:
         self.freeze()
         length = max(1, end - start)
         # The first column and the last one may show only a part of their time.
-        self.step = next((step for step in STEPS if step * (self.cells - 2) >= length * 1.1), STEPS[-1])
+        self.column_ns = next(
+            (wide for wide in COLUMN_WIDTHS if wide * (self.cells - 2) >= length * 1.1), COLUMN_WIDTHS[-1]
+        )
         self.now = min(present, end + (self.window - length) // 4)
         self.at = None
         self.change, self.changed = "", None
@@ -205,8 +215,8 @@ class View:
     def rows(self, timeline: Timeline, room: int) -> tuple[list[Request], int, int]:
         """The requests to show in `room` rows, and how many there are above and below them.
 
-        A request keeps its row until the rows run out; then the oldest that have ended scroll
-        away. Whoever points at a request keeps it in sight.
+        A request keeps its row until there are no more rows; then the oldest that have ended scroll
+        away. The request that is pointed at stays visible.
         """
         order, count = self._ordered(timeline)
         self.fits = max(1, room)
@@ -236,10 +246,10 @@ class View:
         everything = timeline.requests
         ends = (next(iter(everything), 0), next(reversed(everything), 0), len(everything))
         if not self.words and self.sort == "arrival":
-            # Requests arrive in the order of their time, but for a few thousandths of a second.
+            # Requests arrive in the order of their time, within a few milliseconds.
             arrivals = timeline.arrivals
             return arrivals, bisect_right(arrivals, self.now, key=lambda r: r.start)
-        # Five times a second is often enough for what has to look at every request.
+        # This reads every request, so it is done only five times a second.
         key = (*ends, self.words, self.sort, self.moment // 200_000_000)
         if self._key != key:
             wanted = self.words.lower().split()
@@ -252,7 +262,7 @@ class View:
         return self._order, len(self._order)
 
     def matching(self, timeline: Timeline) -> list[Request]:
-        """All requests that the filter lets through, in the order of their arrival."""
+        """All requests that match the filter, in the order of their arrival."""
         wanted = self.words.lower().split()
         return [request for request in timeline.requests.values() if self._matches(request, wanted)]
 
@@ -260,7 +270,9 @@ class View:
         if not wanted:
             return True
         segment = request.state_at(self.moment)
-        state = words.state_name(segment.state) if segment is not None else "done"
+        state = "done"
+        if segment is not None:
+            state = f"{LABELS[CODES[segment.state]]} {words.state_name(segment.state)}"
         status, error = request.status or "", request.error or ""
         text = f"#{request.id} {request.method} {request.path} {status} {state} {error}"
         return all(word in text.lower() for word in wanted)
@@ -288,7 +300,7 @@ class View:
 
 
 def time_lost(request: Request, now: int) -> int:
-    """How long the request could not go on for others' sake up to `now` (ns): queued, ready, token wait."""
+    """How long the request waited for others up to `now` (ns): queued, ready, or waiting for a thread."""
     if request.done is not None and request.done <= now:
         return sum(request.totals[state] for state in _LOST)
     return sum(segment.end - segment.start for segment in request.history(now) if segment.state in _LOST)

@@ -1,7 +1,7 @@
 """What a frame costs: CPU time of composing and painting it, and memory, on hand-made streams.
 
 Run by hand: ``python tests/benchmarks/drawing.py``. What is compared is measured in turns in one
-run, so that a noisy machine disturbs both alike; the median is what counts. Nothing is served: the
+run, so that a noisy machine disturbs both alike; the medians are compared. Nothing is served: the
 events are those of a server with 40 busy requests, and the clock is the benchmark's.
 """
 
@@ -69,7 +69,7 @@ def traffic(start: int, seconds: float, first: int = 1, *, a_second: int = 100) 
 
 
 def blocked(seconds: float) -> Timeline:
-    """40 requests in worker threads and 40 that suffer, while one blocks the loop."""
+    """40 requests in worker threads and 40 that are delayed, while one blocks the loop."""
     timeline = Timeline()
     events: list[Event] = [(ZERO, ev.THREAD, 1, "loop")]
     for number in range(1, 2 * LANES + 1):
@@ -137,8 +137,8 @@ def interleaved(pictures: Mapping[str, Callable[[], float]], rounds: int = 150) 
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def told(name: str, milliseconds: float, note: str = "") -> None:
-    """One line."""
+def report(name: str, milliseconds: float, note: str = "") -> None:
+    """Print one measurement."""
     print(f"  {name:<46} {milliseconds:7.2f} ms {note}")
 
 
@@ -154,7 +154,7 @@ def while_blocked() -> None:
 
     (took,) = interleaved({"": frame}, 600).values()
     print(f"{WIDTH}x{HEIGHT}, {LANES} busy lanes, the loop blocked")
-    told("a frame", took, f"= {took * RATE / 1000:.1%} of a core at {RATE} fps")
+    report("a frame", took, f"= {took * RATE / 1000:.1%} of a core at {RATE} fps")
 
 
 def live(seconds: int) -> tuple[Timeline, int, int]:
@@ -188,12 +188,12 @@ def after_an_hour() -> None:
     took = interleaved(frames, 300)
     print("After a minute and after an hour of 100 requests a second")
     for name, milliseconds in took.items():
-        told(name, milliseconds)
+        report(name, milliseconds)
     ratio(took["an hour"] / took["a minute"], 1.2)
 
 
 def ratio(value: float, target: float) -> None:
-    """A ratio, and whether it is what it shall be."""
+    """Print a ratio, and whether it is at most its target."""
     print(f"  {'ratio':<46} {value:7.2f}    {'ok' if value <= target else 'TOO MUCH'}, at most {target}")
 
 
@@ -207,7 +207,7 @@ def of_a_million() -> None:
         print(
             f"  {count:>9,} events: {len(timeline.requests):,} requests, {len(timeline.blocks)} blocks kept"
         )
-    for name, part, step, moving in (
+    for name, part, width, moving in (
         ("the newest, standing", 1.0, None, False),
         ("the newest, playing", 0.9, None, True),
         ("far past, standing", 0.5, None, False),
@@ -218,10 +218,10 @@ def of_a_million() -> None:
         frames = {}
         for count, timeline in timelines.items():
             now = ZERO + int((timeline.last - ZERO) * part)
-            view = View(now=now, behind=timeline.last - now, step=step, at=None)
+            view = View(now=now, behind=timeline.last - now, column_ns=width, at=None)
             frames[str(count)] = playing(Picture(timeline, view), 10 * MS if moving else 0)
         took = interleaved(frames)
-        told(name, took["1000000"], f"against {took['10000']:.2f} ms")
+        report(name, took["1000000"], f"against {took['10000']:.2f} ms")
         ratio(took["1000000"] / took["10000"], 1.3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Track"]
+__all__ = ["Track", "Tracks"]
 
 
 class Track:
@@ -30,3 +30,33 @@ class Track:
             self._codes = self._codes[first - self._first :]
             self._first = first
         return self._codes + (draw(settled, stop) if stop > settled else "")
+
+
+class Tracks:
+    """The codes of each lane that were drawn before, for as long as the lane is in the picture."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[tuple[str, int], Track] = {}
+        self._used: set[tuple[str, int]] = set()
+
+    def begin(self) -> None:
+        """A frame begins."""
+        self._used = set()
+
+    def of(self, kind: str, number: int) -> Track:
+        """The track of a lane, such as ``request`` 9."""
+        key = (kind, number)
+        self._used.add(key)
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = Track()
+        return track
+
+    def end(self) -> None:
+        """The frame is complete: discard the lanes that it did not have."""
+        for key in self._tracks.keys() - self._used:
+            del self._tracks[key]
+
+    def forget(self) -> None:
+        """Discard everything."""
+        self._tracks.clear()

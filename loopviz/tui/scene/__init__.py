@@ -1,0 +1,11 @@
+"""The picture at one moment, as lines of text. Nothing in this package knows Textual.
+
+`Scene` composes a frame of its parts, one module each: header, axis, overview (the map of all that
+is kept), loop, workers, requests, story and foot. `frame` says what is shown, `pen` draws the pieces.
+"""
+
+from loopviz.tui.scene.composer import Scene
+from loopviz.tui.scene.frame import Facts
+from loopviz.tui.scene.pen import Hit, Line, fitted
+
+__all__ = ["Facts", "Hit", "Line", "Scene", "fitted"]

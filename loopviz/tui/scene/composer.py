@@ -1,0 +1,89 @@
+"""The whole picture: which part is in which line."""
+
+from __future__ import annotations
+
+from loopviz.draw.look import Palette
+from loopviz.model import Timeline
+from loopviz.tui.scene.axis import axis, crossed
+from loopviz.tui.scene.foot import foot
+from loopviz.tui.scene.frame import Columns, Facts, Frame
+from loopviz.tui.scene.header import header
+from loopviz.tui.scene.loop import loop_lane
+from loopviz.tui.scene.overview import Overview
+from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
+from loopviz.tui.scene.requests import request_row, title
+from loopviz.tui.scene.story import story_lines
+from loopviz.tui.scene.track import Tracks
+from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
+from loopviz.tui.view import View
+
+__all__ = ["Scene"]
+
+_ROOMY = 30
+"""From this height on there are empty lines, and two for the loop."""
+
+
+class Scene:
+    """Composes frames, and keeps of the last one what makes the next one cheap."""
+
+    def __init__(self, palette: Palette, facts: Facts) -> None:
+        self.palette = palette
+        self.facts = facts
+        self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
+        """Of the last frame: for a line, columns from and to, and what can be clicked there."""
+        self._pen = Pen(palette)
+        self._tracks = Tracks()
+        self._overview = Overview()
+
+    def forget(self) -> None:
+        """Discard everything that was drawn: the palette or the timeline has changed."""
+        self._tracks.forget()
+
+    def compose(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
+        """The frame: exactly `height` lines, each exactly `width` cells wide."""
+        roomy = height >= _ROOMY
+        gap: list[Line] = [[]] if roomy else []
+        head = [header(self._pen, self.facts, view, width), *gap]
+        story = [*gap, *story_lines(self._pen, self.facts, timeline, view, width), *gap]
+        keys = foot(self._pen, self.facts, view, width)
+        room = max(0, height - len(head) - len(story) - len(keys))
+        lines = [*head, *self._picture(timeline, view, width, room, roomy=roomy), *story]
+        self.hits = {y + len(head): hits for y, hits in self.hits.items()}
+        for hits, line in keys:
+            self.hits[len(lines)] = hits
+            lines.append(line)
+        return [fitted(line, width, self.palette) for line in lines[:height]]
+
+    def compose_lanes(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
+        """The lanes alone, without head and foot, in exactly `height` lines."""
+        lines = self._picture(timeline, view, width, height, roomy=height >= _ROOMY)
+        return [fitted(line, width, self.palette) for line in lines]
+
+    def _picture(self, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool) -> list[Line]:
+        """Axis, loop, threads and requests in `height` lines; `hits` are counted from the first."""
+        pen, frame = self._pen, Frame(timeline, view, Columns.of(width, view), self._tracks)
+        self.hits = {}
+        self._tracks.begin()
+        gap: list[Line] = [[]] if roomy else []
+        lines = [self._overview.line(pen, frame)] if view.behind is not None else []
+        lines.append(axis(pen, frame))
+        first = len(lines)
+        lines += [*loop_lane(pen, self.facts, frame, tall=roomy), *gap]
+        lines.append(thread_gauge(pen, frame))
+        lanes = workers_seen(frame)
+        wanted = len(timeline.requests)
+        room = max(1, height - len(lines) - len(gap) - 1)
+        has_title = roomy or len(lanes) + wanted > room + 1
+        room += not has_title
+        shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
+        lines += [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
+        lines += gap
+        rows, above, below = view.rows(timeline, max(1, room - shown))
+        if has_title:
+            lines.append(title(pen, len(lanes) - shown, above, below))
+        for request in rows:
+            self.hits[len(lines)] = [(0, width, Hit(request=request.id))]
+            lines.append(request_row(pen, frame, request))
+        self._tracks.end()
+        lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
+        return [*lines, *([[]] * (height - len(lines)))][:height]

@@ -1,0 +1,71 @@
+"""What one frame shows: which part of which timeline, in which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from loopviz.model import Timeline
+from loopviz.scenario import ScenarioFile
+from loopviz.stream.source import Environment
+from loopviz.tui.scene.track import Tracks
+from loopviz.tui.view import View
+
+__all__ = ["Columns", "Facts", "Frame"]
+
+_SETTLE = 400_000_000
+"""A column of this age (ns) does not change any more: its events have arrived, its blocks are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What does not change while the picture moves."""
+
+    environment: Environment
+    mode: str
+    address: str
+    scenarios: Sequence[ScenarioFile]
+    blind: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How a line is divided into a label, time, and what it says now (cells)."""
+
+    label: int
+    time: int
+    says: int
+    column_ns: int
+    """The width of a column of time (ns)."""
+
+    @classmethod
+    def of(cls, width: int, view: View) -> Columns:
+        """The division of a line of `width` cells."""
+        says = 18 if width < 100 else 24 if width < 150 else 34
+        label = 24 if width < 100 else 28 if width < 150 else 36
+        time = max(8, width - label - says)
+        return cls(label, time, says, view.width(time))
+
+
+class Frame:
+    """What one frame shows: a timeline, the view of it, and the columns of time."""
+
+    __slots__ = ("_settled", "_tracks", "columns", "first", "half", "last", "timeline", "view")
+
+    def __init__(self, timeline: Timeline, view: View, columns: Columns, tracks: Tracks) -> None:
+        self.timeline = timeline
+        self.view = view
+        self.columns = columns
+        self.half = columns.column_ns // 2
+        """The width of half a column (ns)."""
+        self.last = view.now // columns.column_ns
+        """The last column, counted from the clock's zero."""
+        self.first = self.last + 1 - columns.time
+        """The first column."""
+        self._settled = (view.now - _SETTLE) // self.half
+        self._tracks = tracks
+
+    def codes(self, kind: str, number: int, draw: Callable[[int, int], str]) -> str:
+        """The codes of a lane's half columns; `draw(a, b)` gives those from `a` to `b`."""
+        track = self._tracks.of(kind, number)
+        return track.window(self.half, 2 * self.first, self._settled, 2 * (self.last + 1), draw)

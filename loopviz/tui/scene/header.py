@@ -1,0 +1,59 @@
+"""The first line: what runs, where, what the picture shows, and what watching costs."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.draw import words
+from loopviz.draw.look import BACKGROUND, NOTICE
+from loopviz.tui.scene.frame import Facts
+from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.view import View
+
+__all__ = ["header"]
+
+
+def header(pen: Pen, facts: Facts, view: View, width: int) -> Line:
+    """The line; what runs is shortened until it fits beside what must be seen."""
+    right = _right(pen, view)
+    environment = facts.environment
+    version = words.printable(environment.python, 20)
+    gil = "GIL on" if environment.gil else "GIL off"
+    loop, address = words.printable(environment.event_loop, 20), words.printable(facts.address, 40)
+    wide = [f"Python {version}", gil, loop, words.printable(facts.mode, 20), address]
+    narrow = [version.rpartition(".")[0], gil, loop, ":" + address.rpartition(":")[2]]
+    right_length = sum(cell_len(text) + 3 for text, _ in right)
+    for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
+        left = pen.separator.join(items)
+        if len(" loopviz  ") + cell_len(left) + right_length <= width:
+            break
+    line = [Segment(" loopviz", pen.title), Segment(f"  {left}", pen.dim)]
+    gap = max(1, width - sum(s.cell_length for s in line) - right_length + 2)
+    line.append(Segment(" " * gap, pen.text))
+    for index, (text, style) in enumerate(right):
+        if index:
+            line.append(Segment(pen.separator, pen.dim))
+        line.append(Segment(text, style))
+    line.append(Segment(" ", pen.text))
+    return line
+
+
+def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
+    """What part is shown and how, its pace, and what is wrong with it."""
+    pace = view.pace
+    parts: list[tuple[str, Style]] = []
+    if view.behind is not None:
+        frozen = pen.palette.style(BACKGROUND, NOTICE, bold=True, reverse=not pen.palette.colour)
+        how = f"PLAYING {view.speed:g} x" if view.speed else "FROZEN"
+        parts.append((f" {how} {words.duration(view.behind)} behind ", frozen))
+    filters = [f"/{words.printable(view.words, 20)}"] if view.words else []
+    filters += [f"by {view.sort}"] if view.sort != "arrival" else []
+    parts += [(text, pen.title) for text in filters]
+    parts.append((f"{pace.fps:.0f} fps", pen.dim if pace.fps > 20 or not pace.fps else pen.alarm))
+    parts.append((f"probe {pace.probe:.1%}", pen.dim))
+    parts.append((f"{pace.dropped} lost", pen.alarm if pace.dropped else pen.dim))
+    if pace.failures:
+        parts.append((f"{pace.failures} probe errors", pen.alarm))
+    return parts

@@ -1,0 +1,95 @@
+"""The event loop's lane: how busy it is, and who blocks it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.draw import words
+from loopviz.draw.look import ALARM, GOOD_TEXT, LANE, LEVELS, WHITE
+from loopviz.draw.raster import BLOCK, loop_levels
+from loopviz.tui.scene.frame import Facts, Frame
+from loopviz.tui.scene.pen import Line, Pen, split
+
+__all__ = ["loop_lane"]
+
+
+def loop_lane(pen: Pen, facts: Facts, frame: Frame, *, tall: bool) -> list[Line]:
+    """The lane in one line, or in two where there is room for a `tall` one."""
+    timeline, view, columns = frame.timeline, frame.view, frame.columns
+    codes = frame.codes("loop", 0, lambda a, b: loop_levels(timeline, frame.half, a, b, view.now))
+    first, second, style = _says(pen, facts, frame)
+    upper, lower = _levels(pen, codes, tall=tall)
+    line = [pen.label("LOOP", columns, pen.title), *_captioned(pen, frame, lower)]
+    if not tall:
+        return [pen.says(line, [first, *second], columns, style)]
+    above = [Segment(" " * columns.label, pen.text), *upper]
+    return [pen.says(above, [first], columns, style), pen.says(line, second or [""], columns, style)]
+
+
+def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
+    """What the loop does, and for which request."""
+    timeline, view = frame.timeline, frame.view
+    second: list[str] = []
+    block = timeline.block_at(view.moment)
+    if block is not None:
+        if block.request:
+            second.append(f"#{block.request}")
+        if block.where is not None:
+            second.append(words.line(block.where))
+        return f"BLOCKED {words.duration(block.lasted(view.moment))}", second, pen.alarm
+    busy = timeline.busy(view.moment - 1_000_000_000, view.moment) / 1_000_000_000
+    running = timeline.running_at(view.moment) if view.behind is None else 0
+    if running:
+        second.append(f"runs #{running}")
+    if not timeline.sees_iterations and facts.blind:
+        second.append("idle not seen")
+    return f"busy {min(1.0, busy):.0%}", second, pen.text
+
+
+def _levels(pen: Pen, codes: str, *, tall: bool) -> tuple[Line, Line]:
+    """The cells, upper and lower: height for busy, the alarm's colour for a block."""
+    palette = pen.palette
+    levels = LEVELS[palette.mode]
+    calm = palette.style(GOOD_TEXT, LANE)
+    upper, lower = [], []
+    for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
+        length = len(list(run))
+        if BLOCK in pair:
+            text, style = palette.cell(BLOCK, BLOCK)
+            upper.append(Segment(text * length, style))
+            lower.append(Segment(text * length, style))
+            continue
+        level = max(map(int, pair))
+        low = min(8, 2 * level) if tall and level > 1 else level
+        high = max(0, 2 * level - 8)
+        upper.append(Segment(levels[high] * length, calm))
+        lower.append(Segment(levels[low] * length, calm))
+    return upper, lower
+
+
+def _captioned(pen: Pen, frame: Frame, line: Line) -> Line:
+    """Write each block's request and line into it, where there is room."""
+    timeline, now, columns = frame.timeline, frame.view.now, frame.columns
+    style = pen.palette.style(WHITE, ALARM, bold=True, reverse=not pen.palette.colour)
+    captions = []
+    for block in timeline.blocks_until(now):
+        end = block.start + block.lasted(now)
+        if end // columns.column_ns < frame.first:
+            break
+        if end - block.start < timeline.threshold:
+            continue
+        left = max(0, block.start // columns.column_ns - frame.first + 1)
+        right = min(columns.time, end // columns.column_ns - frame.first)
+        where = f" {words.line(block.where)}" if block.where else ""
+        for text in (f"#{block.request}{where}", f"#{block.request}"):
+            if block.request and right - left >= cell_len(text):
+                captions.append((left, text))
+                break
+    for left, text in captions:
+        before, _, after = split(line, left, left + cell_len(text))
+        line = [*before, Segment(text, style), *after]
+    return line

@@ -1,0 +1,89 @@
+"""Lines, and how their pieces are drawn: styles that do not change, labels, words and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.draw import words
+from loopviz.draw.look import Palette
+from loopviz.tui.scene.frame import Columns
+
+__all__ = ["Hit", "Line", "Pen", "fitted", "split"]
+
+Line = list[Segment]
+"""Segments of text. The screen repaints a line only if it differs from the one before."""
+
+_EDGES = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is under the mouse: a request, or a key."""
+
+    request: int | None = None
+    key: str | None = None
+
+
+class Pen:
+    """Styles that do not change, and the pieces of lines."""
+
+    def __init__(self, palette: Palette) -> None:
+        self.palette = palette
+        self.text, self.dim, self.title = palette.text("text"), palette.text("dim"), palette.text("title")
+        self.alarm = palette.text("alarm")
+        self.separator = " · " if palette.unicode else " | "
+        self.cells = lru_cache(maxsize=8192)(self._cells)
+
+    def label(self, text: str, columns: Columns, style: Style) -> Segment:
+        """A lane's name, in the columns of labels."""
+        return Segment(set_cell_size(f" {text}", columns.label), style)
+
+    def says(
+        self, line: Line, parts: Sequence[str], columns: Columns, style: Style, *, align: bool = False
+    ) -> Line:
+        """Add what the lane says now; `align` puts a state and its time into columns."""
+        if align and len(parts) == 2:
+            text = f" {parts[0]:<{min(15, columns.says - 8)}}{parts[1]:>6}"
+        else:
+            text = " " + parts[0]
+            for part in parts[1:]:
+                longer = text + self.separator + part
+                if cell_len(longer) > columns.says:
+                    break
+                text = longer
+        return [*line, Segment(set_cell_size(text, columns.says), style)]
+
+    def _cells(self, codes: str, edge: int) -> Line:
+        """Cells of two half columns each; the last one filled up to `edge` eighths, if given."""
+        pairs = list(zip(codes[::2], codes[1::2], strict=True))
+        last = pairs.pop() if edge else None
+        line = []
+        for (left, right), run in groupby(pairs):
+            character, style = self.palette.cell(left, right)
+            line.append(Segment(character * len(list(run)), style))
+        if last is not None:
+            line.append(Segment(_EDGES[edge], self.palette.edge(last[0])))
+        return line
+
+
+def fitted(line: Line, width: int, palette: Palette) -> Line:
+    """The line exactly `width` cells wide, and in ASCII where the palette asks for it."""
+    if not palette.unicode:
+        line = [Segment(words.ascii_only(segment.text), segment.style) for segment in line]
+    length = sum(segment.cell_length for segment in line)
+    if length < width:
+        return [*line, Segment(" " * (width - length), palette.text("text"))]
+    return line if length == width else Segment.adjust_line_length(line, width, palette.text("text"))
+
+
+def split(line: Line, start: int, end: int) -> tuple[Line, Line, Line]:
+    """The parts of a line before, between and after two columns."""
+    before, between, after = list(Segment.divide(line, [start, end, sum(s.cell_length for s in line)]))
+    return before, between, after

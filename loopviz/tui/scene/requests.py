@@ -1,0 +1,107 @@
+"""A row for each request: its name, its states, what it does now, and its latency."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.draw import words
+from loopviz.draw.look import LABELS
+from loopviz.draw.raster import BLOCK, CODES, NOTHING, raster, request_stretches
+from loopviz.model import Request, State
+from loopviz.model import Segment as StateSegment
+from loopviz.tui.scene.frame import Frame
+from loopviz.tui.scene.pen import Line, Pen
+
+__all__ = ["request_row", "title"]
+
+
+def title(pen: Pen, hidden_lanes: int, above: int, below: int) -> Line:
+    """The heading of the rows, and what has no room."""
+    line = [Segment(" REQUESTS", pen.title)]
+    hints = []
+    if above:
+        hints.append(f"{above} above")
+    if below:
+        hints.append(f"{below} below")
+    if hidden_lanes:
+        hints.append(f"{hidden_lanes} more workers")
+    if hints:
+        line.append(Segment("  " + pen.separator.join(hints), pen.dim))
+    return line
+
+
+def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
+    """The request's row."""
+    view, now, threshold = frame.view, frame.view.now, frame.timeline.threshold
+    codes = frame.codes(
+        "request",
+        request.id,
+        lambda a, b: raster(request_stretches(request, threshold, now), frame.half, a, b),
+    )
+    moment = view.moment
+    done = request.done is not None and request.done <= moment
+    failed = done and (request.error is not None or (request.status or 0) >= 500)
+    state = None if done and request.ended else request.state_at(moment)
+    alive = state is not None and view.at is None
+    line = [
+        _label(pen, frame, request, done=done, failed=failed),
+        *pen.cells(codes, _edge(pen, frame, codes) if alive else 0),
+    ]
+    return _says(pen, frame, line, request, state)
+
+
+def _label(pen: Pen, frame: Frame, request: Request, *, done: bool, failed: bool) -> Segment:
+    view = frame.view
+    mark = " "
+    if request.id == view.changed:
+        mark = "▶" if pen.palette.unicode else ">"
+    number = f"{mark}{f'#{request.id}':<4} "
+    room = frame.columns.label - len(number) - 5
+    name = _shortened(words.printable(f"{request.method} {request.path}"), room)
+    text = f"{number}{name} {str(request.status or '') if done else '':<3} "
+    if request.id == view.cursor:
+        return Segment(text, pen.title + Style(reverse=True))
+    if request.id == view.changed:
+        return Segment(text, pen.title)
+    if failed:
+        return Segment(text, pen.alarm)
+    return Segment(text, pen.dim if done else pen.text)
+
+
+def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegment | None) -> Line:
+    """Add the request's state at the moment shown, and its latency up to then."""
+    columns, moment = frame.columns, frame.view.moment
+    latency = words.duration(request.latency(moment))
+    if request.done is not None and request.done <= moment:
+        if request.error is not None or (request.status or 0) >= 500:
+            why = words.printable(request.error or "failed", 40)
+            return pen.says(line, [latency, why], columns, pen.alarm)
+        ended = state is None or request.ended
+        what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
+        return pen.says(line, [what, latency], columns, pen.dim, align=True)
+    if state is None:
+        what = "ready" if request.start < moment else "not sent yet"
+        return pen.says(line, [what], columns, pen.dim)
+    blocks = state.state is State.RUNNING and moment - state.start >= frame.timeline.threshold
+    label, style = pen.palette.name(BLOCK if blocks else CODES[state.state])
+    return pen.says(line, [label, latency], columns, style, align=True)
+
+
+def _edge(pen: Pen, frame: Frame, codes: str) -> int:
+    """How many eighths of the live cell have passed, if they are all in one state."""
+    if not (pen.palette.unicode and pen.palette.colour):
+        return 0
+    left, right = codes[-2], codes[-1]
+    if left == NOTHING or right not in (left, NOTHING):
+        return 0
+    width = frame.columns.column_ns
+    return 1 + 8 * (frame.view.now % width) // (width + 1)
+
+
+def _shortened(text: str, room: int) -> str:
+    """Text in exactly `room` cells, with an ellipsis where it is cut."""
+    if cell_len(text) <= room:
+        return set_cell_size(text, room)
+    return set_cell_size(text, room - 1) + "…"

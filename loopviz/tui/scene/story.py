@@ -1,0 +1,39 @@
+"""The lines below the rows: one or two sentences on what happens, and why."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+
+from loopviz.draw import words
+from loopviz.model import Timeline
+from loopviz.tui.scene.frame import Facts
+from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.view import View
+
+__all__ = ["story_lines"]
+
+
+def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int) -> list[Line]:
+    """Two lines, each sentence in one of its own if they fit."""
+    if view.notice:
+        style, alarming, sentences = pen.text, False, [view.notice]
+    else:
+        mood, sentences = words.story(timeline, view.moment, _invitation(facts), brief=width < 96)
+        style, alarming = pen.palette.text(mood), mood == "alarm"
+        if view.change:
+            sentences = [view.change, sentences[0]]
+    bar = "▌" if pen.palette.unicode else "|"
+    lines: list[Line] = []
+    for text in words.wrapped(sentences, width - 3, 2):
+        body = pen.title if alarming and not lines else pen.text
+        lines.append([Segment(f"{bar} ", style), Segment(text, body)])
+    while len(lines) < 2:
+        lines.append([Segment(f"{bar} ", style)])
+    return lines
+
+
+def _invitation(facts: Facts) -> str:
+    keys = [
+        f"{file.facts.key} {words.printable(file.name, 40)}" for file in facts.scenarios if file.facts.key
+    ]
+    return f"Press a letter to fire requests: {', '.join(keys)}." if keys else "No scenario has a key."
