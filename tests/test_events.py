@@ -82,7 +82,7 @@ def test_the_documentation_is_generated_from_the_schema():
 
 
 def test_a_type_checker_finds_an_event_with_wrong_fields(tmp_path):
-    """mypy accepts an event of the schema, and refuses a wrong type, number of fields, kind or choice."""
+    """An event of the schema is accepted, and mypy refuses a wrong type, number of fields, kind or choice."""
     file = tmp_path / "hook.py"
     file.write_text(
         "from loopviz.stream.buffer import Buffer\n"

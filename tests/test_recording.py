@@ -20,6 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopviz.errors import InputError
+from loopviz.export.material import Material
+from loopviz.export.table import table
 from loopviz.model import Segment, State, Timeline, Where
 from loopviz.model.records import Segments
 from loopviz.recording import Header, History, Recorder, open_recording
@@ -193,7 +195,7 @@ def test_a_crash_costs_half_a_second(tmp_path, name):
 
 
 def test_texts_of_any_kind_and_length_are_read_whole_or_cut(tmp_path):
-    """Control characters and emoji are read as written; unpaired surrogates and very long texts do no harm."""
+    """Control characters and emoji are read as written; unpaired surrogates and long texts do no harm."""
     texts = ["\x1b[2J", "\U0001f600é", "\ud800", "x" * 3_000_000]
     events = [(ns(i), ev.SENT, i, "GET", text) for i, text in enumerate(texts, 1)]
     replay = Replay(recorded(tmp_path / "a.lvr", [(ns(50), events)]))
@@ -495,3 +497,20 @@ def test_a_slice_of_the_fuzzer(tmp_path):
     """Mutated recordings are refused, or read up to their damage; see `tests.fuzz_recordings`."""
     outcomes = fuzz_recordings.fuzz(1_500, 2024, tmp_path)
     assert {"refused", "damaged", "read"} == outcomes.keys()
+
+
+# -- recordings of earlier versions ------------------------------------------------------------
+
+BEFORE = ROOT / "tests" / "data" / "before"
+"""Recordings of loopviz 0.1.0, before its packages were divided, and what that version exported from them."""
+
+
+@pytest.mark.parametrize("name", ["blocking", "sync"])
+def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(name):
+    """The summary and the table of an old recording are those that the old program exported."""
+    replay = Replay(BEFORE / f"{name}.lvr.gz")
+    line = replay.timeline()
+    assert replay.damage is None
+    assert replay.recording.complete
+    assert replay.summary(line) == json.loads((BEFORE / f"{name}.json").read_text())
+    assert "".join(table(Material(line, name))) == (BEFORE / f"{name}.csv").read_text()
