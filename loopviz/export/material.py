@@ -14,6 +14,7 @@ __all__ = [
     "LONGEST",
     "Material",
     "Window",
+    "all_blocks",
     "exact_seconds",
     "extent",
     "loop_stretches",
@@ -21,7 +22,6 @@ __all__ = [
     "requests_by_number",
     "segments",
     "text",
-    "told_blocks",
     "worker_spans",
 ]
 
@@ -110,7 +110,7 @@ def worker_spans(timeline: Timeline) -> dict[int, list[Span]]:
     }
 
 
-def told_blocks(timeline: Timeline) -> list[Block]:
+def all_blocks(timeline: Timeline) -> list[Block]:
     """The blocks in the order of time; the one that still lasts ends now."""
     blocks = list(timeline.blocks)
     lasting = timeline.block_at(timeline.last)

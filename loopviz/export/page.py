@@ -22,12 +22,12 @@ from loopviz.draw.words import printable
 from loopviz.export.material import (
     Material,
     Window,
+    all_blocks,
     extent,
     loop_stretches,
     requests_by_number,
     segments,
     text,
-    told_blocks,
     worker_spans,
 )
 from loopviz.model import Request, State, Where
@@ -126,7 +126,7 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
                 places.number(block.where),
                 sorted(block.victims),
             ]
-            for block in told_blocks(timeline)
+            for block in all_blocks(timeline)
         ],
         "tokens": [
             [t - zero, tokens.total, tokens.borrowed, tokens.waiting] for t, tokens in timeline.tokens

@@ -16,12 +16,12 @@ from loopviz.draw.raster import BLOCK, CODES
 from loopviz.draw.words import duration, headline, line, state_name
 from loopviz.export.material import (
     Material,
+    all_blocks,
     loop_stretches,
     place,
     requests_by_number,
     segments,
     text,
-    told_blocks,
     worker_spans,
 )
 from loopviz.model import Lane, Request, Segment, Span, State, Timeline
@@ -170,7 +170,7 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
         blocks = span.end - span.start >= timeline.threshold
         code, cat = (BLOCK, "block") if blocks else (CODES[State.RUNNING], "work")
         yield _slice(_of_span(span), span.start - zero, span, track, _call(span), code, cat)
-    for block in told_blocks(timeline):
+    for block in all_blocks(timeline):
         lasted = block.lasted(timeline.last)
         yield {
             "ph": "i",
