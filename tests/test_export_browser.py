@@ -124,7 +124,7 @@ def test_wheel_drag_and_hover(tab, tmp_path):
     tab.move(*centre(tab, 0, 0.3))
     (tip,) = text_of(tab, "#tip")
     assert "blocks the loop 300 ms" in tip
-    assert "it only waits\nvictims: #2" in tip
+    assert "it only waits\ndelays #2" in tip
     tab.wheel(*centre(tab, 0, 0.25), -200)
     nearer = view(tab)
     assert nearer[1] - nearer[0] < 0.7 * (whole[1] - whole[0])

@@ -57,7 +57,7 @@ def picture(material: Material, window: Window | None) -> Iterator[str]:
         used.add(BLOCK)
     legend = [code for code in NAMES if code in used]
     height = y + (64 if legend else 24)
-    title = f"{text(material.name, 80)}: who is on the event loop"
+    title = f"{text(material.name, 80)}: what runs on the event loop"
     yield from _head(title, story(material, rows, shown_rows, zero, start, end), height)
     yield from patterns()
     yield f'<rect width="{WIDTH}" height="{height}" fill="{BACKGROUND}"/>\n'

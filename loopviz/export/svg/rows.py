@@ -93,10 +93,12 @@ def thread_gauge(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str
     tokens = timeline.tokens_at(now)
     says = ""
     if tokens is not None:
-        of = f" of {tokens.total}" if tokens.total >= 0 else ""
-        says = f"{tokens.borrowed}{of}" + (f", {tokens.waiting} wait" if tokens.waiting else "")
+        limit = f" of {tokens.total}" if tokens.total >= 0 else ""
+        says = f"{tokens.borrowed}{limit}"
+        if tokens.waiting:  # then there is room for 14 characters only
+            says = f"{says.replace(' of ', '/')}, {tokens.waiting} wait"
     return [
-        label("TOKENS taken", y + 17, bold=True),
+        label("THREADS in use", y + 17, bold=True),
         lane_back(y, BAR),
         *_heights(levels, width, first, scale, now, (y, BAR), THREAD, 8),
         written(LEFT + PLOT + 14, y + 17, says, fill=DIM),

@@ -26,7 +26,7 @@ def story(
         kind = f", {block.kind}," if block.kind else ""
         parts.append(
             f"{who} blocks the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
-            f" from {moment(block.start - zero)} on; victims: {len(block.victims)}."
+            f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."
         )
     if len(blocks) > 8:
         parts.append(f"And {len(blocks) - 8} more blocks.")
@@ -41,9 +41,9 @@ def facts(material: Material) -> str:
     """Numbers of requests and blocks, the thread limit, and what the program ran on."""
     timeline, environment = material.timeline, material.environment
     counts = [(len(timeline.requests), "request"), (len(all_blocks(timeline)), "block")]
-    if material.limit:
-        counts.append((material.limit, "token"))
     parts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    if material.limit:
+        parts.append(f"thread limit {material.limit}")
     if "python" in environment:
         parts.append(f"Python {text(environment['python'], 20)}")
     if "gil" in environment:
