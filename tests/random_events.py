@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -48,8 +48,7 @@ def _with_past(draw: st.DrawFn, kind: Kind) -> Event:
         draw(_past(t, field) if field.field.past else _values(field, subject=i == 0))
         for i, field in enumerate(kind.fields)
     ]
-    event: Any = (t, kind.name, *values)
-    return event
+    return cast(Event, (t, kind.name, *values))
 
 
 def _of_kind(kind: Kind) -> st.SearchStrategy[Any]:

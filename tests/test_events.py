@@ -150,7 +150,8 @@ def test_a_reader_refuses_an_event_with_another_number_of_fields(kind):
 def test_a_reader_refuses_a_field_of_another_type(kind, index):
     """A field has the types of the schema; a boolean is no integer, and null only where it is allowed."""
     field = kind.fields[index]
-    for value in (1, "a", None, True, 1.5, [], {}):
+    others: list[Any] = [1, "a", None, True, 1.5, [], {}]
+    for value in others:
         event = valid(kind)
         event[2 + index] = value
         if type(value) in field.types and value in (field.choices or (value,)):

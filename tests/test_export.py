@@ -44,7 +44,8 @@ def rows(line: Timeline) -> list[dict[str, str]]:
 
 def trace(line: Timeline) -> dict[str, Any]:
     """The trace, read back."""
-    return json.loads(export(line, "perfetto"))
+    document: dict[str, Any] = json.loads(export(line, "perfetto"))
+    return document
 
 
 def with_phase(document: dict[str, Any], phase: str) -> list[dict[str, Any]]:

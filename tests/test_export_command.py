@@ -57,6 +57,7 @@ def recording(tmp_path: Path) -> Path:
 
 def refuses(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The message with which these arguments are refused."""
+    code: str | int | None
     try:
         code = cli.main(["export", *arguments])
     except SystemExit as ended:
