@@ -1,4 +1,4 @@
-"""Timelines to export: a busy one with everything in it, a hostile one, an empty one."""
+"""Timelines to export: one with everything in it, and one with hostile texts."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tests.streams import (
 HOSTILE = (
     '</script><img src=x onerror="window.hacked=1">]]>&amp;\x1b[31m\x1b]0;t\x07\x00\u2028\u202e\ud800\ufffe=1'
 )
-"""Markup, an escape sequence, a window title, NUL, a separator of lines, an override, no character at all."""
+"""Markup, an escape sequence, a window title, NUL, a line separator, an override, a noncharacter."""
 
 
 def busy() -> Timeline:
-    """A block with a victim; a call in a thread after a wait for a token; a process; work afterwards."""
+    """A block that delays a request; a call that waited for a thread; a process; work after a response."""
     line = timeline(
         thread(0, 1, "loop"),
         thread(0, 2),
@@ -91,7 +91,7 @@ def busy() -> Timeline:
 
 
 def hostile(recorded: str = HOSTILE) -> Timeline:
-    """The same text wherever text can be."""
+    """The same text in every field that is a text."""
     events: list[Event] = [
         (ns(0), ev.SENT, 1, recorded, recorded),
         (ns(0), ev.THREAD, 2, "worker"),
@@ -115,7 +115,7 @@ def hostile(recorded: str = HOSTILE) -> Timeline:
 
 
 def material(line: Timeline, name: str = "a run") -> Material:
-    """The timeline and what an export is told beside it."""
+    """The timeline, and the other facts that an export needs."""
     return Material(line, name, {"python": "3.13", "gil": True}, limit=1, scenario="a run")
 
 

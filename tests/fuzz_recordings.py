@@ -1,9 +1,9 @@
-"""Recordings that nobody has written: mutated ones, to be opened without harm.
+"""Opens mutated recordings, which must do no harm.
 
-Run by hand: ``python -m tests.fuzz_recordings --inputs 100000``. What breaks the rules is written to
-a folder and told; what was found so far is kept in `tests.test_recording`. The rules: a file is
-refused in two lines at most, or it is read to its end or to its damage, which is told in one line;
-never an unexpected exception, never much time, never many events for few bytes.
+Run by hand: ``python -m tests.fuzz_recordings --inputs 100000``. Inputs that break a rule are written
+to a folder; those found so far are in `tests.test_recording`. The rules: a file is refused in two lines at
+most, or it is read to its end or to its damage, which is reported in one line. There is never an
+unexpected exception, and a small file never takes much time or holds many events.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from random import Random
 from typing import Any
 
 from loopviz.errors import InputError
-from loopviz.recording import Header, Recorded, Recorder
+from loopviz.recording import Header, Recorder, ScenarioSnapshot
 from loopviz.recording.replay import Replay
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
 
 ENVIRONMENT = Environment("0", "3.13.0", "CPython", True, "asyncio", "0", "0", "0", "0", "Linux")
-SCENARIO = Recorded(
+SCENARIO = ScenarioSnapshot(
     "mine", "a title", "what to expect", "p", 8, 1.0, "yours", "GET", "/mine", "mine.py", "app = None\n"
 )
 SLOW = 10.0
@@ -44,7 +44,7 @@ class Broken(Exception):  # noqa: N818 - a rule is broken, not the program
 
 
 def recorded(path: Path, batches: list[tuple[int, list[Event]]], *, started: int | None = None) -> Path:
-    """A recording of these batches: when they were taken in, and the events."""
+    """Write a recording of these batches: when they were taken in, and the events."""
     first = min((event[0] for _, events in batches for event in events), default=1)
     header = Header(
         ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, started or first, (SCENARIO,), (("a", "b"),)
@@ -57,7 +57,7 @@ def recorded(path: Path, batches: list[tuple[int, list[Event]]], *, started: int
 
 
 def look(path: Path) -> str:
-    """Open a file as the program does, and all of it; what came of it. Raises `Broken`."""
+    """Read all of a file as the program does; return the outcome. Raises `Broken`."""
     began = time.monotonic()
     try:
         replay = Replay(path)
@@ -82,7 +82,7 @@ def look(path: Path) -> str:
 
 
 def mutate(random: Random, seeds: list[bytes]) -> bytes:
-    """A recording with something wrong in it."""
+    """A recording that has been changed at random."""
     data = random.choice(seeds)
     for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
         data = random.choice(_MUTATIONS)(random, data, seeds)
@@ -134,7 +134,7 @@ def _lines(random: Random, data: bytes, seeds: list[bytes]) -> bytes:
 
 
 def _value(random: Random, data: bytes, seeds: list[bytes]) -> bytes:
-    """One value in the JSON of one line is another one."""
+    """Replace one value in the JSON of one line."""
     lines = data.split(b"\n")
     i = random.randrange(len(lines))
     try:
@@ -172,7 +172,7 @@ _MUTATIONS = (_flip, _truncate, _splice, _insert, _lines, _value, _value, _value
 
 
 def seeds() -> list[bytes]:
-    """Whole recordings to begin with: lives of all kinds, plain."""
+    """Valid, uncompressed recordings to start from."""
     from tests.test_timeline_properties import simulate
 
     found = []
@@ -188,7 +188,7 @@ def seeds() -> list[bytes]:
 
 
 def fuzz(inputs: int, seed: int, folder: Path, *, keep: Path | None = None) -> Counter[str]:
-    """Open so many mutated recordings; what came of them. Raises `Broken` if nothing is to be kept."""
+    """Read that many mutated recordings; return the outcomes. Raises `Broken` unless `keep` is given."""
     found = seeds()
     outcomes: Counter[str] = Counter()
     path = folder / "input.lvr"
@@ -209,7 +209,7 @@ def fuzz(inputs: int, seed: int, folder: Path, *, keep: Path | None = None) -> C
 
 
 def main() -> int:
-    """Fuzz, and tell what came of it."""
+    """Fuzz, and print the outcomes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--inputs", type=int, default=100_000, help="[%(default)s]")
     parser.add_argument("--seed", type=int, default=0, help="[%(default)s]")

@@ -10,6 +10,7 @@ from collections import deque
 from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -17,6 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import loopviz.export
+from loopviz.draw.look import PAGE_COLOURS
 from loopviz.export import FORMATS
 from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
 from loopviz.export.perfetto import REQUESTS
@@ -41,10 +44,11 @@ def rows(line: Timeline) -> list[dict[str, str]]:
 
 def trace(line: Timeline) -> dict[str, Any]:
     """The trace, read back."""
-    return json.loads(export(line, "perfetto"))
+    document: dict[str, Any] = json.loads(export(line, "perfetto"))
+    return document
 
 
-def told(document: dict[str, Any], phase: str) -> list[dict[str, Any]]:
+def with_phase(document: dict[str, Any], phase: str) -> list[dict[str, Any]]:
     """The events of a phase."""
     return [event for event in document["traceEvents"] if event["ph"] == phase]
 
@@ -92,8 +96,8 @@ def test_the_same_timeline_gives_the_same_text(form):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_nothing_recorded_is_no_error(form):
-    """An empty recording gives an empty picture, not a traceback."""
+def test_an_empty_recording_can_be_exported(form):
+    """Every format can export an empty recording."""
     assert export(Timeline(), form)
 
 
@@ -104,6 +108,26 @@ def test_control_characters_leave_as_their_names_only(form, recorded):
     out = export(hostile(recorded), form, name=recorded)
     out.encode("utf-8")
     assert not {c for c in out if not c.isprintable()} - {"\n"}
+
+
+def test_no_colour_is_written_in_an_export():
+    """Exports take all their colours from `loopviz.draw.look`."""
+    folder = Path(loopviz.export.__file__).parent
+    sources = [path for path in folder.rglob("*") if path.suffix in {".py", ".css", ".js", ".html"}]
+    assert {"svg", "export"} <= {path.parent.name for path in sources}
+    found = {path.name: re.findall(r"#[0-9a-fA-F]{3,8}\b", path.read_text("utf-8")) for path in sources}
+    assert {name: colours for name, colours in found.items() if colours} == {}
+
+
+def test_every_colour_that_the_page_uses_is_defined():
+    """The style and the script use no CSS variable that `loopviz.draw.look` does not define."""
+    page = export(busy(), "html")
+    defined = set(re.findall(r"--([a-z]+):", page))
+    listed = re.search(r"for \(const name of \[(.*?)\]", page)
+    used = set(re.findall(r"var\(--([a-z]+)\)", page)) | set(re.findall(r"theme\.([a-z]+)", page))
+    assert used <= defined == set(PAGE_COLOURS)
+    assert listed is not None
+    assert set(re.findall(r"theme\.([a-z]+)", page)) == set(re.findall(r"[a-z]+", listed[1]))
 
 
 # -- perfetto ----------------------------------------------------------------------------------
@@ -168,16 +192,18 @@ def test_the_trace_keeps_the_rules_of_its_format(line):
 def test_loop_workers_and_requests_are_named_tracks():
     """The server's threads, each process and each request have a track with their name."""
     document = trace(busy())
-    names = [event["args"]["name"] for event in told(document, "M") if event["name"] == "thread_name"]
+    names = [event["args"]["name"] for event in with_phase(document, "M") if event["name"] == "thread_name"]
     assert names == ["event loop", "worker 1", "process 1", "#1 GET /", "#2 GET /", "#3 GET /"]
-    processes = [event["args"]["name"] for event in told(document, "M") if event["name"] == "process_name"]
+    processes = [
+        event["args"]["name"] for event in with_phase(document, "M") if event["name"] == "process_name"
+    ]
     assert processes == ["server", "worker process 1", "requests"]
 
 
 def test_states_are_slices_that_add_up_to_the_latency():
     """The slices of a request's states fill the slice of the request, to the nanosecond."""
     line = busy()
-    slices = told(trace(line), "X")
+    slices = with_phase(trace(line), "X")
     for number in (1, 2):
         own = [s for s in slices if (s["pid"], s["tid"]) == (REQUESTS, number)]
         (whole,) = [s for s in own if s["cat"] == "request"]
@@ -188,9 +214,9 @@ def test_states_are_slices_that_add_up_to_the_latency():
     assert [s["name"] for s in slices if s["cat"] == "after response" and s["tid"] == 1]
 
 
-def test_a_block_is_an_instant_that_tells_its_line_kind_and_victims():
+def test_a_block_is_an_instant_with_its_line_kind_and_victims():
     """One instant for each block, on the loop's track, where it begins."""
-    (block,) = told(trace(busy()), "i")
+    (block,) = with_phase(trace(busy()), "i")
     assert (block["pid"], block["tid"], block["name"]) == (1, 1, "block 300 ms")
     assert block["args"] == {
         "request": 1, "kind": "sleeping", "lasted_ms": 300.0, "victims": "#2",
@@ -201,13 +227,13 @@ def test_a_block_is_an_instant_that_tells_its_line_kind_and_victims():
 def test_an_arrow_leads_from_a_request_to_each_of_its_calls():
     """A flow begins in the request's track and ends in the worker's, at the same time."""
     document = trace(busy())
-    starts, ends = told(document, "s"), told(document, "f")
+    starts, ends = with_phase(document, "s"), with_phase(document, "f")
     assert [(e["pid"], e["tid"]) for e in starts] == [(REQUESTS, 2), (REQUESTS, 2)]
     assert [(e["pid"], e["tid"]) for e in ends] == [(1, 2), (1000, 1000)]
     assert [e["ts"] for e in starts] == [e["ts"] for e in ends]
 
 
-def test_the_loop_is_told_with_its_short_steps():
+def test_the_loop_has_its_short_steps():
     """The loop's track holds long stretches and the requests' short steps, none of them twice."""
     spans = loop_stretches(busy())
     assert all(a.end <= b.start for a, b in pairwise(spans))
@@ -217,11 +243,19 @@ def test_the_loop_is_told_with_its_short_steps():
 # -- svg ---------------------------------------------------------------------------------------
 
 
-def test_the_picture_has_its_rows_labels_and_words_for_who_does_not_see_it():
-    """Loop, tokens, workers and requests with their names; a title and a description."""
+def test_the_picture_has_rows_labels_and_a_description():
+    """Loop, threads in use, workers and requests have their names; there is a title and a description."""
     picture = drawn(busy())
     said = words(picture)
-    for wanted in ("LOOP", "TOKENS taken", " worker 1", " process 1", "#1 GET /", "#2 GET /", "#1 app.py:14"):
+    for wanted in (
+        "LOOP",
+        "THREADS in use",
+        " worker 1",
+        " process 1",
+        "#1 GET /",
+        "#2 GET /",
+        "#1 app.py:14",
+    ):
         assert wanted in said
     assert {"queued", "blocks the loop", "waiting for a thread", "in thread", "in process"} <= set(said)
     assert picture.get("role") == "img"
@@ -232,7 +266,7 @@ def test_the_picture_has_its_rows_labels_and_words_for_who_does_not_see_it():
 
 
 def test_the_picture_needs_nothing_from_outside():
-    """No script, no font, no reference but to its own patterns."""
+    """It has no script, no font, and no reference but to its own patterns."""
     svg = export(busy(), "svg")
     tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(svg).iter()}
     assert tags <= {"svg", "title", "desc", "defs", "pattern", "rect", "path", "circle", "text"}
@@ -262,7 +296,7 @@ def test_a_block_is_as_wide_as_it_lasted():
 
 
 def test_the_picture_does_not_grow_with_the_recording():
-    """What does not fit is counted, not drawn."""
+    """Rows that do not fit are counted, not drawn."""
     line = timeline(*(
         [*accepted(n, n, 10 * n), responded(10 * n + 5, n), end(10 * n + 6, n)] for n in range(1, 301)
     ))  # fmt: skip
@@ -300,7 +334,7 @@ def test_the_page_carries_every_segment():
 
 @given(texts)
 def test_no_text_ends_the_element_that_carries_it(recorded):
-    """Whatever is recorded, the page has the elements that it always has, and its data can be read."""
+    """With any recorded text, the page has the same elements, and its data can be read."""
     plain, page = _Page(export(hostile("x"), "html")), _Page(export(hostile(recorded), "html", name=recorded))
     assert page.tags == plain.tags
     assert not set("<>&") & set(page.data)
@@ -348,7 +382,7 @@ def test_the_table_comes_back_as_it_was_written(recorded):
 
 @given(st.integers(-(10**20), 10**20))
 def test_seconds_are_exact(ns_):
-    """Nine digits after the point, nothing rounded."""
+    """Seconds have nine decimals, and nothing is rounded."""
     assert Decimal(exact_seconds(ns_)) * 10**9 == ns_
 
 
@@ -356,14 +390,14 @@ def test_seconds_are_exact(ns_):
 
 
 def test_the_document_is_the_summary():
-    """The same document that a record prints."""
+    """The JSON export is the document that `loopviz record --json` prints."""
     line = busy()
     wanted = summarise(line, scenario="a run", environment={"python": "3.13", "gil": True}, limit=1)
     assert json.loads(export(line, "json")) == json.loads(json.dumps(wanted))
 
 
 def test_states_are_known_to_every_format():
-    """A new state is told by its name and drawn with its look; none is forgotten."""
+    """Every format can export a request in any state."""
     for number, state in enumerate(State, 1):
         line = Timeline()
         line.feed([(ns(0), ev.SENT, 1, "GET", "/")])
@@ -373,8 +407,8 @@ def test_states_are_known_to_every_format():
             assert export(line, form)
 
 
-def test_calls_that_a_lane_has_let_go_are_told_by_their_requests():
-    """A lane keeps its newest calls only; a trace has all that a request remembers."""
+def test_calls_that_a_lane_has_discarded_are_taken_from_their_requests():
+    """A lane keeps only its newest calls; a trace also has the calls that requests keep."""
     line = Timeline()
     line._workers.lane(2).spans = deque(maxlen=2)
     for n in range(1, 6):

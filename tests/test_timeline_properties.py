@@ -15,6 +15,7 @@ from loopviz.model import DELAYED, Request, State, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
 from loopviz.stream.events import Event
+from tests.random_events import expanded_event, expanded_events, times
 from tests.streams import MS, ZERO, merged
 
 PRECEDENCE = [
@@ -28,40 +29,6 @@ PRECEDENCE = [
 
 
 # -- any stream --------------------------------------------------------------------------------
-
-_number = st.integers(0, 4)
-_request = st.integers(1, 4)  # 0 stands for none
-_time = st.integers(ZERO, ZERO + 400 * MS) | st.integers(ZERO, ZERO + 40)
-_moment = st.just(0) | _time
-_text = st.sampled_from(["", "a", "b"])
-_line = (_text, st.integers(0, 3), _text)
-_FIELDS: dict[str, tuple[st.SearchStrategy, ...]] = {
-    ev.SENT: (_request, _text, _text),
-    ev.RECEIVED: (_number, st.none() | st.just(200), st.none() | _text),
-    ev.READ: (_request, _text, _text, _moment),
-    ev.STATUS: (_number, st.just(200)),
-    ev.RAISED: (_number, _text, _text),
-    ev.RESPONDED: (_number,),
-    ev.TASK: (_number, _number, _number, _text),
-    ev.WAKE: (_number,),
-    ev.STEP: (_number,),
-    ev.YIELD: (_number, _text, _moment),
-    ev.END: (_number,),
-    ev.TOKEN_WAIT: (_number,),
-    ev.TOKENS: (st.integers(-1, 4), _number, _number),
-    ev.SUBMIT: (_number, _number, _number),
-    ev.CALL: (_number, _number, _number, _number, *_line),
-    ev.RETURN: (_number,),
-    ev.THREAD: (_number, st.sampled_from(["loop", "worker"])),
-    ev.CPU: (_number, st.integers(0, 400 * MS)),
-    ev.IDLE: (),
-    ev.ITERATION: (),
-    ev.HOLDS: (_number, _moment, *_line, _text),
-    ev.EXECUTES: (_number, *_line),
-    ev.AWAITS: (_number, *_line),
-}
-_event = st.one_of([st.tuples(_time, st.just(kind), *fields) for kind, fields in _FIELDS.items()])
-_stream = st.lists(_event, max_size=80)
 
 
 @st.composite
@@ -78,7 +45,7 @@ def _plausible(draw: st.DrawFn) -> list[Event]:
         elif change == "move":
             events[i] = (events[i][0] + draw(st.integers(-50 * MS, 50 * MS)), *events[i][1:])
         else:
-            events.insert(i, draw(_event))
+            events.insert(i, draw(expanded_event))
     return events
 
 
@@ -147,7 +114,7 @@ def look_at_everything(line: Timeline, now: int) -> None:
 
 
 @settings(max_examples=1_000, deadline=None)
-@given(_stream, st.lists(_time, max_size=3))
+@given(expanded_events, st.lists(times, max_size=3))
 def test_no_stream_breaks_the_conservation_law(events, moments):
     """Whatever the events and their order, nothing raises and the states add up."""
     line = Timeline(threshold=20 * MS)
@@ -169,7 +136,7 @@ def test_no_damaged_stream_breaks_the_conservation_law(events, moments):
 
 
 @settings(max_examples=250, deadline=None)
-@given(_stream, _stream, st.booleans(), _time)
+@given(expanded_events, expanded_events, st.booleans(), times)
 def test_removing_the_past_breaks_nothing(before, after, forget, now):
     """After old requests have been removed, the rest still adds up."""
     line = Timeline(threshold=20 * MS, retention=50 * MS)

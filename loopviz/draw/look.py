@@ -36,6 +36,7 @@ __all__ = [
     "NOTHING",
     "NOTICE",
     "OUTLINE",
+    "PAGE_COLOURS",
     "SURFACE",
     "TEXT",
     "THREAD",
@@ -87,6 +88,20 @@ NOTICE = "#F0E442"
 """The picture is not live: frozen, or played back."""
 THREAD = "#CC79A7"
 """Worker threads, and the gauge of those in use."""
+
+PAGE_COLOURS: dict[str, tuple[str, str]] = {
+    "back": (BACKGROUND, "#ffffff"),
+    "lane": (LANE, "#eef1f3"),
+    "text": (TEXT, "#16191c"),
+    "dim": (DIM, "#535b62"),
+    "line": (GRID, "#d4d9dd"),
+    "accent": (ACCENT, "#00639b"),
+    "alarm": (ALARM_TEXT, "#a84300"),
+    "thread": (THREAD, THREAD),
+    "caption": (WHITE, WHITE),
+    "outline": (OUTLINE, OUTLINE),
+}
+"""The CSS variables of the exported page: their colours in the dark and in the light theme."""
 
 LEVELS = {"colour": " ▁▂▃▄▅▆▇█", "mono": " ▁▂▃▄▅▆▇█", "ascii": " .:-=+*%#"}
 """How busy the event loop is, in eighths."""

@@ -1,9 +1,9 @@
-"""Exports: what a timeline holds, in the formats of other tools. Pure: a timeline in, text out.
+"""Exports: the content of a timeline in the formats of other tools.
 
-One module a format, each with one function that makes the text in pieces, so that a long recording
-is written as it is told. Nothing here reads a file, and nothing that was recorded leaves as it came:
-text passes `loopviz.draw.words.printable` first, so that no control character, escape sequence or
-bidirectional override of a path reaches a viewer or a terminal.
+Each format has one module, or package, with one function from a timeline to text. The text is made in
+pieces, so that the export of a long recording is never in memory as a whole. Recorded texts pass
+through `loopviz.draw.words.printable`, which replaces control characters, escape sequences and
+bidirectional overrides, so that none of them reaches a viewer or a terminal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMATS: dict[str, tuple[str, Callable[[Material, Window | None], Iterator[str]]
     "csv": (".csv", lambda material, _: table(material)),
     "json": (".json", lambda material, _: document(material)),
 }
-"""Of each format its suffix, and what makes its text."""
+"""The suffix and the function of each format."""
 
 WINDOWED = frozenset({"svg", "html"})
-"""The formats that show a window of the recording; the others hold the whole."""
+"""The formats that can show a part of the recording; the others always hold all of it."""

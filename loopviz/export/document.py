@@ -12,7 +12,7 @@ __all__ = ["document"]
 
 
 def document(material: Material) -> Iterator[str]:
-    """The summary as JSON in ASCII: recorded text is whole, with its control characters escaped."""
+    """The summary as JSON in ASCII. Recorded texts are complete, with control characters escaped."""
     summary = summarise(
         material.timeline,
         scenario=material.scenario,

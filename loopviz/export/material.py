@@ -1,4 +1,4 @@
-"""What every export needs of a timeline: its extent, its stretches in the order of time, safe text."""
+"""What all exports need from a timeline: its extent, its spans in the order of time, and safe texts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "LONGEST",
     "Material",
     "Window",
+    "all_blocks",
     "exact_seconds",
     "extent",
     "loop_stretches",
@@ -21,7 +22,6 @@ __all__ = [
     "requests_by_number",
     "segments",
     "text",
-    "told_blocks",
     "worker_spans",
 ]
 
@@ -29,44 +29,44 @@ Window = tuple[int, int]
 """From and to, in nanoseconds since the first request was sent."""
 
 LONGEST = 1_000
-"""Characters of a recorded text that are kept."""
+"""Characters of a recorded text that an export keeps."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """A run, and what is known about it."""
+    """What is exported: a timeline, and the facts that it does not hold."""
 
     timeline: Timeline
     name: str
-    """What it is called: a scenario's name, or the recording's."""
+    """The title: the name of a scenario, or of the recording."""
     environment: Mapping[str, object] = field(default_factory=dict)
     limit: int = 0
-    """The tokens for worker threads."""
+    """The thread limit."""
     dropped: int = 0
     blind: Sequence[tuple[str, str]] = ()
     scenario: str | None = None
 
 
 def text(recorded: object, limit: int = LONGEST) -> str:
-    """Recorded text as something that is safe to show anywhere; nothing of None."""
+    """A recorded text in a form that is safe to show anywhere; empty for None."""
     return "" if recorded is None else printable(str(recorded), limit)
 
 
 def exact_seconds(ns: int) -> str:
-    """Nanoseconds as seconds with nine digits, exact."""
+    """Nanoseconds as seconds with nine decimals, exact."""
     sign, ns = ("-", -ns) if ns < 0 else ("", ns)
     return f"{sign}{ns // 1_000_000_000}.{ns % 1_000_000_000:09}"
 
 
 def requests_by_number(timeline: Timeline) -> list[Request]:
-    """The requests in the order of their numbers."""
+    """The requests, sorted by number."""
     return sorted(timeline.requests.values(), key=lambda request: request.id)
 
 
 def extent(timeline: Timeline) -> tuple[int, int]:
-    """When the first request was sent, and when the last thing happened to one (ns of the clock).
+    """When the first request was sent, and when something last happened to a request (ns of the clock).
 
-    Without requests: the loop's long stretches, and else an empty millisecond.
+    Without requests: the extent of the loop's long spans, or else an empty millisecond.
     """
     requests = timeline.requests.values()
     if requests:
@@ -79,7 +79,7 @@ def extent(timeline: Timeline) -> tuple[int, int]:
 
 
 def segments(request: Request, now: int) -> Iterator[tuple[Segment, bool]]:
-    """A request's segments in the order of time, and whether each lies after the response."""
+    """The segments of a request in the order of time, and whether each is after the response."""
     done = request.done
     for segment in request.history(now):
         if segment.end > segment.start:
@@ -87,10 +87,10 @@ def segments(request: Request, now: int) -> Iterator[tuple[Segment, bool]]:
 
 
 def worker_spans(timeline: Timeline) -> dict[int, list[Span]]:
-    """Each worker's calls in the order of time, none of which overlaps the one before.
+    """The calls of each worker, by its number, in the order of time and without overlaps.
 
-    A lane keeps only its newest calls. The older ones are told by the requests that they were for: from
-    the end of the step that has made the call, which is some microseconds later.
+    A lane keeps only its newest calls. Older ones are taken from the requests that they were for, where
+    they begin some microseconds later: at the end of the step that made the call.
     """
     now = timeline.last
     spans = {number: list(lane.newest_first(now)) for number, lane in timeline.workers.items()}
@@ -110,8 +110,8 @@ def worker_spans(timeline: Timeline) -> dict[int, list[Span]]:
     }
 
 
-def told_blocks(timeline: Timeline) -> list[Block]:
-    """The blocks in the order of time; the one that still lasts ends now."""
+def all_blocks(timeline: Timeline) -> list[Block]:
+    """The blocks in the order of time; a block that still lasts ends at the timeline's last event."""
     blocks = list(timeline.blocks)
     lasting = timeline.block_at(timeline.last)
     if lasting is not None and lasting.end is None:
@@ -123,9 +123,9 @@ def told_blocks(timeline: Timeline) -> list[Block]:
 
 
 def loop_stretches(timeline: Timeline) -> list[Span]:
-    """What the loop did: its long stretches, and the shorter steps of the requests.
+    """What the event loop did: its long spans, and the shorter steps of requests.
 
-    Short callbacks that belong to no request are not kept one by one; see `Timeline.busy_bins`.
+    Short callbacks that belong to no request are only counted; see `Timeline.busy_bins`.
     """
     now = timeline.last
     long = sorted(timeline.loop_spans(now), key=lambda span: span.start)
@@ -138,12 +138,12 @@ def loop_stretches(timeline: Timeline) -> list[Span]:
         ),
         key=lambda span: span.start,
     )
-    # Of two that begin together the longer one comes first, and is the one that stays.
+    # Of two spans with the same start, the longer one comes first, and so is kept.
     return list(_apart(merge(long, steps, key=lambda span: (span.start, -span.end))))
 
 
 def _apart(spans: Iterator[Span] | list[Span]) -> Iterator[Span]:
-    """The same spans, each cut to what the ones before it have left."""
+    """The same spans without overlaps: each begins where the one before ends, or later."""
     reached = -1
     for span in spans:
         if span.end <= max(reached, span.start):
@@ -153,10 +153,14 @@ def _apart(spans: Iterator[Span] | list[Span]) -> Iterator[Span]:
 
 
 def place(where: Where | None) -> dict[str, object]:
-    """A source line as a viewer's arguments."""
+    """A source line, as arguments of a slice."""
     if where is None:
         return {}
-    told: dict[str, object] = {"file": text(where.file), "line": where.line, "function": text(where.function)}
+    found: dict[str, object] = {
+        "file": text(where.file),
+        "line": where.line,
+        "function": text(where.function),
+    }
     if where.calls:
-        told["calls"] = text(where.calls)
-    return told
+        found["calls"] = text(where.calls)
+    return found

@@ -35,7 +35,7 @@
   const rows = [];
   rows.push({ kind: "loop", name: "LOOP", parts: data.loop.map(([start, end, request, place]) =>
     [start, end, isBlock(start, end) ? "B" : "r", 0, request, -1, place]) });
-  if (data.tokens.length) rows.push({ kind: "tokens", name: "TOKENS taken", parts: [] });
+  if (data.tokens.length) rows.push({ kind: "tokens", name: "THREADS in use", parts: [] });
   for (const lane of data.lanes) {
     const code = lane.role === "process" ? "p" : "h";
     rows.push({ kind: "worker", name: ` ${lane.name}`, parts: lane.spans.map(([start, end, request, place]) =>
@@ -65,7 +65,7 @@
       const end = request.error ? `, ${request.error}` : request.done === null ? ", not answered" : "";
       return `${row.name}, ${request.status || "no status"}${end}, ${duration(row.latency)}: ${sums(row).join(", ")}`;
     }
-    if (row.kind === "tokens") return "Tokens for worker threads";
+    if (row.kind === "tokens") return "Worker threads in use";
     const busy = row.parts.reduce((sum, part) => sum + part[1] - part[0], 0);
     return `${row.name.trim()}: ${row.parts.length} stretches, busy for ${duration(busy)}`;
   };
@@ -97,7 +97,7 @@
     element("view").textContent = `${at(view[0])} to ${at(view[1])}`;
     schedule();
   }
-  function glide(start, end) {  // a short move that the eye can follow, where motion is welcome
+  function glide(start, end) {  // a short animation, unless reduced motion is preferred
     cancelAnimationFrame(moving);
     if (reduced.matches || document.hidden) return look(start, end);
     const [a, b] = view, begun = performance.now();
@@ -116,7 +116,7 @@
   };
   const actions = {
     in: () => glide(...zoomed(1 / 1.6)), out: () => glide(...zoomed(1.6)),
-    here: () => {  // the first request that is under way in the window
+    here: () => {  // the first request that is concurrent with the window
       const index = rows.findIndex((row) => row.kind === "request" && row.parts.length
         && row.parts[0][0] < view[1] && row.parts[row.parts.length - 1][1] > view[0]);
       if (index >= 0) { rowsBox.scrollTop = index * ROW; select(index); }
@@ -127,7 +127,7 @@
   // -- drawing ------------------------------------------------------------------------------------
   function dress() {
     const style = getComputedStyle(document.documentElement);
-    for (const name of ["back", "lane", "text", "dim", "line", "accent", "alarm", "load"]) {
+    for (const name of ["lane", "dim", "line", "accent", "alarm", "thread", "caption", "outline"]) {
       theme[name] = style.getPropertyValue(`--${name}`).trim();
     }
     const ratio = devicePixelRatio || 1;
@@ -209,7 +209,7 @@
     if (row.kind === "tokens") drawTokens(c, y);
     let drawn = -1;
     for (let index = first(row.parts, view[0]); index < row.parts.length; index++) {
-      if (drawn >= 0 && x(row.parts[index][1]) - drawn < 0.5) {  // nothing of it, or of its like, would be seen
+      if (drawn >= 0 && x(row.parts[index][1]) - drawn < 0.5) {  // it would be too small to see, and so would the next ones
         index = Math.max(index, first(row.parts, time(drawn + 0.5)));
         if (index >= row.parts.length) break;
       }
@@ -238,9 +238,9 @@
     if (!words || c.measureText(words).width > right - left - 8) return;
     c.font = "bold 12px ui-monospace, monospace";
     c.lineWidth = 3;
-    c.strokeStyle = "#5a2700";
+    c.strokeStyle = theme.outline;
     c.strokeText(words, left + 4, y + 16);
-    c.fillStyle = "#ffffff";
+    c.fillStyle = theme.caption;
     c.fillText(words, left + 4, y + 16);
     c.font = "12px ui-monospace, monospace";
   }
@@ -252,7 +252,7 @@
       if (until <= view[0] || t >= view[1] || right - reached < 0.5) return;
       reached = right;
       const high = waiting ? BAR : total > 0 ? BAR * Math.min(1, taken / total) : 0;
-      c.fillStyle = waiting ? patterns.t : "#CC79A7";
+      c.fillStyle = waiting ? patterns.t : theme.thread;
       if (high) c.fillRect(x(t), y + 3 + BAR - Math.max(2, high), right - x(t), Math.max(2, high));
     });
   }
@@ -383,7 +383,7 @@
     let words = "";
     if (row.kind === "tokens") {
       const known = data.tokens.filter((entry) => entry[0] <= t).pop();
-      if (known) words = `${known[2]} of ${known[1] < 0 ? "any number" : known[1]} tokens taken\n${known[3]} wait\n${at(t)}`;
+      if (known) words = `${known[1] < 0 ? known[2] : `${known[2]} of ${known[1]}`} threads in use\n${known[3]} waiting\n${at(t)}`;
     } else {
       const near = 1.5 * (view[1] - view[0]) / width();
       let part = row.parts[first(row.parts, t)];
@@ -397,7 +397,7 @@
         if (worker >= 0) lines.push(`by ${data.lanes[worker].name}`);
         const block = code === "B" && data.blocks.find((one) => one[0] < end && one[1] > start);
         if (block && block[3]) lines.push(block[3] === "sleeping" ? "it only waits" : "it computes");
-        if (block && block[5].length) lines.push(`victims: ${block[5].slice(0, 12).map((id) => `#${id}`).join(" ")}${block[5].length > 12 ? " …" : ""}`);
+        if (block && block[5].length) lines.push(`delays ${block[5].slice(0, 12).map((id) => `#${id}`).join(" ")}${block[5].length > 12 ? " …" : ""}`);
         words = lines.join("\n");
       }
     }
@@ -412,7 +412,7 @@
   element("title").textContent = data.name;
   const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
   const facts = [count(data.requests.length, "request"), count(data.blocks.length, "block"), duration(data.end)];
-  if (data.limit) facts.push(count(data.limit, "token"));
+  if (data.limit) facts.push(`thread limit ${data.limit}`);
   if (data.dropped) facts.push(`${data.dropped} events lost`);
   const known = data.environment;
   if (known.python) facts.push(`Python ${known.python}`);
@@ -430,7 +430,7 @@
     element("blocks-section").hidden = false;
     const blocks = data.blocks.slice(0, MOST_LISTED);
     table(element("blocks"), `${blocks.length} of ${data.blocks.length}`,
-      [["whose", 0], ["from", 1], ["duration", 1], ["kind", 0], ["where", 0], ["victims", 0]],
+      [["request", 0], ["from", 1], ["duration", 1], ["kind", 0], ["where", 0], ["delayed requests", 0]],
       blocks.map(([start, end, request, kind, place, victims]) => [request ? `#${request}` : "a callback", at(start),
         duration(end - start), kind, where(place),
         victims.slice(0, 20).map((id) => `#${id}`).join(" ") + (victims.length > 20 ? ` and ${victims.length - 20} more` : "")]));

@@ -1,8 +1,9 @@
-"""One self-contained HTML page that draws the timeline, with zoom, pan and a table. No network.
+"""One self-contained HTML page that draws the timeline, with zoom, pan and tables. It uses no network.
 
-The page is put together from ``page.css`` and ``page.js`` beside this file. What was recorded is
-embedded as JSON in which no character can end the element, and the script shows it as text only.
-A content security policy allows these two texts, by their hashes, and nothing else.
+The page is made of ``page.html``, ``page.css`` and ``page.js`` in this folder and of the colours in
+`loopviz.draw.look`. The recorded data are embedded as JSON in which no character can end the element,
+and the script shows them as text only. A content security policy allows the style and the script, by
+their hashes, and nothing else.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from loopviz.draw.look import APPEARANCES
+from loopviz.draw.look import APPEARANCES, PAGE_COLOURS
 from loopviz.draw.raster import CODES
 from loopviz.draw.words import printable
 from loopviz.export.material import (
     Material,
     Window,
+    all_blocks,
     extent,
     loop_stretches,
     requests_by_number,
     segments,
     text,
-    told_blocks,
     worker_spans,
 )
 from loopviz.model import Request, State, Where
@@ -35,11 +36,11 @@ from loopviz.model import Request, State, Where
 __all__ = ["page"]
 
 _UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-"""Inside a JSON string these mean the same; outside of one they do not occur."""
+"""Inside a JSON string the escapes mean the same characters, which do not occur outside of strings."""
 
 
 class _Places:
-    """Each source line once; segments refer to it by its number."""
+    """The source lines, each once; segments refer to them by number."""
 
     def __init__(self) -> None:
         self.numbers: dict[Where, int] = {}
@@ -53,8 +54,8 @@ class _Places:
 
 
 def page(material: Material, window: Window | None) -> Iterator[str]:
-    """The page; `window` is what it shows at first."""
-    style, script = _asset("page.css"), _asset("page.js")
+    """The page, in pieces; `window` is what it shows at first."""
+    style, script = _colours() + _asset("page.css"), _asset("page.js")
     title = f"{printable(material.name, 80)} - loopviz"
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
@@ -73,6 +74,14 @@ def page(material: Material, window: Window | None) -> Iterator[str]:
     yield f"</script>\n<script>{script}</script>\n</body>\n</html>\n"
 
 
+def _colours() -> str:
+    """The CSS variables, for dark and for light themes."""
+    dark, light = (
+        "; ".join(f"--{name}: {both[theme]}" for name, both in PAGE_COLOURS.items()) for theme in (0, 1)
+    )
+    return f"\n:root {{ {dark} }}\n@media (prefers-color-scheme: light) {{ :root {{ {light} }} }}\n"
+
+
 @cache
 def _asset(name: str) -> str:
     return files("loopviz.export").joinpath(name).read_text(encoding="utf-8")
@@ -83,7 +92,7 @@ def _hash(inline: str) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON in ASCII, without any character that means something to HTML."""
+    """JSON in ASCII, without any character that has a meaning in HTML."""
     return json.dumps(value, separators=(",", ":")).translate(_UNSAFE)
 
 
@@ -126,7 +135,7 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
                 places.number(block.where),
                 sorted(block.victims),
             ]
-            for block in told_blocks(timeline)
+            for block in all_blocks(timeline)
         ],
         "tokens": [
             [t - zero, tokens.total, tokens.borrowed, tokens.waiting] for t, tokens in timeline.tokens

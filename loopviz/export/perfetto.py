@@ -1,8 +1,8 @@
 """A trace that ui.perfetto.dev and chrome://tracing open, in the Trace Event Format (JSON).
 
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU is the format.
-Three kinds of processes: the server with its loop and its worker threads, each worker process, and
-"requests", in which a request is a thread of its own, and its states are slices.
+There are three kinds of processes: the server with its event loop and worker threads, each worker
+process, and "requests", where each request is a thread, and its states are slices.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from loopviz.draw.raster import BLOCK, CODES
 from loopviz.draw.words import duration, headline, line, state_name
 from loopviz.export.material import (
     Material,
+    all_blocks,
     loop_stretches,
     place,
     requests_by_number,
     segments,
     text,
-    told_blocks,
     worker_spans,
 )
 from loopviz.model import Lane, Request, Segment, Span, State, Timeline
@@ -29,15 +29,15 @@ from loopviz.model import Lane, Request, Segment, Span, State, Timeline
 __all__ = ["LOOP", "REQUESTS", "SERVER", "trace"]
 
 SERVER, REQUESTS, PROCESSES = 1, 999_999, 1_000
-"""Process numbers: the server, the requests (whose numbers are the threads), and the first worker process."""
+"""Process numbers: the server, the requests (each request is a thread), and the first worker process."""
 LOOP = 1
-"""The loop's thread number; the workers' follow."""
+"""The thread number of the event loop; those of worker threads follow."""
 
 _Json = dict[str, Any]
 
 
 def trace(material: Material) -> Iterator[str]:
-    """The trace, an event a line."""
+    """The trace, in pieces; each line holds one event."""
     timeline = material.timeline
     zero = _first(timeline)
     yield '{"traceEvents":[\n'
@@ -57,7 +57,7 @@ def trace(material: Material) -> Iterator[str]:
 
 
 def _first(timeline: Timeline) -> int:
-    """The earliest time of all that is told: no time of a trace is negative."""
+    """The time of the earliest event in the trace (ns): times in a trace are not negative."""
     starts = [request.start for request in timeline.requests.values()]
     starts += [block.start for block in timeline.blocks]
     for lane in (timeline.loop, *timeline.workers.values()):
@@ -69,7 +69,7 @@ def _first(timeline: Timeline) -> int:
 
 
 def _events(timeline: Timeline, zero: int) -> Iterator[_Json]:
-    """Names first, then slices, then what refers to them: a viewer sorts stably by time."""
+    """Names first, then slices, then what refers to slices: viewers sort by time, and stably."""
     requests = requests_by_number(timeline)
     tracks = _tracks(timeline)
     yield from _names(timeline, tracks, requests)
@@ -151,7 +151,7 @@ def _slice(
 
 
 def _of_span(span: Span) -> str:
-    """What a lane's slice is called: ``#9 blocking.py:14``."""
+    """The name of a slice in a lane: ``#9 blocking.py:14``."""
     owner = f"#{span.request}" if span.request else "callback"
     return f"{owner} {line(span.where)}" if span.where else owner
 
@@ -170,7 +170,7 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
         blocks = span.end - span.start >= timeline.threshold
         code, cat = (BLOCK, "block") if blocks else (CODES[State.RUNNING], "work")
         yield _slice(_of_span(span), span.start - zero, span, track, _call(span), code, cat)
-    for block in told_blocks(timeline):
+    for block in all_blocks(timeline):
         lasted = block.lasted(timeline.last)
         yield {
             "ph": "i",
@@ -191,7 +191,7 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
 
 
 def _life(request: Request, timeline: Timeline, zero: int) -> Iterator[_Json]:
-    """A request's track: one slice for the whole latency, and its states inside."""
+    """The track of a request: one slice for the whole latency, and its states inside."""
     track = (REQUESTS, request.id)
     end = timeline.last if request.done is None else request.done
     whole = Segment(State.QUEUED, request.start, end)
@@ -222,7 +222,7 @@ def _life(request: Request, timeline: Timeline, zero: int) -> Iterator[_Json]:
 def _flows(
     timeline: Timeline, calls: Mapping[int, list[Span]], tracks: Mapping[int, tuple[int, int]], zero: int
 ) -> Iterator[_Json]:
-    """An arrow from a request to each call that a worker executes for it."""
+    """An arrow from a request to each call that a worker executed for it."""
     number = 0
     for worker, spans in calls.items():
         for span in spans:
@@ -237,7 +237,7 @@ def _flows(
 
 
 def _alive(request: Request, at: int, now: int) -> bool:
-    """Whether a slice of the request's track covers that moment: an arrow needs one to begin at."""
+    """Whether a slice of the request covers the moment `at`: an arrow has to start in a slice."""
     if request.start <= at < (now if request.done is None else request.done):
         return True
     return any(segment.start <= at < segment.end for segment in request.after) or any(
@@ -247,8 +247,15 @@ def _alive(request: Request, at: int, now: int) -> bool:
 
 def _counters(timeline: Timeline, tracks: Mapping[int, tuple[int, int]], zero: int) -> Iterator[_Json]:
     for t, tokens in timeline.tokens:
-        args = {"taken": tokens.borrowed, "waiting": tokens.waiting}
-        yield {"ph": "C", "name": "tokens", "pid": SERVER, "tid": 0, "ts": (t - zero) / 1_000, "args": args}
+        args = {"in use": tokens.borrowed, "waiting": tokens.waiting}
+        yield {
+            "ph": "C",
+            "name": "worker threads",
+            "pid": SERVER,
+            "tid": 0,
+            "ts": (t - zero) / 1_000,
+            "args": args,
+        }
     lanes = [(SERVER, "event loop", timeline.loop)]
     lanes += [(tracks[number][0], text(lane.name), lane) for number, lane in timeline.workers.items()]
     for pid, name, lane in lanes:

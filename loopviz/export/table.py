@@ -1,4 +1,4 @@
-"""CSV: a line for each segment of each request, for pandas and for spreadsheets."""
+"""CSV: one line for each segment of each request, for pandas and for spreadsheets."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COLUMNS = (
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take text for a formula, the full-width forms included."""
+"""A spreadsheet takes a text that starts with one of these, full-width forms included, for a formula."""
 
 
 def table(material: Material) -> Iterator[str]:
-    """The header line, then the segments of one request after the other, as text for each request."""
+    """The header line, then one piece for each request, with a line for each of its segments."""
     timeline = material.timeline
     zero, _ = extent(timeline)
     yield ",".join(COLUMNS) + "\n"
@@ -48,6 +48,6 @@ def table(material: Material) -> Iterator[str]:
 
 
 def _cell(recorded: str) -> str:
-    """Recorded text that no spreadsheet calculates: an apostrophe before what looks like a formula."""
+    """A recorded text, with an apostrophe before it if a spreadsheet could take it for a formula."""
     shown = text(recorded)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown

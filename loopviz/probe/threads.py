@@ -17,7 +17,7 @@ from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe.state import ATTRIBUTE, State, next_call
-from loopviz.stream.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS
+from loopviz.stream.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS, Role
 
 __all__ = ["Thread", "Threads", "definition"]
 
@@ -51,7 +51,7 @@ class Threads:
         """Worker processes, for whoever reads CPU clocks; those that have ended are taken out."""
         self._mine = local()
 
-    def register(self, role: str) -> Thread:
+    def register(self, role: Role) -> Thread:
         """Meet the calling thread. The identity of a thread that has ended is used again."""
         ident = get_ident()
         known = self.by_ident.get(ident)

@@ -1,9 +1,10 @@
-"""Recordings: a session's events in a file, written while they happen and read with suspicion.
+"""Recordings: the events of a session in a file, written while they happen and checked when read.
 
-The format is told in ``docs/recording.md``.
+``docs/recording.md`` describes the format.
 """
 
-from loopviz.recording.format import FORMAT, VERSION, Header, Recorded
+from loopviz.recording.format import FORMAT, VERSION
+from loopviz.recording.header import Header, ScenarioSnapshot
 from loopviz.recording.read import Recording, open_recording
 from loopviz.recording.write import History, Recorder
 
@@ -12,8 +13,8 @@ __all__ = [
     "VERSION",
     "Header",
     "History",
-    "Recorded",
     "Recorder",
     "Recording",
+    "ScenarioSnapshot",
     "open_recording",
 ]

@@ -1,4 +1,4 @@
-"""Reading a recording: whatever the file holds, in bounded memory, up to where it makes no sense."""
+"""Reading a recording, from any file: in bounded memory, up to its end or up to the first invalid line."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from typing import Any, BinaryIO, Self
 
 from loopviz.clock import NS
 from loopviz.errors import InputError
-from loopviz.recording.format import LONGEST_LINE, Foreign, Header, checked
+from loopviz.recording.format import LONGEST_LINE, FormatError
+from loopviz.recording.header import Header
+from loopviz.recording.validate import parse_line
 from loopviz.stream.buffer import Reorder
 from loopviz.stream.events import Event
 
 __all__ = ["MOST_BYTES", "MOST_EVENTS", "Recording", "open_recording"]
 
 MOST_BYTES = 1 << 29
-"""Of text, uncompressed, that are read of one recording."""
+"""Bytes of uncompressed text that are read from one recording."""
 MOST_EVENTS = 5_000_000
-"""That are read of one recording."""
+"""Events that are read from one recording."""
 _DAY = 86_400 * NS
 _CHUNK = 1 << 16
 _MOST_WAITING = 250_000
-"""Events that wait for the others of their time."""
+"""Events that are collected before they are sorted."""
 _MANY = 2_000
 _SOON = NS // 1_000
-"""Batches that are closer together, while so many events are held back, are joined."""
+"""Batches less than `_SOON` apart are joined while more than `_MANY` events are held back."""
 
 _time = itemgetter(0)
 
 
 class Recording:
-    """An open recording: its header, and once through its events.
+    """An open recording: its header, and its events, which can be read once.
 
-    `damage` says, in a few words, where and why reading stopped before the end; it is None as long
-    as nothing is amiss. So are `dropped`, the events that were lost when they were measured, and
-    `complete`, known at the end.
+    `damage` says, in a few words, where and why reading stopped before the end; None if it did not.
+    `dropped`, the number of events that were lost when they were measured, and `complete`, whether
+    the recording has its last line, are known at the end.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -47,17 +49,17 @@ class Recording:
         self.dropped = 0
         self.complete = False
         self.events = 0
-        """As many as have been read so far, as they stand in the file."""
+        """How many events have been read so far, not expanded."""
         self._file = file
         self._lines = _Lines(file)
         try:
             self.header = Header.read(next(self._lines, b""))
-        except Foreign as why:
+        except FormatError as why:
             raise InputError(
                 f"{path.name}: {why}.\nGive a file that 'loopviz record SCENARIO -o FILE' has written."
             ) from None
-        except _Cut as why:
-            raise InputError(f"{path.name}: {why}.\nIts header cannot be read; record anew.") from None
+        except _ReadError as why:
+            raise InputError(f"{path.name}: {why}.\nIts header cannot be read; record it again.") from None
 
     def __enter__(self) -> Self:
         return self
@@ -66,71 +68,71 @@ class Recording:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def batches(self) -> Iterator[list[Event]]:
-        """The events, expanded, in the order in which the program that recorded them saw them."""
+        """The events, expanded, in the order in which the recording program processed them."""
         order = _Order(self.header.started)
         for seen, events in self.raw():
             try:
                 yield from order.push(seen, events)
-            except Foreign as why:
+            except FormatError as why:
                 self._damaged(why)
                 break
         try:
             yield from order.flush()
-        except Foreign as why:
+        except FormatError as why:
             if self.damage is None:
                 self._damaged(why)
 
     def raw(self) -> Iterator[tuple[int, list[Event]]]:
-        """When events were taken in, and these, as they stand in the file."""
+        """When events were taken in (ns), and the events, neither sorted nor expanded."""
         try:
-            yield from self._believed()
-        except (Foreign, _Cut) as why:
+            yield from self._valid()
+        except (FormatError, _ReadError) as why:
             self._damaged(why)
         finally:
             self.close()
 
-    def _believed(self) -> Iterator[tuple[int, list[Event]]]:
+    def _valid(self) -> Iterator[tuple[int, list[Event]]]:
         texts: dict[str, str] = {}
         before = 0
         for line in self._lines:
             if line.startswith(b"{"):
                 self._end(line)
                 return
-            seen, events, count = checked(line, texts)
+            seen, events, count = parse_line(line, texts)
             if seen < before:
-                raise Foreign("time goes backwards")
+                raise FormatError("time goes backwards")
             before = seen
             self.events += count
             yield seen, events
             if self.events >= MOST_EVENTS:
-                raise Foreign("there are more events than can be shown")
-        raise Foreign("it has no end: the program that wrote it ended early")
+                raise FormatError(f"there are more than {MOST_EVENTS:,} events")
+        raise FormatError("its last line is missing: the program that wrote it ended early")
 
     def _end(self, line: bytes) -> None:
         try:
             end: Any = json.loads(line)
         except (ValueError, RecursionError):
-            raise Foreign("it is not JSON") from None
+            raise FormatError("it is not JSON") from None
         dropped = end.get("dropped")
         if end.get("end") is not True or type(dropped) is not int or not 0 <= dropped < 1 << 63:
-            raise Foreign("it is no end")
+            raise FormatError("it is not a valid last line")
         self.dropped, self.complete = dropped, True
         if next(self._lines, None) is not None:
-            raise Foreign("something follows its end")
+            raise FormatError("there is data after the last line")
 
     def _damaged(self, why: Exception) -> None:
         self.damage = f"line {self._lines.number}, after {self.events:,} events: {why}"
 
 
 def open_recording(path: str | Path) -> Recording:
-    """Open a recording. Raises `InputError` if it is none, or one that cannot be read."""
+    """Open a recording. Raises `InputError` if it cannot be read, or is not a recording."""
     path = Path(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe could keep us waiting, and a device go on for ever
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe can block, and a device may have no end
             raise InputError(f"{path} is not a file.\nGive a recording.")
         file = path.open("rb")
     except (OSError, ValueError) as error:
@@ -143,12 +145,12 @@ def open_recording(path: str | Path) -> Recording:
         raise
 
 
-class _Cut(Exception):  # noqa: N818 - it is where the file ends, and no error here
-    """The file does not go on; says why, in a few words."""
+class _ReadError(Exception):
+    """The rest of the file cannot be read; the message says why, in a few words."""
 
 
 class _Lines(Iterator[bytes]):
-    """The whole lines of a file, compressed or not, each of them and all of them of bounded length."""
+    """The lines of a file, compressed or not. The length of each line, and of all together, is bounded."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.number = 0
@@ -163,15 +165,15 @@ class _Lines(Iterator[bytes]):
                 self.number += 1
                 if self._rest:
                     self._rest = b""
-                    raise _Cut("it ends in the middle of a line")
+                    raise _ReadError("the file ends in the middle of a line")
                 raise StopIteration
-            # The part before has no end of a line in it: only what is new is searched for one.
+            # What is left of earlier chunks has no line break: only the new chunk is searched.
             head, found, tail = chunk.partition(b"\n")
             if not found:
                 self._rest += chunk
                 if len(self._rest) > LONGEST_LINE:
                     self.number += 1
-                    raise _Cut("a line is too long")
+                    raise _ReadError("a line is too long")
                 continue
             *lines, rest = tail.split(b"\n")
             self._lines = [self._rest + head, *lines][::-1]
@@ -185,7 +187,7 @@ class _Lines(Iterator[bytes]):
         for chunk in _chunks(file):
             size += len(chunk)
             if size > MOST_BYTES:
-                raise _Cut("it is larger than can be shown")
+                raise _ReadError(f"it holds more than {MOST_BYTES >> 20} MiB of text")
             yield chunk
 
 
@@ -199,33 +201,33 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
             return
         unzip = zlib.decompressobj(31)
         while data:
-            part = unzip.decompress(data, _CHUNK)  # so much at most, however much it stands for
+            part = unzip.decompress(data, _CHUNK)  # bounds what a small archive unpacks to
             if part:
                 yield part
             if unzip.eof:
                 if unzip.unused_data or file.read(1):
-                    raise _Cut("something follows its end")
+                    raise _ReadError("there is data after the end of the compressed file")
                 return
             data = unzip.unconsumed_tail or file.read(_CHUNK)
-        yield from _left(unzip)
-        raise _Cut("the compressed file ends in the middle")
+        yield from _remaining(unzip)
+        raise _ReadError("the compressed file ends in the middle")
     except zlib.error:
-        raise _Cut("the compressed data are damaged") from None
+        raise _ReadError("the compressed data are damaged") from None
     except OSError as error:
-        raise _Cut(f"it cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise _ReadError(f"it cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def _left(unzip: Any) -> Iterator[bytes]:
-    """What a decompressor still holds although it has had all its input."""
+def _remaining(unzip: Any) -> Iterator[bytes]:
+    """The output that a decompressor still holds after all of its input."""
     while part := unzip.decompress(b"", _CHUNK):
         yield part
 
 
 class _Order:
-    """Events in the order that `loopviz.stream.buffer.Reorder` gave them when they were recorded.
+    """Gives events the order that `loopviz.stream.buffer.Reorder` gave them when they were recorded.
 
-    That takes the same batches as then: lines with the same time are one. Where many batches follow
-    each other at once, as no program writes them, several are taken for one, since each is sorted.
+    This needs the same batches: lines with the same time are one batch. loopviz never writes many
+    batches with almost the same time; those are joined, because sorting each would take too long.
     """
 
     def __init__(self, started: int) -> None:
@@ -235,25 +237,25 @@ class _Order:
         self._seen = self._pushed = 0
 
     def push(self, seen: int, events: list[Event]) -> Iterator[list[Event]]:
-        """Add events that were taken in at `seen`; those that are now in order."""
-        hasty = len(self._reorder) > _MANY and seen - self._pushed < _SOON
-        if (seen != self._seen and not hasty) or len(self._waiting) > _MOST_WAITING:
+        """Add events that were taken in at `seen` (ns); return batches that are in order now."""
+        close = len(self._reorder) > _MANY and seen - self._pushed < _SOON
+        if (seen != self._seen and not close) or len(self._waiting) > _MOST_WAITING:
             yield from self._push()
         self._waiting += events
         self._seen = seen
 
     def flush(self) -> Iterator[list[Event]]:
-        """All the rest."""
+        """All events that are left, in order."""
         yield from self._push()
-        yield from self._sane(self._reorder.flush())
+        yield from self._plausible(self._reorder.flush())
 
     def _push(self) -> Iterator[list[Event]]:
         waiting, self._waiting, self._pushed = self._waiting, [], self._seen
-        yield from self._sane(self._reorder.push(waiting, self._seen))
+        yield from self._plausible(self._reorder.push(waiting, self._seen))
 
-    def _sane(self, events: list[Event]) -> Iterator[list[Event]]:
-        """The events, which are sorted, if their times can be those of one recording."""
+    def _plausible(self, events: list[Event]) -> Iterator[list[Event]]:
+        """The events, which are sorted. Raises `FormatError` if they are too far from the start."""
         if events:
             if not self._earliest <= events[0][0] <= events[-1][0] <= self._latest:
-                raise Foreign("the events are more than a month away from its beginning")
+                raise FormatError("the events are more than a month away from its start")
             yield events

@@ -1,4 +1,4 @@
-"""A recording as a source of events, for the same screen that shows a live server."""
+"""A recording as a source of events, for the screen that also shows live servers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from loopviz.stream.source import Environment, Vitals
 
 __all__ = ["Replay", "timeline_for_replay"]
 
-_AT_ONCE = 20_000
-"""Events that one call hands over, about."""
-_PATIENCE = 0.06
-"""Seconds that one call takes, about."""
+_MOST_EVENTS = 20_000
+"""About how many events one call of `drain` returns at most."""
+_MOST_SECONDS = 0.06
+"""About how long one call of `drain` takes at most."""
 
 
 class Replay:
-    """A `loopviz.stream.source.Source` of what was recorded. Raises `InputError` if it is no recording."""
+    """A recording as a `loopviz.stream.source.Source`. Raises `InputError` if `path` is not a recording."""
 
     live = False
 
@@ -37,55 +37,55 @@ class Replay:
         self.address = header.address
         self.threads = header.threads
         self.blind: Sequence[tuple[str, str]] = header.blind
-        self.scenarios: Sequence[ScenarioFile] = _distinct([found.shown() for found in header.scenarios])
+        self.scenarios: Sequence[ScenarioFile] = _distinct([found.listed() for found in header.scenarios])
         self.sources: Mapping[str, str] = {found.name: found.source for found in header.scenarios}
-        """The text of each scenario's file, as it was recorded."""
+        """The recorded text of each scenario's file, by name."""
         self.ended = False
-        """Whether all of it has been handed over."""
+        """Whether `drain` has returned all events."""
         self._batches: Iterator[list[Event]] = self.recording.batches()
         self._present = header.started
         self._events = 0
 
     @property
     def damage(self) -> str | None:
-        """Where and why reading has stopped before the end; None as long as nothing is amiss."""
+        """Where and why reading stopped before the end; None if it did not."""
         return self.recording.damage
 
     def start(self) -> None:
-        """There is nothing to start."""
+        """Does nothing."""
 
     def wait(self) -> None:
-        """It is there at once."""
+        """Returns at once."""
 
     def stop(self) -> bool:
-        """Let go of the file."""
+        """Close the file."""
         self.recording.close()
         return True
 
     def fire(self, scenario: ScenarioFile, requests: int) -> NoReturn:
-        """Refused: what is over cannot be sent a request."""
+        """Raises `InputError`: there is no server to send requests to."""
         raise InputError(f"This is a recording: {scenario.name} cannot be fired.\nUse 'loopviz run'.")
 
     def reload(self, scenario: ScenarioFile) -> NoReturn:
-        """Refused, as `fire` is."""
-        raise InputError("This is a recording: it serves nothing.\nUse 'loopviz run'.")
+        """Raises `InputError`: there is no server that could serve it."""
+        raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
 
     def set_threads(self, tokens: int) -> None:
-        """It has no effect on the past."""
+        """Does nothing."""
 
     def source_lines(self, file: str) -> Sequence[str]:
-        """The text of a scenario's file, as it was when it was recorded."""
+        """The recorded text of a scenario's file; nothing if it was not recorded."""
         return self.sources.get(PurePath(file).stem, "").splitlines()
 
     def save(self, path: str | Path) -> NoReturn:
-        """Refused: it is in a file already."""
-        raise InputError(f"This is a recording already: {self.recording.path.name}.\nCopy that file.")
+        """Raises `InputError`: it is in a file already."""
+        raise InputError(f"This is already a recording: {self.recording.path.name}.\nCopy that file.")
 
     def drain(self) -> list[Event]:
-        """The next events, in the order of their time: as many as a frame can do with."""
+        """The next events, in the order of their time: as many as fit into one frame of the screen."""
         found: list[Event] = []
-        until = time.monotonic() + _PATIENCE
-        while len(found) < _AT_ONCE and not self.ended and time.monotonic() < until:
+        until = time.monotonic() + _MOST_SECONDS
+        while len(found) < _MOST_EVENTS and not self.ended and time.monotonic() < until:
             batch = next(self._batches, None)
             if batch is None:
                 self.ended = True
@@ -97,22 +97,22 @@ class Replay:
         return found
 
     def present(self) -> int:
-        """The time of the newest event that has been handed over."""
+        """The time of the newest event that `drain` has returned."""
         return self._present
 
     def vitals(self) -> Vitals:
-        """How many events there were; what watching cost was not recorded."""
+        """How many events there were; the cost of the probe is not recorded."""
         return Vitals(self._events, self.recording.dropped, 0, ())
 
     def timeline(self) -> Timeline:
-        """All of the rest of the recording, as a timeline."""
+        """A timeline of all events that `drain` has not returned yet."""
         timeline = timeline_for_replay()
         while not self.ended:
             timeline.feed(self.drain())
         return timeline
 
     def summary(self, timeline: Timeline) -> dict[str, Any]:
-        """The JSON document of what was recorded; see `loopviz.model.summary`."""
+        """The JSON summary of the recording; see `loopviz.model.summary`."""
         return summarise(
             timeline,
             scenario=self.scenarios[0].name if len(self.scenarios) == 1 else None,
@@ -124,12 +124,12 @@ class Replay:
 
 
 def timeline_for_replay() -> Timeline:
-    """A timeline that keeps all of a recording."""
+    """A timeline that keeps everything, however old it is."""
     return Timeline(whole=True)
 
 
 def _distinct(files: list[ScenarioFile]) -> list[ScenarioFile]:
-    """The scenarios, each name once, and each key."""
+    """The scenarios, with each name and each key at most once."""
     by_name = {file.name: file for file in files}
     by_key = {file.facts.key: file for file in reversed(by_name.values()) if file.facts.key}
     return [file for file in by_name.values() if not file.facts.key or by_key[file.facts.key] is file]

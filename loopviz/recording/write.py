@@ -1,4 +1,4 @@
-"""Writing a recording while it happens, and keeping the last minutes in case they are wanted."""
+"""Writing a recording while it happens, and keeping the last minutes so that they can be saved."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from typing import BinaryIO
 
 from loopviz.clock import NS
 from loopviz.errors import InputError
-from loopviz.recording.format import LONGEST_LINE, LONGEST_TEXT, Header, cut
+from loopviz.recording.format import LONGEST_LINE, LONGEST_TEXT, shortened
+from loopviz.recording.header import Header
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 
 __all__ = ["History", "Recorder"]
 
 FLUSH = NS // 2
-"""How often what is written reaches the file, at least (ns)."""
+"""The longest time until what is written reaches the file (ns)."""
 _BATCH = 500
 """Events in a line, at most."""
-_ENOUGH = 1 << 16
-"""Bytes that are worth a write."""
+_CHUNK = 1 << 16
+"""Bytes that are collected before they are written."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -33,16 +34,16 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class Recorder:
     """Writes events to a file; compressed if its name ends in ``.gz``.
 
-    Raises `InputError` if the file cannot be written to at the start. If that happens later, `failed`
-    says so, `tell` is called with it, and what is written from then on is let go.
+    Raises `InputError` if the file cannot be written at the start. If writing fails later, `failed` holds
+    the message, `report` is called with it, and all later events are discarded.
     """
 
-    def __init__(self, path: str | Path, header: Header, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: str | Path, header: Header, report: Callable[[str], None] | None = None) -> None:
         self.path = Path(path)
         self.events = 0
-        """How many have been written."""
+        """How many events have been written."""
         self.failed: str | None = None
-        self.tell = tell
+        self._report = report
         self._pending: list[bytes] = []
         self._size = 0
         self._flushed = 0
@@ -58,7 +59,7 @@ class Recorder:
             raise InputError(f"{path}: it cannot be written: {_why(error)}.\nName another file.") from None
 
     def write(self, events: list[Event], seen: int) -> None:
-        """Write events that were taken in at `seen` (ns); none at all is a chance to flush."""
+        """Write events that were taken in at `seen` (ns). Call it without events as well: it may flush."""
         if self._file is None:
             return
         try:
@@ -71,7 +72,7 @@ class Recorder:
             self._fail(error)
 
     def close(self, dropped: int = 0) -> None:
-        """Say that this is all, and how many events were lost on the way here; once is enough."""
+        """Write the last line, with the number of events that were lost, and close the file. Idempotent."""
         if self._file is None:
             return
         try:
@@ -84,9 +85,9 @@ class Recorder:
 
     def _write(self, events: list[Event], seen: int) -> None:
         line = _encode([seen, *events]).encode()
-        if len(line) > LONGEST_TEXT * 2:  # some text in it is long; a reader wants lines of a bounded length
+        if len(line) > LONGEST_TEXT * 2:  # it has long texts, and a reader limits the length of lines
             for event in events:
-                line = _encode([seen, cut(event)]).encode()
+                line = _encode([seen, shortened(event)]).encode()
                 if len(line) < LONGEST_LINE:
                     self._put(line + b"\n")
         else:
@@ -96,26 +97,26 @@ class Recorder:
     def _put(self, line: bytes) -> None:
         self._pending.append(self._zip.compress(line) if self._zip is not None else line)
         self._size += len(line)
-        if self._size > _ENOUGH:
-            self._out()
+        if self._size > _CHUNK:
+            self._write_out()
 
     def _flush(self, *, last: bool = False) -> None:
-        """Let a reader have all that has been written so far."""
+        """Write all that is pending, so that it can be read from the file."""
         if self._zip is not None:
             self._pending.append(self._zip.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
-        self._out()
+        self._write_out()
 
-    def _out(self) -> None:
+    def _write_out(self) -> None:
         data = memoryview(b"".join(self._pending))
         self._pending, self._size = [], 0
         while data and self._file is not None:
             data = data[self._file.write(data) :]
 
     def _fail(self, error: OSError) -> None:
-        self.failed = f"{self.path.name} cannot be written any more: {_why(error)}"
+        self.failed = f"{self.path.name} can no longer be written: {_why(error)}"
         self._abandon()
-        if self.tell is not None:
-            self.tell(self.failed)
+        if self._report is not None:
+            self._report(self.failed)
 
     def _abandon(self) -> None:
         self._pending = []
@@ -130,14 +131,14 @@ def _why(error: OSError) -> str:
 
 
 class History:
-    """The newest events, at most so many and so old (ns), to be written when they are wanted."""
+    """The newest events, to be saved on request: at most `most` events, and at most `age` old (ns)."""
 
     def __init__(self, most: int = 500_000, age: int = 300 * NS) -> None:
         self.events = 0
         """How many are kept."""
         self._most = most
         self._age = age
-        # Marshalled, an event takes 45 bytes, a fifth of the tuple's, and the collector never looks.
+        # Marshalled, an event takes 45 bytes, a fifth of a tuple, and the garbage collector skips it.
         self._batches: deque[tuple[int, int, bytes]] = deque()
         self._threads: dict[int, Event] = {}
         self._tokens: Event | None = None
@@ -151,30 +152,30 @@ class History:
         while batches and (self.events > self._most or batches[0][0] < seen - self._age):
             _, count, batch = batches.popleft()
             self.events -= count
-            self._remember(marshal.loads(batch))  # noqa: S302 - it never left the program
+            self._remember(marshal.loads(batch))  # noqa: S302 - made by this object
 
     def _remember(self, events: list[Event]) -> None:
-        """What is told once, and holds on."""
+        """Keep what is reported once and stays true: the threads, and the thread limit."""
         for event in events:
             if event[1] == ev.THREAD:
                 self._threads[event[2]] = event
-                if len(self._threads) > 1_000:  # the first is the loop's
+                if len(self._threads) > 1_000:  # the first is that of the loop
                     del self._threads[list(self._threads)[1]]
             elif event[1] == ev.TOKENS:
                 self._tokens = event
 
     def save(self, path: str | Path, header: Header, dropped: int = 0) -> int:
-        """Write what is kept; how many events. Raises `InputError` if that cannot be done."""
+        """Write the events kept; return how many. Raises `InputError` if the file cannot be written."""
         if self._batches:
             seen, _, batch = self._batches[0]
-            first = min(event[0] for event in marshal.loads(batch))  # noqa: S302 - it never left the program
+            first = min(event[0] for event in marshal.loads(batch))  # noqa: S302 - made by this object
             header = replace(header, started=first)
         recorder = Recorder(path, header)
         if self._batches:
             known = [*self._threads.values(), *([self._tokens] if self._tokens else [])]
             recorder.write([(first, *event[1:]) for event in known], seen)
         for seen, _, batch in self._batches:
-            recorder.write(marshal.loads(batch), seen)  # noqa: S302 - it never left the program
+            recorder.write(marshal.loads(batch), seen)  # noqa: S302 - made by this object
         recorder.close(dropped)
         if recorder.failed is not None:
             raise InputError(f"{recorder.failed}.\nName a file elsewhere.")

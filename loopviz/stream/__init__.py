@@ -1,1 +1,1 @@
-"""The event stream: the only thing that passes from measuring to showing, and who provides it."""
+"""The event stream: what events are, how they are buffered, and the protocol of what provides them."""

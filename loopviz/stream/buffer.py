@@ -1,7 +1,7 @@
-"""The bounded buffer between the threads that measure and the reader that tells.
+"""The bounded buffer between the threads that measure and the thread that shows.
 
-Writers only append, from any thread, without a lock (``deque.append`` is atomic). What does not
-fit is counted, never waited for: an observer that blocks the observed would measure itself.
+Writers only append, from any thread, without a lock (``deque.append`` is atomic). Events that do
+not fit are counted and discarded: a probe that waits for room would measure itself.
 """
 
 from collections import deque
@@ -16,11 +16,11 @@ _time = itemgetter(0)
 
 
 class Buffer:
-    """At most `capacity` events between two drains; the rest is counted in `dropped`.
+    """Holds at most `capacity` events between two drains; the rest is discarded, and counted in `dropped`.
 
-    `emit` is a closure rather than a method: it runs some ten times a request on the observed
-    loop, and local variables are the cheapest there are. The few hooks that run at every step
-    append to `queue` themselves, and must check `capacity` and count `dropped` as `emit` does.
+    `emit` is a closure rather than a method: it runs about ten times per request on the
+    observed loop, and local variables are the fastest. The hook that runs at every step appends to
+    `queue` itself, and must check `capacity` and count `dropped` as `emit` does.
     """
 
     emit: Callable[[Event], None]
@@ -42,11 +42,11 @@ class Buffer:
 
     @property
     def emitted(self) -> int:
-        """Events taken in since the start, drained or not."""
+        """Events accepted since the start, drained or not."""
         return self.drained + len(self.queue)
 
     def drain(self) -> list[Event]:
-        """Take what is there now; what other threads append meanwhile waits for the next call."""
+        """Remove and return all events; those appended meanwhile are left for the next call."""
         pop = self.queue.popleft
         events = [pop() for _ in range(len(self.queue))]
         self.drained += len(events)
@@ -54,11 +54,11 @@ class Buffer:
 
 
 class Reorder:
-    """Events in the order of their time, expanded, although several threads wrote them.
+    """Puts the events of several threads in the order of their time, and expands them.
 
     A thread can lose the GIL between reading the clock and appending, so the stream is only
-    nearly sorted. The newest `margin` nanoseconds are held back until their neighbours are in;
-    what comes later than that is passed on as it is, and the model copes.
+    nearly sorted. Events of the newest `margin` nanoseconds are held back. An event that arrives
+    later than that is passed on out of order, which the timeline accepts.
     """
 
     def __init__(self, margin: int = 20_000_000) -> None:
@@ -82,6 +82,6 @@ class Reorder:
         return held[:ripe]
 
     def flush(self) -> list[Event]:
-        """All that is still held back, sorted by time."""
+        """Return all events that are still held back, sorted by time."""
         held, self._held = sorted(self._held, key=_time), []
         return held

@@ -1,64 +1,196 @@
-"""The event stream: the only thing that crosses from measuring to telling.
+"""The events: the only thing that passes from the code that measures to the code that shows.
 
-An event is a plain tuple ``(t, kind, *fields)``: ``t`` in nanoseconds of `loopviz.clock`, ``kind``
-one of the constants below, fields as listed beside it. A tuple costs a fifth of a dataclass to
-make, and the observed program pays for every one. Fields are ints, strings or None, so that an
-event can be written to a file as it is.
+An event is a plain tuple ``(t, kind, *fields)``. A tuple costs a fifth of a dataclass to make, and
+the observed program pays for every one, so nothing is checked when an event is emitted. Instead each
+kind is declared here as a type: the type checker compares every hook with it, `loopviz.stream.schema`
+derives what recordings are checked against, and ``docs/events.md`` is generated from it.
 
-Numbers name things: ``request`` is the number the screen shows (#9); ``task``, ``call`` and
-``thread`` count from 1; 0 stands for "none". ``file, line, function`` name a source line.
+Fields are integers, strings or None, so that an event can be written to a file as it is.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-Event: TypeAlias = tuple[Any, ...]
-"""``(t, kind, *fields)``; see the constants of this module for the fields of each kind."""
+from loopviz.stream import fields as f
+from loopviz.stream.fields import About, Role
 
-# The client's own load.
-SENT: Final = "sent"  # request, method, path: the client hands the request to the kernel
-RECEIVED: Final = "received"  # request, status | None, error | None: the client has the answer
+__all__ = ["Event", "Role", "expand"]
 
-# Requests, as the server sees them.
-READ: Final = "read"  # request, method, path, arrived (ns; 0 unknown): its first byte is read
-STATUS: Final = "status"  # request, status: the response's head is sent
-RAISED: Final = "raised"  # request, exception name, message: the app let an exception out
-RESPONDED: Final = "responded"  # request: the last byte is handed to the kernel
+# -- the client ----------------------------------------------------------------------------------
 
-# Tasks on the server's loop.
-TASK: Final = "task"  # task, parent task, request, name: created, and scheduled to run
-WAKE: Final = "wake"  # task: scheduled to run again, what it awaited is done
-STEP: Final = "step"  # task: a step of it begins
-RAN: Final = "ran"  # task, woken (ns; 0 not known), began (ns), awaited | None, due: see `expand`
-YIELD: Final = "yield"  # task, awaited (a type's name), due (ns; 0 none): the step ends at an await
-END: Final = "end"  # task: its last step ends
+_CLIENT = "loopviz's own client"
 
-# Worker threads and worker processes, and the tokens that limit threads.
-TOKEN_WAIT: Final = "token-wait"  # task: it wants a token for a worker thread and must wait
-TOKENS: Final = "tokens"  # total, borrowed, waiting: the default limiter, after a change
-SUBMIT: Final = "submit"  # call, task, request: handed to an executor of the loop
-CALL: Final = "call"  # call, task, request, thread, file, line, function: begins there
-RETURN: Final = "return"  # call: it has returned, or raised
-RESULT: Final = "result"  # call, task: a process's result is here (it has returned, or never will)
-THREAD: Final = "thread"  # thread, role ("loop" | "worker" | "process"): seen for the first time
-CPU: Final = "cpu"  # thread, cpu (ns): that thread's, or process's, CPU clock
+SENT: Final = "sent"
+SentEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["sent"], f.Request, f.Method, f.Path],
+    About("The client passes the request to the kernel.", _CLIENT, keeps_texts=True),
+]
+RECEIVED: Final = "received"
+ReceivedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["received"], f.Request, f.StatusOrNone, f.Error],
+    About("The client has the whole answer, or has failed.", _CLIENT),
+]
 
-# The loop.
-IDLE: Final = "idle"  # the loop has nothing to run, and sleeps in its selector
-ITERATION: Final = "iteration"  # the selector has returned: an iteration begins
+# -- requests, as the server sees them -----------------------------------------------------------
 
-# What the sampler sees from outside, while it lasts.
-HOLDS: Final = "holds"  # task, since (ns), file, line, function, calls ("time.sleep"): holds the loop
-EXECUTES: Final = "executes"  # call, file, line, function: where a worker thread's call is
-AWAITS: Final = "awaits"  # task, file, line, function: the await at which a task is suspended
+_REQUESTS = "Requests, as the server sees them"
+
+READ: Final = "read"
+ReadEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["read"], f.Request, f.Method, f.Path, f.Arrived],
+    About("The server has read the first byte of the request.", _REQUESTS, keeps_texts=True),
+]
+STATUS: Final = "status"
+StatusEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["status"], f.Request, f.Status],
+    About("The application sends the head of the response.", _REQUESTS),
+]
+RAISED: Final = "raised"
+RaisedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["raised"], f.Request, f.ExceptionName, f.Message],
+    About("The application has raised an exception that it did not handle.", _REQUESTS),
+]
+RESPONDED: Final = "responded"
+RespondedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["responded"], f.Request],
+    About("The server has passed the last byte of the response to the kernel.", _REQUESTS),
+]
+
+# -- tasks on the server's loop ------------------------------------------------------------------
+
+_TASKS = "Tasks on the server's event loop"
+
+TASK: Final = "task"
+TaskEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["task"], f.Task, f.Parent, f.Request, f.Coroutine],
+    About("The task is created, and its first step is scheduled.", _TASKS),
+]
+WAKE: Final = "wake"
+WakeEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["wake"], f.Task],
+    About("The next step of the task is scheduled: what it awaited is done.", _TASKS),
+]
+STEP: Final = "step"
+StepEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["step"], f.Task],
+    About("A step of the task begins.", _TASKS),
+]
+RAN: Final = "ran"
+RanEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["ran"], f.Task, f.Woken, f.Began, f.AwaitedOrNone, f.Due],
+    About("A step of the task ends. It stands for `wake`, `step`, and `yield` or `end`.", _TASKS),
+]
+YIELD: Final = "yield"
+YieldEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["yield"], f.Task, f.Awaited, f.Due],
+    About("The step ends at an `await`.", _TASKS),
+]
+END: Final = "end"
+EndEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["end"], f.Task],
+    About("The last step of the task ends.", _TASKS),
+]
+
+# -- worker threads and worker processes ---------------------------------------------------------
+
+_WORKERS = "Worker threads and worker processes"
+
+TOKEN_WAIT: Final = "token-wait"
+TokenWaitEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["token-wait"], f.Task],
+    About("The task needs a thread, and has to wait because the thread limit is reached.", _WORKERS),
+]
+TOKENS: Final = "tokens"
+TokensEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["tokens"], f.Total, f.Borrowed, f.Waiting],
+    About("The default capacity limiter of AnyIO has changed.", _WORKERS),
+]
+SUBMIT: Final = "submit"
+SubmitEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["submit"], f.Call, f.Task, f.Request],
+    About("The call is submitted to an executor.", _WORKERS),
+]
+CALL: Final = "call"
+CallEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["call"], f.Call, f.Task, f.Request, f.Thread, f.File, f.Line, f.Function],
+    About("The call begins in a worker.", _WORKERS, keeps_texts=True),
+]
+RETURN: Final = "return"
+ReturnEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["return"], f.Call],
+    About("The call has returned or raised.", _WORKERS),
+]
+RESULT: Final = "result"
+ResultEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["result"], f.Call, f.Task],
+    About("The result of a worker process has arrived, or will never arrive.", _WORKERS),
+]
+THREAD: Final = "thread"
+ThreadEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["thread"], f.Thread, f.ThreadRole],
+    About("A thread or worker process is seen for the first time.", _WORKERS),
+]
+CPU: Final = "cpu"
+CpuEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["cpu"], f.Thread, f.Used],
+    About("A reading of the CPU clock of a thread or worker process.", _WORKERS),
+]
+
+# -- the loop ------------------------------------------------------------------------------------
+
+_LOOP = "The event loop"
+
+IDLE: Final = "idle"
+IdleEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["idle"]],
+    About("The loop has nothing to run, and sleeps in its selector.", _LOOP),
+]
+ITERATION: Final = "iteration"
+IterationEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["iteration"]],
+    About("The selector has returned, and an iteration of the loop begins.", _LOOP),
+]
+
+# -- samples, taken while something lasts --------------------------------------------------------
+
+_SAMPLES = "Samples, taken from outside while something lasts"
+
+HOLDS: Final = "holds"
+HoldsEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["holds"], f.Task, f.Since, f.File, f.Line, f.Function, f.Calls],
+    About("A step of the task, or a callback (0), holds the loop at this line.", _SAMPLES, keeps_texts=True),
+]
+EXECUTES: Final = "executes"
+ExecutesEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["executes"], f.Call, f.File, f.Line, f.Function],
+    About("The call in a worker thread is at this line.", _SAMPLES, keeps_texts=True),
+]
+AWAITS: Final = "awaits"
+AwaitsEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["awaits"], f.Task, f.File, f.Line, f.Function],
+    About("The task is suspended at the `await` in this line.", _SAMPLES, keeps_texts=True),
+]
+
+Event: TypeAlias = (
+    SentEvent | ReceivedEvent
+    | ReadEvent | StatusEvent | RaisedEvent | RespondedEvent
+    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent
+    | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | ReturnEvent | ResultEvent
+    | ThreadEvent | CpuEvent
+    | IdleEvent | IterationEvent
+    | HoldsEvent | ExecutesEvent | AwaitsEvent
+)  # fmt: skip
+"""An event of any kind."""
 
 
 def expand(events: Iterable[Event]) -> Iterator[Event]:
-    """The same events, with every RAN told as what it stands for: WAKE, STEP, and YIELD or END.
+    """The same events, with every RAN replaced by what it stands for: WAKE, STEP, and YIELD or END.
 
-    A step is told once, when it is over, because one tuple costs the observed loop a third of
-    three. What lasts does not wait for that: the sampler tells of it meanwhile (WAKE and HOLDS),
-    and then it is told twice, at the same time.
+    A step is reported once, when it is over, because one tuple costs the observed loop a third of
+    three. A step that lasts long is also reported by the sampler while it lasts (WAKE and HOLDS),
+    and so a WAKE can occur twice, with the same time.
     """
     for event in events:
         if event[1] != RAN:

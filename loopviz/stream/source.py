@@ -1,4 +1,4 @@
-"""What a view may ask of the program it shows; whoever runs the server provides it."""
+"""What a view may ask of the program it shows: the protocol of a live server and of a recording."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """How the probe is doing."""
+    """How much the probe has measured, lost and cost."""
 
     events: int
-    """Events taken in so far."""
+    """Events accepted so far."""
     dropped: int
-    """Events that found the buffer full, and are lost."""
+    """Events that were lost because the buffer was full."""
     cost_ns: int
-    """CPU time that watching has cost so far."""
+    """CPU time that the probe has used so far."""
     failures: Sequence[str]
     """What went wrong inside the probe."""
 
 
 class Source(Protocol):
-    """Where a screen's events come from, and what it may do there."""
+    """Where the events of a view come from, and what the view may do there."""
 
     @property
     def environment(self) -> Environment:
@@ -61,46 +61,46 @@ class Source(Protocol):
 
     @property
     def scenarios(self) -> Sequence[ScenarioFile]:
-        """What can be fired."""
+        """The scenarios that can be fired."""
 
     @property
     def threads(self) -> int:
-        """The tokens for worker threads that were asked for."""
+        """The thread limit that was asked for."""
 
     @property
     def live(self) -> bool:
-        """Whether time goes on here; a recording is over."""
+        """Whether it is still running; False for a recording."""
 
     @property
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why."""
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the server; returns at once."""
 
     def wait(self) -> None:
-        """Wait until the server serves. Raises `loopviz.errors.InputError` if it cannot."""
+        """Wait until the server accepts requests. Raises `loopviz.errors.InputError` if it cannot."""
 
     def fire(self, scenario: ScenarioFile, requests: int) -> Future[None] | None:
-        """Send requests at once. May raise `loopviz.errors.InputError`, now or in the future."""
+        """Send that many requests together. `loopviz.errors.InputError` is raised here or by the future."""
 
     def reload(self, scenario: ScenarioFile) -> Future[None] | None:
-        """Serve this version of a scenario from now on. May raise what `fire` may."""
+        """Serve this version of a scenario from now on. Raises what `fire` raises."""
 
     def set_threads(self, tokens: int) -> None:
-        """Change the number of tokens for worker threads."""
+        """Change the thread limit."""
 
     def drain(self) -> list[Event]:
-        """The events that have come in, in the order of their time."""
+        """The events since the last call, in the order of their time."""
 
     def present(self) -> int:
-        """The present moment (ns); of a recording, the last one that has been read."""
+        """The present (ns of the events' clock); of a recording, the time of the last event read."""
 
     def source_lines(self, file: str) -> Sequence[str]:
-        """The text of a source file that an event names; nothing where it cannot be read."""
+        """The lines of a source file that an event names; empty if it cannot be read."""
 
     def save(self, path: str | Path) -> int:
-        """Write the last minutes to a file; how many events. May raise `loopviz.errors.InputError`."""
+        """Save the last minutes to a file; return how many events. Raises `loopviz.errors.InputError`."""
 
     def vitals(self) -> Vitals:
-        """How the probe is doing."""
+        """How much the probe has measured, lost and cost."""

@@ -1,0 +1,65 @@
+"""The picture in words: its description for screen readers, and the line of facts below its name."""
+
+from __future__ import annotations
+
+from loopviz.draw.words import duration, headline, line, state_name
+from loopviz.export.material import Material, all_blocks, text
+from loopviz.model import Request
+
+__all__ = ["facts", "moment", "story"]
+
+
+def story(
+    material: Material, rows: list[Request], shown: list[Request], zero: int, start: int, end: int
+) -> str:
+    """The picture in words, for screen readers.
+
+    `rows` are the requests in the window from `start` to `end`, and `shown` are those drawn.
+    """
+    timeline = material.timeline
+    count = "1 request" if len(rows) == 1 else f"{len(rows)} requests"
+    parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count}."]
+    blocks = [b for b in all_blocks(timeline) if b.start < end and (b.end or end) > start]
+    for block in blocks[:8]:
+        who = f"Request {block.request}" if block.request else "A callback"
+        where = f" at {line(block.where)}" if block.where else ""
+        kind = f", {block.kind}," if block.kind else ""
+        parts.append(
+            f"{who} blocks the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
+            f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."
+        )
+    if len(blocks) > 8:
+        parts.append(f"And {len(blocks) - 8} more blocks.")
+    for request in shown:
+        spent = sorted(request.totals.items(), key=lambda item: -item[1])
+        states = ", ".join(f"{state_name(state)} {duration(ns)}" for state, ns in spent[:3] if ns)
+        parts.append(f"{headline(request)}: {duration(request.latency(timeline.last))} ({states}).")
+    return " ".join(parts)
+
+
+def facts(material: Material) -> str:
+    """Numbers of requests and blocks, the thread limit, and what the program ran on."""
+    timeline, environment = material.timeline, material.environment
+    counts = [(len(timeline.requests), "request"), (len(all_blocks(timeline)), "block")]
+    parts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    if material.limit:
+        parts.append(f"thread limit {material.limit}")
+    if "python" in environment:
+        parts.append(f"Python {text(environment['python'], 20)}")
+    if "gil" in environment:
+        parts.append(f"GIL {'on' if environment['gil'] else 'off'}")
+    if "event_loop" in environment:
+        parts.append(text(environment["event_loop"], 20))
+    if material.dropped:
+        parts.append(f"{material.dropped} events lost")
+    return " · ".join(parts)
+
+
+def moment(ns: int, step: int = 1_000_000) -> str:
+    """A time since the first request, as exact as the steps of its axis."""
+    if step >= 1_000_000_000:
+        return f"{ns / 1e9:.0f} s"
+    if step >= 1_000_000:
+        digits = 1 if step >= 100_000_000 else 2 if step >= 10_000_000 else 3
+        return f"{ns / 1e9:.{digits}f} s"
+    return f"{ns / 1e6:.3f} ms" if step >= 1_000 else f"{ns / 1e3:.3f} µs"
