@@ -15,15 +15,73 @@ from rich.style import Style
 from loopviz.draw.raster import BLOCK, CODES, NOTHING
 from loopviz.model import State
 
-__all__ = ["ALARM", "BACKGROUND", "DIM", "LABELS", "LEVELS", "TEXT", "Look", "Mode", "Palette", "look_of"]
+__all__ = [
+    "ACCENT",
+    "ALARM",
+    "ALARM_TEXT",
+    "BACKGROUND",
+    "BORDER",
+    "DIM",
+    "FIELD",
+    "GOOD",
+    "GOOD_TEXT",
+    "GRID",
+    "LABELS",
+    "LANE",
+    "LEVELS",
+    "LIT",
+    "NOTICE",
+    "OUTLINE",
+    "SURFACE",
+    "TEXT",
+    "THREAD",
+    "WHITE",
+    "Look",
+    "Mode",
+    "Palette",
+    "look_of",
+]
 
 Mode = Literal["colour", "mono", "ascii"]
 
+# Surfaces, from the darkest to the lightest.
 BACKGROUND = "#101214"
+"""Behind everything."""
+SURFACE = "#171b1f"
+"""Behind a panel beside the picture: the catalogue."""
+LANE = "#1a2126"
+"""Behind a lane, so that an idle event loop is still seen as a lane."""
+FIELD = "#22282d"
+"""Behind a field for input."""
+GRID = "#2a3036"
+"""Lines of time through an exported picture."""
+BORDER = "#2c3338"
+"""The line between a panel and the picture."""
+LIT = "#4a5862"
+"""Behind the part of the map that the picture shows."""
+
+# Words.
 TEXT = "#e8e8e8"
 DIM = "#8a9199"
+"""Words of less weight: explanations, requests that have ended."""
+WHITE = "#ffffff"
+"""Words and cursors on top of a state's colour."""
+OUTLINE = "#5a2700"
+"""Around white words on a block, in an exported picture."""
+
+# Meanings. The `_TEXT` of a colour is lighter: readable as letters on the background.
+ACCENT = "#56B4E9"
+"""Keys, and the frames of dialogs."""
 ALARM = "#D55E00"
+"""A block."""
+ALARM_TEXT = "#ff7f2a"
 GOOD = "#009E73"
+"""The event loop is busy, or all is well."""
+GOOD_TEXT = "#00c792"
+NOTICE = "#F0E442"
+"""The picture is not live: frozen, or played back."""
+THREAD = "#CC79A7"
+"""Worker threads, and the gauge of those in use."""
 
 LABELS: dict[str, str] = {
     CODES[State.QUEUED]: "queued",
@@ -58,12 +116,12 @@ class Look:
 
 _LOOKS: dict[str, Look] = {
     CODES[State.QUEUED]: Look("#5c6166", "#9aa0a6", "·", ".", "#a8adb3"),
-    CODES[State.RUNNING]: Look("#009E73", "#009E73", "█", "#", "#00c792"),
-    BLOCK: Look("#D55E00", "#8f3f00", "╱", "!", "#ff7f2a"),
+    CODES[State.RUNNING]: Look(GOOD, GOOD, "█", "#", GOOD_TEXT),
+    BLOCK: Look(ALARM, "#8f3f00", "╱", "!", ALARM_TEXT),
     CODES[State.AWAITING]: Look("#16323f", "#56B4E9", "─", "-", "#56B4E9"),
     CODES[State.READY]: Look("#E69F00", "#a87400", "▚", "/", "#ffb51f"),
     CODES[State.TOKEN_WAIT]: Look("#F0E442", "#9c9420", "░", ":", "#F0E442"),
-    CODES[State.IN_THREAD]: Look("#CC79A7", "#8a4a6e", "═", "=", "#e08fbd"),
+    CODES[State.IN_THREAD]: Look(THREAD, "#8a4a6e", "═", "=", "#e08fbd"),
     CODES[State.IN_PROCESS]: Look("#0072B2", "#66b5e6", "≡", "%", "#4ab0f0"),
 }
 
@@ -135,9 +193,9 @@ class Palette:
         if role == "dim":
             return self.style(DIM) if self.colour else Style(dim=True)
         if role == "good":
-            return self.style("#00c792")
+            return self.style(GOOD_TEXT)
         if role == "alarm":
-            return self.style("#ff7f2a", bold=True)
+            return self.style(ALARM_TEXT, bold=True)
         if role == "title":
             return self.style(bold=True)
         return self.style()
