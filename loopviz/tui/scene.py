@@ -7,7 +7,7 @@ list has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 
@@ -32,6 +32,7 @@ from loopviz.model import Lane, Request, State, Timeline
 from loopviz.model import Segment as StateSegment
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Environment
+from loopviz.tui.keymap import Keys
 from loopviz.tui.track import Track
 from loopviz.tui.view import ROUND, View
 
@@ -59,6 +60,7 @@ class Facts:
     address: str
     scenarios: Sequence[ScenarioFile]
     blind: Sequence[tuple[str, str]] = ()
+    keys: Keys = field(default_factory=Keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,17 +232,14 @@ class Scene:
         numbers = {view.requests or file.facts.requests for file in keyed}
         count = f"{numbers.pop()} requests" if len(numbers) == 1 else "requests"
         scenarios = [(f.facts.key or "", words.printable(f.name, 40), f.facts.key or "") for f in keyed]
-        more = [
-            ("+/-", count, "plus"),
-            ("[/]", f"{view.threads} threads", "right_square_bracket"),
-            ("space", "go on" if view.behind is not None else "freeze", "space"),
-            ("enter", "detail", "enter"),
-            ("x", "clear", "x"),
-            ("?", "help", "question_mark"),
-            ("q", "quit", "q"),
-        ]
-        side = [("tab", "all scenarios", "tab"), ("v", "compare", "v"), ("m", "claims", "m")]
-        short = [item for item in more if item[0] not in ("enter", "x", "space")]
+        words_of = {
+            "requests": count,
+            "threads": f"thread limit {view.threads}",
+            "freeze": "continue" if view.behind is not None else "freeze",
+        }
+        keys = self.facts.keys
+        side, short = keys.foot(words_of, "side"), keys.foot(words_of, "always")
+        more = keys.foot(words_of, "always", "roomy")
         for rows in (
             [scenarios + side + more],
             [scenarios + side, more],

@@ -1,0 +1,69 @@
+"""The legend and the keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from textual.binding import BindingType
+
+from loopviz.draw.look import ACCENT, Palette
+from loopviz.draw.raster import BLOCK, CODES
+from loopviz.draw.words import printable
+from loopviz.model import State
+from loopviz.stream.source import Source
+from loopviz.tui.bindings import bindings
+from loopviz.tui.keymap import Keys
+from loopviz.tui.keys import TABLE
+from loopviz.tui.screens.box import ScrollBox
+
+__all__ = ["Help"]
+
+_MEANINGS = {
+    CODES[State.RUNNING]: "executes a step on the event loop",
+    BLOCK: "holds the event loop for 100 ms or more: no other request can run",
+    CODES[State.AWAITING]: "suspended at an await, costs nothing",
+    CODES[State.READY]: "could run, but the event loop is busy with something else",
+    CODES[State.QUEUED]: "sent, and not yet read by the server",
+    CODES[State.TOKEN_WAIT]: "waits for a worker thread: the thread limit is reached",
+    CODES[State.IN_THREAD]: "executes in a worker thread",
+    CODES[State.IN_PROCESS]: "executes in a worker process",
+}
+
+
+class Help(ScrollBox):
+    """What the colours mean, what the keys do, and what cannot be seen here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
+    CSS = "Help > VerticalScroll { width: 78; max-width: 100%; max-height: 100%; }"
+
+    def __init__(self, palette: Palette, source: Source, keys: Keys) -> None:
+        super().__init__(palette, f"{keys.shown('help.close')} closes")
+        self.box.border_title = "legend and keys"
+        self.body.update(_text(palette, source, keys))
+
+
+def _text(palette: Palette, source: Source, keys: Keys) -> Group:
+    legend = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+    for code, meaning in _MEANINGS.items():
+        character, style = palette.cell(code, code)
+        name, colour = palette.name(code)
+        legend.add_row(Text(character * 4, style), Text(name, colour), Text(meaning))
+    table = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+    strong = palette.style(ACCENT, bold=True)
+    for file in source.scenarios:
+        if file.facts.key:
+            title = printable(f"fire {file.name}: {file.facts.title}")
+            table.add_row(Text(file.facts.key, strong), Text(title))
+    for section in TABLE:
+        if section.context in ("picture", "app"):
+            for row in section.rows:
+                pressed, words = keys.line(row)
+                if row.keys and pressed:
+                    table.add_row(Text(pressed, strong), Text(words))
+    parts: list[RenderableType] = [legend, Text(), table]
+    for what, why in source.blind:
+        parts += [Text(), Text(printable(f"Not seen here: {what} ({why}).", 300), palette.text("alarm"))]
+    return Group(*parts)
