@@ -11,11 +11,11 @@ from dataclasses import dataclass
 __all__ = ["RESERVED_KEYS", "Load", "Scenario", "cores"]
 
 RESERVED_KEYS = {
-    "h": "left", "j": "down", "k": "up", "l": "right", "q": "quit", "x": "clear",
-    "f": "fit", "m": "claims", "n": "next", "r": "slow motion", "t": "sort", "v": "compare",
-    "w": "write", "z": "zoom",
+    "f": "fit", "h": "back in time", "j": "next request", "k": "previous request", "l": "forward in time",
+    "m": "claims", "n": "next place", "q": "quit", "r": "play back", "t": "sort", "v": "compare",
+    "w": "write", "x": "clear", "z": "zoom in",
 }  # fmt: skip
-"""Letters that the screen needs for itself, now or soon, and what for."""
+"""Letters that the screen uses, and for what. A test compares them with its table of keys."""
 
 
 def cores() -> int:

@@ -70,8 +70,6 @@ class Keys:
 
     def of_row(self, row: Row) -> tuple[list[str], list[list[str]]]:
         """The keys of a row as they are written: those to name in front, and groups of further ones."""
-        if not row.keys:
-            return [row.column], []
         lead = [self._written(key) for key in row.keys if key.lead]
         rest = [self._written(key) for key in row.keys if not key.lead]
         further = [[names[at] for names in lead if len(names) > at] for at in range(1, 9)]
@@ -82,7 +80,7 @@ class Keys:
         """A row of the help: its keys, and its words with whatever else does the same."""
         first, further = self.of_row(row)
         others = ", ".join([*map(" ".join, further), *([row.also] if row.also else [])])
-        return " ".join(first), f"{row.words} ({others})" if others else row.words
+        return " ".join(first), f"{row.words} (also {others})" if others else row.words
 
     def foot(self, words: Mapping[str, str], *places: str) -> list[tuple[str, str, str]]:
         """The foot line's items in some of its places: keys, words, and the key that a click presses.

@@ -62,7 +62,7 @@ class Row:
     keys: tuple[Key, ...] = ()
     foot: Foot | None = None
     column: str = ""
-    """What to press, where the keys are not bound by loopviz but by a widget of Textual."""
+    """What to press, where a widget of Textual binds the keys and not loopviz; Markdown."""
     also: str = ""
     """What does the same without a key."""
 
@@ -213,19 +213,19 @@ TABLE: tuple[Section, ...] = (
     )),
     Section("scenarios", "The list of scenarios", (
         Row("filter the list: every word must occur in a name, group or title", column="letters"),
-        Row("fire the highlighted scenario", column="enter", also="a click"),
+        Row("fire the highlighted scenario", column="`enter`", also="a click"),
         Row("highlight another scenario", (
             Key("scenarios.up", "up", "move(-1)", "Up"),
             Key("scenarios.down", "down", "move(1)", "Down"),
             Key("scenarios.page-up", "pageup", "move(-10)", "Page up", lead=False),
             Key("scenarios.page-down", "pagedown", "move(10)", "Page down", lead=False),
         )),
-        Row("close", (Key("scenarios.close", "escape", "close", "Close"),), also="tab"),
+        Row("close", (Key("scenarios.close", "escape", "close", "Close"),), also="`tab`"),
     )),
     Section("filter", "The filter of rows", (
         Row("show only rows in which every word occurs", column="letters"),
-        Row("keep the filter", column="enter"),
-        Row("show all rows", column="esc"),
+        Row("keep the filter", column="`enter`"),
+        Row("show all rows", column="`esc`"),
     )),
     Section("request", "An opened request", (
         Row("scroll", (
@@ -242,7 +242,7 @@ TABLE: tuple[Section, ...] = (
         Row("close", (Key("help.close", "escape,question_mark,q,enter", "dismiss", "Close"),)),
     )),
     Section("pick", "Scenarios to compare", (
-        Row("tick a scenario", column="space"),
+        Row("tick a scenario", column="`space`"),
         Row("compare what is ticked", (Key("pick.compare", "enter", "go", "Compare", priority=True),)),
         Row("close", (Key("pick.close", "escape,q", "dismiss([])", "Close"),)),
     )),
