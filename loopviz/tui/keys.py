@@ -104,7 +104,7 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("all scenarios", "side")),
     )),
     Section("picture", "Time", (
-        Row("freeze the picture, or continue; events are collected meanwhile", (
+        Row("freeze or continue; events are still collected", (
             Key("picture.freeze", "space", "freeze", "Freeze"),
         ), foot=Foot("{freeze}", "roomy")),
         Row("move in time by a tenth of the picture; with shift by all of it", (
@@ -119,7 +119,7 @@ TABLE: tuple[Section, ...] = (
                 "forward in time by the width of the picture", lead=False,
             ),
         )),
-        Row("show less or more time, from 1 ms to 5 min", (
+        Row("zoom, from 1 ms to 5 min", (
             Key("picture.zoom-in", "z", "zoom(1)", "Zoom in", "show less time"),
             Key("picture.zoom-out", "Z", "zoom(-1)", "Zoom out", "show more time", unwritten="upper_z"),
         ), also="ctrl and the mouse wheel"),
@@ -132,7 +132,7 @@ TABLE: tuple[Section, ...] = (
             Key("picture.next-place", "n", "jump(1)", "Next place"),
             Key("picture.previous-place", "N", "jump(-1)", "Previous place", unwritten="upper_n"),
         )),
-        Row("step to the next or previous change of state: a debugger for the event loop", (
+        Row("step to the next or previous change of state", (
             Key(
                 "picture.next-change", "full_stop", "change(1)", "Next change",
                 "step to the next change of state",
@@ -142,7 +142,7 @@ TABLE: tuple[Section, ...] = (
                 "step to the previous change of state",
             ),
         )),
-        Row("move the time cursor; set a second one, to measure an interval", (
+        Row("move the time cursor; set a second one, to measure", (
             Key(
                 "picture.cursor-back", "less_than_sign", "cursor(-1)", "Cursor back",
                 "move the time cursor back by a column",

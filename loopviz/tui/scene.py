@@ -240,12 +240,13 @@ class Scene:
         keys = self.facts.keys
         side, short = keys.foot(words_of, "side"), keys.foot(words_of, "always")
         more = keys.foot(words_of, "always", "roomy")
+        least = {**words_of, "requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
         for rows in (
             [scenarios + side + more],
             [scenarios + side, more],
             [scenarios + side, short],
             [scenarios, short],
-            [scenarios[:6], short[:4]],
+            [scenarios[:6], keys.foot(least, "always")],
         ):
             made = [self._key_line(row) for row in rows if row]
             if all(sum(s.cell_length for s in line) <= width for _, line in made):

@@ -187,7 +187,7 @@ def compose_list(
         lines.append(line)
     lines += [[] for _ in range(height - 1 - len(lines))]
     lines = lines[: height - 1]
-    hint = f" {keys.shown('claims.up', 'claims.down')} choose   {keys.shown('claims.go')} open   "
+    hint = f" {keys.shown('claims.up', 'claims.down')} choose  {keys.shown('claims.go')} open  "
     lines.append([Segment(f"{hint}{keys.shown('claims.back')} back to the picture", dim)])
     return [fitted(line, width, palette) for line in lines]
 
@@ -213,16 +213,16 @@ def compose_claim(
     lines += [[Segment(f"   {part}", text)] for part in _wrapped([claim.question], width, 3)]
     lines.append([])
     go, back = keys.shown("claims.go"), keys.shown("claims.back")
-    elsewhere = f"{keys.shown('claims.previous', 'claims.next')} another claim   {back} the list"
+    elsewhere = f"{keys.shown('claims.previous', 'claims.next')} browse  {back} the list"
     if outcome is None:
         said = f"You say: {prediction.value}." if prediction else "What do you say?"
         lines.append([Segment(f"   {said}", title)])
         lines.append([])
-        hint = f" {keys.shown('claims.true')} true   {keys.shown('claims.false')} false   "
-        hint += f"{keys.shown('claims.depends')} it depends   "
-        hint += (f"{go} runs it   " if prediction else "") + elsewhere
+        hint = f" {keys.shown('claims.true')} true  {keys.shown('claims.false')} false  "
+        hint += f"{keys.shown('claims.depends')} it depends  "
+        hint += (f"{go} runs it  " if prediction else "") + elsewhere
         if running:
-            hint = f" running: {words.printable(progress or claim.id, 60)}   {back} cancels"
+            hint = f" running: {words.printable(progress or claim.id, 60)}  {back} cancels"
         if failure:
             alarm = palette.text("alarm")
             why = [f"It could not be run: {failure}"]
@@ -252,7 +252,7 @@ def compose_claim(
     lines.append([Segment(f"   The criterion: {words.printable(claim.rule)}.", dim)])
     lines.append([Segment(f"   See it live: {words.printable(', '.join(claim.scenarios))}", dim)])
     lines.append([])
-    lines.append([Segment(f" {go} the next claim   {elsewhere}", dim)])
+    lines.append([Segment(f" {go} the next claim  {elsewhere}", dim)])
     return lines
 
 

@@ -127,7 +127,7 @@ def compose_lineup(
     lines = lines[: height - 1]
     lines += [[] for _ in range(height - 1 - len(lines))]
     again, close = keys.shown("comparison.again"), keys.shown("comparison.close")
-    lines.append([Segment(f" {again} compare others   {close} back to the picture", dim)])
+    lines.append([Segment(f" {again} compare others  {close} back to the picture", dim)])
     return [fitted(line, width, palette) for line in lines]
 
 

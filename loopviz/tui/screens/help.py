@@ -23,11 +23,11 @@ __all__ = ["Help"]
 
 _MEANINGS = {
     CODES[State.RUNNING]: "executes a step on the event loop",
-    BLOCK: "holds the event loop for 100 ms or more: no other request can run",
+    BLOCK: "holds the event loop for 100 ms or more",
     CODES[State.AWAITING]: "suspended at an await, costs nothing",
-    CODES[State.READY]: "could run, but the event loop is busy with something else",
+    CODES[State.READY]: "could run, but the event loop is busy",
     CODES[State.QUEUED]: "sent, and not yet read by the server",
-    CODES[State.TOKEN_WAIT]: "waits for a worker thread: the thread limit is reached",
+    CODES[State.TOKEN_WAIT]: "waits for a thread: the thread limit is reached",
     CODES[State.IN_THREAD]: "executes in a worker thread",
     CODES[State.IN_PROCESS]: "executes in a worker process",
 }
