@@ -130,12 +130,16 @@ async def test_help_and_palette_have_every_key(drive):
 
 @run
 async def test_a_command_of_the_palette_does_what_its_key_does(drive):
-    """A command chosen by its name runs the action."""
+    """A command chosen by its name runs the action, on the screen below the palette."""
     async with drive() as screen:
         await screen.show(answered(1, 0), at=1_000)
         await screen.press("ctrl+p", *"freeze", "enter")
         await screen.pilot.pause()
         assert "FROZEN" in (await screen.show())[0]
+        await screen.press("ctrl+p", *"filter", "enter")
+        await screen.pilot.pause()
+        await screen.press(*"#1")
+        assert screen.app.view.words == "#1"
 
 
 @run
@@ -186,7 +190,7 @@ def test_a_key_that_a_keymap_takes_is_no_longer_shown_elsewhere():
     ]  # fmt: skip
 
 
-def test_a_click_on_a_pair_of_keys_raises():
+def test_a_click_on_a_pair_of_keys_is_more():
     """In the foot line a click on a pair presses the key for more."""
     words = {"requests": "8 requests", "threads": "thread limit 40", "freeze": "freeze"}
     assert Keys().foot(words, "always")[:2] == [
