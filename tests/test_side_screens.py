@@ -15,14 +15,13 @@ from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.model.sample import Sample
 from loopviz.stream.events import RECEIVED
-from loopviz.tui import claims, comparison
-from loopviz.tui.claims import Claims
-from loopviz.tui.comparison import Comparison, Pick
-from loopviz.tui.help import KEYS
-from loopviz.tui.stage import Stage
+from loopviz.tui.keymap import Keys
+from loopviz.tui.screens import claims, comparison
+from loopviz.tui.screens.claims import Claims
+from loopviz.tui.screens.comparison import Comparison, Pick
+from loopviz.tui.screens.main import MainScreen
 from tests import streams
 from tests.streams import MS, ms, ns
-from tests.terminal import ROOT
 from tests.test_scene import scenario
 from tests.test_screen import Driver, answered, drive, run, scene_of_a_block
 
@@ -33,7 +32,7 @@ SMALL = (80, 24)
 
 
 def shown(screen: Driver) -> str:
-    """All that is on the terminal, as text; nothing in it may steer one."""
+    """Everything on the terminal, as text; nothing in it may control a terminal."""
     lines = screen.app.screen._compositor.render_strips()
     text = "\n".join("".join(segment.text for segment in line if not segment.control) for line in lines)
     assert all(line.isprintable() for line in text.split("\n"))
@@ -43,12 +42,11 @@ def shown(screen: Driver) -> str:
 # -- navigation --------------------------------------------------------------------------------
 
 
-NAVIGATION = {
-    "left": "left", "right": "right", "h": "h", "l": "l", "shift+left": "shift", "shift+right": "shift",
-    "z": "z", "Z": "Z", "f": "f", "home": "home", "end": "end", "backspace": "backspace", "n": "n", "N": "N",
-    "full_stop": ".", "comma": ",", "less_than_sign": "<", "greater_than_sign": ">", "apostrophe": "'",
-    "slash": "/", "t": "t", "r": "r", "space": "space",
-}  # fmt: skip
+NAVIGATION = [
+    "left", "right", "h", "l", "shift+left", "shift+right", "z", "Z", "f", "home", "end", "backspace", "n",
+    "N", "full_stop", "comma", "less_than_sign", "greater_than_sign", "apostrophe", "slash", "t", "r",
+    "space",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("key", NAVIGATION)
@@ -73,34 +71,9 @@ def test_every_navigation_key_works_in_a_small_terminal(drive, key):
     test(drive=drive)
 
 
-@pytest.mark.parametrize(("key", "name"), NAVIGATION.items())
-def test_every_navigation_key_is_told_of(drive, key, name):
-    """The help, the palette and docs/keys.md know each key of navigation."""
-
-    @run
-    async def test(drive):
-        async with drive() as screen:
-            table = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
-            signs = {"left": "←", "right": "→"}
-            assert f"`{signs.get(name, name)}`" in table
-            assert any(
-                name in f"{keys} {meaning}".replace(",", " , ").split()
-                or name in keys.split()
-                or f"({name}," in meaning
-                or f" {name})" in meaning
-                for keys, meaning in KEYS
-            )
-            commands = screen.app.get_system_commands(screen.app.screen)
-            hints = [command.help.rpartition("(")[2].rstrip(")") for command in commands]
-            other = {"h": "left", "l": "right", "shift": key}.get(name, name)
-            assert other in hints
-
-    test(drive=drive)
-
-
 @run
 async def test_every_navigation_is_undone(drive):
-    """Backspace leads back through pans, jumps, steps, cursors, marks, and going on with the present."""
+    """Backspace undoes pans, jumps, steps, cursors, marks, and the return to the present."""
     async with drive(size=SMALL) as screen:
         await screen.show(scene_of_a_block(), at=30_000)
         view, places = screen.app.view, []
@@ -136,7 +109,7 @@ async def test_home_and_end(drive):
 
 @run
 async def test_fit_shows_the_request_or_the_burst(drive):
-    """With a request pointed at, fit shows all of it and little else; without, all of the last burst."""
+    """With a request selected, fit shows all of it and little else; without, all of the last burst."""
     async with drive() as screen:
         await screen.show(answered(1, 0), answered(2, 100), answered(3, 2_000), answered(4, 2_050), at=60_000)
         view = screen.app.view
@@ -152,7 +125,7 @@ async def test_fit_shows_the_request_or_the_burst(drive):
 
 @run
 async def test_stepping_marks_the_row_and_says_what_changed(drive):
-    """The full stop goes to the next change, the comma back; the row is marked, and the state told."""
+    """The full stop goes to the next change, the comma back; the row is marked, and the change is shown."""
     async with drive(size=SMALL) as screen:
         await screen.show(answered(1, 0), at=5_000)
         said = []
@@ -167,8 +140,8 @@ async def test_stepping_marks_the_row_and_says_what_changed(drive):
 
 
 @run
-async def test_a_late_frame_is_a_place_in_the_present_alone(drive):
-    """A frame that came late can be jumped to; that of a replay is no part of the recording."""
+async def test_only_a_late_frame_of_the_live_picture_is_a_place(drive):
+    """A late frame of the live picture is a place to jump to; one of a replay is not."""
     for live in (True, False):
         async with drive() as screen:
             screen.source.live = live
@@ -245,7 +218,7 @@ async def test_a_short_burst_is_played_slower(drive):
 
 @run
 async def test_a_trigger_freezes_the_picture_once(drive):
-    """The picture freezes with the moment in it, and goes on when told to, until the next time."""
+    """The picture freezes with the moment in it, and continues with the next key press."""
     from loopviz.tui.trigger import parse_trigger
 
     async with drive(trigger=parse_trigger("block>250ms")) as screen:
@@ -290,7 +263,7 @@ def listed(screen: Driver) -> list[str]:
 
 @run
 async def test_the_catalogue_filters_and_fires(drive):
-    """Letters go into the filter, enter fires what is found first; a list over the picture goes."""
+    """Letters go into the filter, enter fires what is found first; a list over the picture is hidden."""
     async with drive(size=SMALL) as screen:
         await screen.press("tab")
         assert len(listed(screen)) == 3
@@ -306,7 +279,7 @@ async def test_the_catalogue_filters_and_fires(drive):
 
 @pytest.mark.parametrize("key", ["tab", "escape"])
 def test_the_catalogue_is_hidden(drive, key):
-    """Tab and escape hide the list, and the keys are the picture's again."""
+    """Tab and escape hide the list, and the picture has the keys again."""
 
     @run
     async def test(drive):
@@ -329,8 +302,8 @@ async def test_down_goes_over_the_headings(drive):
 
 
 @run
-async def test_what_is_missing_is_told_how_to_install(drive):
-    """Who lacks a package is listed as such, and enter tells the command instead of firing."""
+async def test_a_missing_package_is_named(drive):
+    """A scenario that lacks a package is listed as such, and enter shows the command to install it."""
     async with drive() as screen:
         file = replace(scenario("flask"), missing=("a2wsgi", "flask"))
         screen.source.scenarios.append(file)
@@ -343,7 +316,7 @@ async def test_what_is_missing_is_told_how_to_install(drive):
 
 
 @run
-async def test_nothing_is_found_and_nothing_fired(drive):
+async def test_a_filter_without_matches_fires_nothing(drive):
     """A filter that nothing matches leaves nothing to fire."""
     async with drive() as screen:
         await screen.press("tab", *"zzz", "enter")
@@ -394,7 +367,7 @@ async def test_a_comparison_runs_one_after_the_other(drive, monkeypatch):
         starts = [len(bar[3:]) - len(bar[3:].lstrip()) for bar in bars]
         assert starts[0] == starts[1]
         await screen.press("escape")
-        assert isinstance(screen.app.screen, Stage)
+        assert isinstance(screen.app.screen, MainScreen)
 
 
 @run
@@ -429,7 +402,7 @@ async def test_one_is_not_compared(drive):
         await screen.press("v", "space", "enter", "s", "a")
         assert isinstance(screen.app.screen, Pick)
         await screen.press("escape")
-        assert isinstance(screen.app.screen, Stage)
+        assert isinstance(screen.app.screen, MainScreen)
         assert screen.source.fired == []
 
 
@@ -445,7 +418,7 @@ async def test_a_recording_compares_nothing(drive):
 
 
 class Laboratory:
-    """It measures when the test lets it."""
+    """A laboratory whose measurements end when the test sets `go`."""
 
     def __init__(self, cancelled: threading.Event) -> None:
         self.cancelled = cancelled
@@ -461,7 +434,7 @@ class Laboratory:
         return Machine()
 
     def measure(self, experiment: Experiment) -> dict[str, Sample]:
-        """Wait for the test's word."""
+        """Wait for `go`, or for the cancellation."""
         while not self.go.wait(0.01):
             if self.cancelled.is_set():
                 raise RuntimeError("cancelled")
@@ -482,7 +455,7 @@ def claim(number: int, answer: Answer, text: str = "", depends_on: str | None = 
 
 @pytest.fixture
 def claimed(drive, monkeypatch):
-    """Starts the application with four claims and a laboratory of the test's."""
+    """Starts the application with four claims and a laboratory for tests."""
     from contextlib import asynccontextmanager
 
     made = [
@@ -495,7 +468,7 @@ def claimed(drive, monkeypatch):
     async def claimed(**settings: object):
         laboratories: list[Laboratory] = []
 
-        def experimenter(watch: object, tell: object, cancelled: threading.Event) -> Laboratory:
+        def experimenter(watch: object, progress: object, cancelled: threading.Event) -> Laboratory:
             laboratories.append(Laboratory(cancelled))
             return laboratories[-1]
 
@@ -554,7 +527,7 @@ async def test_predict_then_reveal(claimed):
 
 @run
 async def test_what_is_undecided_is_neither_right_nor_wrong(claimed):
-    """Where the machine cannot decide, the room's answer is not judged."""
+    """Where the machine cannot decide, the prediction is neither right nor wrong."""
     async with claimed() as (screen, lab):
         lab.go.set()
         await screen.press("down", "down", "enter", "t", "enter")
@@ -565,7 +538,7 @@ async def test_what_is_undecided_is_neither_right_nor_wrong(claimed):
 
 
 @run
-async def test_a_failed_experiment_is_told_and_can_be_repeated(claimed):
+async def test_a_failed_experiment_is_shown_and_can_be_repeated(claimed):
     """What the laboratory raises is shown as text; then the claim can be run again."""
     async with claimed() as (screen, lab):
         lab.failure = InputError(f"No {HOSTILE}.\nTry again.")
@@ -581,18 +554,18 @@ async def test_a_failed_experiment_is_told_and_can_be_repeated(claimed):
 
 
 @run
-async def test_escape_gives_up_what_runs(claimed):
+async def test_escape_cancels_what_runs(claimed):
     """Escape while it runs cancels the experiment and leads back to the picture."""
     async with claimed() as (screen, lab):
         await screen.press("enter", "t", "enter")
         assert not lab.cancelled.is_set()
         await screen.press("escape")
         assert lab.cancelled.is_set()
-        assert isinstance(screen.app.screen, Stage)
+        assert isinstance(screen.app.screen, MainScreen)
 
 
 @run
-async def test_the_pictures_keys_are_the_pictures(claimed):
+async def test_the_keys_of_the_picture_do_nothing_on_the_claims(claimed):
     """On the claims no letter fires a scenario, and none opens another screen."""
     async with claimed() as (screen, _):
         await screen.press("s", "a", "b", "m", "v", "x", "plus", "space", "slash", "tab")
@@ -651,13 +624,13 @@ def test_a_factor_near_one_is_no_factor():
     lineups = [comparison.Lineup(scenario(name), ns(0), over=True) for name in ("sync", "async")]
     line = streams.timeline([*own(1, "sync", 0, 1_000), *own(2, "async", 2_000, 1_040)])
     lineups[0].requests, lineups[1].requests = [line.requests[1]], [line.requests[2]]
-    frame = comparison.compose_lineup(Palette(), line, lineups, ns(5_000), 100, 20)
+    frame = comparison.compose_lineup(Palette(), Keys(), line, lineups, ns(5_000), 100, 20)
     assert sum("the fastest" in segment.text for row in frame for segment in row) == 2
 
 
 @run
 async def test_hostile_facts_stay_text(drive):
-    """Nothing in a recording's header or in a scenario's name steers the terminal, on any screen."""
+    """No text in a recording's header or in a scenario's name controls the terminal, on any screen."""
     async with drive() as screen:
         source, app = screen.source, screen.app
         source.environment = replace(source.environment, python=HOSTILE, event_loop=HOSTILE)
@@ -666,7 +639,7 @@ async def test_hostile_facts_stay_text(drive):
             replace(file, name=HOSTILE, facts=replace(file.facts, title=HOSTILE))
             for file in source.scenarios[:2]
         ]
-        app.scene.facts = app._facts()
+        app.refresh_facts()
         await screen.show(answered(1, 0), at=1_000)
         assert "\\x1b[2J" in shown(screen)
         for key in ("question_mark", "v"):

@@ -1,4 +1,4 @@
-"""The live picture in a real terminal: what is drawn, and what is left behind."""
+"""The live picture in a real terminal: what is drawn, and how the terminal is restored."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def assert_restored(terminal: Terminal) -> None:
 
 
 def get(port: int, path: bytes) -> bytes:
-    """The answer to a raw request from somebody else's client."""
+    """The answer to a raw request from another client."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b""
@@ -72,7 +72,7 @@ def port_of(terminal: Terminal) -> int:
 
 
 def test_a_block_is_seen_while_it_lasts_and_q_ends_it():
-    """While the loop is blocked: the line is named, frames go on, and q ends the program in order."""
+    """While the loop is blocked: the line is named, frames continue, and q ends the program in order."""
     with Terminal("run") as terminal:
         terminal.expect(READY)
         terminal.press("b")
@@ -103,7 +103,7 @@ def test_a_signal_ends_it_in_order(number):
 
 
 @pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "ctrl+c"])
-def test_a_busy_worker_thread_delays_nobody(tmp_path, key):
+def test_a_busy_worker_thread_does_not_delay_the_end(tmp_path, key):
     """The program ends in time although a worker thread is busy for ten seconds."""
     file = tmp_path / "job.py"
     file.write_text(LONG_JOB)
@@ -117,8 +117,8 @@ def test_a_busy_worker_thread_delays_nobody(tmp_path, key):
         assert_restored(terminal)
 
 
-def test_somebody_elses_client_gets_a_row_and_no_power():
-    """A foreign client's request is drawn as a row; what it asks for is text, whatever it contains."""
+def test_another_clients_request_is_a_row_of_text():
+    """Another client's request is drawn as a row; its path is drawn as text, whatever it contains."""
     with Terminal("run", columns=200) as terminal:
         terminal.expect(READY)
         port = port_of(terminal)
@@ -173,7 +173,7 @@ def test_ascii_is_ascii():
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (20, 5)])
-def test_it_lives_in_a_small_terminal(columns, rows):
+def test_it_works_in_a_small_terminal(columns, rows):
     """In a small terminal it draws, takes requests and ends as in a large one."""
     with Terminal("run", columns=columns, rows=rows) as terminal:
         terminal.expect("loopviz|LOOP")
@@ -187,7 +187,7 @@ def test_it_lives_in_a_small_terminal(columns, rows):
 
 
 def test_a_server_that_cannot_start_leaves_a_message(tmp_path):
-    """When the application's lifespan fails, the screen goes, and the reason stays."""
+    """When the application's lifespan fails, the screen closes, and the reason is printed."""
     file = tmp_path / "job.py"
     file.write_text(
         LONG_JOB.replace(

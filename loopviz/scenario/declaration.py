@@ -11,11 +11,13 @@ from dataclasses import dataclass
 __all__ = ["RESERVED_KEYS", "Load", "Scenario", "cores"]
 
 RESERVED_KEYS = {
-    "h": "left", "j": "down", "k": "up", "l": "right", "q": "quit", "x": "clear",
-    "f": "fit", "m": "claims", "n": "next", "r": "slow motion", "t": "sort", "v": "compare",
-    "w": "write", "z": "zoom",
+    "f": "fit", "h": "back in time", "j": "next request", "k": "previous request", "l": "forward in time",
+    "m": "claims", "n": "next place", "q": "quit", "r": "play back", "t": "sort", "v": "compare",
+    "w": "write", "x": "clear", "z": "zoom in",
 }  # fmt: skip
-"""Letters that the screen uses itself, and for what. A scenario cannot have one of them as its key."""
+"""Letters that the screen uses itself, and for what. A scenario cannot have one as its key.
+
+A test compares them with the screen's table of keys."""
 
 
 def cores() -> int:

@@ -13,52 +13,32 @@ from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.view import View
 
-__all__ = ["HitLine", "Item", "foot", "foot_lines"]
+__all__ = ["HitLine", "foot"]
 
-Item = tuple[str, str, str]
-"""A key as it is shown, what it does, and the name of the key that a click presses."""
 HitLine = tuple[list[tuple[int, int, Hit]], Line]
 """A line, and its columns from and to where something can be clicked."""
 
-_LEFT_OUT = ("enter", "x", "space")
-"""Keys that are not shown where there is little room."""
-
 
 def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
-    """The keys of scenarios, of other screens and of the picture."""
+    """The keys of scenarios, of other screens and of the picture: in one line if they fit, else in two."""
     keyed = [file for file in facts.scenarios if file.facts.key]
     numbers = {view.requests or file.facts.requests for file in keyed}
     count = f"{numbers.pop()} requests" if len(numbers) == 1 else "requests"
     scenarios = [(f.facts.key or "", words.printable(f.name, 40), f.facts.key or "") for f in keyed]
-    more = [
-        ("+/-", count, "plus"),
-        ("[/]", f"{view.threads} threads", "right_square_bracket"),
-        ("space", "go on" if view.behind is not None else "freeze", "space"),
-        ("enter", "detail", "enter"),
-        ("x", "clear", "x"),
-        ("?", "help", "question_mark"),
-        ("q", "quit", "q"),
-    ]
-    side = [("tab", "all scenarios", "tab"), ("v", "compare", "v"), ("m", "claims", "m")]
-    short = [item for item in more if item[0] not in _LEFT_OUT]
-    return foot_lines(pen, scenarios, side, more, short, width)
-
-
-def foot_lines(
-    pen: Pen,
-    scenarios: Sequence[Item],
-    side: Sequence[Item],
-    more: Sequence[Item],
-    short: Sequence[Item],
-    width: int,
-) -> list[HitLine]:
-    """The keys in one line if they fit and else in two; `short` is `more` where there is little room."""
+    names = {
+        "requests": count,
+        "threads": f"thread limit {view.threads}",
+        "freeze": "continue" if view.behind is not None else "freeze",
+    }
+    side, short = facts.keys.foot(names, "side"), facts.keys.foot(names, "always")
+    more = facts.keys.foot(names, "always", "roomy")
+    least = names | {"requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
     for rows in (
         [[*scenarios, *side, *more]],
         [[*scenarios, *side], more],
         [[*scenarios, *side], short],
         [scenarios, short],
-        [scenarios[:6], short[:4]],
+        [scenarios[:6], facts.keys.foot(least, "always")],
     ):
         made = [_line(pen, row) for row in rows if row]
         if all(sum(s.cell_length for s in line) <= width for _, line in made):
@@ -66,7 +46,8 @@ def foot_lines(
     return made
 
 
-def _line(pen: Pen, items: Sequence[Item]) -> HitLine:
+def _line(pen: Pen, items: Sequence[tuple[str, str, str]]) -> HitLine:
+    """A line of keys: each as it is shown, what it does, and the name of the key that a click presses."""
     line: Line = []
     hits = []
     x = 1

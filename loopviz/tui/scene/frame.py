@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Environment
+from loopviz.tui.keymap import Keys
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.view import View
 
@@ -26,6 +27,7 @@ class Facts:
     address: str
     scenarios: Sequence[ScenarioFile]
     blind: Sequence[tuple[str, str]] = ()
+    keys: Keys = field(default_factory=Keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,93 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.binding import BindingType
 
 from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import BLOCK, CODES
 from loopviz.model import Request, Segment, State, Timeline, Where
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
-    from loopviz.tui.app import LoopvizApp
+from loopviz.tui.bindings import bindings
+from loopviz.tui.host import Picture
+from loopviz.tui.screens.box import ScrollBox
 
 __all__ = ["Detail", "detail_table"]
 
 _MOST = 500
-"""Segments listed; of a longer life, the newest."""
+"""So many segments are listed; of more, the newest ones."""
 _REFRESH = 200_000_000
+"""Between two updates (ns): a few in a second are enough for reading."""
 
 
-class Detail(ModalScreen[None]):
-    """The detail of a request; it follows the request while it lives."""
+class Detail(ScrollBox):
+    """The detail of a request; it is updated until the request has ended."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss", "close"),
-        Binding("down,j", "scroll_by(1)", "down", show=False),
-        Binding("up,k", "scroll_by(-1)", "up", show=False),
-    ]
-    CSS = """
-    Detail { align: center middle; }
-    Detail > VerticalScroll {
-        width: 90%; max-width: 120; height: auto; max-height: 90%;
-        background: #101214; color: #e8e8e8; border: round #56B4E9; padding: 0 1;
-    }
-    Detail Static { width: 100%; height: auto; }
-    """
+    BINDINGS: ClassVar[list[BindingType]] = bindings("request")
+    CSS = "Detail > VerticalScroll { width: 90%; max-width: 120; max-height: 90%; }"
 
-    def __init__(self, owner: LoopvizApp, number: int) -> None:
-        super().__init__()
-        self._owner = owner
+    def __init__(self, picture: Picture, number: int) -> None:
+        super().__init__(picture.palette, f"{picture.keys.shown('request.close')} closes")
+        self._picture = picture
         self._number = number
         self._drawn = 0
-        self._body = Static()
-        self._scroll = VerticalScroll(self._body)
-        if not owner.palette.unicode:
-            self._scroll.styles.border = ("ascii", "#56B4E9")
-
-    def compose(self) -> ComposeResult:
-        """A box that scrolls."""
-        yield self._scroll
 
     def on_mount(self) -> None:
         """Fill it."""
-        request = self._owner.timeline.requests.get(self._number)
+        request = self._picture.timeline.requests.get(self._number)
         if request is not None:
-            self._scroll.border_title = Text(words.headline(request))
-        self._scroll.border_subtitle = "esc closes"
-        self.follow()
+            self.box.border_title = Text(words.headline(request))
+        self.follow(now_ns())
 
-    def follow(self) -> None:
-        """Show the request as it is now; a few times a second is enough for reading."""
-        request = self._owner.timeline.requests.get(self._number)
-        now = now_ns()
+    def follow(self, now: int) -> None:
+        """Show the request as it is at the moment of the picture."""
+        picture = self._picture
+        request = picture.timeline.requests.get(self._number)
         if request is None or now - self._drawn < _REFRESH:
             return
         if self._drawn and request.ended:
             return
         self._drawn = now
-        owner = self._owner
-        moment = owner.view.now
-        parts: list[RenderableType] = [detail_table(request, owner.timeline, moment, owner.palette)]
+        moment = picture.view.now
+        parts: list[RenderableType] = [detail_table(request, picture.timeline, moment, picture.palette)]
         where = longest_where(request, moment)
         if where is not None:
-            parts += [Text(), excerpt(where, owner.source.source_lines(where.file), owner.palette)]
-        self._body.update(Group(*parts))
-
-    def action_scroll_by(self, lines: int) -> None:
-        """Scroll."""
-        self._scroll.scroll_relative(y=lines, animate=False)
+            parts += [Text(), excerpt(where, picture.source.source_lines(where.file), picture.palette)]
+        self.body.update(Group(*parts))
 
 
 def detail_table(request: Request, timeline: Timeline, now: int, palette: Palette) -> Table:
@@ -126,7 +97,7 @@ def longest_where(request: Request, now: int) -> Where | None:
 
 
 def excerpt(where: Where, lines: Sequence[str], palette: Palette, around: int = 3) -> Text:
-    """The line in its surroundings, marked; nothing where its file cannot be read."""
+    """The line, marked, with the lines around it; empty where its file cannot be read."""
     text = Text()
     first = max(1, where.line - around)
     for number, line in enumerate(lines[first - 1 : where.line + around], first):

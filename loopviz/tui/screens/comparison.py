@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -10,26 +10,28 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from loopviz.draw import words
-from loopviz.draw.look import Palette
+from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.draw.raster import raster, request_stretches
 from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Source
+from loopviz.tui.bindings import bindings
+from loopviz.tui.host import Picture
+from loopviz.tui.keymap import Keys
 from loopviz.tui.scene import Line, fitted
+from loopviz.tui.screens.box import FRAME
 from loopviz.tui.surface import Surface
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-
-    from loopviz.tui.app import LoopvizApp
 
 __all__ = ["Comparison", "Lineup", "Pick", "compose_lineup"]
 
@@ -46,10 +48,10 @@ class Lineup:
     failure: str = ""
     """Why it could not be fired, if so."""
     sent: Future[None] | None = None
-    """The load that was asked for."""
+    """Done when the requests have been sent."""
 
     def fire(self, source: Source, requests: int, now: int) -> None:
-        """It is its turn."""
+        """Send its requests."""
         self.fired = now
         try:
             self.sent = source.fire(self.file, requests)
@@ -60,7 +62,7 @@ class Lineup:
         self.failure, self.over = words.one_line(str(error)) or type(error).__name__, True
 
     def follow(self, timeline: Timeline, wanted: int) -> None:
-        """Take in its requests; it is over when all that were wanted have been answered."""
+        """Collect its requests; it is over when `wanted` of them have been answered."""
         fired = self.fired
         if fired is None or self.over:
             return
@@ -86,7 +88,13 @@ class Lineup:
 
 
 def compose_lineup(
-    palette: Palette, timeline: Timeline, lineups: Sequence[Lineup], now: int, width: int, height: int
+    palette: Palette,
+    keys: Keys,
+    timeline: Timeline,
+    lineups: Sequence[Lineup],
+    now: int,
+    width: int,
+    height: int,
 ) -> list[Line]:
     """The frame: `height` lines of `width` cells; every run on the same scale of time."""
     title, dim, text = palette.text("title"), palette.text("dim"), palette.text("text")
@@ -118,7 +126,8 @@ def compose_lineup(
         lines.append([])
     lines = lines[: height - 1]
     lines += [[] for _ in range(height - 1 - len(lines))]
-    lines.append([Segment(" v again with others   esc back to the picture", dim)])
+    again, close = keys.shown("comparison.again"), keys.shown("comparison.close")
+    lines.append([Segment(f" {again} compare others  {close} back to the picture", dim)])
     return [fitted(line, width, palette) for line in lines]
 
 
@@ -145,21 +154,19 @@ def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
 class Pick(ModalScreen[list[str]]):
     """Two or more scenarios to compare."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss([])", "close"),
-        Binding("enter", "go", "compare", priority=True),
-    ]
-    CSS = """
-    Pick { align: center middle; }
-    Pick > Vertical {
-        width: 64; max-width: 100%; height: auto; max-height: 90%;
-        background: #101214; border: round #56B4E9; padding: 0 1;
-    }
-    Pick SelectionList { border: none; background: #101214; height: auto; max-height: 30; padding: 0; }
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pick")
+    CSS = f"""
+    Pick {{ align: center middle; }}
+    Pick > Vertical {{ width: 64; max-width: 100%; height: auto; max-height: 90%; {FRAME} }}
+    Pick SelectionList {{
+        border: none; background: {BACKGROUND}; height: auto; max-height: 30; padding: 0;
+    }}
     """
 
-    def __init__(self, files: Sequence[ScenarioFile]) -> None:
+    def __init__(self, files: Sequence[ScenarioFile], keys: Keys) -> None:
         super().__init__()
+        compare, close = keys.shown("pick.compare"), keys.shown("pick.close")
+        self._hint = f"space ticks, {compare} compares, {close} closes"
         self._list = SelectionList[str](
             *(
                 Selection(Text(words.printable(f"{file.name}  {file.facts.title}")), file.name)
@@ -171,7 +178,7 @@ class Pick(ModalScreen[list[str]]):
         """A list to tick."""
         with Vertical() as box:
             box.border_title = "compare"
-            box.border_subtitle = "space ticks, enter compares, esc closes"
+            box.border_subtitle = self._hint
             yield self._list
             yield Static(Text("The same load on each in turn. Tick two or more."))
 
@@ -184,16 +191,17 @@ class Pick(ModalScreen[list[str]]):
 class Comparison(Screen[None]):
     """Runs the chosen scenarios one after the other, and shows them stacked while it does."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss", "close"),
-        Binding("v", "again", "others"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("comparison")
+    CSS = f"Comparison {{ background: {BACKGROUND}; }}"
 
-    def __init__(self, owner: LoopvizApp, files: Sequence[ScenarioFile]) -> None:
+    def __init__(
+        self, picture: Picture, files: Sequence[ScenarioFile], choose_again: Callable[[], None]
+    ) -> None:
         super().__init__()
-        self._owner = owner
+        self._picture = picture
+        self._choose_again = choose_again
         self._lineups = [Lineup(file) for file in files]
-        counts = {owner.view.requests or file.facts.requests for file in files}
+        counts = {picture.view.requests or file.facts.requests for file in files}
         self._requests = max(counts)
         self.surface = Surface()
 
@@ -203,20 +211,22 @@ class Comparison(Screen[None]):
 
     def follow(self, now: int) -> None:
         """One frame: fire the next one when the one before is over, and draw."""
-        owner = self._owner
+        picture = self._picture
         for lineup in self._lineups:
             if lineup.fired is None:
-                lineup.fire(owner.source, self._requests, now)
-            lineup.follow(owner.timeline, self._requests)
+                lineup.fire(picture.source, self._requests, now)
+            lineup.follow(picture.timeline, self._requests)
             if not lineup.over:
                 break
         width, height = self.surface.size
         if width > 0 and height > 0:
             self.surface.show(
-                compose_lineup(owner.palette, owner.timeline, self._lineups, now, width, height)
+                compose_lineup(
+                    picture.palette, picture.keys, picture.timeline, self._lineups, now, width, height
+                )
             )
 
     def action_again(self) -> None:
-        """Pick others."""
+        """Choose others."""
         self.dismiss()
-        self._owner.action_compare()
+        self._choose_again()

@@ -1,4 +1,4 @@
-"""Predict, then reveal: a claim stands still, the room commits to an answer, a key runs it live."""
+"""The claims quiz: a claim is shown, the user predicts the verdict, and a key runs it live."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from loopviz.claims import CLAIMS, Answer, Claim, Laboratory, Outcome, run_claim
 from loopviz.clock import now_ns
 from loopviz.draw import words
-from loopviz.draw.look import Palette
+from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
+from loopviz.tui.bindings import bindings
+from loopviz.tui.host import Picture
+from loopviz.tui.keymap import Keys
 from loopviz.tui.scene import Line, Scene, fitted
 from loopviz.tui.surface import Surface
 from loopviz.tui.view import View
@@ -25,41 +28,29 @@ from loopviz.tui.view import View
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from loopviz.tui.app import LoopvizApp
-
 __all__ = ["Claims", "Experimenter", "compose_claim", "compose_list"]
 
 Watch = Callable[[], Callable[[list[Event]], None]]
 Experimenter = Callable[[Watch, Callable[[str], None], threading.Event], Laboratory]
-"""Makes a laboratory of what takes its events in, what hears of its progress, and what cancels it."""
+"""Makes a laboratory; called with what takes its events in, what is called with its progress, and what
+cancels it."""
 
 _ANSWERS = {"t": Answer.TRUE, "f": Answer.FALSE, "d": Answer.DEPENDS}
 _LIVE = 12
-"""Lines that the live picture needs."""
+"""How many lines the live picture needs."""
 
 
 class Claims(Screen[None]):
     """The claims, one after the other, or as a list."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "back"),
-        Binding("t", "predict('t')", "true"),
-        Binding("f", "predict('f')", "false"),
-        Binding("d", "predict('d')", "it depends"),
-        Binding("enter", "go", "open, run"),
-        Binding("right,l,n", "turn(1)", "next claim"),
-        Binding("left,h,p", "turn(-1)", "claim before"),
-        Binding("down,j", "turn(1)", "next claim", show=False),
-        Binding("up,k", "turn(-1)", "claim before", show=False),
-        Binding("pagedown", "turn(10)", "ten on", show=False),
-        Binding("pageup", "turn(-10)", "ten back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("claims")
+    CSS = f"Claims {{ background: {BACKGROUND}; }}"
 
-    def __init__(self, owner: LoopvizApp, experimenter: Experimenter) -> None:
+    def __init__(self, picture: Picture, experimenter: Experimenter) -> None:
         super().__init__()
-        self._owner = owner
+        self._picture = picture
         self._cancelled = threading.Event()
-        self._lab = experimenter(self._watch, self._tell, self._cancelled)
+        self._lab = experimenter(self._watch, self._show_progress, self._cancelled)
         self._at = 0
         self._open = False
         self._predictions: dict[str, Answer] = {}
@@ -73,7 +64,7 @@ class Claims(Screen[None]):
         self._tested: str | None = None
         self._end = 0
         self._timeline = Timeline()
-        self._scene = Scene(owner.palette, owner.scene.facts)
+        self._scene = Scene(picture.palette, picture.scene.facts)
         self.surface = Surface()
 
     def compose(self) -> ComposeResult:
@@ -87,13 +78,13 @@ class Claims(Screen[None]):
         server = self._server
         return lambda events: self._events.append((server, events))
 
-    def _tell(self, text: str) -> None:
+    def _show_progress(self, text: str) -> None:
         self._progress = text
 
     def _run(self, claim: Claim) -> None:
         try:
             self._outcomes[claim.id] = run_claim(claim, self._lab)
-        except Exception as error:  # whatever it is, it shall not take the screen down
+        except Exception as error:  # no error of an experiment may end the screen
             if not self._cancelled.is_set():
                 self._failures[claim.id] = f"{type(error).__name__}: {words.one_line(str(error))}"
         finally:
@@ -114,17 +105,19 @@ class Claims(Screen[None]):
         width, height = self.surface.size
         if width <= 0 or height <= 0:
             return
-        palette = self._owner.palette
         if not self._open:
-            lines = compose_list(palette, self._at, self._outcomes, width, height)
+            lines = compose_list(
+                self._picture.palette, self._picture.keys, self._at, self._outcomes, width, height
+            )
         else:
-            lines = self._compose_open(palette, now, width, height)
+            lines = self._compose_open(now, width, height)
         self.surface.show(lines)
 
-    def _compose_open(self, palette: Palette, now: int, width: int, height: int) -> list[Line]:
+    def _compose_open(self, now: int, width: int, height: int) -> list[Line]:
         claim = CLAIMS[self._at]
         lines = compose_claim(
-            palette,
+            self._picture.palette,
+            self._picture.keys,
             claim,
             position=f"{self._at + 1} of {len(CLAIMS)}",
             prediction=self._predictions.get(claim.id),
@@ -140,18 +133,18 @@ class Claims(Screen[None]):
             view = View(now=now if running else self._end, behind=None if running else now - self._end)
             lines += self._scene.compose_lanes(self._timeline, view, width, room)
         lines += [[] for _ in range(height - len(lines))]
-        return [fitted(line, width, palette) for line in lines[:height]]
+        return [fitted(line, width, self._picture.palette) for line in lines[:height]]
 
     # -- actions -------------------------------------------------------------------------------
 
     def action_predict(self, key: str) -> None:
-        """Commit to an answer; once it runs, that is it."""
+        """Take a prediction; it cannot be changed once the claim runs."""
         claim = CLAIMS[self._at]
         if self._open and claim.id not in self._outcomes and self._testing is None:
             self._predictions[claim.id] = _ANSWERS[key]
 
     def action_go(self) -> None:
-        """Open the claim; then, with an answer, run it; then, with a verdict, take the next one."""
+        """Open the claim; with a prediction, run it; with a verdict, go to the next one."""
         claim = CLAIMS[self._at]
         if not self._open:
             self._open = True
@@ -163,12 +156,12 @@ class Claims(Screen[None]):
             threading.Thread(target=self._run, args=(claim,), name="loopviz claim", daemon=True).start()
 
     def action_turn(self, by: int) -> None:
-        """Turn to another claim."""
+        """Go to another claim."""
         if self._testing is None:
             self._at = max(0, min(len(CLAIMS) - 1, self._at + by))
 
     def action_back(self) -> None:
-        """Back to the list, or to the picture. What runs is given up."""
+        """Go back to the list, or to the picture; cancel what runs."""
         if self._open and self._testing is None:
             self._open = False
         else:
@@ -177,9 +170,9 @@ class Claims(Screen[None]):
 
 
 def compose_list(
-    palette: Palette, at: int, outcomes: dict[str, Outcome], width: int, height: int
+    palette: Palette, keys: Keys, at: int, outcomes: dict[str, Outcome], width: int, height: int
 ) -> list[Line]:
-    """The claims with the verdicts that there are, the chosen one marked."""
+    """The claims with the verdicts so far, the current one marked."""
     title, dim, text = palette.text("title"), palette.text("dim"), palette.text("text")
     lines: list[Line] = [[Segment(" What people say about FastAPI. What do you say?", title)], []]
     room = max(1, height - 4)
@@ -194,12 +187,14 @@ def compose_list(
         lines.append(line)
     lines += [[] for _ in range(height - 1 - len(lines))]
     lines = lines[: height - 1]
-    lines.append([Segment(" up/down choose   enter open   esc back to the picture", dim)])
+    hint = f" {keys.shown('claims.up', 'claims.down')} choose  {keys.shown('claims.go')} open  "
+    lines.append([Segment(f"{hint}{keys.shown('claims.back')} back to the picture", dim)])
     return [fitted(line, width, palette) for line in lines]
 
 
 def compose_claim(
     palette: Palette,
+    keys: Keys,
     claim: Claim,
     *,
     position: str,
@@ -210,25 +205,28 @@ def compose_claim(
     failure: str | None,
     width: int,
 ) -> list[Line]:
-    """A claim, its question, the room's answer, and the verdict once there is one."""
+    """A claim, its question, the prediction, and the verdict once there is one."""
     title, dim, text = palette.text("title"), palette.text("dim"), palette.text("text")
     lines: list[Line] = [[Segment(f" claim {position}", dim)], []]
     lines += [[Segment(f"   {part}", title)] for part in _wrapped([f"“{claim.claim}”"], width, 3)]
     lines.append([])
     lines += [[Segment(f"   {part}", text)] for part in _wrapped([claim.question], width, 3)]
     lines.append([])
+    go, back = keys.shown("claims.go"), keys.shown("claims.back")
+    elsewhere = f"{keys.shown('claims.previous', 'claims.next')} browse  {back} the list"
     if outcome is None:
         said = f"You say: {prediction.value}." if prediction else "What do you say?"
         lines.append([Segment(f"   {said}", title)])
         lines.append([])
-        hint = " t true   f false   d it depends   " + ("enter runs it   " if prediction else "")
-        hint += "left/right another claim   esc the list"
+        hint = f" {keys.shown('claims.true')} true  {keys.shown('claims.false')} false  "
+        hint += f"{keys.shown('claims.depends')} it depends  "
+        hint += (f"{go} runs it  " if prediction else "") + elsewhere
         if running:
-            hint = f" running: {words.printable(progress or claim.id, 60)}   esc gives up"
+            hint = f" running: {words.printable(progress or claim.id, 60)}  {back} cancels"
         if failure:
             alarm = palette.text("alarm")
-            told = [f"It could not be run: {failure}"]
-            lines += [[Segment(f"   {part}", alarm)] for part in _wrapped(told, width, 3)]
+            why = [f"It could not be run: {failure}"]
+            lines += [[Segment(f"   {part}", alarm)] for part in _wrapped(why, width, 3)]
         lines.append([Segment(hint, dim)])
         return lines
     verdict = outcome.verdict
@@ -254,7 +252,7 @@ def compose_claim(
     lines.append([Segment(f"   The criterion: {words.printable(claim.rule)}.", dim)])
     lines.append([Segment(f"   See it live: {words.printable(', '.join(claim.scenarios))}", dim)])
     lines.append([])
-    lines.append([Segment(" enter the next claim   left/right another claim   esc the list", dim)])
+    lines.append([Segment(f" {go} the next claim  {elsewhere}", dim)])
     return lines
 
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from loopviz.draw.look import Palette
+from loopviz.draw.look import ACCENT, BORDER, FIELD, SURFACE, Palette
 from loopviz.draw.words import printable
 from loopviz.scenario import ScenarioFile
+from loopviz.tui.bindings import bindings
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -35,24 +36,18 @@ def matching(files: Sequence[ScenarioFile], words: str) -> list[ScenarioFile]:
 
 
 class Catalogue(Vertical):
-    """A filter and a list. Whoever lacks a package is listed, dimmed, with what would install it."""
+    """A filter and a list. What lacks a package is listed too: dimmed, as not installed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "close"),
-        Binding("down", "move(1)", "down", show=False),
-        Binding("up", "move(-1)", "up", show=False),
-        Binding("pagedown", "move(10)", "page down", show=False),
-        Binding("pageup", "move(-10)", "page up", show=False),
-    ]
-    DEFAULT_CSS = """
-    Catalogue { dock: left; width: 36; height: 100%; background: #171b1f; border-right: solid #2c3338; }
-    Catalogue Input { border: none; height: 1; margin: 0 1; padding: 0; background: #22282d; }
-    Catalogue OptionList {
-        border: none; height: 1fr; background: #171b1f; padding: 0 1; scrollbar-size: 1 1;
-    }
+    BINDINGS: ClassVar[list[BindingType]] = bindings("scenarios")
+    DEFAULT_CSS = f"""
+    Catalogue {{ dock: left; width: 36; height: 100%; background: {SURFACE}; border-right: solid {BORDER}; }}
+    Catalogue Input {{ border: none; height: 1; margin: 0 1; padding: 0; background: {FIELD}; }}
+    Catalogue OptionList {{
+        border: none; height: 1fr; background: {SURFACE}; padding: 0 1; scrollbar-size: 1 1;
+    }}
     """
 
-    class Fire(Message):
+    class Chosen(Message):
         """A scenario was chosen."""
 
         def __init__(self, file: ScenarioFile) -> None:
@@ -60,7 +55,7 @@ class Catalogue(Vertical):
             self.file = file
 
     class Closed(Message):
-        """The list is to be hidden."""
+        """The user has closed the list."""
 
     def __init__(self, palette: Palette, files: Sequence[ScenarioFile]) -> None:
         super().__init__()
@@ -80,12 +75,12 @@ class Catalogue(Vertical):
         self._fill("")
 
     def show(self, files: Sequence[ScenarioFile]) -> None:
-        """List other scenarios: one of them has changed."""
+        """List these scenarios from now on: one of them has changed."""
         self._files = files
         self._fill(self._input.value)
 
     def focus_filter(self) -> None:
-        """Take the keys."""
+        """Give the filter the focus."""
         self._input.focus()
 
     def _fill(self, words: str) -> None:
@@ -97,8 +92,8 @@ class Catalogue(Vertical):
         self._list.highlighted = 1 if found else None
 
     def _line(self, file: ScenarioFile) -> Text:
-        strong = self._palette.style("#56B4E9", "#171b1f", bold=True)
-        style = self._palette.text("dim") if file.missing else self._palette.style(background="#171b1f")
+        strong = self._palette.style(ACCENT, SURFACE, bold=True)
+        style = self._palette.text("dim") if file.missing else self._palette.style(background=SURFACE)
         line = Text(f"{file.facts.key or ' '} ", strong, no_wrap=True, overflow="ellipsis")
         line.append(printable(file.name), style)
         if file.missing:
@@ -110,22 +105,22 @@ class Catalogue(Vertical):
         self._fill(event.value)
 
     @on(Input.Submitted)
-    def _fire_highlighted(self) -> None:
+    def _choose_highlighted(self) -> None:
         at = self._list.highlighted
         if at is not None:
-            self._fire(self._list.get_option_at_index(at).id)
+            self._choose(self._list.get_option_at_index(at).id)
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self._fire(event.option_id)
+        self._choose(event.option_id)
 
-    def _fire(self, name: str | None) -> None:
+    def _choose(self, name: str | None) -> None:
         file = next((file for file in self._files if file.name == name), None)
         if file is not None:
-            self.post_message(self.Fire(file))
+            self.post_message(self.Chosen(file))
 
     def action_move(self, by: int) -> None:
-        """Move the highlight, over the headings."""
+        """Move the highlight; it skips the headings."""
         for _ in range(abs(by)):
             if by > 0:
                 self._list.action_cursor_down()

@@ -1,0 +1,74 @@
+"""What all actions have in common: the source, what the picture shows of it, and notices."""
+
+from __future__ import annotations
+
+from textual.app import App
+
+from loopviz.clock import NS, now_ns
+from loopviz.draw.look import Palette
+from loopviz.draw.words import printable
+from loopviz.model import Request, Timeline
+from loopviz.stream.source import Source
+from loopviz.tui.keymap import Keys
+from loopviz.tui.pending import Pending
+from loopviz.tui.playback import Playback
+from loopviz.tui.pulse import Pulse
+from loopviz.tui.scene import Facts, Scene
+from loopviz.tui.trigger import Trigger
+from loopviz.tui.view import View
+
+__all__ = ["PictureApp"]
+
+
+class PictureApp(App[int]):
+    """An application that shows the picture of a source; actions are added by subclasses."""
+
+    def __init__(
+        self,
+        source: Source,
+        palette: Palette,
+        *,
+        requests: int | None,
+        trigger: Trigger | None,
+        timeline: Timeline | None,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.palette = palette
+        self.timeline = timeline if timeline is not None else Timeline()
+        self.keys = Keys()
+        self.view = View(requests=requests, threads=source.threads)
+        self.scene = Scene(palette, self._facts())
+        self.present = now_ns()
+        """The source's present moment (ns), as of the last frame."""
+        self.pulse = Pulse()
+        self.pending = Pending()
+        self.playback = Playback(self.view, self.timeline, trigger, self.present)
+        self._notice_until = 0
+
+    def say(self, text: str, seconds: int = 2) -> None:
+        """Show a notice for some seconds."""
+        self.view.notice = printable(text, 400)
+        self._notice_until = now_ns() + seconds * NS
+
+    def end_notice(self, now: int) -> None:
+        """Remove the notice when its time is over."""
+        if self.view.notice and now > self._notice_until:
+            self.view.notice = ""
+
+    def refresh_facts(self) -> None:
+        """Show what the source, its scenarios and the keys are now."""
+        self.scene.facts = self._facts()
+
+    def _facts(self) -> Facts:
+        source = self.source
+        return Facts(
+            source.environment, source.mode, source.address, source.scenarios, source.blind, self.keys
+        )
+
+    def selection(self) -> list[Request]:
+        """The selected request, or else the last burst."""
+        request = self.timeline.requests.get(self.view.cursor or 0)
+        if request is not None:
+            return [request]
+        return self.timeline.last_burst(self.view.moment) or self.timeline.last_burst(self.present)

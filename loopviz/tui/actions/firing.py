@@ -1,0 +1,62 @@
+"""Fire scenarios, and change how many requests and threads there are."""
+
+from __future__ import annotations
+
+from loopviz.draw.words import one_line
+from loopviz.errors import InputError
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.actions.base import PictureApp
+
+__all__ = ["Firing"]
+
+_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 41, 50, 80, 100, 200, 500, 1000)
+_LIMITS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
+
+
+class Firing(PictureApp):
+    """The actions that change what the server has to do."""
+
+    def fire(self, file: ScenarioFile) -> None:
+        """Fire a scenario, and show the present."""
+        if file.missing:
+            self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
+            return
+        try:
+            self.pending.add(self.source.fire(file, self.view.requests or file.facts.requests))
+        except InputError as error:
+            self.say(one_line(str(error)))
+            return
+        if self.view.behind is not None:
+            self.view.remember()
+        self.view.follow()
+        self.view.cursor = None
+
+    def action_more_requests(self) -> None:
+        """Fire more requests at once from now on."""
+        self._count(1)
+
+    def action_fewer_requests(self) -> None:
+        """Fire fewer requests at once from now on."""
+        self._count(-1)
+
+    def _count(self, by: int) -> None:
+        self.view.requests = _neighbour(_COUNTS, self.view.requests or 8, by)
+
+    def action_raise_thread_limit(self) -> None:
+        """Let the server use more worker threads."""
+        self._limit(1)
+
+    def action_lower_thread_limit(self) -> None:
+        """Let the server use fewer worker threads."""
+        self._limit(-1)
+
+    def _limit(self, by: int) -> None:
+        self.view.threads = _neighbour(_LIMITS, self.view.threads, by)
+        self.source.set_threads(self.view.threads)
+
+
+def _neighbour(steps: tuple[int, ...], current: int, by: int) -> int:
+    """The next step above `current` (`by` 1) or below it (-1)."""
+    if by > 0:
+        return next((step for step in steps if step > current), current)
+    return next((step for step in reversed(steps) if step < current), current)

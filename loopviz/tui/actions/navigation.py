@@ -1,0 +1,113 @@
+"""Move in time: freeze, pan, zoom, jump, step, and play back."""
+
+from __future__ import annotations
+
+from loopviz.tui.actions.base import PictureApp
+from loopviz.tui.places import next_change, next_place
+
+__all__ = ["Navigation"]
+
+
+class Navigation(PictureApp):
+    """The actions that change which part of the timeline is shown."""
+
+    def action_freeze(self) -> None:
+        """Stop the picture, or continue: with playing back, or with the present."""
+        view = self.view
+        if view.speed is not None:
+            view.speed = None
+        elif view.behind is None:
+            view.remember()
+            view.freeze()
+        elif not self.source.live:
+            self.playback.start(1.0, None, self.present)
+        else:
+            view.remember()
+            view.follow()
+
+    def action_pan(self, by: float) -> None:
+        """Move the picture by a part of its width; it is frozen then."""
+        self.view.pan(by, self.present)
+
+    def action_zoom(self, by: int) -> None:
+        """Show less time (1), or more (-1)."""
+        self.view.zoom(by, self.present)
+
+    def action_fit(self) -> None:
+        """Show the whole of the selected request, or of the last burst."""
+        burst = self.selection()
+        if burst:
+            start, end = min(r.start for r in burst), max(r.done or self.present for r in burst)
+            self.view.fit(start, end, self.present)
+
+    def action_first(self) -> None:
+        """Go to the first event that is kept."""
+        if not self.timeline.began:
+            self.say("Nothing has happened yet.")
+            return
+        self.view.remember()
+        self.view.see(self.timeline.began, self.present)
+        self.view.change, self.view.changed = "", None
+
+    def action_live(self) -> None:
+        """Go to the present; of a recording, to its end."""
+        self.view.remember()
+        self.view.follow()
+        if not self.source.live:
+            self.view.behind, self.view.now = 0, self.present
+
+    def action_undo(self) -> None:
+        """Show again what was shown before the last navigation."""
+        if not self.view.undo():
+            self.say("There is nothing to undo.")
+
+    def action_jump(self, direction: int) -> None:
+        """Go to the next place of interest (1), or to the previous one (-1)."""
+        place = next_place(self.timeline, self.view.origin(direction), direction, self.pulse.late)
+        if place is None:
+            which = "after" if direction > 0 else "before"
+            self.say(f"No block, wait for a thread, error or late frame {which} this.")
+            return
+        self.view.remember()
+        self.view.see(place.t, self.present)
+        self.view.change, self.view.changed = place.what, None
+
+    def action_change(self, direction: int) -> None:
+        """Go to the next change of a request's state (1), or to the previous one (-1)."""
+        view, present = self.view, self.present
+        found = view.matching(self.timeline)
+        change = next_change(found, view.origin(direction), direction, present, view.changed)
+        if change is None:
+            self.say("No request changes its state " + ("after this." if direction > 0 else "before this."))
+            return
+        view.remember()
+        view.see(change.t, present)
+        view.change, view.changed = change.what, change.request
+
+    def action_cursor(self, by: int) -> None:
+        """Move the time cursor by a column."""
+        view = self.view
+        view.remember()
+        view.change, view.changed = "", None
+        view.see(min(self.present, view.moment + by * view.width(view.cells)), self.present)
+
+    def action_mark(self) -> None:
+        """Put the second time cursor where the first one is; if it is there already, remove it."""
+        view = self.view
+        view.remember()
+        view.freeze()
+        if view.at is None:
+            view.see(view.moment, self.present)
+        view.mark = None if view.mark == view.at else view.at
+
+    def action_play(self) -> None:
+        """Play the selected request, or the last burst, slowly; then faster, then stop."""
+        if self.view.speed is not None:
+            self.playback.faster()
+            return
+        burst = self.selection()
+        if not burst:
+            self.say("There is nothing to play back yet.")
+            return
+        start, end = min(r.start for r in burst), max(r.done or self.present for r in burst)
+        self.playback.replay(start, end, self.present)

@@ -1,0 +1,59 @@
+"""Open the other screens."""
+
+from __future__ import annotations
+
+from loopviz.tui.actions.base import PictureApp
+from loopviz.tui.screens.claims import Claims, Experimenter
+from loopviz.tui.screens.comparison import Comparison, Pick
+from loopviz.tui.screens.detail import Detail
+from loopviz.tui.screens.help import Help
+from loopviz.tui.screens.main import MainScreen
+
+__all__ = ["Opening"]
+
+
+class Opening(PictureApp):
+    """The actions that open a screen, or a part of one."""
+
+    experimenter: Experimenter | None = None
+    """Makes the laboratory for the claims, where a server can be started."""
+
+    def action_detail(self) -> None:
+        """Open the selected request, or the last one."""
+        number = self.view.cursor
+        if number is None:
+            self.view.point(self.timeline, -1)
+            number = self.view.cursor
+        if number is None:
+            self.say("There is no request yet.")
+        elif number in self.timeline.requests:
+            self.push_screen(Detail(self, number))
+
+    def action_help(self) -> None:
+        """Open the legend and the keys."""
+        self.push_screen(Help(self.palette, self.source, self.keys))
+
+    def action_catalogue(self) -> None:
+        """Show the list of scenarios, or hide it."""
+        if isinstance(self.screen, MainScreen):
+            self.screen.toggle_catalogue()
+
+    def action_compare(self) -> None:
+        """Choose scenarios, and run them side by side."""
+        if not self.source.live:
+            self.say("This is a recording: nothing can be fired.")
+            return
+        ready = [file for file in self.source.scenarios if not file.missing]
+        self.push_screen(Pick(ready, self.keys), self._compare)
+
+    def _compare(self, names: list[str] | None) -> None:
+        chosen = [file for file in self.source.scenarios if file.name in (names or ())]
+        if len(chosen) > 1:
+            self.push_screen(Comparison(self, chosen, self.action_compare))
+
+    def action_claims(self) -> None:
+        """Open the claims quiz."""
+        if self.experimenter is None:
+            self.say("Claims can only be tested where a server can be started.")
+        else:
+            self.push_screen(Claims(self, self.experimenter))

@@ -1,0 +1,56 @@
+"""What the screens need of the application. They import this, and the application imports them."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from loopviz.draw.look import Palette
+from loopviz.model import Timeline
+from loopviz.scenario import ScenarioFile
+from loopviz.stream.source import Source
+from loopviz.tui.keymap import Keys
+from loopviz.tui.scene import Scene
+from loopviz.tui.view import View
+
+__all__ = ["Framed", "Host", "Picture"]
+
+
+class Picture(Protocol):
+    """What is shown, and how."""
+
+    source: Source
+    palette: Palette
+    timeline: Timeline
+    """Of the source, up to the present."""
+    view: View
+    """What the picture shows of the timeline."""
+    scene: Scene
+    """What draws the picture."""
+    keys: Keys
+
+
+class Host(Picture, Protocol):
+    """The application, as the main screen sees it."""
+
+    def fire(self, file: ScenarioFile) -> None:
+        """Fire a scenario, and show the present."""
+
+    def simulate_key(self, key: str) -> None:
+        """Do what a key does, by Textual's name for it."""
+
+    def action_point(self, by: int) -> None:
+        """Select another request: the next one (1), the previous one (-1), or one further away."""
+
+    def action_zoom(self, by: int) -> None:
+        """Show less time (1), or more (-1)."""
+
+    def action_detail(self) -> None:
+        """Open the selected request."""
+
+
+@runtime_checkable
+class Framed(Protocol):
+    """A screen that is drawn again for each frame."""
+
+    def follow(self, now: int) -> None:
+        """Draw the frame of this moment (ns)."""

@@ -1,0 +1,115 @@
+"""The keys as they are now: those of the table, and those that a keymap has put in their place."""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from loopviz.tui.keys import TABLE, Context, Foot, Key, Row, keys_of
+
+__all__ = ["Keys", "written"]
+
+
+def _name(sign: str) -> str:
+    """Textual's name for a punctuation mark: ``full_stop``."""
+    names = {
+        "solidus": "slash", "reverse_solidus": "backslash", "commercial_at": "at", "hyphen_minus": "minus",
+        "plus_sign": "plus", "low_line": "underscore",
+    }  # fmt: skip
+    name = unicodedata.name(sign).lower().replace("-", "_").replace(" ", "_")
+    return names.get(name, name)
+
+
+_SIGNS = {**{_name(sign): sign for sign in string.punctuation}, "escape": "esc"}
+
+
+def written(key: str) -> str:
+    """A key as people read it, from Textual's name for it: ``.`` for ``full_stop``."""
+    modifiers, plus, name = key.rpartition("+")
+    return modifiers + plus + _SIGNS.get(name, name)
+
+
+class Keys:
+    """Which keys are bound to what, under a keymap: a binding's id, and the keys to use instead.
+
+    As in Textual, a key that the keymap has put somewhere is no longer bound to anything else on the
+    same screen.
+    """
+
+    def __init__(self, keymap: Mapping[str, str] | None = None) -> None:
+        """`keymap` is one for `textual.app.App.set_keymap`: keys as Textual names them, or single signs."""
+        chosen = {id_: _split(keys) for id_, keys in (keymap or {}).items()}
+        taken: dict[str, set[str]] = defaultdict(set)
+        for section in TABLE:
+            for key in keys_of(section.context):
+                taken[_place(section.context)].update(chosen.get(key.id, ()))
+        self._keys: dict[str, tuple[str, ...]] = {}
+        self._bound: set[str] = set()
+        for section in TABLE:
+            place = _place(section.context)
+            for key in keys_of(section.context):
+                free = tuple(name for name in _split(key.keys) if name not in taken[place])
+                self._keys[key.id] = chosen.get(key.id, free)
+                if place == "picture":
+                    self._bound.update(self._keys[key.id])
+        self._foot = list(self._foot_items())
+
+    def of(self, id_: str) -> tuple[str, ...]:
+        """The keys of a binding, by Textual's names; without those that are not to be shown."""
+        return self._keys[id_]
+
+    def binds(self, key: str) -> bool:
+        """Whether a key has a meaning on the picture, by Textual's name for it."""
+        return key in self._bound
+
+    def shown(self, *ids: str) -> str:
+        """How to write the first key of each of these bindings: ``left/right``."""
+        return "/".join(written(self._keys[id_][0]) for id_ in ids if self._keys[id_])
+
+    def of_row(self, row: Row) -> tuple[list[str], list[list[str]]]:
+        """The keys of a row as they are written: those to name in front, and groups of further ones."""
+        lead = [self._written(key) for key in row.keys if key.lead]
+        rest = [self._written(key) for key in row.keys if not key.lead]
+        further = [[names[at] for names in lead if len(names) > at] for at in range(1, 9)]
+        further += [[names[at] for names in rest if len(names) > at] for at in range(9)]
+        return [names[0] for names in lead if names], [group for group in further if group]
+
+    def line(self, row: Row) -> tuple[str, str]:
+        """A row of the help: its keys, and its words with whatever else does the same."""
+        first, further = self.of_row(row)
+        others = ", ".join([*map(" ".join, further), *([row.also] if row.also else [])])
+        return " ".join(first), f"{row.words} (also {others})" if others else row.words
+
+    def foot(self, words: Mapping[str, str], *places: str) -> list[tuple[str, str, str]]:
+        """The foot line's items in some of its places: keys, words, and the key that a click presses.
+
+        `words` are put in for the names in braces (`loopviz.tui.keys.Foot`).
+        """
+        return [
+            (shown, foot.words.format_map(words), press)
+            for foot, shown, press in self._foot
+            if foot.place in places
+        ]
+
+    def _foot_items(self) -> Iterator[tuple[Foot, str, str]]:
+        for row in (row for section in TABLE for row in section.rows):
+            keys = [self._keys[key.id][0] for key in row.keys if key.lead and self._keys[key.id]]
+            if row.foot is not None and keys:
+                yield row.foot, "/".join(map(written, keys)), keys[min(row.foot.press, len(keys) - 1)]
+
+    def _written(self, key: Key) -> list[str]:
+        return [written(name) for name in self._keys[key.id]]
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    names = (name.strip() for name in keys.split(","))
+    return tuple(
+        _name(name) if len(name) == 1 and name in string.punctuation else name for name in names if name
+    )
+
+
+def _place(context: Context) -> str:
+    """Keys of the picture and of the whole program are looked up together."""
+    return "picture" if context == "app" else context

@@ -1,0 +1,279 @@
+"""The table of keys: what each key does, and how that is called.
+
+Derived from it are the bindings and the command palette (`loopviz.tui.bindings`), the help and the
+foot line (`loopviz.tui.keymap`), and ``docs/keys.md`` (``docs/keys.py``). A test compares it with the
+letters that a scenario cannot have (`loopviz.scenario.RESERVED_KEYS`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
+
+Context = Literal[
+    "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims"
+]  # fmt: skip
+"""Where a key works: everywhere (``app``), or on one screen or part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One action, and the keys that are bound to it."""
+
+    id: str
+    """Its name in a keymap: ``picture.freeze``."""
+    keys: str
+    """Textual's names of the keys, separated by commas; the first one is the one to show."""
+    action: str
+    """The name of the action with its arguments: ``pan(-0.1)``."""
+    title: str
+    """Its name in the command palette."""
+    words: str = ""
+    """What it does, if its row does not say it exactly."""
+    unwritten: str = ""
+    """Further keys that are bound and not shown: other names of the same keys."""
+    lead: bool = True
+    """Whether it is named in front of the row's words, not behind them."""
+    palette: bool = True
+    """Whether the command palette has it. Of the keys that work on one screen only, it has none."""
+    priority: bool = False
+    """Whether it works before the keys of what has the focus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foot:
+    """A row's place in the foot line of the picture."""
+
+    words: str
+    """May contain ``{requests}``, ``{threads}`` and ``{freeze}``."""
+    place: Literal["side", "always", "roomy"]
+    """``side``: behind the scenarios; ``roomy``: only where the line has room."""
+    press: int = 0
+    """Which of the row's keys a click presses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the help: one action, or a few that belong together."""
+
+    words: str
+    keys: tuple[Key, ...] = ()
+    foot: Foot | None = None
+    column: str = ""
+    """What to press, where a widget of Textual binds the keys and not loopviz; Markdown."""
+    also: str = ""
+    """What does the same without a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The rows of one heading."""
+
+    context: Context
+    heading: str
+    rows: tuple[Row, ...]
+
+
+TABLE: tuple[Section, ...] = (
+    Section("picture", "Fire", (
+        Row("fire the scenario with that letter", column="a letter"),
+        Row("more or fewer requests at once", (
+            Key(
+                "picture.more-requests", "plus", "more_requests", "More requests",
+                "fire more requests at once", unwritten="equals_sign",
+            ),
+            Key(
+                "picture.fewer-requests", "minus", "fewer_requests", "Fewer requests",
+                "fire fewer requests at once",
+            ),
+        ), foot=Foot("{requests}", "always")),
+        Row("lower or raise the thread limit; takes effect at once", (
+            Key(
+                "picture.lower-thread-limit", "left_square_bracket", "lower_thread_limit",
+                "Lower the thread limit", "fewer worker threads",
+            ),
+            Key(
+                "picture.raise-thread-limit", "right_square_bracket", "raise_thread_limit",
+                "Raise the thread limit", "more worker threads",
+            ),
+        ), foot=Foot("{threads}", "always", press=1)),
+        Row("the list of scenarios: type to filter, enter fires", (
+            Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
+        ), foot=Foot("all scenarios", "side")),
+    )),
+    Section("picture", "Time", (
+        Row("freeze or continue; events are still collected", (
+            Key("picture.freeze", "space", "freeze", "Freeze"),
+        ), foot=Foot("{freeze}", "roomy")),
+        Row("move in time by a tenth of the picture; with shift by all of it", (
+            Key("picture.back", "left,h", "pan(-0.1)", "Back in time", "by a tenth of the picture"),
+            Key("picture.forward", "right,l", "pan(0.1)", "Forward in time", "by a tenth of the picture"),
+            Key(
+                "picture.page-back", "shift+left", "pan(-1)", "Page back",
+                "back in time by the width of the picture", lead=False,
+            ),
+            Key(
+                "picture.page-forward", "shift+right", "pan(1)", "Page forward",
+                "forward in time by the width of the picture", lead=False,
+            ),
+        )),
+        Row("zoom, from 1 ms to 5 min", (
+            Key("picture.zoom-in", "z", "zoom(1)", "Zoom in", "show less time"),
+            Key("picture.zoom-out", "Z", "zoom(-1)", "Zoom out", "show more time", unwritten="upper_z"),
+        ), also="ctrl and the mouse wheel"),
+        Row("fit the selected request, or the last burst", (Key("picture.fit", "f", "fit", "Fit"),)),
+        Row("the first event; the present", (
+            Key("picture.first", "home", "first", "First event", "go to the beginning"),
+            Key("picture.present", "end", "live", "Present", "follow what happens now"),
+        )),
+        Row("next or previous block, wait for a thread, error or late frame", (
+            Key("picture.next-place", "n", "jump(1)", "Next place"),
+            Key("picture.previous-place", "N", "jump(-1)", "Previous place", unwritten="upper_n"),
+        )),
+        Row("step to the next or previous change of state", (
+            Key(
+                "picture.next-change", "full_stop", "change(1)", "Next change",
+                "step to the next change of state",
+            ),
+            Key(
+                "picture.previous-change", "comma", "change(-1)", "Previous change",
+                "step to the previous change of state",
+            ),
+        )),
+        Row("move the time cursor; set a second one, to measure", (
+            Key(
+                "picture.cursor-back", "less_than_sign", "cursor(-1)", "Cursor back",
+                "move the time cursor back by a column",
+            ),
+            Key(
+                "picture.cursor-forward", "greater_than_sign", "cursor(1)", "Cursor forward",
+                "move the time cursor forward by a column",
+            ),
+            Key(
+                "picture.mark", "apostrophe", "mark", "Mark",
+                "set a second time cursor, to measure an interval",
+            ),
+        )),
+        Row("play the selected request, or the last burst, in slow motion: 1/100, 1/10, 1/4, 1, 4 times", (
+            Key("picture.play", "r", "play", "Play back", "in slow motion; again for faster"),
+        )),
+        Row("undo the last navigation", (Key("picture.undo", "backspace", "undo", "Undo"),)),
+    )),
+    Section("picture", "Requests", (
+        Row("select a request", (
+            Key("picture.previous-request", "up,k", "point(-1)", "Previous request", palette=False),
+            Key("picture.next-request", "down,j", "point(1)", "Next request", palette=False),
+            Key("picture.page-up", "pageup", "point(-10)", "Ten requests back", lead=False, palette=False),
+            Key(
+                "picture.page-down", "pagedown", "point(10)", "Ten requests forward", lead=False,
+                palette=False,
+            ),
+        ), also="the mouse wheel"),
+        Row("open the selected request: its segments, their source lines and their sum", (
+            Key("picture.open", "enter", "detail", "Detail"),
+        ), foot=Foot("detail", "roomy"), also="a click on its row"),
+        Row("filter the rows by path, status, state or #number", (
+            Key("picture.filter", "slash", "filter", "Filter"),
+        )),
+        Row("sort the rows by arrival, latency or time lost", (Key("picture.sort", "t", "sort", "Sort"),)),
+        Row("show all rows, select nothing", (
+            Key("picture.show-all", "escape", "show_all", "Show all", palette=False),
+        )),
+        Row("clear the requests that have ended", (
+            Key("picture.clear", "x", "clear", "Clear"),
+        ), foot=Foot("clear", "roomy")),
+        Row("write the last minutes to a file, for loopviz replay and loopviz export", (
+            Key("picture.write", "w", "write", "Write", "the last minutes to a file"),
+        )),
+    )),
+    Section("picture", "Other screens", (
+        Row("compare scenarios: the same load on each, side by side", (
+            Key("picture.compare", "v", "compare", "Compare"),
+        ), foot=Foot("compare", "side")),
+        Row("the claims quiz: predict, then run it", (
+            Key("picture.claims", "m", "claims", "Claims"),
+        ), foot=Foot("claims", "side")),
+    )),
+    Section("app", "Everywhere", (
+        Row("all commands by name", (
+            Key("app.commands", "ctrl+p", "command_palette", "Commands", palette=False, priority=True),
+        )),
+        Row("legend and keys", (
+            Key("app.help", "question_mark", "help", "Help"),
+        ), foot=Foot("help", "always")),
+        Row("quit", (
+            Key("app.quit", "q", "quit", "Quit", "end the program"),
+            Key(
+                "app.quit-at-once", "ctrl+c,ctrl+q", "quit", "Quit at once", "from any screen", lead=False,
+                palette=False, priority=True,
+            ),
+        ), foot=Foot("quit", "always")),
+    )),
+    Section("scenarios", "The list of scenarios", (
+        Row("filter the list: every word must occur in a name, group or title", column="letters"),
+        Row("fire the highlighted scenario", column="`enter`", also="a click"),
+        Row("highlight another scenario", (
+            Key("scenarios.up", "up", "move(-1)", "Up"),
+            Key("scenarios.down", "down", "move(1)", "Down"),
+            Key("scenarios.page-up", "pageup", "move(-10)", "Page up", lead=False),
+            Key("scenarios.page-down", "pagedown", "move(10)", "Page down", lead=False),
+        )),
+        Row("close", (Key("scenarios.close", "escape", "close", "Close"),), also="`tab`"),
+    )),
+    Section("filter", "The filter of rows", (
+        Row("show only rows in which every word occurs", column="letters"),
+        Row("keep the filter", column="`enter`"),
+        Row("show all rows", column="`esc`"),
+    )),
+    Section("request", "An opened request", (
+        Row("scroll", (
+            Key("request.up", "up,k", "scroll_by(-1)", "Up"),
+            Key("request.down", "down,j", "scroll_by(1)", "Down"),
+        )),
+        Row("close", (Key("request.close", "escape,enter,q", "dismiss", "Close"),)),
+    )),
+    Section("help", "The help", (
+        Row("scroll", (
+            Key("help.up", "up,k", "scroll_by(-1)", "Up"),
+            Key("help.down", "down,j", "scroll_by(1)", "Down"),
+        )),
+        Row("close", (Key("help.close", "escape,question_mark,q,enter", "dismiss", "Close"),)),
+    )),
+    Section("pick", "Scenarios to compare", (
+        Row("tick a scenario", column="`space`"),
+        Row("compare what is ticked", (Key("pick.compare", "enter", "go", "Compare", priority=True),)),
+        Row("close", (Key("pick.close", "escape,q", "dismiss([])", "Close"),)),
+    )),
+    Section("comparison", "The comparison", (
+        Row("compare others", (Key("comparison.again", "v", "again", "Others"),)),
+        Row("close", (Key("comparison.close", "escape,q", "dismiss", "Close"),)),
+    )),
+    Section("claims", "The claims quiz", (
+        Row("predict: true, false, or it depends", (
+            Key("claims.true", "t", "predict('t')", "True"),
+            Key("claims.false", "f", "predict('f')", "False"),
+            Key("claims.depends", "d", "predict('d')", "It depends"),
+        )),
+        Row("open the claim; run it; go to the next one", (Key("claims.go", "enter", "go", "Open, run"),)),
+        Row("choose another claim", (
+            Key("claims.previous", "left,h,p", "turn(-1)", "Previous claim"),
+            Key("claims.next", "right,l,n", "turn(1)", "Next claim"),
+            Key("claims.up", "up,k", "turn(-1)", "Previous claim", lead=False),
+            Key("claims.down", "down,j", "turn(1)", "Next claim", lead=False),
+            Key("claims.page-up", "pageup", "turn(-10)", "Ten claims back", lead=False),
+            Key("claims.page-down", "pagedown", "turn(10)", "Ten claims forward", lead=False),
+        )),
+        Row("back to the list, or to the picture; cancels a run", (
+            Key("claims.back", "escape,q", "back", "Back"),
+        )),
+    )),
+)  # fmt: skip
+
+
+def keys_of(context: Context) -> list[Key]:
+    """The keys that work there, in the order of the table."""
+    return [
+        key for section in TABLE if section.context == context for row in section.rows for key in row.keys
+    ]

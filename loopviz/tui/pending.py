@@ -1,0 +1,27 @@
+"""What was asked of the source and is not done yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+__all__ = ["Pending"]
+
+
+class Pending:
+    """Futures of the source, each with the notice to show when it is done."""
+
+    def __init__(self) -> None:
+        self._futures: list[tuple[Future[None], str]] = []
+
+    def add(self, future: Future[None] | None, notice: str = "") -> None:
+        """Wait for this as well; None is done already."""
+        if future is not None:
+            self._futures.append((future, notice))
+
+    def done(self) -> Iterator[tuple[BaseException | None, str]]:
+        """Of each one that is done since the last call: its error, if any, and its notice."""
+        for item in [item for item in self._futures if item[0].done()]:
+            self._futures.remove(item)
+            future, notice = item
+            yield None if future.cancelled() else future.exception(), notice

@@ -1,0 +1,68 @@
+"""How the picture moves from frame to frame: with the present, at a speed, or not at all."""
+
+from __future__ import annotations
+
+from loopviz.model import Timeline
+from loopviz.tui.trigger import Trigger
+from loopviz.tui.view import View
+
+__all__ = ["Playback"]
+
+_SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
+"""At which a burst can be played back."""
+_SHORT = 100_000_000
+"""What lasts no longer than this (ns) is played back at the lowest speed."""
+
+
+class Playback:
+    """Moves a view. `now` is the screen's time, `present` the source's; both are in ns."""
+
+    def __init__(self, view: View, timeline: Timeline, trigger: Trigger | None, now: int) -> None:
+        self._view = view
+        self._timeline = timeline
+        self._trigger = trigger
+        self._moved = now
+
+    def advance(self, now: int, present: int, *, live: bool) -> None:
+        """Move the view on by a frame."""
+        view = self._view
+        if view.speed is not None:
+            view.now = min(present, view.now + int((now - self._moved) * view.speed))
+            if view.until is not None and view.now >= view.until:
+                view.now, view.speed = view.until, None
+        elif view.behind is None and not live:
+            if self._timeline.began:  # a recording begins to play at its beginning
+                view.now = self._timeline.began
+                self.start(1.0, None, present)
+        elif view.behind is None:
+            moment = self._trigger.moment(self._timeline, present) if self._trigger else None
+            view.now = present
+            if moment is not None:
+                view.remember()
+                view.freeze()
+                view.see(moment, present)
+        if view.behind is not None:
+            view.behind = max(0, present - view.now)
+        self._moved = now
+
+    def start(self, speed: float, until: int | None, present: int) -> None:
+        """Play from where the view is until a moment, or until the present."""
+        view = self._view
+        view.behind = 0
+        view.at = view.mark = None
+        view.change, view.changed = "", None
+        if view.now >= (until or present):
+            view.now = self._timeline.began
+        view.speed, view.until = speed, until
+
+    def replay(self, start: int, end: int, present: int) -> None:
+        """Show a part of the timeline again, in slow motion."""
+        self._view.fit(start, end, present)
+        self._view.now = start
+        self.start(_SPEEDS[1 if end - start > _SHORT else 0], end, present)
+
+    def faster(self) -> None:
+        """Play at the next higher speed; after the highest one, stop."""
+        view = self._view
+        at = _SPEEDS.index(view.speed) + 1 if view.speed in _SPEEDS else 0
+        view.speed = _SPEEDS[at] if at < len(_SPEEDS) else None

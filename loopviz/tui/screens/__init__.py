@@ -1,0 +1,1 @@
+"""The screens: the picture with the list of scenarios, and what opens over it."""

@@ -1,0 +1,150 @@
+"""The main screen: the picture, with the list of scenarios beside it on request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from loopviz.draw.look import BACKGROUND, FIELD
+from loopviz.tui.bindings import bindings
+from loopviz.tui.host import Host
+from loopviz.tui.screens.catalogue import Catalogue
+from loopviz.tui.surface import Surface
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+__all__ = ["MainScreen"]
+
+WIDE = 150
+"""From this width on the list of scenarios has room beside the picture."""
+
+
+class MainScreen(Screen[None]):
+    """Draws the scene at the size of the terminal."""
+
+    AUTO_FOCUS = ""  # or Textual would give the focus to the list's filter, although it is hidden
+    BINDINGS: ClassVar[list[BindingType]] = bindings("picture")
+    CSS = f"""
+    MainScreen {{ width: 100%; height: 100%; background: {BACKGROUND}; }}
+    MainScreen > Input {{ dock: bottom; height: 1; border: none; background: {FIELD}; }}
+    """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+        self.surface = Surface()
+        self.catalogue = Catalogue(host.palette, host.source.scenarios)
+        self.catalogue.display = False
+        self._filter = Input(placeholder="rows with: path, status, state, #number", compact=True)
+        self._filter.display = False
+
+    def compose(self) -> ComposeResult:
+        """The picture has the room that the list does not take."""
+        yield self.catalogue
+        yield self.surface
+        yield self._filter
+
+    def on_mount(self) -> None:
+        """Show the list where it has room and not every scenario has a letter."""
+        many = any(file.facts.key is None for file in self._host.source.scenarios)
+        self.catalogue.display = many and self.app.size.width >= WIDE
+
+    def follow(self, now: int) -> None:
+        """Draw a frame."""
+        self.show()
+
+    def show(self) -> None:
+        """Draw what the view shows."""
+        width, height = self.surface.size
+        if width > 0 and height > 0:
+            host = self._host
+            self.surface.show(host.scene.compose(host.timeline, host.view, width, height))
+
+    def toggle_catalogue(self) -> None:
+        """Show the list and give it the focus, or hide it."""
+        if self.catalogue.display and self.focused is not None:
+            self.hide_catalogue()
+            return
+        self.catalogue.display = True
+        self.catalogue.focus_filter()
+
+    @on(Catalogue.Closed)
+    def hide_catalogue(self) -> None:
+        """Hide the list; the picture has the keys again."""
+        self.catalogue.display = False
+        self.set_focus(None)
+
+    @on(Catalogue.Chosen)
+    def fire(self, message: Catalogue.Chosen) -> None:
+        """Fire what was chosen; hide the list if it covers the picture."""
+        if self.app.size.width < WIDE:
+            self.hide_catalogue()
+        self._host.fire(message.file)
+
+    def ask_filter(self) -> None:
+        """Ask for words that the rows must contain."""
+        self._filter.display = True
+        self._filter.value = self._host.view.words
+        self._filter.focus()
+
+    @on(Input.Changed)
+    def _filter_changed(self, event: Input.Changed) -> None:
+        if event.input is self._filter:
+            self._host.view.words = event.value
+
+    @on(Input.Submitted)
+    def _filter_done(self, event: Input.Submitted) -> None:
+        if event.input is self._filter:
+            self._filter.display = False
+            self.set_focus(None)
+
+    def close_filter(self) -> None:
+        """Show all rows again."""
+        self._filter.value = self._host.view.words = ""
+        self._filter.display = False
+        self.set_focus(None)
+
+    def on_key(self, event: events.Key) -> None:
+        """Fire the scenario with this letter, unless a keymap uses it for something else."""
+        host = self._host
+        file = next((file for file in host.source.scenarios if file.facts.key == event.key), None)
+        if file is not None and not host.keys.binds(event.key):
+            event.stop()
+            host.fire(file)
+
+    def on_resize(self) -> None:
+        """Draw at once at the new size."""
+        self.call_after_refresh(self.show)
+
+    def on_click(self, event: events.Click) -> None:
+        """Select a request, open the selected one, or do what a key of the foot line does."""
+        host = self._host
+        x = event.screen_x - self.surface.region.x
+        for start, end, hit in host.scene.hits.get(event.screen_y, ()):
+            if not start <= x < end:
+                continue
+            if hit.key is not None:
+                host.simulate_key(hit.key)
+            elif hit.request is not None:
+                if host.view.cursor == hit.request:
+                    host.action_detail()
+                host.view.cursor = hit.request
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Select the next request; with ctrl, show more time."""
+        if event.ctrl:
+            self._host.action_zoom(-1)
+        else:
+            self._host.action_point(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Select the previous request; with ctrl, show less time."""
+        if event.ctrl:
+            self._host.action_zoom(1)
+        else:
+            self._host.action_point(-1)
