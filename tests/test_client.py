@@ -71,22 +71,26 @@ class Peer:
             connection.sendall(self.answer)
 
 
+def ignore(*_: object) -> None:
+    """Stand in for a callback."""
+
+
 @pytest.fixture
 def events() -> list[ev.Event]:
-    """What the load has told."""
+    """The events that the client has emitted."""
     return []
 
 
 @contextlib.contextmanager
 def loading(url: str, events: list[ev.Event]) -> Iterator[Client]:
     """A load thread that numbers its requests from 1."""
-    load = Client(url, events.append, itertools.count(1), lambda number: {"x-number": str(number)})
+    load = Client(url, events.append, itertools.count(1), lambda number: {"x-number": str(number)}, ignore)
     load.start()
     try:
         yield load
     finally:
         load.stop(5)
-        assert "loopviz load" not in {thread.name for thread in threading.enumerate()}
+        assert "loopviz client" not in {thread.name for thread in threading.enumerate()}
 
 
 @contextlib.contextmanager
@@ -127,7 +131,9 @@ def test_connected_before_sent() -> None:
                         connected.append(stack.enter_context(server.accept()[0]))
             told.append(event)
 
-        load = Client(f"http://127.0.0.1:{server.getsockname()[1]}", emit, itertools.count(1), lambda _: {})
+        load = Client(
+            f"http://127.0.0.1:{server.getsockname()[1]}", emit, itertools.count(1), lambda _: {}, ignore
+        )
         load.start()
         load.fire("GET", "/x", 30)
         deadline = time.monotonic() + 8
@@ -210,6 +216,6 @@ def test_stopping_under_way(events: list[ev.Event]) -> None:
 
 def test_never_started(events: list[ev.Event]) -> None:
     """Stopping what was never started leaves nothing open."""
-    load = Client("http://127.0.0.1:1", events.append, itertools.count(1), lambda _: {})
+    load = Client("http://127.0.0.1:1", events.append, itertools.count(1), lambda _: {}, ignore)
     load.stop()
     assert events == []

@@ -82,7 +82,7 @@ class Probe:
             self._tested = selftest.run(loop)
         state = self._state = ProbeState(self.buffer, loop, sees_tasks=not self._tested.tasks)
         threads = Threads(state)
-        self._processes = Processes(state, threads, self._not_seen)
+        self._processes = Processes(state, threads, self.not_seen)
         thread = threads.register("loop")
         self._hook_tasks(state, self._tested)
         self._hook_worker_calls(threads, self._processes)
@@ -91,7 +91,7 @@ class Probe:
         if protocol_class is not None:
             self._hook_protocol(state, protocol_class)
         if thread.clock is None:
-            self._not_seen(
+            self.not_seen(
                 "threads' CPU time, and so whether a block sleeps or computes",
                 "this platform has no CPU clock for each thread",
             )
@@ -107,20 +107,21 @@ class Probe:
         """
         state = self._state
         if state is not None and state.sees_tasks and not state.request_seen:
-            self._not_seen(REQUESTS, unread(state))
+            self.not_seen(REQUESTS, unread(state))
 
-    def _not_seen(self, what: str, why: str) -> None:
+    def not_seen(self, what: str, why: str) -> None:
+        """Add to `blind`, unless it is there already."""
         if what not in {blind.what for blind in self.blind}:
             self.blind.append(Blind(what, why))
 
     def _hook_tasks(self, state: ProbeState, tested: selftest.Outcome) -> None:
         if not state.sees_tasks:
-            self._not_seen(TASKS, tested.tasks)
-            self._not_seen(REQUESTS, "a request is recognised by its task, and tasks are not visible here")
+            self.not_seen(TASKS, tested.tasks)
+            self.not_seen(REQUESTS, "a request is recognised by its task, and tasks are not visible here")
             return
         if tested.sleeps:
-            self._not_seen("when the timer of a sleep is due", tested.sleeps)
-        adopt = make_adopt(state, self._numbers, self._token, self._set, self._not_seen)
+            self.not_seen("when the timer of a sleep is due", tested.sleeps)
+        adopt = make_adopt(state, self._numbers, self._token, self._set, self.not_seen)
         for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
             self._set(state.loop, name, hook)
 
@@ -130,7 +131,7 @@ class Probe:
             self._set(selector, "select", make_select(state, selector.select))
         else:
             kind = type(state.loop).__module__.partition(".")[0]
-            self._not_seen(
+            self.not_seen(
                 "the loop's idle time and its callbacks outside tasks", f"{kind} has no selector to watch"
             )
 
@@ -140,7 +141,7 @@ class Probe:
             backend, name, function = worker_call
             self._set(backend, name, classmethod(threads.make_run_sync(function)))
         else:
-            self._not_seen("worker threads", f"{compat.installed('anyio')} starts them in another way")
+            self.not_seen("worker threads", f"{compat.installed('anyio')} starts them in another way")
         loop = threads.state.loop
         in_process = processes.make_run_in_executor(loop.run_in_executor)
         self._set(loop, "run_in_executor", threads.make_run_in_executor(in_process))
@@ -153,7 +154,7 @@ class Probe:
             self._set(kind, compat.ACQUIRE, threads.make_acquire(acquire, limiter))
             self._set(kind, compat.RELEASE, threads.make_release(release, limiter))
         else:
-            self._not_seen(
+            self.not_seen(
                 "waiting for a thread, and how many threads are in use",
                 f"the limiter of {compat.installed('anyio')} was not recognised",
             )
@@ -168,7 +169,7 @@ class Probe:
                 protocol_class, compat.DATA_RECEIVED, make_data_received(state, received, self.answered)
             )
         else:
-            self._not_seen(
+            self.not_seen(
                 "when the first byte of a request is read",
                 f"{protocol_class.__name__} of {compat.installed('uvicorn')} has no {compat.DATA_RECEIVED}",
             )
