@@ -81,8 +81,8 @@ SPELLED_OUT: Final = {
     "_debug": "asyncio.BaseEventLoop: whether it is in debug mode; checked by `ready_queue`",
     "_closed": "asyncio.BaseEventLoop: whether it is closed; checked by `ready_queue`",
 }
-"""Names that `loopviz.probe.steps` spells out: they are read at every step, where a `getattr` for a name
-in a variable costs two per cent. Without one of them the self-test fails, and tasks and requests are
+"""Names that `loopviz.probe.steps` spells out: they are used at every step, where a `getattr` for a name
+in a variable would cost about one per cent each. Without one of them the self-test fails, and tasks and requests are
 reported as not visible."""
 
 
