@@ -194,9 +194,9 @@ class Session:
         self._history.add(events, seen)
         return self._reorder.push(events, seen)
 
-    def record(self, path: str | Path, tell: Callable[[str], None] | None = None) -> Recorder:
+    def record(self, path: str | Path, report: Callable[[str], None] | None = None) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
-        self._recorder = Recorder(path, Header.of(self, now_ns()), tell)
+        self._recorder = Recorder(path, Header.of(self, now_ns()), report)
         return self._recorder
 
     def end_recording(self) -> None:

@@ -82,8 +82,8 @@ SPELLED_OUT: Final = {
     "_closed": "asyncio.BaseEventLoop: whether it is closed; checked by `ready_queue`",
 }
 """Names that `loopviz.probe.steps` spells out: they are used at every step, where a `getattr` for a name
-in a variable would cost about one per cent each. Without one of them the self-test fails, and tasks and requests are
-reported as not visible."""
+in a variable would cost about one per cent each. Without one of them the self-test fails, and tasks and
+requests are reported as not visible."""
 
 
 def ready_queue(loop: asyncio.AbstractEventLoop) -> deque[asyncio.Handle] | None:
@@ -200,7 +200,7 @@ SCOPE: Final = "scope"
 
 TRANSPORT: Final = "transport"
 """The cycle's transport, for its socket. Without it a request's time of arrival is unknown, which is no
-different from a platform that cannot tell it."""
+different from a platform that does not know it."""
 
 SEND: Final = "send"
 """The cycle's method that is given every ASGI message of the response. Without it the status of a response
