@@ -1,7 +1,7 @@
 """The one clock of loopviz.
 
-CLOCK_MONOTONIC is shared by all threads and processes of a machine and is what asyncio's
-``loop.time()`` reads, so a timer's due time and every event's stamp can be compared.
+CLOCK_MONOTONIC is shared by all threads and processes of a machine, and asyncio's ``loop.time()`` reads
+it too, so a timer's due time can be compared with the time of every event.
 """
 
 from time import monotonic_ns as now_ns

@@ -1,7 +1,7 @@
-"""What a person can put right: bad arguments and bad input."""
+"""The error that a user can fix: wrong arguments and wrong input."""
 
 __all__ = ["InputError"]
 
 
 class InputError(Exception):
-    """Says in one or two lines what is wrong and what to do. The program ends with code 2."""
+    """Its text says in one or two lines what is wrong and what to do. The program ends with code 2."""

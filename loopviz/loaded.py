@@ -1,8 +1,8 @@
 """Scenario files as modules: ``loopviz.loaded.blocking`` is the file ``blocking.py``.
 
-A worker process finds a function that it shall run by the name of the function's module. So this
-module is a package that lies in every folder from which a scenario was loaded, and the environment
-hands the folders down to child processes, however those are started.
+A worker process imports the function that it runs by the name of the function's module. For this,
+this module is a package whose path has every folder from which a scenario was loaded. Child processes
+take the folders from the environment, however they are started.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __path__ = [folder for folder in os.environ.get(_FOLDERS, "").split(os.pathsep) 
 
 
 def module_name(file: Path) -> str:
-    """The name under which `file` can be imported from now on, here and in child processes."""
+    """Make `file` a module, here and in child processes; the name to import it by."""
     folder = str(file.resolve().parent)
     if folder not in __path__[:1]:
         __path__[:] = [folder, *(known for known in __path__ if known != folder)]

@@ -1,8 +1,8 @@
-"""What the probe sends along with a call to a worker process: it runs the call, and tells when.
+"""What runs in a worker process around a watched call: it reports when the call begins and ends.
 
-This is all of loopviz that a worker process imports, so it imports next to nothing. A report is a
-datagram to the process that watches: sending one never waits, and if it is lost the call's result
-still comes back.
+A worker process imports nothing else of loopviz, so this module imports as little as possible. A report
+is a datagram to the process that watches: sending one never waits, and the call's result does not depend
+on it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 __all__ = ["REPORT", "SECRET", "Recipient", "run"]
 
 SECRET = 8
-"""Length of what a recipient knows its own reports by (bytes)."""
+"""Length of the secret by which a recipient recognises its own reports (bytes)."""
 REPORT = Struct(f"!{SECRET}s6Q")
-"""Secret, call, process id, when we first met that process, its CPU time, begin, end (0: not yet); ns."""
+"""Secret, call, process id, its first report, its CPU time, begin, end (0: not yet); times in ns."""
 Recipient: TypeAlias = tuple[int, bytes]
 """The port on the loopback interface, and the secret."""
 
@@ -30,14 +30,14 @@ _mine: tuple[int, int, socket.socket] | None = None
 def run(recipient: Recipient, call: int, func: Callable[..., Any], /, *args: Any) -> Any:
     """Run in the worker process in place of `func`."""
     began = monotonic_ns()
-    _tell(recipient, call, began, 0)
+    _report(recipient, call, began, 0)
     try:
         return func(*args)
     finally:
-        _tell(recipient, call, began, monotonic_ns())
+        _report(recipient, call, began, monotonic_ns())
 
 
-def _tell(recipient: Recipient, call: int, began: int, ended: int) -> None:
+def _report(recipient: Recipient, call: int, began: int, ended: int) -> None:
     """Send a report; one that cannot be sent is lost."""
     global _mine  # noqa: PLW0603 - one socket for a process
     port, secret = recipient

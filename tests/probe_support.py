@@ -1,4 +1,4 @@
-"""A probed uvicorn server in a thread, and the stories its events tell."""
+"""A probed uvicorn server in a thread, and its events as text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from loopviz.stream import events as ev
 from loopviz.stream.buffer import Buffer
 
 TOKEN = "secret"
-"""What the tests' own load puts before a request's number."""
+"""What the tests' own client puts before a request's number."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Setup:
     http: str = "h11"
     debug: bool = False
     eager: str = ""
-    """Who sets the eager task factory: "before" the probe is installed, or the app's "lifespan"."""
+    """When the eager task factory is set: "before" the probe is installed, or in the app's "lifespan"."""
 
     def marks(self) -> list[pytest.MarkDecorator]:
         """Skip what is not installed here."""
@@ -67,7 +67,7 @@ every_setup = pytest.mark.parametrize(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, that starts and ends without waiting a tenth of a second here and there."""
+    """uvicorn's server, but it starts and ends without waiting for tenths of a second."""
 
     tick = 0.01
 
@@ -218,9 +218,9 @@ class Served:
 
     def gather(self) -> list[ev.Event]:
         """All events up to now, in the order of their time."""
-        expand = getattr(ev, "expand", iter)  # a step may be told as one event, when it is over
+        expand = getattr(ev, "expand", iter)  # a step may be reported as one event, when it is over
         for event in expand(self.buffer.drain()):
-            if event[1] != ev.WAKE or event not in self._woken:  # else it has been told already
+            if event[1] != ev.WAKE or event not in self._woken:  # else it has been reported already
                 self._woken.update([event] if event[1] == ev.WAKE else ())
                 self.events.append(event)
         self.events.sort(key=itemgetter(0))
@@ -244,8 +244,8 @@ def ended(events: list[ev.Event]) -> int:
     """How many requests have been read, and have no task left."""
     tasks = {event[2]: event[4] for event in events if event[1] == ev.TASK}
     over = {event[2] for event in events if event[1] == ev.END}
-    under_way = {request for task, request in tasks.items() if task not in over}
-    return sum(event[1] == ev.READ and event[2] not in under_way for event in events)
+    running = {request for task, request in tasks.items() if task not in over}
+    return sum(event[1] == ev.READ and event[2] not in running for event in events)
 
 
 def of_kind(events: Iterable[ev.Event], *kinds: str) -> list[ev.Event]:
@@ -265,7 +265,7 @@ def kinds(events: Iterable[ev.Event]) -> Counter[str]:
 
 @dataclass
 class Telling:
-    """Turns events into words: times taken away, and numbers given anew from 1 in each kind."""
+    """Turns events into words: without times, and with numbers from 1 in each kind."""
 
     events: list[ev.Event]
     tasks: dict[int, int] = field(default_factory=dict)

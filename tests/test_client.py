@@ -1,4 +1,4 @@
-"""Our own load: requests that are truly sent at once, and what becomes of them."""
+"""Our own client: requests that are sent at the same moment, and their outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Peer:
         self._threads[0].start()
 
     def close(self) -> None:
-        """Answer who waits, and end."""
+        """Answer the requests that wait, and end."""
         self.go.set()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
@@ -71,22 +71,26 @@ class Peer:
             connection.sendall(self.answer)
 
 
+def ignore(*_: object) -> None:
+    """Stand in for a callback."""
+
+
 @pytest.fixture
 def events() -> list[ev.Event]:
-    """What the load has told."""
+    """The events that the client has emitted."""
     return []
 
 
 @contextlib.contextmanager
-def loading(url: str, events: list[ev.Event]) -> Iterator[Client]:
-    """A load thread that numbers its requests from 1."""
-    load = Client(url, events.append, itertools.count(1), lambda number: {"x-number": str(number)})
-    load.start()
+def firing(url: str, events: list[ev.Event]) -> Iterator[Client]:
+    """A client that numbers its requests from 1."""
+    client = Client(url, events.append, itertools.count(1), lambda number: {"x-number": str(number)}, ignore)
+    client.start()
     try:
-        yield load
+        yield client
     finally:
-        load.stop(5)
-        assert "loopviz load" not in {thread.name for thread in threading.enumerate()}
+        client.stop(5)
+        assert "loopviz client" not in {thread.name for thread in threading.enumerate()}
 
 
 @contextlib.contextmanager
@@ -101,9 +105,9 @@ def peer(answer: bytes = ANSWER, *, hold: bool = False) -> Iterator[Peer]:
 
 @pytest.mark.parametrize("requests", [1, 2, 50])
 def test_at_once(events: list[ev.Event], requests: int) -> None:
-    """All requests are connected before the first is sent, and then sent in one go, in order."""
-    with peer() as server, loading(server.url, events) as load:
-        load.fire("GET", "/x", requests).result(20)
+    """All requests are connected before the first is sent, and then sent at once, in order."""
+    with peer() as server, firing(server.url, events) as client:
+        client.fire("GET", "/x", requests).result(20)
     sent = [event for event in events if event[1] == ev.SENT]
     received = [event for event in events if event[1] == ev.RECEIVED]
     assert [event[2:] for event in sent] == [(number, "GET", "/x") for number in range(1, requests + 1)]
@@ -116,32 +120,34 @@ def test_at_once(events: list[ev.Event], requests: int) -> None:
 def test_connected_before_sent() -> None:
     """When the first request leaves, all connections are made."""
     connected: list[socket.socket] = []
-    told: list[ev.Event] = []
+    emitted: list[ev.Event] = []
     with socket.create_server(("127.0.0.1", 0), backlog=200) as server, contextlib.ExitStack() as stack:
         server.setblocking(False)
 
         def emit(event: ev.Event) -> None:
-            if not told:
+            if not emitted:
                 with contextlib.suppress(BlockingIOError):
                     while True:
                         connected.append(stack.enter_context(server.accept()[0]))
-            told.append(event)
+            emitted.append(event)
 
-        load = Client(f"http://127.0.0.1:{server.getsockname()[1]}", emit, itertools.count(1), lambda _: {})
-        load.start()
-        load.fire("GET", "/x", 30)
+        client = Client(
+            f"http://127.0.0.1:{server.getsockname()[1]}", emit, itertools.count(1), lambda _: {}, ignore
+        )
+        client.start()
+        client.fire("GET", "/x", 30)
         deadline = time.monotonic() + 8
-        while len(told) < 30 and time.monotonic() < deadline:
+        while len(emitted) < 30 and time.monotonic() < deadline:
             time.sleep(0.005)
-        load.stop(5)
-    assert [event[1:3] for event in told[:30]] == [(ev.SENT, number) for number in range(1, 31)]
+        client.stop(5)
+    assert [event[1:3] for event in emitted[:30]] == [(ev.SENT, number) for number in range(1, 31)]
     assert len(connected) == 30
 
 
 def test_marked(events: list[ev.Event]) -> None:
-    """Each request bears its number in its header, its method and its path."""
-    with peer() as server, loading(server.url, events) as load:
-        load.fire("POST", "/y?z=1", 3).result(10)
+    """Each request has its number in its header, its method and its path."""
+    with peer() as server, firing(server.url, events) as client:
+        client.fire("POST", "/y?z=1", 3).result(10)
     numbers = sorted(
         line.split(b": ")[1]
         for data in server.requests
@@ -153,9 +159,9 @@ def test_marked(events: list[ev.Event]) -> None:
 
 
 def test_bursts_are_numbered_on(events: list[ev.Event]) -> None:
-    """A second burst goes on counting, also while the first is under way."""
-    with peer(hold=True) as server, loading(server.url, events) as load:
-        first, second = load.fire("GET", "/x", 2), load.fire("GET", "/y", 2)
+    """A second burst goes on counting, also while the first is not answered yet."""
+    with peer(hold=True) as server, firing(server.url, events) as client:
+        first, second = client.fire("GET", "/x", 2), client.fire("GET", "/y", 2)
         server.go.set()
         first.result(10)
         second.result(10)
@@ -164,11 +170,11 @@ def test_bursts_are_numbered_on(events: list[ev.Event]) -> None:
 
 
 def test_connection_refused(events: list[ev.Event]) -> None:
-    """Where nobody listens every request ends in an error, and nothing hangs."""
+    """If no server listens, every request ends in an error, and nothing hangs."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
-    with loading(url, events) as load:
-        load.fire("GET", "/x", 5).result(10)
+    with firing(url, events) as client:
+        client.fire("GET", "/x", 5).result(10)
     assert sorted(event[2] for event in events if event[1] == ev.SENT) == [1, 2, 3, 4, 5]
     received = [event for event in events if event[1] == ev.RECEIVED]
     assert sorted(event[2] for event in received) == [1, 2, 3, 4, 5]
@@ -180,26 +186,26 @@ def test_connection_refused(events: list[ev.Event]) -> None:
     "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]
 )
 def test_broken_answers(events: list[ev.Event], answer: bytes) -> None:
-    """An answer that is none, or is cut short, is an error with a name."""
-    with peer(answer) as server, loading(server.url, events) as load:
-        load.fire("GET", "/x", 2).result(10)
+    """An invalid or incomplete answer is an error with a name."""
+    with peer(answer) as server, firing(server.url, events) as client:
+        client.fire("GET", "/x", 2).result(10)
     received = [event[2:] for event in events if event[1] == ev.RECEIVED]
     assert sorted(number for number, _, _ in received) == [1, 2]
     assert all(error.partition(":")[0].endswith("Error") for _, _, error in received)
 
 
 def test_another_status(events: list[ev.Event]) -> None:
-    """An answer of the server's is no error, whatever its status."""
-    with peer(ANSWER.replace(b"200 OK", b"503 Busy")) as server, loading(server.url, events) as load:
-        load.fire("GET", "/x", 1).result(10)
+    """An answer of the server is not an error, whatever its status."""
+    with peer(ANSWER.replace(b"200 OK", b"503 Busy")) as server, firing(server.url, events) as client:
+        client.fire("GET", "/x", 1).result(10)
     assert [event[2:] for event in events if event[1] == ev.RECEIVED] == [(1, 503, None)]
 
 
-def test_stopping_under_way(events: list[ev.Event]) -> None:
-    """Stopping gives up the requests that are under way, at once, and leaves nothing open."""
+def test_stopping_during_requests(events: list[ev.Event]) -> None:
+    """Stopping cancels the requests that are not answered, at once, and leaves nothing open."""
     with peer(hold=True) as server:
-        with loading(server.url, events) as load:
-            future = load.fire("GET", "/x", 5)
+        with firing(server.url, events) as client:
+            future = client.fire("GET", "/x", 5)
             deadline = time.monotonic() + 8
             while len(server.requests) < 5 and time.monotonic() < deadline:
                 time.sleep(0.005)
@@ -210,6 +216,6 @@ def test_stopping_under_way(events: list[ev.Event]) -> None:
 
 def test_never_started(events: list[ev.Event]) -> None:
     """Stopping what was never started leaves nothing open."""
-    load = Client("http://127.0.0.1:1", events.append, itertools.count(1), lambda _: {})
-    load.stop()
+    client = Client("http://127.0.0.1:1", events.append, itertools.count(1), lambda _: {}, ignore)
+    client.stop()
     assert events == []

@@ -1,4 +1,4 @@
-"""The workspace: what it gives to scenarios, and that nothing of it is left, however loopviz ends."""
+"""The workspace: what scenarios get from it, and that nothing of it is left, however loopviz ends."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ def test_it_is_gone_after_a_crash() -> None:
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
 def test_it_is_gone_after_a_signal(name: str) -> None:
-    """Whatever ends the program, even SIGKILL, its helpers, its forked workers and its folder go too."""
+    """A signal that ends the program, even SIGKILL, ends its helpers and forked workers, and its folder."""
     with program("time.sleep(60)") as (child, _, _):
         child.send_signal(getattr(signal, name))
 
 
 def test_it_is_gone_after_a_hard_exit() -> None:
-    """A program that leaves without any clearing up, as with a blocked loop, leaves nothing."""
+    """A program that exits without cleaning up, as with a blocked loop, leaves nothing."""
     with program("import os; time.sleep(0.5); os._exit(3)"):
         pass
 
@@ -142,7 +142,7 @@ def test_a_recording_that_is_ended(name: str) -> None:
 
 
 def test_it_is_gone_after_a_quit() -> None:
-    """A workspace that is left in order takes its processes, its folder and its variables along."""
+    """Leaving a workspace ends its processes, and removes its folder and its variables."""
     before = dict(os.environ)
     with Workspace() as workspace:
         token, folder = os.environ[MARK], workspace.folder
@@ -156,7 +156,7 @@ def test_it_is_gone_after_a_quit() -> None:
 
 
 def test_within_another_it_is_the_same() -> None:
-    """Whoever enters within a workspace joins it; the last one to leave clears up."""
+    """Workspaces that are entered at the same time are one; the last one to leave cleans up."""
     with Workspace() as outer:
         with Workspace() as inner:
             assert inner.folder == outer.folder
@@ -169,7 +169,7 @@ def test_within_another_it_is_the_same() -> None:
 
 
 def test_the_second_server() -> None:
-    """It answers after the time that it is asked for, keeps connections, and survives nonsense."""
+    """It answers after the time that is asked for, keeps connections, and survives invalid requests."""
     with Workspace() as workspace:
         workspace.provide(read(find("http_async"))[0])
         with httpx.Client(base_url=os.environ[UPSTREAM], trust_env=False) as client:
@@ -200,7 +200,7 @@ scenario = Scenario(title="{answer}", expect="it", key="{key}", requests=1)
 
 
 def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
-    """A saved file is served in its new version; one with an error is told, and the last good one stays."""
+    """A saved file is served in its new version; if it has an error, the last good one is still served."""
     mine = tmp_path / "mine.py"
     mine.write_text(MINE.format(answer="one", key="o"))
     files = read(find(str(tmp_path)))
@@ -249,7 +249,7 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_lifespan_that_fails_on_reload(tmp_path: Path) -> None:
-    """If the new version's lifespan fails, the version before goes on being served."""
+    """If the new version's lifespan fails, the version before is still served."""
     mine = tmp_path / "mine.py"
     mine.write_text(MINE.format(answer="one", key="o"))
     files = read([mine])
@@ -272,7 +272,7 @@ def test_a_lifespan_that_fails_on_reload(tmp_path: Path) -> None:
 
 
 def test_lazily() -> None:
-    """The light ones are ready soon after the start, those that need more when they are fired."""
+    """Light scenarios are ready soon after the start, those that need more when they are fired."""
     files = {file.name: file for file in read(find())}
     session = Session(list(files.values()), lazily=True)
     session.start()

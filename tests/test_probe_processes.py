@@ -1,4 +1,4 @@
-"""Worker processes: what the probe tells of a call to one, while it lasts, and what the model makes of it."""
+"""Worker processes: the probe's events of a call to one, while it lasts, and the model's states."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def serve(
     return Served(app, setup, **options)
 
 
-def told(events: list[ev.Event]) -> list[str]:
+def kinds_of_call(events: list[ev.Event]) -> list[str]:
     """The kinds of events from the submission of a call to the end of its request, by time."""
     mine = {e[2] for e in of_kind(events, ev.TASK) if e[4]}
     of_tasks = {ev.YIELD, ev.WAKE, ev.STEP, ev.END}
@@ -101,7 +101,7 @@ STORY = [
 
 
 def timeline(events: list[ev.Event]) -> Timeline:
-    """A timeline that has been told all of it."""
+    """A timeline with all of these events."""
     line = Timeline()
     line.feed(sorted(events, key=lambda e: e[0]))
     return line
@@ -131,7 +131,7 @@ def test_a_call_is_told_in_order(method: str):
     with processes(method) as executor, serve(executor, work.nap) as served:
         assert served.get("/x") == (200, '"slept"')
         events = served.settle()
-    assert told(events) == STORY
+    assert kinds_of_call(events) == STORY
     assert served.probe.failures == []
     line = timeline(events)
     after = [s for s in states(line) if s is not State.TOKEN_WAIT]
@@ -164,7 +164,7 @@ def test_times_are_the_workers_own(pool: ProcessPoolExecutor):
 
 
 def test_a_call_is_seen_while_it_runs(pool: ProcessPoolExecutor):
-    """The request is in a process, and the process's lane at work, long before the call returns."""
+    """The request is in a process, and the process's lane is in use, long before the call returns."""
     with serve(pool, work.nap, 1.0) as served:
         client = threading.Thread(target=served.get, args=("/x",))
         client.start()
@@ -182,7 +182,7 @@ def test_a_call_is_seen_while_it_runs(pool: ProcessPoolExecutor):
 
 
 def test_the_function_is_named(pool: ProcessPoolExecutor):
-    """A call is told with the file, line and name of the user's function, not of what wraps it."""
+    """A call is reported with the file, line and name of the user's function, not of what wraps it."""
     with serve(pool, work.nap) as served:
         served.get("/x")
         (begun,) = of_kind(served.settle(), ev.CALL)
@@ -191,7 +191,7 @@ def test_the_function_is_named(pool: ProcessPoolExecutor):
 
 
 def test_every_process_has_a_lane(pool: ProcessPoolExecutor):
-    """Two processes at work are two lanes; a second call to the same process is in the same lane."""
+    """Two busy processes are two lanes; a second call to the same process is in the same lane."""
     with serve(pool, work.nap, 0.3) as served:
         served.get_all(["/x"] * 4)
         events = served.settle(4)
@@ -227,7 +227,7 @@ def test_threads_and_processes_side_by_side(pool: ProcessPoolExecutor):
 
 
 def test_fan_out_of_one_request(pool: ProcessPoolExecutor):
-    """A request that hands over several calls is in a process until the last of them ends."""
+    """A request with several calls is in a process until the last of them ends."""
     app = FastAPI()
 
     @app.get("/x")
@@ -262,7 +262,7 @@ def test_cpu_time_is_read_while_it_computes(pool: ProcessPoolExecutor):
 
 
 def test_cpu_time_of_a_call_is_exact(pool: ProcessPoolExecutor):
-    """What a lane has used is what the call used, since the worker tells it at begin and end."""
+    """What a lane has used is what the call used, since the worker reports it at begin and end."""
     with serve(pool, work.compute, 0.3) as served:
         served.get("/x")
         line = timeline(served.settle())
@@ -302,8 +302,8 @@ def _outcome(executor: Executor, func: Callable[..., Any], *args: Any, probed: b
         if probed:
             served.settle()
             assert served.probe.failures == []
-            assert told(served.events)[0] == ev.SUBMIT
-            assert ev.RESULT in told(served.events)
+            assert kinds_of_call(served.events)[0] == ev.SUBMIT
+            assert ev.RESULT in kinds_of_call(served.events)
     return seen
 
 
@@ -323,12 +323,12 @@ def test_unpicklable_results_fail_as_ever(pool: ProcessPoolExecutor):
 
 
 def test_exceptions_come_back(pool: ProcessPoolExecutor):
-    """What the function raises reaches the handler, and the call is told to its end."""
+    """What the function raises reaches the handler, and the end of the call is reported."""
     with serve(pool, work.fail) as served:
         assert served.get("/x")[0] == 500
         events = served.settle()
     assert of_kind(events, ev.RAISED)[0][3:] == ("LookupError", "nothing there")
-    assert [kind for kind in told(events) if kind in (ev.CALL, ev.RETURN, ev.RESULT)] == [
+    assert [kind for kind in kinds_of_call(events) if kind in (ev.CALL, ev.RETURN, ev.RESULT)] == [
         ev.CALL,
         ev.RETURN,
         ev.RESULT,
@@ -337,7 +337,7 @@ def test_exceptions_come_back(pool: ProcessPoolExecutor):
 
 
 def test_a_worker_that_crashes():
-    """A process that dies takes its pool along: 500, the exception's name, and no lane stays at work."""
+    """A process that dies breaks its pool: 500, the exception's name, and no lane stays in use."""
     with processes(count=1) as executor, serve(executor, work.crash) as served:
         assert served.get("/x")[0] == 500
         events = served.settle()
@@ -379,7 +379,7 @@ def test_a_call_that_is_cancelled_in_the_queue(pool: ProcessPoolExecutor):
 
 
 def test_a_pool_that_is_shut_down():
-    """It refuses, and nobody waits for the call that never was."""
+    """It refuses the call, and no request waits for it."""
     executor = ProcessPoolExecutor(1)
     executor.shutdown()
     with serve(executor, work.nap) as served:
@@ -417,7 +417,7 @@ def test_without_reports_the_result_still_comes(pool: ProcessPoolExecutor, monke
 
 
 def test_datagrams_of_strangers_are_ignored(pool: ProcessPoolExecutor):
-    """Without the secret nobody can tell the probe anything, whatever its length."""
+    """A report without the secret is ignored, whatever its length."""
     with serve(pool, work.nap, 0.4) as served, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         client = threading.Thread(target=served.get, args=("/x",))
         client.start()
@@ -430,7 +430,7 @@ def test_datagrams_of_strangers_are_ignored(pool: ProcessPoolExecutor):
         stranger.sendto(remote.REPORT.pack(b"wrong", begun[2], 1, 1, 1, 1, 1), address)
         client.join()
         events = served.settle()
-    assert told(events) == STORY
+    assert kinds_of_call(events) == STORY
     assert served.probe.failures == []
 
 
@@ -451,7 +451,7 @@ def test_uninstall_leaves_nothing(pool: ProcessPoolExecutor):
 
 
 def test_no_socket_and_no_thread_without_a_process():
-    """A server that uses no worker process pays nothing for them."""
+    """A server that uses no worker process has no socket and no thread for them."""
     app = FastAPI()
     app.add_api_route("/x", work.nap)
     with Served(app) as served:
@@ -462,7 +462,7 @@ def test_no_socket_and_no_thread_without_a_process():
 
 
 def test_uninstall_while_a_call_runs(pool: ProcessPoolExecutor):
-    """The call ends unharmed, and its reports go nowhere."""
+    """The call ends as without the probe, and its reports are lost."""
     with serve(pool, work.nap, 0.5) as served:
         answers: list[tuple[int, str]] = []
         client = threading.Thread(target=lambda: answers.append(served.get("/x")))
@@ -543,12 +543,12 @@ def test_a_result_ends_a_call_whose_end_was_lost():
 
 
 def test_a_result_of_a_call_that_was_never_seen_to_begin():
-    """It waited for a process all the time, as far as anybody knows."""
+    """As far as is known, it waited for a process all the time."""
     assert parts([*BEGIN, result(45), *FINISH])[2:4] == [("token_wait", 3, 45), ("ready", 45, 60)]
 
 
 def test_reports_that_come_after_the_result():
-    """They rewrite nothing that has been told, and leave nothing open."""
+    """They change nothing that has been reported, and leave nothing open."""
     line = Timeline()
     line.feed([*BEGIN, result(45), call(10), returns(40), *FINISH])
     request = line.requests[1]

@@ -111,7 +111,7 @@ def test_an_idle_loop_is_not_held(setup: Setup) -> None:
 @needs_cpu_clocks
 @every_setup
 def test_cpu_of_the_loop(setup: Setup) -> None:
-    """While the loop's thread computes its CPU clock runs, and while it sleeps it stands."""
+    """The CPU clock of the loop's thread runs while the thread computes, and stops while it sleeps."""
     with serve(blocking, setup) as sleeping:
         sleeping.get("/x")
         sleeping.settle()
@@ -138,7 +138,7 @@ def _cpu_of_the_loop(events: list[ev.Event]) -> float:
 
 @needs_cpu_clocks
 def test_cpu_of_workers() -> None:
-    """The CPU clock of a computing worker thread runs, and that of a sleeping one stands."""
+    """The CPU clock of a computing worker thread runs, and that of a sleeping one stops."""
     app = FastAPI()
 
     @app.get("/sleep")
@@ -167,7 +167,7 @@ def test_cpu_of_workers() -> None:
 
 
 async def patient() -> None:
-    """Await somebody who awaits."""
+    """Await a coroutine that awaits."""
     await deeper()  # the outer await
 
 
@@ -178,7 +178,7 @@ async def deeper() -> None:
 
 @every_setup
 def test_awaits(setup: Setup) -> None:
-    """A task that is suspended awaits at the user's innermost line, which is told once."""
+    """A task that is suspended awaits at the user's innermost line, which is reported once."""
     with serve(patient, setup) as served:
         served.get("/x")
         events = served.settle()
@@ -214,12 +214,11 @@ def test_executes(setup: Setup) -> None:
 
 
 def test_a_quiet_server_is_left_alone() -> None:
-    """With nothing to look at the sampler says nothing but the CPU clocks, ten times a second."""
+    """On an idle server the sampler reports only the CPU clocks, ten times a second."""
     with serve(blocking) as served:
         time.sleep(0.1)
         before = len(served.gather())
         time.sleep(0.5)
         events = served.gather()[before:]
-    told = of_kind(events, ev.HOLDS, ev.EXECUTES)
-    assert told == []
+    assert of_kind(events, ev.HOLDS, ev.EXECUTES) == []
     assert len(of_kind(events, ev.CPU)) <= 10

@@ -1,4 +1,4 @@
-"""What the probe tells of requests, event by event, on every kind of loop."""
+"""The probe's events of requests, one by one, on every kind of loop."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def steps(*story: str) -> list[str]:
     return ["read GET /x", "task A of -", "step A", *story]
 
 
-def without_pauses(told: list[str]) -> list[str]:
+def without_pauses(lines: list[str]) -> list[str]:
     """Without the places at which a task gives way, and goes on."""
-    for at in range(len(told) - 2, -1, -1):
-        match [words.split() for words in told[at : at + 2]]:
+    for at in range(len(lines) - 2, -1, -1):
+        match [words.split() for words in lines[at : at + 2]]:
             case [["yield", a, "-"], ["step", b]] if a == b:
-                del told[at : at + 2]
-    return told
+                del lines[at : at + 2]
+    return lines
 
 
 ANSWERED = ["status 200", "responded", "end A"]
@@ -113,7 +113,7 @@ def test_future_done_before_it_is_awaited(setup: Setup) -> None:
 
 @every_setup
 def test_def_endpoint(setup: Setup) -> None:
-    """A `def` endpoint takes a token, runs as a call in a worker thread, and gives the token back."""
+    """A `def` endpoint takes a thread, runs as a call in it, and gives it back."""
 
     def handler() -> None:
         pass
@@ -141,7 +141,7 @@ def test_def_endpoint(setup: Setup) -> None:
 
 @every_setup
 def test_more_def_requests_than_tokens(setup: Setup) -> None:
-    """Requests beyond the tokens wait for one, and the counts of tokens say so."""
+    """Requests beyond the thread limit wait for a thread, and the counts of the limiter show it."""
     gate = threading.Event()
 
     def handler() -> None:
@@ -250,7 +250,7 @@ def test_child_tasks(setup: Setup, spawn: Callable[..., Coroutine[Any, Any, None
     async def handler() -> None:
         await spawn(child)
 
-    told, _ = one(handler, setup)
+    lines, _ = one(handler, setup)
     awaited = "_GatheringFuture" if spawn is by_gather else "Future"
     if setup.eager and spawn is not by_anyio:  # AnyIO's groups start no task eagerly
         beginning = [
@@ -270,10 +270,17 @@ def test_child_tasks(setup: Setup, spawn: Callable[..., Coroutine[Any, Any, None
             "step C",
             "yield C Future until due",
         ]
-    assert told[: 3 + len(beginning)] == steps(*beginning)
-    assert told[-5:] == ["wake A", "step A", *ANSWERED]
+    assert lines[: 3 + len(beginning)] == steps(*beginning)
+    assert lines[-5:] == ["wake A", "step A", *ANSWERED]
     # The timers may fire in one iteration or in two.
-    assert sorted(told[3 + len(beginning) : -5]) == ["end B", "end C", "step B", "step C", "wake B", "wake C"]
+    assert sorted(lines[3 + len(beginning) : -5]) == [
+        "end B",
+        "end C",
+        "step B",
+        "step C",
+        "wake B",
+        "wake C",
+    ]
     assert len(parents) == 2
 
 
@@ -310,9 +317,9 @@ def test_streaming(setup: Setup) -> None:
     async def handler() -> StreamingResponse:
         return StreamingResponse(body())
 
-    told, _ = one(handler, setup)
-    told = [words for words in told if words.endswith("due") or words.startswith(("status", "responded"))]
-    assert [words.split()[0] for words in told] == ["status", "yield", "yield", "yield", "responded"]
+    lines, _ = one(handler, setup)
+    lines = [words for words in lines if words.endswith("due") or words.startswith(("status", "responded"))]
+    assert [words.split()[0] for words in lines] == ["status", "yield", "yield", "yield", "responded"]
 
 
 @every_setup
@@ -325,13 +332,13 @@ def test_background_task(setup: Setup) -> None:
     async def handler(tasks: BackgroundTasks) -> None:
         tasks.add_task(later)
 
-    told, _ = one(handler, setup)
-    assert told == steps("status 200", "responded", "yield A Future until due", "wake A", "step A", "end A")
+    lines, _ = one(handler, setup)
+    assert lines == steps("status 200", "responded", "yield A Future until due", "wake A", "step A", "end A")
 
 
 @every_setup
 def test_raising(setup: Setup) -> None:
-    """An exception that the app lets out is a 500, and is told by its name and message."""
+    """An exception that the app lets out is a 500, and is reported by its name and message."""
 
     async def handler() -> None:
         raise LookupError("no such thing")
@@ -339,13 +346,13 @@ def test_raising(setup: Setup) -> None:
     with serve(handler, setup) as served:
         assert served.get("/x")[0] == 500
         served.settle()
-    told, _ = story(served.events)
-    assert told == steps("status 500", "responded", "raised LookupError: no such thing", "end A")
+    lines, _ = story(served.events)
+    assert lines == steps("status 500", "responded", "raised LookupError: no such thing", "end A")
 
 
 @every_setup
 def test_disconnect(setup: Setup) -> None:
-    """A client that leaves early is never answered, and its task still ends."""
+    """A client that disconnects early is not answered, and its task still ends."""
 
     async def handler() -> None:
         await asyncio.sleep(0.15)
@@ -355,8 +362,8 @@ def test_disconnect(setup: Setup) -> None:
             client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
             served.wait_for(lambda events: kinds(events)[ev.READ])
         events = served.settle()
-        told, _ = story(events)
-        assert [words for words in told if words != "status 200"] == steps(
+        lines, _ = story(events)
+        assert [words for words in lines if words != "status 200"] == steps(
             "yield A Future until due", "wake A", "step A", "end A"
         )
         assert served.get("/x")[0] == 200
@@ -398,15 +405,15 @@ def test_pipelining(setup: Setup) -> None:
         assert served.probe.failures == []
     ends = ("status 200", "responded")
     for number in (1, 2):
-        told = story(events, number)[0]
-        assert told[0] == "read GET /x"
-        assert [words for words in told if words in ends] == list(ends)
-        assert sum(words.startswith("task") for words in told) == 1
+        lines = story(events, number)[0]
+        assert lines[0] == "read GET /x"
+        assert [words for words in lines if words in ends] == list(ends)
+        assert sum(words.startswith("task") for words in lines) == 1
 
 
 @every_setup
 def test_own_load(setup: Setup) -> None:
-    """Our own load's numbers are taken from its header; others' headers are not believed."""
+    """The numbers of our own client are taken from its header; others' headers are ignored."""
 
     async def handler() -> None:
         pass
@@ -426,7 +433,7 @@ def test_own_load(setup: Setup) -> None:
 
 @every_setup
 def test_a_malformed_own_header(setup: Setup) -> None:
-    """A header that starts as ours and goes on as nonsense does no harm to the request."""
+    """A header that starts like ours and is invalid does no harm to the request."""
 
     async def handler() -> None:
         pass
@@ -509,7 +516,7 @@ def test_idle_and_iteration() -> None:
 
 @pytest.mark.parametrize("setup", [pytest.param(UVLOOP, marks=UVLOOP.marks())])
 def test_blindness_on_uvloop(setup: Setup) -> None:
-    """What uvloop hides is not told, and the probe says that it is hidden, and why."""
+    """What uvloop hides is not reported, and the probe says that it is not visible, and why."""
 
     async def handler() -> None:
         pass
@@ -524,7 +531,7 @@ def test_blindness_on_uvloop(setup: Setup) -> None:
 
 
 def test_no_blindness_on_asyncio() -> None:
-    """On asyncio's own loop nothing is hidden."""
+    """On asyncio's own loop everything is visible."""
 
     async def handler() -> None:
         pass
@@ -537,7 +544,7 @@ def test_no_blindness_on_asyncio() -> None:
 
 @every_setup
 def test_many_at_once(setup: Setup) -> None:
-    """Thirty requests at once have thirty whole stories that do not mix."""
+    """Thirty requests at once have thirty complete stories that do not mix."""
 
     async def handler() -> None:
         await asyncio.sleep(0.01)
@@ -550,14 +557,14 @@ def test_many_at_once(setup: Setup) -> None:
     tasks = of_kind(events, ev.TASK)
     number_of = {task[2]: task[4] for task in tasks}
     for number in range(1, 31):
-        told, workers = Telling(events).story(number)
-        assert [words for words in told if words[:3] in ("rea", "sta", "res")] == [
+        lines, workers = Telling(events).story(number)
+        assert [words for words in lines if words[:3] in ("rea", "sta", "res")] == [
             "read GET /x",
             "status 200",
             "responded",
         ]
-        assert sum(words.startswith("task") for words in told) == 3
-        assert sum(words.startswith("end") for words in told) == 3
+        assert sum(words.startswith("task") for words in lines) == 3
+        assert sum(words.startswith("end") for words in lines) == 3
         assert len(workers) == 2
     for task in tasks:
         if task[4] and number_of.get(task[3]):
@@ -565,7 +572,7 @@ def test_many_at_once(setup: Setup) -> None:
 
 
 def test_plain_starlette_response() -> None:
-    """A response's status is told as it is, not only 200 and 500."""
+    """A response's status is reported as it is, not only 200 and 500."""
 
     async def handler() -> PlainTextResponse:
         return PlainTextResponse("tea", 418)

@@ -160,7 +160,17 @@ def test_the_header_says_what_was_recorded(tmp_path):
     document, last = plain(path)
     assert (document["format"], document["version"]) == ("loopviz-recording", 1)
     assert document["scenarios"][0]["source"] == "app = None\n"
-    assert last == {"end": True, "events": 0, "dropped": 0}
+    assert last == {"end": True, "events": 0, "dropped": 0, "blind": []}
+
+
+def test_what_is_found_unseen_later_is_in_the_last_line(tmp_path):
+    """What could not be seen is known in full at the end; it is added to what the header said."""
+    path = tmp_path / "a.lvr"
+    Recorder(path, HEADER).close(blind=[*HEADER.blind, ("requests", "renamed")])
+    with open_recording(path) as recording:
+        assert recording.blind == list(HEADER.blind)
+        assert list(recording.batches()) == []
+        assert recording.blind == [*HEADER.blind, ("requests", "renamed")]
 
 
 def test_a_recording_is_compressed_if_its_name_says_so(tmp_path):
@@ -351,6 +361,8 @@ T = ns(60)
         ({"end": True}, "not a valid last line"),
         ({"end": 1, "dropped": 0}, "not a valid last line"),
         ({"end": True, "dropped": -1}, "not a valid last line"),
+        ({"end": True, "dropped": 0, "blind": 3}, "no valid 'blind'"),
+        ({"end": True, "dropped": 0, "blind": [["what"]]}, "no valid 'blind'"),
         (b"{", "not JSON"),
         ({"end": True, "events": 1, "dropped": 0}, "after the last line"),
     ],

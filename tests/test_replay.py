@@ -68,7 +68,7 @@ def test_it_stands_in_for_a_server(tmp_path):
     replay.wait()
     assert not replay.live
     assert replay.mode == "recording"
-    assert (replay.address, replay.threads, replay.blind) == ("127.0.0.1:1", 40, (("a", "b"),))
+    assert (replay.address, replay.threads, replay.blind) == ("127.0.0.1:1", 40, [("a", "b")])
     assert replay.present() == ns(0)
     events = replay.drain()
     assert [event[0] for event in events] == sorted(event[0] for event in events)

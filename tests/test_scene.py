@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, ScenarioFile
+from loopviz.stream.blind import REQUESTS, TASKS
 from loopviz.stream.source import Environment
 from loopviz.tui.scene import Facts, Line, Scene
 from loopviz.tui.view import View
@@ -41,6 +42,19 @@ def scene(palette: Palette | None = None) -> Scene:
     """A scene that has drawn nothing yet."""
     facts = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:41873", SCENARIOS)
     return Scene(palette or Palette(), facts)
+
+
+@pytest.mark.parametrize("what", [TASKS, REQUESTS])
+def test_what_makes_the_picture_empty_is_said_in_it(what):
+    """Where tasks or requests are not visible, the first sentence says so, and why."""
+    blind = [("the status of a response", "x"), (what, "asyncio's \x1b[2Jstep was not recognised")]
+    facts = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:41873", SCENARIOS, blind)
+    for width in (80, 120):
+        lines = text(Scene(Palette(), facts).compose(Timeline(), view(100), width, 24))[-4:]
+        shown = " ".join("".join(lines).replace("▌", "").split())
+        assert f"Not visible here: {what}." in shown
+        assert "step was not recognised" in shown
+        assert "\x1b" not in shown
 
 
 def view(at: float, **settings: object) -> View:

@@ -1,4 +1,4 @@
-"""The server thread, the applications behind its port, and the session that puts all together."""
+"""The server thread, the applications behind its port, and the session of both with a client."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def app_with(name: str, **options: Any) -> FastAPI:
 
 
 def test_port_in_use() -> None:
-    """A port that somebody has is refused in words, before anything is drawn."""
+    """A port in use is refused with a message, before anything is drawn."""
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"(?s)Port {port} of 127.0.0.1 is in use.*--port"):
@@ -79,7 +79,7 @@ def test_port_in_use() -> None:
 
 
 def test_port_that_cannot_be_had() -> None:
-    """An address that this machine has not is refused in words."""
+    """An address that this machine does not have is refused with a message."""
     with pytest.raises(InputError, match="cannot be used"):
         bind("192.0.2.1", 0)
 
@@ -101,7 +101,7 @@ def test_a_request_before_the_server_is_up() -> None:
 
 @pytest.mark.parametrize("through", ["alone", "apps"])
 def test_lifespan_failure(through: str) -> None:
-    """A lifespan that fails is told by its error, and nothing is left running."""
+    """A lifespan that fails is reported with its error, and nothing is left running."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -139,7 +139,7 @@ def test_the_log_is_left_as_it_was() -> None:
 
 
 def test_a_server_that_is_never_started() -> None:
-    """Stopping what was never started closes its socket."""
+    """Stopping a server that was never started closes its socket."""
     sock = bind("127.0.0.1", 0)
     server = ServerThread(
         app_with("one"), sock, threads=1, loop="asyncio", watch=lambda _: None, unwatch=lambda: None
@@ -149,8 +149,8 @@ def test_a_server_that_is_never_started() -> None:
     assert sock.fileno() == -1
 
 
-def test_tokens() -> None:
-    """The number of tokens is what was asked for, and can be changed while it serves."""
+def test_thread_limit() -> None:
+    """The thread limit is what was asked for, and can be changed while the server runs."""
     app = FastAPI()
     most = running_now = 0
     lock = threading.Lock()
@@ -181,8 +181,8 @@ def test_tokens() -> None:
         assert 3 <= fire(port) <= 4
 
 
-def test_a_blocked_server_is_given_up() -> None:
-    """A loop that is blocked does not end in time, and stopping says so instead of hanging."""
+def test_stopping_a_blocked_server() -> None:
+    """If the loop is blocked, stopping returns False in time instead of hanging."""
     app = FastAPI()
     gate = threading.Event()
 
@@ -212,34 +212,34 @@ def test_two_apps() -> None:
 
 
 def test_unknown_path() -> None:
-    """What nobody claims is 404 without any application's middleware; an app's own 404 is its own."""
+    """A path of no scenario is 404 without any middleware; an app's own 404 has its middleware."""
     apps = Apps([scenario_file(app_with("one"), "one")])
     with running(apps) as (_, port, _):
-        for path in ("/", "/nobody", "/openapi.json"):
+        for path in ("/", "/nothing", "/openapi.json"):
             status, _, headers = get(port, path)
             assert status == 404
             assert "x-from" not in headers
-        status, _, headers = get(port, "/one/nobody")
+        status, _, headers = get(port, "/one/nothing")
         assert (status, headers["x-from"]) == (404, "one")
 
 
 def test_lifespans() -> None:
     """Each application's lifespan runs once, though it may have several paths."""
-    told: list[str] = []
+    lines: list[str] = []
 
     def lifespan_of(name: str) -> Any:
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-            told.append(f"{name} begins")
+            lines.append(f"{name} begins")
             yield
-            told.append(f"{name} ends")
+            lines.append(f"{name} ends")
 
         return lifespan
 
     apps = Apps([scenario_file(app_with(name, lifespan=lifespan_of(name)), name) for name in ("one", "two")])
     with running(apps):
-        assert told == ["one begins", "two begins"]
-    assert told[2:] == ["two ends", "one ends"]
+        assert lines == ["one begins", "two begins"]
+    assert lines[2:] == ["two ends", "one ends"]
 
 
 def test_a_session() -> None:
@@ -277,13 +277,13 @@ def test_a_session_that_is_never_started() -> None:
 
 
 def test_a_session_whose_port_is_taken() -> None:
-    """A session on a port that is taken is refused in words, and leaves nothing open."""
+    """A session on a port in use is refused with a message, and leaves nothing open."""
     with bind("127.0.0.1", 0) as taken, pytest.raises(InputError, match="in use"):
         Session(read(find("async")), port=taken.getsockname()[1])
 
 
 def test_a_session_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that is not installed is refused, with how to get it."""
+    """A loop that is not installed is refused, with how to install it."""
     monkeypatch.setattr("loopviz.live.session.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"(?s)uvloop is not installed.*pip install uvloop"):
         Session(read(find("async")), loop="uvloop")

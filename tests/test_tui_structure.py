@@ -14,8 +14,6 @@ import loopviz
 PACKAGE = Path(loopviz.__file__).parent
 INSIDE = ("app", "screen", "widget", "dom", "message_pump", "binding", "containers")
 COLOUR = re.compile(r"#(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{6})\b")
-NOT_YET = {"export/svg.py", "tui/scene.py"}
-"""Modules that still have colours of their own. This set may only become smaller."""
 
 
 def private_names(code: str) -> set[str]:
@@ -54,4 +52,4 @@ def test_colours_are_in_one_place():
         for path in PACKAGE.rglob("*.py")
         if path != PACKAGE / "draw" / "look.py" and COLOUR.search(path.read_text())
     }
-    assert found == NOT_YET
+    assert found == set()

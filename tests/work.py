@@ -1,4 +1,4 @@
-"""What the tests' worker processes run. Next to nothing is imported here, so that they start at once."""
+"""What the tests' worker processes run. This module imports little, so that they start fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def nap(seconds: float = 0.1) -> str:
 
 
 def compute(seconds: float) -> int:
-    """Use the CPU for so long."""
+    """Compute until this much CPU time is used."""
     count = 0
     until = time.process_time() + seconds
     while time.process_time() < until:
@@ -36,11 +36,11 @@ def fail() -> None:
 
 
 def crash() -> None:
-    """End the process without a word."""
+    """End the process without a message."""
     time.sleep(0.1)
     os._exit(3)
 
 
 def give_lock() -> object:
-    """Return what cannot be sent back."""
+    """Return an object that cannot be pickled."""
     return unpicklable

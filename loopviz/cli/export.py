@@ -145,7 +145,7 @@ def _read(recording: Recording) -> tuple[Material, bool]:
         asdict(header.environment),
         header.threads,
         recording.dropped,
-        header.blind,
+        recording.blind,
         scenario,
     )
     return material, complete

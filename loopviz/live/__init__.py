@@ -1,1 +1,1 @@
-"""A live server: session, client, server and helper processes. Imports nothing: a helper starts fast."""
+"""A live server: session, client, server and helper processes. Imports nothing: helpers start fast."""

@@ -1,4 +1,4 @@
-"""Our own load: a client in a thread of its own that sends requests truly at once."""
+"""Our own client, in a thread of its own: sends the requests of a burst at the same moment."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from collections.abc import Callable, Iterator, Mapping
 import httpx
 
 from loopviz.clock import now_ns
+from loopviz.live import compat
+from loopviz.probe.compat import installed
 from loopviz.stream.events import RECEIVED, SENT, Event
 
 __all__ = ["Client", "Heard"]
 
+_NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its connection is used"
+
 Heard = Callable[[int, Mapping[str, str]], None]
-"""Told a request's number and the headers of its answer, on the client's thread."""
+"""Called on the client's thread with a request's number and the headers of its answer."""
 
 
 class Client:
     """Fires bursts of requests at `base_url`.
 
-    `numbers` numbers the requests; `headers(number)` marks a request so that the server knows
-    its number. Every request has a connection of its own, and no limit and no timeout of the
-    client's stands between it and the server.
+    `numbers` numbers the requests; `headers(number)` marks a request so that the server knows its
+    number; `blind(what, why)` reports what cannot be measured. Every request has a connection of its
+    own, and the client sets no limit and no timeout.
     """
 
     def __init__(
@@ -32,13 +36,15 @@ class Client:
         emit: Callable[[Event], None],
         numbers: Iterator[int],
         headers: Callable[[int], dict[str, str]],
+        blind: Callable[[str, str], None],
     ) -> None:
         self._base_url = base_url
         self._emit = emit
         self._numbers = numbers
         self._headers = headers
+        self._blind = blind
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="loopviz load", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="loopviz client", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -54,17 +60,17 @@ class Client:
         delay: float = 0.0,
         heard: Heard | None = None,
     ) -> concurrent.futures.Future[None]:
-        """Send `requests` requests at once; the future is done when every answer is there.
+        """Send `requests` requests at once; the future is done when all of them are answered.
 
-        With `at_once`, no more than so many are under way: as soon as one is answered, the next is
-        sent. They are sent `delay` seconds from now. `heard` is told each answer's headers.
+        `at_once` limits the concurrent requests: as soon as one is answered, the next is sent. The
+        first are sent `delay` seconds from now. `heard` is called with each answer's headers.
         """
         numbers = [next(self._numbers) for _ in range(requests)]
-        burst = self._burst(method, path, numbers, at_once or requests, delay, heard or _unheard)
+        burst = self._burst(method, path, numbers, at_once or requests, delay, heard or _ignore)
         return asyncio.run_coroutine_threadsafe(burst, self._loop)
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Give up what is under way, and end."""
+        """Cancel the requests that are not answered yet, and end."""
         if self._thread.ident is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout)
@@ -109,12 +115,13 @@ class Client:
 
         async def trace(event: str, _: object) -> None:
             nonlocal sent
-            if event == "http11.send_request_headers.started":
+            if event == compat.SENDING:
                 await line.ready()
                 sent = True
                 self._emit((now_ns(), SENT, number, method, path))
 
         status = error = None
+        asked = now_ns()
         try:
             response = await client.request(
                 method, path, headers=self._headers(number), extensions={"trace": trace}
@@ -126,16 +133,18 @@ class Client:
         now = now_ns()
         if not sent:
             line.give_up()
-            self._emit((now, SENT, number, method, path))
+            self._emit((now if status is None else asked, SENT, number, method, path))
+        if not sent and status is not None:
+            self._blind("the moment at which a request is sent", _NOT_TRACED.format(installed("httpcore")))
         self._emit((now, RECEIVED, number, status, error))
 
 
-def _unheard(number: int, headers: Mapping[str, str]) -> None:
-    """Nobody wants to know."""
+def _ignore(number: int, headers: Mapping[str, str]) -> None:
+    """Do nothing with an answer's headers."""
 
 
 class _StartLine:
-    """Lets requests go when all of them are connected, or have failed to."""
+    """Holds requests until all of them are connected, or have failed to connect."""
 
     def __init__(self, runners: int) -> None:
         self._missing = runners
@@ -143,7 +152,7 @@ class _StartLine:
 
     async def ready(self) -> None:
         self.give_up()
-        if self._go.is_set():  # the last one lets the others go first, so that numbers stay in order
+        if self._go.is_set():  # the last one waits for the others, so that numbers stay in order
             await asyncio.sleep(0)
         await self._go.wait()
 

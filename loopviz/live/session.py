@@ -1,4 +1,4 @@
-"""A session: server, probe and load put together, as a `loopviz.stream.source.Source`."""
+"""A session: server, probe and client together, as a `loopviz.stream.source.Source`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from typing import NoReturn
 from loopviz import __version__
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
+from loopviz.live import compat
 from loopviz.live.client import Client, Heard
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
@@ -27,19 +28,18 @@ from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Recorder
 from loopviz.scenario import ScenarioFile, executed
 from loopviz.stream.buffer import Buffer, Reorder
-from loopviz.stream.events import Event
+from loopviz.stream.events import RECEIVED, Event
 from loopviz.stream.source import Environment, Vitals
 
 __all__ = ["Session", "environment", "leave"]
 
 
 class Session:
-    """A probed server with scenarios on 127.0.0.1, and a client to load it.
+    """A probed server with scenarios on 127.0.0.1, and a client that fires requests at it.
 
-    `port` 0 takes a free one; `threads` are the tokens for worker threads; `loop` is uvicorn's
-    name of an event loop. Every scenario is ready when the server serves; if `lazily`, the built-in
-    ones without a key when they are first wanted. Raises `InputError` if the port or the loop
-    cannot be had.
+    `port` 0 takes a free one; `threads` is the thread limit; `loop` is uvicorn's name of an event loop.
+    Every scenario is ready when the server serves; see `loopviz.live.server.Apps` for `lazily`. Raises
+    `InputError` if the port or the loop cannot be used.
     """
 
     mode = "in a thread"
@@ -86,20 +86,24 @@ class Session:
             watch=self._probe.install,
             unwatch=self._probe.uninstall,
         )
-        self._load = Client(
-            f"http://{self.address}", self._buffer.emit, numbers, lambda number: {HEADER: f"{token}-{number}"}
+        self._client = Client(
+            f"http://{self.address}",
+            self._emit,
+            numbers,
+            lambda number: {HEADER: f"{token}-{number}"},
+            self._probe.not_seen,
         )
 
     @property
     def blind(self) -> Sequence[tuple[str, str]]:
-        """What the probe cannot see here, and why."""
+        """What cannot be seen here, and why. It may become more while the server runs."""
         return self._probe.blind
 
     def start(self) -> None:
         """Start the server and the client; returns at once."""
         self._workspace.enter()
         self._server.start()
-        self._load.start()
+        self._client.start()
 
     def wait(self) -> None:
         """Wait until the server serves."""
@@ -114,16 +118,15 @@ class Session:
         delay: float = 0.0,
         heard: Heard | None = None,
     ) -> concurrent.futures.Future[None]:
-        """Send requests at once; the future is done when every answer is there.
+        """Send requests at once; the future is done when all of them are answered.
 
-        If the scenario is not ready, they are sent when it is: its file is executed and the processes
-        that it declares are started. Raises `InputError` if modules are missing that it needs; what
-        else is wrong with it is the future's exception. See `loopviz.live.client.Client.fire` for the
-        rest.
+        If the scenario is not ready, its file is executed and the processes that it declares are started
+        first. Raises `InputError` if a module that it needs is missing; any other error of the scenario
+        is the future's exception. For the other arguments see `loopviz.live.client.Client.fire`.
         """
 
         def send() -> concurrent.futures.Future[None]:
-            return self._load.fire(
+            return self._client.fire(
                 scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
             )
 
@@ -138,7 +141,7 @@ class Session:
                 self._server.wait()
                 self._server.submit(self._apps.prepare(scenario.name)).result()
                 answered.set_result(send().result())
-            except BaseException as error:  # it is the future's, whatever it is
+            except BaseException as error:  # every exception is the future's
                 answered.set_exception(error)
 
         threading.Thread(target=later, name="loopviz fire", daemon=True).start()
@@ -147,7 +150,7 @@ class Session:
     def reload(self, file: ScenarioFile) -> concurrent.futures.Future[None]:
         """Serve this version of a scenario, or a new scenario, from now on.
 
-        If that fails, the future has the exception, and the version before goes on being served.
+        If that fails, the future has the exception, and the version before is still served.
         """
 
         def replaced(done: concurrent.futures.Future[None]) -> None:
@@ -163,21 +166,27 @@ class Session:
         self._workspace.provide(scenario)
         return executed(scenario)
 
+    def _emit(self, event: Event) -> None:
+        """Take an event of the client's. An answer shows that the probe must have seen the request."""
+        self._buffer.emit(event)
+        if event[1] == RECEIVED and event[3] is not None:
+            self._probe.answered()
+
     def set_threads(self, tokens: int) -> None:
-        """Change the number of tokens; it takes effect when the server's loop has time."""
+        """Change the thread limit; it takes effect when the server's loop has time."""
         self.threads = tokens
         self._server.set_threads(tokens)
 
     def drain(self) -> list[Event]:
-        """The events that have come in, in the order of their time; the newest 20 ms are held back."""
+        """The new events, in the order of their time; those of the newest 20 ms are held back."""
         return self._take(0)
 
     def drain_all(self) -> list[Event]:
-        """Every event that has come in, nothing held back."""
+        """All new events, none held back."""
         return self._take(self._reorder.margin) + self._reorder.flush()
 
     def _take(self, margin: int) -> list[Event]:
-        """What a recording holds is what is put in order here, in the same batches."""
+        """Record what is put in order here, in the same batches."""
         events = self._buffer.drain()
         seen = self._seen = max(self._seen, now_ns() + margin)
         if self._recorder is not None:
@@ -185,22 +194,22 @@ class Session:
         self._history.add(events, seen)
         return self._reorder.push(events, seen)
 
-    def record(self, path: str | Path, tell: Callable[[str], None] | None = None) -> Recorder:
+    def record(self, path: str | Path, report: Callable[[str], None] | None = None) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
-        self._recorder = Recorder(path, Header.of(self, now_ns()), tell)
+        self._recorder = Recorder(path, Header.of(self, now_ns()), report)
         return self._recorder
 
     def end_recording(self) -> None:
-        """What has been drained so far is all that is recorded."""
+        """Record no more than what has been drained so far."""
         if self._recorder is not None:
-            self._recorder.close(self._buffer.dropped)
+            self._recorder.close(self._buffer.dropped, self.blind)
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The text of a source file that an event names."""
         return linecache.getlines(file)
 
     def save(self, path: str | Path) -> int:
-        """Write the last minutes to a file; how many events. Raises `InputError` if that fails."""
+        """Write the last minutes to a file; the number of events. Raises `InputError` if that fails."""
         return self._history.save(path, Header.of(self, now_ns()), self._buffer.dropped)
 
     def present(self) -> int:
@@ -208,20 +217,20 @@ class Session:
         return now_ns()
 
     def vitals(self) -> Vitals:
-        """How the probe is doing."""
+        """The probe's own figures: events, losses, cost, failures."""
         buffer, probe = self._buffer, self._probe
         return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
 
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
-        self._load.stop(0.3)
+        self._client.stop(0.3)
         ended = self._server.stop()
         self._workspace.leave()
         return ended
 
 
 def leave(code: int) -> NoReturn:
-    """End the program where the server has not ended: Python would wait for its worker threads."""
+    """End the program when the server has not ended: Python would wait for its worker threads."""
     Workspace.abandon()
     with suppress(OSError):
         sys.stdout.flush()
@@ -230,13 +239,12 @@ def leave(code: int) -> NoReturn:
 
 
 def environment(loop: str) -> Environment:
-    """What is measured here, with this event loop."""
-    gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    """What the server runs on, with this event loop."""
     return Environment(
         loopviz=__version__,
         python=platform.python_version(),
         implementation=platform.python_implementation(),
-        gil=gil_enabled() if gil_enabled is not None else True,
+        gil=compat.gil_enabled(),
         event_loop=loop,
         fastapi=metadata.version("fastapi"),
         starlette=metadata.version("starlette"),

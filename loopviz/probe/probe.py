@@ -1,38 +1,30 @@
-"""Putting the hooks on a loop, and taking them off again."""
+"""Installs the hooks on a loop, and removes them."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
-import threading
-import time
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio.to_thread
-from anyio._core._eventloop import get_async_backend
 
+from loopviz.probe import compat, selftest
 from loopviz.probe.processes import Processes
-from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received
+from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received, unread
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
 from loopviz.probe.source import Lines
-from loopviz.probe.state import State
+from loopviz.probe.state import ProbeState
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads
+from loopviz.stream.blind import IDLE, REQUESTS, TASKS, Blind
 from loopviz.stream.buffer import Buffer
 
-__all__ = ["Blind", "Probe"]
+__all__ = ["Probe"]
 
 _MISSING: Any = object()
-
-
-class Blind(NamedTuple):
-    """Something that this probe cannot see here, and why."""
-
-    what: str
-    why: str
 
 
 class Probe:
@@ -40,7 +32,7 @@ class Probe:
 
     `install` runs on that loop, inside a coroutine; `uninstall` may run there or, once the loop
     has stopped, anywhere. `numbers` gives foreign clients' requests their numbers, and `token`
-    is what our own load puts before a number in the `HEADER` of a request. `own` are folders
+    is what our own client puts before a number in the `HEADER` of a request. `own` are folders
     whose code counts as the user's.
     """
 
@@ -54,19 +46,20 @@ class Probe:
     ) -> None:
         self.buffer = buffer
         self.blind: list[Blind] = []
+        """What cannot be seen here. Requests are added when one has been served without being seen."""
         self._numbers = numbers if numbers is not None else itertools.count(1)
         self._token = token
         self._lines = Lines(own)
         self._undo: list[tuple[Any, str, Any]] = []
-        self._state: State | None = None
+        self._state: ProbeState | None = None
         self._sampler: Sampler | None = None
         self._processes: Processes | None = None
         self._names: ExceptionNames | None = None
-        self._event_ns = 0.0
+        self._tested: selftest.Outcome | None = None
 
     @property
     def failures(self) -> list[str]:
-        """What went wrong inside the probe so far; the watched program never heard of it."""
+        """What went wrong inside the probe so far; it never raises in the watched program."""
         return self._state.failures if self._state else []
 
     @property
@@ -77,71 +70,114 @@ class Probe:
         `install` measured it on this machine.
         """
         sampler = self._sampler.cpu_ns if self._sampler else 0
-        return sampler + int(self.buffer.emitted * self._event_ns)
+        event = self._tested.event_ns if self._tested else 0
+        return sampler + int(self.buffer.emitted * event)
 
     def install(self, protocol_class: type | None = None) -> None:
         """Hook the running loop, and uvicorn's `protocol_class` for its requests."""
         if self._undo:
             raise RuntimeError("this probe is installed already")
         loop = asyncio.get_running_loop()
-        self._event_ns = self._event_ns or _event_cost()
-        state = self._state = State(self.buffer, loop)
+        if self._tested is None:
+            self._tested = selftest.run(loop)
+        state = self._state = ProbeState(self.buffer, loop, sees_tasks=not self._tested.tasks)
         threads = Threads(state)
-        self._processes = Processes(state, threads, lambda what, why: self.blind.append(Blind(what, why)))
+        self._processes = Processes(state, threads, self.not_seen)
         thread = threads.register("loop")
-        adopt = make_adopt(state, self._numbers, self._token, self._set)
-        self._hook_threads(threads, self._processes)
-        for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
-            self._set(loop, name, hook)
-        selector = getattr(loop, "_selector", None)
-        if selector is not None:
-            self._set(selector, "select", make_select(state, selector.select))
-        else:
-            kind = type(loop).__module__.partition(".")[0]
-            self.blind.append(
-                Blind(
-                    "the loop's idle time and its callbacks outside tasks", f"{kind} has no selector to watch"
-                )
-            )
+        self._hook_tasks(state, self._tested)
+        self._hook_worker_calls(threads, self._processes)
+        self._hook_limiter(threads)
+        self._hook_selector(state)
         if protocol_class is not None:
-            received = protocol_class.data_received  # type: ignore[attr-defined]
-            self._set(protocol_class, "data_received", make_data_received(state, received))
+            self._hook_protocol(state, protocol_class)
         if thread.clock is None:
-            self.blind.append(
-                Blind(
-                    "threads' CPU time, and so whether a block sleeps or computes",
-                    "this platform has no CPU clock for each thread",
-                )
+            self.not_seen(
+                "threads' CPU time, and so whether a block sleeps or computes",
+                "this platform has no CPU clock for each thread",
             )
         self._names = ExceptionNames(state)
-        logging.getLogger("uvicorn.error").addHandler(self._names)
+        logging.getLogger(compat.ERROR_LOG).addHandler(self._names)
         self._sampler = Sampler(state, threads, self._lines, thread)
         self._sampler.start()
 
-    def _hook_threads(self, threads: Threads, processes: Processes) -> None:
-        limiter = anyio.to_thread.current_default_thread_limiter()
-        kind = type(limiter)
-        backend: Any = get_async_backend()
-        name = "run_sync_in_worker_thread"
-        method = vars(backend).get(name)
-        if isinstance(method, classmethod):
-            self._set(backend, name, classmethod(threads.make_run_sync(method.__func__)))
+    def answered(self) -> None:
+        """The server has answered a request. If none was recognised, `blind` says so from now on.
+
+        May be called in any thread.
+        """
+        state = self._state
+        if state is not None and state.sees_tasks and not state.request_seen:
+            self.not_seen(REQUESTS, unread(state))
+
+    def not_seen(self, what: str, why: str) -> None:
+        """Add to `blind`, unless it is there already."""
+        if what not in {blind.what for blind in self.blind}:
+            self.blind.append(Blind(what, why))
+
+    def _hook_tasks(self, state: ProbeState, tested: selftest.Outcome) -> None:
+        if not state.sees_tasks:
+            self.not_seen(TASKS, tested.tasks)
+            self.not_seen(REQUESTS, "a request is recognised by its task, and tasks are not visible here")
+            return
+        if tested.sleeps:
+            self.not_seen("when the timer of a sleep is due", tested.sleeps)
+        adopt = make_adopt(state, self._numbers, self._token, self._set, self.not_seen)
+        for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
+            self._set(state.loop, name, hook)
+
+    def _hook_selector(self, state: ProbeState) -> None:
+        selector = compat.selector_of(state.loop)
+        if selector is not None:
+            self._set(selector, "select", make_select(state, selector.select))
         else:
-            self.blind.append(Blind("worker threads", "this version of AnyIO starts them differently"))
-        acquire, release = "acquire_on_behalf_of_nowait", "release_on_behalf_of"
-        self._set(kind, acquire, threads.make_acquire(getattr(kind, acquire), limiter))
-        self._set(kind, release, threads.make_release(getattr(kind, release), limiter))
-        self._set(kind, "total_tokens", threads.make_total(vars(kind)["total_tokens"], limiter))
+            kind = type(state.loop).__module__.partition(".")[0]
+            self.not_seen(IDLE, f"{kind} has no selector to watch")
+
+    def _hook_worker_calls(self, threads: Threads, processes: Processes) -> None:
+        worker_call = compat.worker_call()
+        if worker_call is not None:
+            backend, name, function = worker_call
+            self._set(backend, name, classmethod(threads.make_run_sync(function)))
+        else:
+            self.not_seen("worker threads", f"{compat.installed('anyio')} starts them in another way")
         loop = threads.state.loop
         in_process = processes.make_run_in_executor(loop.run_in_executor)
         self._set(loop, "run_in_executor", threads.make_run_in_executor(in_process))
+
+    def _hook_limiter(self, threads: Threads) -> None:
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        kind = type(limiter)
+        acquire, release = getattr(kind, compat.ACQUIRE, None), getattr(kind, compat.RELEASE, None)
+        if acquire is not None and release is not None:
+            self._set(kind, compat.ACQUIRE, threads.make_acquire(acquire, limiter))
+            self._set(kind, compat.RELEASE, threads.make_release(release, limiter))
+        else:
+            self.not_seen(
+                "waiting for a thread, and how many threads are in use",
+                f"the limiter of {compat.installed('anyio')} was not recognised",
+            )
+        total = vars(kind).get(compat.TOTAL)
+        if isinstance(total, property):
+            self._set(kind, compat.TOTAL, threads.make_total(total, limiter))
+
+    def _hook_protocol(self, state: ProbeState, protocol_class: type) -> None:
+        received = getattr(protocol_class, compat.DATA_RECEIVED, None)
+        if received is not None:
+            self._set(
+                protocol_class, compat.DATA_RECEIVED, make_data_received(state, received, self.answered)
+            )
+        else:
+            self.not_seen(
+                "when the first byte of a request is read",
+                f"{protocol_class.__name__} of {compat.installed('uvicorn')} has no {compat.DATA_RECEIVED}",
+            )
 
     def _set(self, owner: Any, name: str, value: Any) -> None:
         self._undo.append((owner, name, vars(owner).get(name, _MISSING)))
         setattr(owner, name, value)
 
     def uninstall(self) -> None:
-        """Put everything back. Steps and calls that are under way end unharmed."""
+        """Remove every hook. Steps and calls that are in progress end as without the probe."""
         if not self._undo:
             return
         if self._sampler is not None:
@@ -149,47 +185,10 @@ class Probe:
         if self._processes is not None:
             self._processes.close()
         if self._names is not None:
-            logging.getLogger("uvicorn.error").removeHandler(self._names)
+            logging.getLogger(compat.ERROR_LOG).removeHandler(self._names)
         while self._undo:
             owner, name, value = self._undo.pop()
             if value is _MISSING:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
-
-
-def _event_cost() -> float:
-    """What one event costs its hook on this machine (ns): a loop of steps with and without."""
-
-    async def steps() -> None:
-        for _ in range(300):
-            await asyncio.sleep(0)
-
-    def measure(buffer: Buffer | None) -> int:
-        loop = asyncio.SelectorEventLoop()
-        try:
-            if buffer is not None:
-                for name, hook in hook_steps(State(buffer, loop), lambda _: 0).items():
-                    setattr(loop, name, hook)
-            began = time.thread_time_ns()
-            loop.run_until_complete(steps())
-            return time.thread_time_ns() - began
-        finally:
-            loop.close()
-
-    cost = 0.0
-
-    def calibrate() -> None:
-        nonlocal cost
-        bare = watched = 1 << 62
-        for _ in range(5):
-            buffer = Buffer()
-            bare = min(bare, measure(None))
-            watched = min(watched, measure(buffer))
-        cost = max(0, watched - bare) / max(1, buffer.emitted)
-
-    # In a thread of its own, since a thread runs one loop at a time.
-    thread = threading.Thread(target=calibrate, name="loopviz calibration", daemon=True)
-    thread.start()
-    thread.join()
-    return cost

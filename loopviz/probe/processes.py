@@ -1,9 +1,9 @@
 """Worker processes: the hook on ``loop.run_in_executor`` with a ``ProcessPoolExecutor``.
 
-The function is handed over inside `loopviz.remote.run`, which reports its begin and its end from
-within the worker process, over the loopback interface, while they happen: CLOCK_MONOTONIC is one
-clock for all processes of a machine. Reports that are lost cost accuracy and nothing else, since the
-arrival of the result is seen here. ``executor.submit`` without the loop is not seen.
+The function is wrapped in `loopviz.remote.run`, which reports its begin and its end from the worker
+process, over the loopback interface, when they happen: CLOCK_MONOTONIC is one clock for all processes of
+a machine. Lost reports cost accuracy and nothing else, since the arrival of the result is seen here. A
+call of ``executor.submit`` without the loop is not seen.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Any
 
 from loopviz import remote
 from loopviz.clock import now_ns as clock
-from loopviz.probe.state import State, next_call
+from loopviz.probe.state import ProbeState, next_call
 from loopviz.probe.threads import Thread, Threads, definition
 from loopviz.stream.events import CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
 
 __all__ = ["Processes"]
 
 _MOST = 10_000
-"""Calls and processes that are remembered; what a worker's crash leaves behind goes at last."""
+"""Calls and processes that are kept; the oldest are removed, which a worker's crash may have left."""
 
 
 @dataclass(slots=True)
@@ -42,12 +42,12 @@ class _Call:
 
 
 class Processes:
-    """The worker processes of one server. Socket and thread come with the first call to one.
+    """The worker processes of one server. Socket and thread are made for the first call to one.
 
-    `blind(what, why)` is told what cannot be seen here.
+    `blind(what, why)` reports what cannot be seen here.
     """
 
-    def __init__(self, state: State, threads: Threads, blind: Callable[[str, str], None]) -> None:
+    def __init__(self, state: ProbeState, threads: Threads, blind: Callable[[str, str], None]) -> None:
         self._state = state
         self._threads = threads
         self._blind = blind
@@ -69,7 +69,7 @@ class Processes:
         return run_in_executor
 
     def submit(self, executor: Executor, func: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
-        """Hand `func` to a process pool on behalf of the current task."""
+        """Submit `func` to a process pool for the current task."""
         try:
             recipient = self._open()
             number, task = self._announce(func)
@@ -98,7 +98,7 @@ class Processes:
         return number, task
 
     def _arrived(self, number: int, task: int) -> None:
-        """The result is here, or will never come. Runs in any thread, before the loop hears of it."""
+        """The result is here, or will never be. Runs in any thread, before the loop is notified."""
         self._state.emit((clock(), RESULT, number, task))
         call = self._calls.get(number)
         if call is not None:
@@ -121,7 +121,7 @@ class Processes:
         return mailbox.getsockname()[1], self._secret
 
     def close(self) -> None:
-        """Hear no more reports: the thread ends, and the socket is closed."""
+        """Take no more reports: the thread ends, and the socket is closed."""
         self._closed = True
         mailbox, reader = self._mailbox, self._reader
         if mailbox is None or reader is None:
@@ -152,10 +152,10 @@ class Processes:
         call = self._calls.get(number)
         if call is None or not secrets.compare_digest(secret, self._secret):
             return
-        if call.arrived and not ended:  # too late for a beginning: the end tells both
+        if call.arrived and not ended:  # the begin is late: the report of the end has both
             return
         emit = self._state.emit
-        lane = self._known.get((pid, born)) or self._meet(pid, born, began)
+        lane = self._known.get((pid, born)) or self._register(pid, born, began)
         if not call.begun:
             call.begun = True
             emit((began, CALL, number, call.task, call.request, lane, *call.where))
@@ -164,7 +164,7 @@ class Processes:
             emit((ended, RETURN, number))
             self._calls.pop(number, None)
 
-    def _meet(self, pid: int, born: int, t: int) -> int:
+    def _register(self, pid: int, born: int, t: int) -> int:
         number = next(self._threads.numbers)
         while len(self._known) >= _MOST:
             self._known.pop(next(iter(self._known)))
@@ -176,15 +176,15 @@ class Processes:
         elif len(self._known) == 1:
             self._blind(
                 "worker processes' CPU time while they compute",
-                "this platform has no CPU clock for another process; it is told when a call ends",
+                "this platform has no CPU clock for another process; it is reported when a call ends",
             )
         return number
 
 
 class _Watched:
-    """Stands in for a process pool in one ``run_in_executor``, which calls nothing but `submit`.
+    """Replaces a process pool in one ``run_in_executor``, which calls only its `submit`.
 
-    So the loop still checks the user's own function.
+    In this way the loop still checks the user's own function.
     """
 
     def __init__(self, processes: Processes, executor: Executor) -> None:
@@ -197,6 +197,6 @@ class _Watched:
 
 
 def _is_process_pool(executor: object) -> bool:
-    """Whether it is a ``ProcessPoolExecutor``, without importing what nobody else has."""
+    """Whether it is a ``ProcessPoolExecutor``, without importing that module."""
     module = sys.modules.get("concurrent.futures.process")
     return module is not None and isinstance(executor, module.ProcessPoolExecutor)

@@ -1,8 +1,8 @@
-"""The sampler: a thread that looks at the server from outside, while it lasts.
+"""The sampler: a thread that looks at the server from outside.
 
 Only what a hook cannot see is sampled: the line that holds the loop, the lines at which tasks
-and worker threads are, and the threads' CPU clocks. Whatever is shorter than `LOOK` is not
-worth a look, so an idle or lively server costs next to nothing.
+and worker threads are, and the threads' CPU clocks. What is shorter than `LOOK` is not sampled, so a
+server that is idle, or has short steps only, costs next to nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import time
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe.source import Lines
-from loopviz.probe.state import State
+from loopviz.probe.state import ProbeState
 from loopviz.probe.threads import Thread, Threads
 from loopviz.stream.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
 
 __all__ = ["Sampler"]
 
 PERIOD = 0.02
-"""Seconds between two looks."""
+"""Seconds between two samples."""
 LOOK = 20_000_000
 """How long something lasts before its line is read (ns)."""
 
@@ -28,12 +28,12 @@ LOOK = 20_000_000
 class Sampler:
     """Samples until `stop`, in a daemon thread."""
 
-    def __init__(self, state: State, threads: Threads, lines: Lines, loop_thread: Thread) -> None:
+    def __init__(self, state: ProbeState, threads: Threads, lines: Lines, loop_thread: Thread) -> None:
         self._state = state
         self._threads = threads
         self._lines = lines
         self._loop = loop_thread
-        # Held while sampling. To wait for a lock instead of an Event halves the cost of an idle round.
+        # Held while sampling. Waiting for a lock instead of an Event halves the cost of an idle round.
         self._running = threading.Lock()
         self._running.acquire()
         self._rounds = 0
@@ -42,11 +42,11 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="loopviz sampler", daemon=True)
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start sampling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for the end, a second at most."""
+        """Stop, and wait for the thread to end, a second at most."""
         self._running.release()
         self._thread.join(1.0)
 
@@ -68,7 +68,7 @@ class Sampler:
             if held:
                 task, since = held
                 line = self._lines.of_thread(self._loop.ident, frames)
-                # The step may have ended while the stack was read: then it is the wrong stack.
+                # If the step ended while the stack was read, it is the wrong stack.
                 if line is not None and self._loop_held(now) == held:
                     self._state.emit((clock(), HOLDS, task, since, *line))
             for thread in calls:
@@ -82,13 +82,13 @@ class Sampler:
         self._suspended(now)
 
     def _loop_held(self, now: int) -> tuple[int, int] | None:
-        """Who has held the loop for long, and since when: a task's number, or 0 for a callback."""
+        """What has held the loop for long, and since when: a task's number, or 0 for a callback."""
         state = self._state
         trace = state.current
         if trace is not None:
             since = state.began
             return (trace.number, since) if now - since > LOOK else None
-        # Without a selector to watch, a loop that sleeps looks like one that runs a callback.
+        # Without a selector to hook, a loop that sleeps looks like one that runs a callback.
         if state.sleeping or not state.looked or now - state.touched < LOOK:
             return None
         return 0, state.touched
@@ -109,17 +109,17 @@ class Sampler:
             self._state.emit((clock(), CPU, thread.number, used))
 
     def _suspended(self, now: int) -> None:
-        """Tell of every wake-up and read the line of every await that has lasted, once each."""
+        """Report every wake-up, and the line of every await, that has lasted for `LOOK`, once each."""
         for trace in list(self._state.live.values()):
             woken = trace.woken
-            if woken and trace.told != woken and now - woken > LOOK:
-                trace.told = woken
+            if woken and trace.wake_reported != woken and now - woken > LOOK:
+                trace.wake_reported = woken
                 self._state.emit((woken, WAKE, trace.number))
             since = trace.since
             if not since or trace.sampled == since or now - since < LOOK:
                 continue
             task = trace.ref()
-            if task is None or task.done():  # collected, or ended where no step was seen
+            if task is None or task.done():  # collected, or ended in a step that was not seen
                 self._state.live.pop(trace.number, None)
                 self._state.emit((clock(), END, trace.number))
                 continue

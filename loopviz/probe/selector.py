@@ -1,7 +1,6 @@
 """Loop iterations: the hook on the selector of asyncio's loop.
 
-The loop sleeps nowhere but in ``selector.select``. uvloop has no selector, and there an iteration
-cannot be seen.
+The loop sleeps only in ``selector.select``. uvloop has no selector, so its iterations cannot be seen.
 """
 
 from __future__ import annotations
@@ -10,17 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe.state import State
+from loopviz.probe.state import ProbeState
 from loopviz.stream.events import IDLE, ITERATION
 
 __all__ = ["LONG", "make_select"]
 
 LONG = 4_000_000
-"""From how long on an iteration keeps other requests waiting (ns); the resolution of TCP_INFO."""
+"""How long an iteration must last to count as slow (ns); the resolution of TCP_INFO."""
 
 
-def make_select(state: State, select: Callable[..., Any]) -> Callable[..., Any]:
-    """A `select` that says when the loop goes to sleep and when an iteration begins."""
+def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., Any]:
+    """A `select` that reports when the loop goes to sleep and when an iteration begins."""
     emit = state.emit
 
     def probed_select(timeout: float | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""From a frame to the line that a person would point at."""
+"""The source line to show for a stack: the innermost one of the user's code."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Lines:
         libraries.update(site.getsitepackages(), [str(Path(__file__).parents[1])])
         self._libraries = tuple(f"{folder}/" for folder in libraries)
         # By the code's identity: its hash is computed from all of its instructions, each time. The
-        # code is kept alive beside the answer, so that its id stays its own.
+        # code is kept alive with the result, so that its id is not used again.
         self._foreign: dict[int, tuple[bool, CodeType]] = {}
         self._calls: dict[tuple[int, int], tuple[str, CodeType]] = {}
 
     def of_thread(self, ident: int, frames: dict[int, FrameType] | None = None) -> Line | None:
-        """Where the thread is now, seen from another one; in a library if nowhere else."""
+        """Where the thread is now, read in another one; a line of a library if there is no other."""
         frame = (frames or sys._current_frames()).get(ident)
         return self._users(_outwards(frame)) or (self._line(frame) if frame is not None else None)
 
     def of_task(self, coro: Any) -> Line | None:
-        """Where a suspended task awaits: down its chain of awaits to the user's innermost line."""
+        """Where a suspended task awaits: the user's innermost line in its chain of awaits."""
         return self._users(reversed(list(_inwards(coro))))
 
     def _users(self, innermost_first: Iterable[FrameType]) -> Line | None:

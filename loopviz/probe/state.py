@@ -14,18 +14,18 @@ from loopviz.clock import now_ns
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import TASK, Event
 
-__all__ = ["ATTRIBUTE", "HANDLE", "State", "Trace", "next_call"]
+__all__ = ["ATTRIBUTE", "HANDLE", "ProbeState", "Trace", "next_call"]
 
 ATTRIBUTE = "_loopviz"
-"""The attribute of a task that holds its `Trace`; it goes when the task goes."""
+"""The attribute of a task that holds its `Trace`; it lives as long as the task."""
 HANDLE = "_loopviz_handle"
 """The attribute of a task that holds the handle of its steps.
 
-Not in the `Trace`: that is kept in `State.live`, and must not keep the task's context alive.
+Not in the `Trace`: that is kept in `ProbeState.live`, and must not keep the task's context alive.
 """
 
-# Counted for the whole process, so that a probe that is installed anew on the same loop never
-# gives a task that it meets again the number of another one.
+# Counted for the whole process, so that a probe that is installed again on the same loop never gives a
+# task that it has seen before the number of another one.
 _tasks = itertools.count(1)
 _calls = itertools.count(1)
 
@@ -37,7 +37,7 @@ def _no_task() -> None:
 class Trace:
     """What a probe knows of one task."""
 
-    __slots__ = ("number", "ref", "request", "sampled", "since", "told", "wants_thread", "woken")
+    __slots__ = ("number", "ref", "request", "sampled", "since", "wake_reported", "wants_thread", "woken")
 
     def __init__(self, request: int) -> None:
         self.number = next(_tasks)
@@ -49,31 +49,34 @@ class Trace:
         """The `since` for which the await's source line has been read."""
         self.woken = 0
         """When it was scheduled to run again (ns), while it has not run yet; else 0."""
-        self.told = 0
-        """The `woken` that has been told already."""
+        self.wake_reported = 0
+        """The `woken` that the sampler has reported already."""
         self.wants_thread = False
+        """Whether it has called a function in a worker thread, and has not got a thread back yet."""
 
     def bind(self, task: asyncio.Task[Any]) -> Trace:
-        """Belong to `task` from now on."""
+        """Make this the trace of `task`."""
         self.ref = weakref.ref(task)
         setattr(task, ATTRIBUTE, self)
         return self
 
 
 @dataclass(slots=True)
-class State:
+class ProbeState:
     """Written by the hooks, read by the sampler.
 
-    Plain attributes without a lock: each has one writer, and a reader that sees the value of a
-    microsecond ago is no worse off than one that came a microsecond earlier.
+    Plain attributes without a lock: each has one writer, and a value that is a microsecond old is good
+    enough for the reader.
     """
 
     buffer: Buffer
     loop: asyncio.AbstractEventLoop
     emit: Callable[[Event], None] = field(init=False)
     request: ContextVar[int] = field(default_factory=lambda: ContextVar("loopviz_request", default=0))
-    """The request on whose behalf code runs; child tasks and worker threads inherit it."""
+    """The request for which code runs; child tasks and worker threads inherit it."""
 
+    sees_tasks: bool = True
+    """Whether the hooks on tasks are installed; without them no task is reported."""
     live: dict[int, Trace] = field(default_factory=dict)
     """The tasks that have not ended, by number."""
     current: Trace | None = None
@@ -90,12 +93,16 @@ class State:
     """When it last came to look for I/O after an iteration that took long (ns)."""
     read: int = 0
     """While bytes are handed to an HTTP protocol: since when (ns)."""
+    request_seen: bool = False
+    """Whether a request has been recognised so far."""
+    unrecognised: str = ""
+    """What is wrong with a task that an HTTP protocol has made, if it was not recognised as a request's."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0
     """When that timer is due (ns)."""
     failures: list[str] = field(default_factory=list)
-    """What went wrong inside the probe; the watched program never hears of it."""
+    """What went wrong inside the probe; it never raises in the watched program."""
 
     expected: tuple[object, Trace] | None = None
     """The coroutine of the task that is being created, and the trace made for it in advance."""
@@ -115,7 +122,7 @@ class State:
         return trace
 
     def attach(self, task: asyncio.Task[Any], request: int) -> Trace:
-        """Give a task met for the first time its trace."""
+        """Give a task that is seen for the first time its trace."""
         coro = task.get_coro()
         if self.expected is not None and self.expected[0] is coro:
             trace = self.expected[1]
@@ -124,9 +131,16 @@ class State:
         return trace.bind(task)
 
     def trace_of(self, task: asyncio.Task[Any]) -> Trace:
-        """The trace of the task that calls this, made now if the task is older than the probe."""
+        """The trace of the task that calls this, made now if the task is older than the probe.
+
+        Where tasks are not visible it has the number 0, for "no task".
+        """
         trace: Trace | None = getattr(task, ATTRIBUTE, None)
         if trace is not None:
+            return trace
+        if not self.sees_tasks:
+            trace = Trace(self.request.get())
+            trace.number = 0
             return trace
         try:
             return self.attach(task, self.request.get())
@@ -135,11 +149,11 @@ class State:
             return Trace(0)
 
     def failed(self, where: str, error: BaseException) -> None:
-        """Note a failure of the probe itself; a few are enough to know."""
+        """Note a failure of the probe itself; the first 20 are kept."""
         if len(self.failures) < 20:
             self.failures.append(f"{where}: {type(error).__name__}: {error}")
 
 
 def next_call() -> int:
-    """A number for a call in a worker thread."""
+    """A number for a call in a worker thread or process."""
     return next(_calls)

@@ -3,15 +3,16 @@
 asyncio schedules every step of every task with ``loop.call_soon(<a method of the task>)``. An
 attribute of that name on the loop *instance* therefore sees when a task is woken (the call
 itself), when its step begins and ends (the callback, wrapped), what it awaits afterwards
-(``_fut_waiter``), and tasks that nobody announced: one hook for all of it, on asyncio's loop and
-on uvloop's. The coroutine is not wrapped, so stacks, ``get_coro()`` and debuggers show what they
+(``_fut_waiter``), and tasks that are older than the probe: one hook for all of it, on asyncio's loop
+and on uvloop's. The coroutine is not wrapped, so stacks, ``get_coro()`` and debuggers show what they
 always show. Only eager tasks take their first step elsewhere, inside `create_task`.
+
+Private names of asyncio are documented in `loopviz.probe.compat`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import futures, tasks
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from types import BuiltinFunctionType, MethodType
@@ -19,41 +20,35 @@ from typing import Any
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
-from loopviz.probe.state import ATTRIBUTE, HANDLE, State, Trace
+from loopviz.probe import compat
+from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace
 from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
 
-_python_task = getattr(tasks, "_PyTask", None)
-_PYTHON_STEPS = frozenset(
-    step
-    for name in ("_Task__step", "_Task__wakeup")
-    if (step := getattr(_python_task, name, None)) is not None
-)
-_sets_result = getattr(futures, "_set_result_unless_cancelled", None)
 
-
-def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callable[..., Any]]:
+def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, Callable[..., Any]]:
     """The methods to put on the loop, by name.
 
     `adopt(coroutine)` is asked once for every new task: the number of the request that the task
     serves as its root, or 0.
     """
     loop, emit, live, buffer = state.loop, state.emit, state.live, state.buffer
-    # The hook of every step appends by itself what `emit` would: a call saved for each event.
+    # The hook of every step appends to the buffer itself, which saves the call of `emit`.
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
     future = asyncio.Future
-    # Where it is asyncio's own call_soon that would put a handle there, this one does so itself.
-    ready: Any = getattr(loop, "_ready", None) if _is_asyncios(loop) else None
+    # If it is given, the hook puts a handle there itself, as asyncio's own call_soon would.
+    ready = compat.ready_queue(loop)
+    wrapper_name, wakeup, python_steps = compat.STEP_WRAPPER, compat.WAKEUP, compat.PYTHON_STEPS
     call_soon: Callable[..., asyncio.Handle] = loop.call_soon
     create_task: Callable[..., asyncio.Task[Any]] = loop.create_task
     step_wrapper: type | None = None
 
     class Step(asyncio.Handle):
-        """A task's next step: the task's own callback, called between two looks at the clock.
+        """A task's next step: the task's own callback, called between two readings of the clock.
 
         asyncio makes a handle for every step. A task has one step scheduled at a time, so one handle
-        serves all of them, and what that saves pays for half of the looking.
+        serves all of them, which saves half of what the readings cost.
         """
 
         __slots__ = ("entered", "trace")
@@ -109,7 +104,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
                     buffer.dropped += 1
 
     def after_first_step(task: asyncio.Task[Any], trace: Trace) -> None:
-        """Say how an eager task's first step has ended: suspended, giving way, or done."""
+        """Report how an eager task's first step has ended: suspended, giving way, or done."""
         now = state.touched = clock()
         waiter = task._fut_waiter  # type: ignore[attr-defined]
         if waiter is not None:
@@ -123,7 +118,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
             emit((now, YIELD, trace.number, "", 0))
 
     def meet(task: asyncio.Task[Any], context: Context | None) -> Trace:
-        """A task seen for the first time: the root of a request, or heir to one."""
+        """A task seen for the first time: it serves a request as its root, or inherits one."""
         coro = task.get_coro()
         if state.expected is not None and state.expected[0] is coro:  # it gives way in its eager first step
             return state.attach(task, 0)
@@ -153,12 +148,12 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         kind = type(callback)
         if kind is not step_wrapper:
             if kind is BuiltinFunctionType:
-                if callback.__name__ != "task_wakeup":
+                if callback.__name__ != wakeup:
                     return call_soon(callback, *args, context=context)
             elif kind is MethodType:
-                if callback.__func__ not in _PYTHON_STEPS:  # type: ignore[attr-defined]
+                if callback.__func__ not in python_steps:  # type: ignore[attr-defined]
                     return call_soon(callback, *args, context=context)
-            elif kind.__name__ == "TaskStepMethWrapper":
+            elif kind.__name__ == wrapper_name:
                 step_wrapper = kind
             else:
                 return call_soon(callback, *args, context=context)
@@ -172,7 +167,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
                 return call_soon(callback, *args, context=context)
         else:
             trace = scheduled.trace
-            # Within its own step it mostly gives way, and the end of the step says so.
+            # In its own step it mostly gives way, and the end of the step reports that.
             trace.woken = clock() if trace is not state.current else state.began
         scheduled._callback, scheduled._args = callback, args
         if ready is not None and context is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]
@@ -184,7 +179,7 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         return call_soon(scheduled._run, context=context)
 
     def probed_create_task(coro: Any, **options: Any) -> asyncio.Task[Any]:
-        # Without a factory the first step goes through call_soon, as every other.
+        # Without a factory the first step goes through call_soon, as every other one.
         if loop.get_task_factory() is None and not options.get("eager_start"):
             return create_task(coro, **options)
         try:
@@ -207,13 +202,13 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
         finally:
             state.expected = expected
             state.current = outer
-        if trace.ref() is None:  # nobody has met it: it is done, or suspended, in its first step
+        if trace.ref() is None:  # it has not been scheduled: it is done, or suspended, in its first step
             trace.bind(task)
         after_first_step(task, trace)
         return task
 
     def expect(coro: object, options: dict[str, Any]) -> Trace:
-        """Announce a task that may take its first step before anybody has seen it."""
+        """Announce a task that may take its first step before it is scheduled."""
         request = adopt(coro)
         if request:
             context = options.get("context")
@@ -225,34 +220,25 @@ def hook_steps(state: State, adopt: Callable[[object], int]) -> dict[str, Callab
     return {"call_soon": probed_call_soon, "create_task": probed_create_task}
 
 
-def _is_asyncios(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether `call_soon` is asyncio's own, replaced by no subclass and no other tool."""
-    kind, base = type(loop), asyncio.BaseEventLoop
-    return (
-        isinstance(loop, base)
-        and kind.call_soon is base.call_soon
-        and getattr(kind, "_call_soon", None) is getattr(base, "_call_soon", False)
-        and not {"call_soon", "_call_soon"} & vars(loop).keys()
-    )
-
-
-def hook_timers(state: State) -> dict[str, Callable[..., Any]]:
+def hook_timers(state: ProbeState) -> dict[str, Callable[..., Any]]:
     """Remember the latest timer that only sets a future's result: `asyncio.sleep`'s due time.
 
     A task is ready when its timer is due, whether or not the loop has time to notice.
     """
-    loop = state.loop
+    loop, sets_result = state.loop, compat.set_result
 
     def probed_call_at(when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        if callback is _sets_result:
+        if callback is sets_result:
             state.timer, state.due = args[0], int(when * NS)
         return call_at(when, callback, *args, context=context)
 
     def probed_call_later(delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        if callback is _sets_result:
+        if callback is sets_result:
             state.timer, state.due = args[0], clock() + int(delay * NS)
         return call_later(delay, callback, *args, context=context)
 
+    if sets_result is None:
+        return {}
     call_at, call_later = loop.call_at, loop.call_later
     if isinstance(loop, asyncio.BaseEventLoop):  # whose call_later calls self.call_at
         return {"call_at": probed_call_at}

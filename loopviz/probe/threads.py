@@ -16,7 +16,8 @@ from typing import Any
 from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe.state import ATTRIBUTE, State, next_call
+from loopviz.probe import compat
+from loopviz.probe.state import ATTRIBUTE, ProbeState, next_call
 from loopviz.stream.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS, Role
 
 __all__ = ["Thread", "Threads", "definition"]
@@ -42,26 +43,26 @@ class Thread:
 class Threads:
     """The threads of one server, and the hooks through which work reaches them."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ProbeState) -> None:
         self.state = state
         self.numbers = itertools.count(1)
         """Numbers for threads and processes."""
         self.by_ident: dict[int, Thread] = {}
         self.processes: list[Thread] = []
-        """Worker processes, for whoever reads CPU clocks; those that have ended are taken out."""
+        """Worker processes whose CPU clock is to be read; those that have ended are removed."""
         self._mine = local()
 
     def register(self, role: Role) -> Thread:
-        """Meet the calling thread. The identity of a thread that has ended is used again."""
+        """Report the calling thread. The identity of a thread that has ended is used again."""
         ident = get_ident()
         known = self.by_ident.get(ident)
         number = known.number if known else next(self.numbers)
-        # Read by the thread itself: asking for the clock of a thread that has ended is undefined.
+        # Asked for by the thread itself: the clock of a thread that has ended is undefined.
         thread = Thread(number, ident, _clock_of(ident) if _clock_of else None)
         self.by_ident[ident] = thread
         self._mine.thread = thread
         self.state.emit((clock(), THREAD, number, role))
-        if role == "worker" and thread.clock is not None:  # from here on, what it uses is the server's
+        if role == "worker" and thread.clock is not None:  # what it uses from now on is the server's
             self.state.emit((clock(), CPU, number, time.thread_time_ns()))
         return thread
 
@@ -83,7 +84,7 @@ class Threads:
 
     def make_run_sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """AnyIO's ``run_sync_in_worker_thread``, with the call watched."""
-        running, current_task = asyncio._get_running_loop, asyncio.current_task
+        running, current_task = compat.running_loop, asyncio.current_task
         state, run, loop = self.state, self._run, self.state.loop
 
         def run_sync_in_worker_thread(cls: Any, func: Any, args: Any, *rest: Any, **options: Any) -> Any:
@@ -119,8 +120,8 @@ class Threads:
     def make_acquire(
         self, original: Callable[[Any, Any], None], limiter: CapacityLimiter
     ) -> Callable[[Any, Any], None]:
-        """The limiter's ``acquire_on_behalf_of_nowait``: a token, or the queue."""
-        emit, count = self.state.emit, _counter(limiter)
+        """The limiter's ``acquire_on_behalf_of_nowait``: it gives a thread, or the task has to wait."""
+        emit, count = self.state.emit, compat.limiter_counts(limiter)
 
         def acquire_on_behalf_of_nowait(self: Any, borrower: Any) -> None:
             try:
@@ -142,7 +143,7 @@ class Threads:
         self, original: Callable[[Any, Any], None], limiter: CapacityLimiter
     ) -> Callable[[Any, Any], None]:
         """The limiter's ``release_on_behalf_of``."""
-        emit, count = self.state.emit, _counter(limiter)
+        emit, count = self.state.emit, compat.limiter_counts(limiter)
 
         def release_on_behalf_of(self: Any, borrower: Any) -> None:
             original(self, borrower)
@@ -155,8 +156,8 @@ class Threads:
         return release_on_behalf_of
 
     def make_total(self, original: property, limiter: CapacityLimiter) -> property:
-        """The limiter's ``total_tokens``, so that a change is seen when it is made."""
-        emit, count = self.state.emit, _counter(limiter)
+        """The limiter's ``total_tokens``, so that a change of the thread limit is seen when it is made."""
+        emit, count = self.state.emit, compat.limiter_counts(limiter)
         get, change = original.fget, original.fset
         if get is None or change is None:
             return original
@@ -170,30 +171,12 @@ class Threads:
         return property(get, set_total_tokens)
 
 
-def _counter(limiter: CapacityLimiter) -> Callable[[], tuple[int, int, int]]:
-    """Total, borrowed and awaited tokens. ``statistics()`` would copy the borrowers each time."""
-    queue: Any = getattr(limiter, "_wait_queue", None)
-    borrowers: Any = getattr(limiter, "_borrowers", None)
-    if queue is None or borrowers is None:
-        return lambda: (
-            _whole(limiter.total_tokens),
-            limiter.borrowed_tokens,
-            limiter.statistics().tasks_waiting,
-        )
-    return lambda: (_whole(limiter.total_tokens), len(borrowers), len(queue))
-
-
-def _whole(tokens: float) -> int:
-    """A number of tokens; -1 for "no limit", since an infinity is no integer."""
-    return int(tokens) if tokens != float("inf") else -1
-
-
 def definition(func: Any) -> tuple[str, int, str]:
-    """File, line and name of the function behind `func`, through partials and methods."""
+    """File, line and name of the function in `func`, which may be a partial or a method."""
     while isinstance(func, partial):
         func = func.func
     code = getattr(getattr(func, "__func__", func), "__code__", None)
-    if not isinstance(code, CodeType):  # a callable object, which may have any attribute it likes
+    if not isinstance(code, CodeType):  # a callable object, whose attributes may be anything
         name = getattr(func, "__qualname__", None)
         return "", 0, name if isinstance(name, str) else type(func).__name__
     return code.co_filename, code.co_firstlineno, code.co_qualname

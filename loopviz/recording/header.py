@@ -19,7 +19,7 @@ from loopviz.recording.format import (
 from loopviz.scenario import Scenario, ScenarioFile
 from loopviz.stream.source import Environment, Source
 
-__all__ = ["Header", "ScenarioSnapshot"]
+__all__ = ["Header", "ScenarioSnapshot", "parse_blind"]
 
 _MOST_SCENARIOS = 500
 
@@ -127,7 +127,7 @@ class Header:
             _int(document, "threads", 1_000_000),
             _int(document, "started", LARGEST),
             tuple(scenarios),
-            tuple(_pair(found) for found in _list(document, "blind")[:_MOST_SCENARIOS]),
+            parse_blind(_list(document, "blind")),
         )
 
 
@@ -177,7 +177,14 @@ def _list(found: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
+def parse_blind(found: Any) -> tuple[tuple[str, str], ...]:
+    """What could not be seen, and why, from a header or a last line. Raises `FormatError`."""
+    if not isinstance(found, list):
+        raise FormatError("it has no valid 'blind'")
+    return tuple(_pair(pair) for pair in found[:_MOST_SCENARIOS])
+
+
 def _pair(found: Any) -> tuple[str, str]:
     if not isinstance(found, list) or len(found) != 2 or not all(isinstance(part, str) for part in found):
-        raise FormatError("its header has no valid 'blind'")
+        raise FormatError("it has no valid 'blind'")
     return well_formed(found[0], 2_000), well_formed(found[1], 2_000)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 from loopviz.clock import NS
 from loopviz.errors import InputError
 from loopviz.recording.format import LONGEST_LINE, FormatError
-from loopviz.recording.header import Header
+from loopviz.recording.header import Header, parse_blind
 from loopviz.recording.validate import parse_line
 from loopviz.stream.buffer import Reorder
 from loopviz.stream.events import Event
@@ -40,7 +40,8 @@ class Recording:
 
     `damage` says, in a few words, where and why reading stopped before the end; None if it did not.
     `dropped`, the number of events that were lost when they were measured, and `complete`, whether
-    the recording has its last line, are known at the end.
+    the recording has its last line, are known at the end. `blind`, what could not be seen and why, may
+    have more entries then.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -60,6 +61,7 @@ class Recording:
             ) from None
         except _ReadError as why:
             raise InputError(f"{path.name}: {why}.\nIts header cannot be read; record it again.") from None
+        self.blind: list[tuple[str, str]] = list(self.header.blind)
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +122,8 @@ class Recording:
         dropped = end.get("dropped")
         if end.get("end") is not True or type(dropped) is not int or not 0 <= dropped < 1 << 63:
             raise FormatError("it is not a valid last line")
+        found = parse_blind(end.get("blind", []))
+        self.blind += [pair for pair in found if pair not in self.blind]
         self.dropped, self.complete = dropped, True
         if next(self._lines, None) is not None:
             raise FormatError("there is data after the last line")

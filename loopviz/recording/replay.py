@@ -36,7 +36,7 @@ class Replay:
         self.mode = "recording"
         self.address = header.address
         self.threads = header.threads
-        self.blind: Sequence[tuple[str, str]] = header.blind
+        self.blind: Sequence[tuple[str, str]] = self.recording.blind
         self.scenarios: Sequence[ScenarioFile] = _distinct([found.listed() for found in header.scenarios])
         self.sources: Mapping[str, str] = {found.name: found.source for found in header.scenarios}
         """The recorded text of each scenario's file, by name."""

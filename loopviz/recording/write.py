@@ -6,7 +6,7 @@ import json
 import marshal
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -71,12 +71,17 @@ class Recorder:
         except OSError as error:
             self._fail(error)
 
-    def close(self, dropped: int = 0) -> None:
-        """Write the last line, with the number of events that were lost, and close the file. Idempotent."""
+    def close(self, dropped: int = 0, blind: Sequence[tuple[str, str]] = ()) -> None:
+        """Write the last line and close the file. Idempotent.
+
+        The line has the number of events that were lost, and what could not be seen: some of it is
+        known only after the header was written.
+        """
         if self._file is None:
             return
         try:
-            self._put(_encode({"end": True, "events": self.events, "dropped": dropped}).encode() + b"\n")
+            end = {"end": True, "events": self.events, "dropped": dropped, "blind": blind}
+            self._put(_encode(end).encode() + b"\n")
             self._flush(last=True)
             self._file.close()
             self._file = None

@@ -119,7 +119,7 @@ class Server:
             self.reader_ns = time.thread_time_ns()
 
     def watch(self, on: bool) -> None:
-        """Install the probe, or take it off."""
+        """Install the probe, or remove it."""
 
         async def switch() -> None:
             if on:
@@ -152,7 +152,7 @@ class Server:
 
 
 def serve(control: Connection, http: str, loop: str) -> None:
-    """The server process: obeys `control` until it is closed."""
+    """The server process: executes the commands of `control` until it is closed."""
     server = Server(http, loop)
     control.send(server.port)
     while (command := control.recv()) is not None:

@@ -2,8 +2,8 @@
 
 Usage: ``python -m loopviz.live.helpers.celery_worker FILE NAME READY``.
 
-FILE is the scenario's file, NAME the application's name in it. It makes the file READY when it is
-ready, and ends when its standard input does, with its children.
+FILE is the scenario's file, NAME the application's name in it. The worker creates the file READY when it
+is ready, and ends with its children when its standard input ends.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__: list[str] = []
 def _watch_parent() -> None:
     while os.read(0, 1024):
         pass
-    os.killpg(0, signal.SIGKILL)  # a session of its own: nobody but its children
+    os.killpg(0, signal.SIGKILL)  # its session has only its own children
 
 
 def _main(file: str, name: str, ready: str) -> None:
-    from celery.signals import worker_ready  # noqa: PLC0415 - only here is it certain to be installed
+    from celery.signals import worker_ready  # noqa: PLC0415 - an optional dependency
 
     threading.Thread(target=_watch_parent, daemon=True).start()
     application = getattr(execute(Path(file)), name)

@@ -1,11 +1,11 @@
-"""The guard: a small process that outlives loopviz by a moment, and clears up after it.
+"""The guard: a small process that ends just after loopviz, and cleans up.
 
-Started by `loopviz.live.helpers.workspace` as a plain script, with nothing but the standard library. It
-waits for a byte on its standard input (loopviz is done) or for the end of its parent (loopviz was
-killed). Then it kills every process that belongs to the session, and removes the session's folder.
+`loopviz.live.helpers.workspace` starts it as a plain script, with the standard library only. It waits for
+a byte on its standard input (loopviz is done) or for the end of its parent (loopviz was killed). Then it
+kills every process that belongs to the session, and removes the session's folder.
 
-A process belongs to the session if its environment carries the session's token, or, having been
-forked without a new program and so without a new environment, if it holds the guard's own pipe.
+A process belongs to the session if the session's token is in its environment. A process that was forked
+without a new program has no new environment: it belongs to the session if it holds the guard's pipe.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ MARK = "LOOPVIZ_SESSION"
 """The environment variable that marks a session's processes."""
 
 _PERIOD = 0.25
-"""How often the parent is looked at (s). End of file would not do: forked workers hold the pipe too."""
+"""How often the parent is checked (s). End of file is not enough: forked workers hold the pipe too."""
 
 _TRACKER = b"multiprocessing.resource_tracker"
-"""It ends by itself, after the last of those for which it keeps count; if it is killed, they complain."""
+"""It ends by itself after the last process that it serves; those print warnings if it is killed."""
 
 
 def main(parent: str, token: str, folder: str) -> None:
-    """Wait for the end of the session, and clear up.
+    """Wait for the end of the session, and clean up.
 
-    The parent's number is handed over: asked for here, it may be gone already.
+    The parent's number is an argument, because the parent may have ended before it is read here.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they are meant for loopviz
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they are sent to loopviz
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if os.name == "posix":
@@ -41,11 +41,11 @@ def main(parent: str, token: str, folder: str) -> None:
             pass
     else:
         os.read(0, 1)
-    clear_up(token, folder)
+    clean_up(token, folder)
 
 
-def clear_up(token: str, folder: str) -> None:
-    """Kill what belongs to the session, again until nothing is left, and remove its folder."""
+def clean_up(token: str, folder: str) -> None:
+    """Kill what belongs to the session, repeatedly until nothing is left, and remove its folder."""
     mark = f"{MARK}={token}".encode()
     pipe = f"pipe:[{os.fstat(0).st_ino}]"
     for _ in range(40):
@@ -65,7 +65,7 @@ def clear_up(token: str, folder: str) -> None:
 def _processes() -> list[int]:
     proc = Path("/proc")
     if not (proc / "self" / "environ").exists():
-        return []  # no Linux: the helpers watch their own standard input
+        return []  # not Linux: the helpers watch their own standard input
     return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()]
 
 
@@ -79,7 +79,7 @@ def _belongs(pid: int, mark: bytes, pipe: str) -> bool:
         if mark in (process / "environ").read_bytes().split(b"\0"):
             return (process / "stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
         return any(_leads_to(entry, pipe) for entry in (process / "fd").iterdir())
-    except OSError:  # it has just ended, or is not ours
+    except OSError:  # it has just ended, or belongs to another user
         return False
 
 

@@ -1,8 +1,8 @@
-"""The second server, which scenarios call: ``/sleep?seconds=1`` is answered after a second.
+"""The upstream server, which scenarios call: ``/sleep?seconds=1`` is answered after a second.
 
-A process of its own, so that it costs the server that is watched nothing. It speaks as much HTTP/1.1
-as a client needs: requests without a body, on connections that are kept open. Run as a plain script
-with the number of a listening socket; it ends when its standard input does.
+It is a process of its own, so that it costs the watched server nothing. It knows as much HTTP/1.1 as a
+client needs: requests without a body, on connections that stay open. Run it as a plain script with the
+number of a listening socket; it ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             )
             await writer.drain()
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError, IndexError):
-        pass  # the client has gone, or talks nonsense
+        pass  # the client has disconnected, or its request is invalid
     finally:
         writer.close()
 
 
 async def main(sock: socket.socket) -> None:
-    """Serve on `sock` for good."""
+    """Serve on `sock` until the process ends."""
     server = await asyncio.start_server(serve, sock=sock, backlog=2048)
     await server.serve_forever()
 

@@ -1,6 +1,6 @@
-"""What scenarios need around them: a folder, a second server, worker processes; and their end.
+"""What scenarios need around them: a folder, an upstream server, and worker processes.
 
-Everything is gone when the workspace is left, and when loopviz is killed: a guard process sees to it,
+All of it is removed when the workspace is left, and when loopviz is killed. A guard process does it, in
 the same way in both cases (see `loopviz.live.helpers.guard`).
 """
 
@@ -29,17 +29,17 @@ __all__ = ["FOLDER", "UPSTREAM", "Workspace"]
 FOLDER = "LOOPVIZ_WORKSPACE"
 """The environment variable with the folder in which scenarios may write."""
 UPSTREAM = "UPSTREAM_URL"
-"""The environment variable with the second server's address."""
+"""The environment variable with the upstream server's address."""
 
 _PATIENCE = 20.0
 """How long a worker process may take to be ready (s)."""
 
 
 class Workspace:
-    """A context manager. Within another one it is the same one, so that whoever needs it may ask.
+    """A context manager. Workspaces that are entered at the same time share their resources.
 
-    Scenario files are executed within it: they find its folder and the second server's address in
-    the environment.
+    Scenario files are executed within it: the environment has its folder and the upstream server's
+    address.
     """
 
     _lock: ClassVar = threading.RLock()
@@ -59,7 +59,7 @@ class Workspace:
         self.leave()
 
     def enter(self) -> None:
-        """Set it up, or join the one that there is."""
+        """Set it up, or share the one that exists."""
         with self._lock:
             if not self._within:
                 self._within = True
@@ -68,39 +68,39 @@ class Workspace:
                 Workspace._users += 1
 
     def leave(self) -> None:
-        """Let go of it; the last one clears up. Does nothing the second time."""
+        """Leave it; the last one cleans up. Does nothing the second time."""
         with self._lock:
             if self._within:
                 self._within = False
                 Workspace._users -= 1
                 if not Workspace._users:
-                    self._clear_up()
+                    self._clean_up()
 
     @property
     def folder(self) -> Path:
         """The folder, which is removed at the end."""
-        return self._the_one().folder
+        return self._current().folder
 
     def provide(self, file: ScenarioFile) -> None:
-        """Start the processes that the scenario declares, if they do not run; returns when they do."""
+        """Start the processes that the scenario declares, unless they run; returns when they are ready."""
         with self._lock:
-            self._the_one().provide(file)
+            self._current().provide(file)
 
     @classmethod
     def abandon(cls) -> None:
-        """Clear up now, whoever is within: the program ends."""
+        """Clean up now, even if a workspace is still in use: the program ends."""
         if cls._lock.acquire(timeout=1.0):
-            cls._clear_up()
+            cls._clean_up()
             cls._lock.release()
 
     @classmethod
-    def _clear_up(cls) -> None:
+    def _clean_up(cls) -> None:
         shared, cls._shared = cls._shared, None
         if shared is not None:
             shared.close()
 
     @classmethod
-    def _the_one(cls) -> _Shared:
+    def _current(cls) -> _Shared:
         if cls._shared is None:
             raise RuntimeError("not within a workspace")
         return cls._shared
@@ -113,7 +113,7 @@ class _Shared:
         self.folder = Path(tempfile.mkdtemp(prefix="loopviz-"))
         token = secrets.token_hex(8)
         self._guard = self._start([guard.__file__, str(os.getpid()), token, str(self.folder)])
-        # Listening already, so that a connection is never refused while the process starts.
+        # It listens from now on, so that no connection is refused while the process starts.
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self._upstream: subprocess.Popen[bytes] | None = None
         self._workers: dict[Path, subprocess.Popen[bytes]] = {}
@@ -122,7 +122,7 @@ class _Shared:
             FOLDER: str(self.folder),
             UPSTREAM: "http://{}:{}".format(*self._socket.getsockname()),
         }
-        for name in ("NO_PROXY", "no_proxy"):  # the second server is not reached through a proxy
+        for name in ("NO_PROXY", "no_proxy"):  # the upstream server is not reached through a proxy
             variables[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
         self._before = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)
@@ -160,8 +160,8 @@ class _Shared:
 
     @staticmethod
     def _start(arguments: list[str], sockets: list[int] | None = None) -> subprocess.Popen[bytes]:
-        # Without site-packages, which they do not need: they start in a third of the time. In a session
-        # of their own, so that a Ctrl+C in the terminal is not theirs.
+        # Without site-packages, which they do not need: so they start in a third of the time. In a session
+        # of their own, so that a Ctrl+C in the terminal does not reach them.
         return subprocess.Popen(
             [sys.executable, "-I", "-S", *arguments],
             stdin=subprocess.PIPE,

@@ -11,22 +11,23 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from loopviz.live import compat
 from loopviz.scenario import ScenarioFile, executed
 
 __all__ = ["Apps"]
 
 
 class Apps:
-    """An ASGI application that hands each request to the scenario whose path it asks for.
+    """An ASGI application that passes each request to the scenario that has its path.
 
-    The first part of the path decides. What nobody claims is answered 404 by an empty FastAPI
+    The first part of the path decides. A path that no scenario has is answered 404 by an empty FastAPI
     application, as a user's own server would.
 
-    A scenario whose application is not there yet is got ready by `prepare`, on the server's loop: its
+    A scenario whose application is not loaded yet is prepared by `prepare`, on the server's loop: its
     file is executed by `execute` (in a thread of its own, since it may import a lot) and its lifespan
-    begun. A request for it does the same. All of them are ready when the server serves. If `lazily`,
-    those with a key are, the other light ones follow by and by, and those that need more than the core
-    when they are first wanted.
+    is started. A request for it does the same. All scenarios are ready when the server serves. If
+    `lazily`, only those with a key are; other light ones are prepared next, and those that need more than
+    loopviz's own dependencies when they are first used.
     """
 
     def __init__(
@@ -46,22 +47,25 @@ class Apps:
         self._route()
 
     def ready(self, name: str) -> bool:
-        """Whether a request to the scenario will be served without further ado. May be asked anywhere."""
+        """Whether a request to the scenario is served at once. May be called in any thread."""
         return name in self._mounts
 
     async def prepare(self, name: str) -> None:
-        """Get the scenario ready; returns when it is. Raises what its file or its lifespan raises."""
+        """Prepare the scenario; returns when it is ready. Raises what its file or its lifespan raises."""
         if name in self._mounts:
             return
         task = self._preparing.get(name)
         if task is None:
-            # A context of its own: what goes on here belongs to no request, and outlives it.
+            # A context of its own: what runs here belongs to no request, and may outlast the one that asks.
             task = asyncio.create_task(self._prepare(name), context=contextvars.Context())
             self._preparing[name] = task
         await asyncio.shield(task)
 
     async def replace(self, file: ScenarioFile) -> None:
-        """Serve this version of a scenario, or a new one, from now on; the last good one if it fails."""
+        """Serve this version of a scenario, or a new one, from now on.
+
+        If that raises, the version before is still served.
+        """
         mount = await self._mounted(file)
         before = self._mounts.get(file.name)
         self._files[file.name] = file
@@ -78,7 +82,9 @@ class Apps:
 
     async def _mounted(self, file: ScenarioFile) -> _Mount:
         if file.app is None:
-            with ThreadPoolExecutor(1, "loopviz scenario") as executor:  # unknown to the loop: unseen
+            with ThreadPoolExecutor(
+                1, "loopviz scenario"
+            ) as executor:  # not the loop's: not seen by the probe
                 work = asyncio.wrap_future(executor.submit(self._execute, file))
                 await asyncio.wait([work])
             file = work.result()
@@ -87,7 +93,7 @@ class Apps:
         return mount
 
     def _route(self) -> None:
-        """Which scenario has which first part of a path: the first one that claims it."""
+        """Map the first part of each path to the first scenario that has it."""
         names: dict[str, str] = {}
         for name, file in self._files.items():
             mount = self._mounts.get(name)
@@ -119,11 +125,11 @@ class Apps:
             self._mounts.clear()
 
     async def _follow(self) -> None:
-        """Get ready what costs little, so that it can be fired even while the loop is blocked."""
+        """Prepare what costs little, so that it can be fired even while the loop is blocked."""
         for name, file in list(self._files.items()):
             facts = file.facts
             if not (facts.needs or facts.upstream or facts.worker):
-                with suppress(Exception):  # it will be told when it is fired
+                with suppress(Exception):  # it is raised again when the scenario is fired
                     await self.prepare(name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -141,20 +147,19 @@ class Apps:
 
 
 class _Mount:
-    """An application that is being served: its lifespan, in a task from begin to end."""
+    """An application that is served: its lifespan runs in one task from start to end."""
 
     def __init__(self, file: ScenarioFile) -> None:
         self.file = file
         self.state: Mapping[str, Any] = {}
-        """What its lifespan has yielded: a part of every request's state."""
+        """What its lifespan has yielded: part of every request's state."""
         self._begun = asyncio.Event()
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Begin the lifespan, if there is one. Raises what it raises."""
-        router = getattr(self.file.app, "router", None)
-        lifespan = getattr(router, "lifespan_context", None)
+        """Start the lifespan, if there is one. Raises what it raises."""
+        lifespan = compat.lifespan_of(self.file.app)
         if lifespan is None:
             return
         self._task = asyncio.create_task(self._live(lifespan), context=contextvars.Context())

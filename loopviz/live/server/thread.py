@@ -17,28 +17,30 @@ import anyio.to_thread
 import uvicorn
 
 from loopviz.errors import InputError
+from loopviz.live import compat
+from loopviz.probe.compat import ERROR_LOG
 
 __all__ = ["ServerThread", "bind"]
 
-_log = logging.getLogger("uvicorn.error")
+_log = logging.getLogger(ERROR_LOG)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket for the server, taken before anything is drawn, so that an error can be read."""
+    """A socket for the server, made before anything is drawn, so that an error can be read."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-        sock.listen(2048)  # now, so that the first request finds a queue even before uvicorn is up
+        sock.listen(2048)  # now, so that a request can connect before uvicorn has started
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise InputError(
-                f"Port {port} of {host} is in use.\nGive another --port, or none for a free one."
+                f"Port {port} of {host} is in use.\nUse another --port, or leave it out for a free one."
             ) from None
         raise InputError(
             f"Port {port} of {host} cannot be used: {error.strerror}.\n"
-            "Give another --port, or none for a free one."
+            "Use another --port, or leave it out for a free one."
         ) from None
     return sock
 
@@ -46,8 +48,9 @@ def bind(host: str, port: int) -> socket.socket:
 class ServerThread:
     """An application under uvicorn, on a socket that is bound already.
 
-    `watch(protocol class)` is called on the server's loop before the first connection is
-    accepted, `unwatch()` when the server has ended. `loop` is uvicorn's name of an event loop.
+    `threads` is the thread limit, and `loop` uvicorn's name of an event loop. `watch(protocol class)` is
+    called on the server's loop before the first connection is accepted, `unwatch()` when the server has
+    ended.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class ServerThread:
         self._watch = watch
         self._unwatch = unwatch
         self._ready = threading.Event()
+        self._served = False
+        self._advice = "Check the lifespan of the application."
         self._errors = _Errors()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limiter: anyio.CapacityLimiter | None = None
@@ -82,63 +87,69 @@ class ServerThread:
         self._thread = threading.Thread(target=self._run, name="loopviz server", daemon=True)
 
     def start(self) -> None:
-        """Begin to start; see `wait`."""
+        """Start the thread; see `wait`."""
         _log.addHandler(self._errors)
         self._propagate = _log.propagate
-        _log.disabled = False  # a logging configuration of the application's may have disabled it
-        _log.propagate = False  # else its lines land in the picture
+        _log.disabled = False  # the application's logging configuration may have disabled it
+        _log.propagate = False  # else its lines are printed over the picture
         self._thread.start()
 
     def wait(self, timeout: float = 10.0) -> None:
         """Wait until it serves. Raises `InputError` if it could not start."""
         self._ready.wait(timeout)
-        if not self._server.started:
+        if not self._served:
             why = self._errors.last or "it gave no reason"
-            raise InputError(f"The server did not start: {why}\nLook at the lifespan of the application.")
+            raise InputError(f"The server did not start: {why}\n{self._advice}")
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=compat.loop_factory(self._config)) as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._serve())
+        except compat.UnsupportedError as error:
+            self._errors.last = str(error)
+            self._advice = "Install a version of uvicorn that loopviz supports: see its requirements."
         except Exception as error:
             self._errors.last = f"{type(error).__name__}: {error}"
         finally:
-            self._sock.close()  # uvicorn does so only if it has started
+            self._sock.close()  # uvicorn closes it only if it has started
             self._ready.set()
             self._unwatch()
 
     async def _serve(self) -> None:
-        self._config.load()
+        protocol = compat.prepared_protocol(self._config)
         limiter = anyio.to_thread.current_default_thread_limiter()
         self._limiter = limiter
         limiter.total_tokens = self._threads
-        self._watch(self._config.http_protocol_class)
+        started = compat.has_started
+        started(self._server)  # before there is a task to be ended
+        self._watch(protocol)
         serving = asyncio.create_task(self._run_server())
-        while not (self._server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has no event for it
+        while not (started(self._server) or serving.done()):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
+        self._served = started(self._server)
         self._ready.set()
         await serving
 
     async def _run_server(self) -> None:
-        with suppress(SystemExit):  # uvicorn's way to say that it could not start
+        with suppress(SystemExit):  # uvicorn exits if it could not start
             await self._server.serve(sockets=[self._sock])
 
     def set_threads(self, tokens: int) -> None:
-        """Change the number of tokens; it takes effect when the loop has time."""
+        """Change the thread limit; it takes effect when the loop has time."""
         self._threads = tokens
         if self._limiter is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", tokens)
 
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
-        """Run a coroutine on the server's loop, as nobody's task; only after `wait`."""
+        """Run a coroutine on the server's loop, for no request; only after `wait`."""
         if self._loop is None:
             raise RuntimeError("the server has not been started")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not."""
-        self._server.should_exit = True
+        """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not end."""
+        compat.end(self._server)
         if self._thread.ident is None:
             self._sock.close()
             return True
@@ -149,7 +160,7 @@ class ServerThread:
 
 
 class _Errors(logging.Handler):
-    """Keeps the latest error that uvicorn reports."""
+    """Keeps the latest error that uvicorn logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -157,5 +168,5 @@ class _Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         lines = record.getMessage().strip().splitlines()
-        if lines and lines[-1] != "Application startup failed. Exiting.":  # it has told why before
+        if lines and lines[-1] != compat.STARTUP_FAILED:  # the reason was logged before it
             self.last = lines[-1]

@@ -11,6 +11,7 @@ from rich.style import Style
 from loopviz.draw import words
 from loopviz.draw.look import ALARM, GOOD_TEXT, LANE, LEVELS, WHITE
 from loopviz.draw.raster import BLOCK, loop_levels
+from loopviz.stream.blind import IDLE
 from loopviz.tui.scene.frame import Facts, Frame
 from loopviz.tui.scene.pen import Line, Pen, split
 
@@ -45,7 +46,7 @@ def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
     running = timeline.running_at(view.moment) if view.behind is None else 0
     if running:
         second.append(f"runs #{running}")
-    if not timeline.sees_iterations and facts.blind:
+    if not timeline.sees_iterations and IDLE in dict(facts.blind):
         second.append("idle not seen")
     return f"busy {min(1.0, busy):.0%}", second, pen.text
 

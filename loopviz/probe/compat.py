@@ -1,0 +1,229 @@
+"""Every name that the probe uses outside the documented interfaces of asyncio, AnyIO and uvicorn.
+
+Each name is in this module once, with what it is for, and with what is done or reported without it. Seen
+in CPython 3.11.7, 3.12.1 and 3.13.0, uvloop 0.23.0, AnyIO 4.14.2 to 4.16.0, and uvicorn 0.38.0 to 0.54.0.
+
+Hooks read a name when they are made, so that their hot paths have local variables only. A hot path that
+must spell a name out is listed in `SPELLED_OUT`. What happens without a name is tested by its removal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from asyncio import futures, tasks
+from collections import deque
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any, Final
+
+from anyio import CapacityLimiter
+
+try:
+    from anyio._core._eventloop import get_async_backend
+except ImportError:  # see `worker_call`
+    get_async_backend = None  # type: ignore[assignment]
+
+__all__ = [
+    "ACQUIRE",
+    "DATA_RECEIVED",
+    "ERROR_LOG",
+    "ON_RESPONSE",
+    "PYTHON_STEPS",
+    "RELEASE",
+    "REQUEST",
+    "SCOPE",
+    "SEND",
+    "SPELLED_OUT",
+    "STEP_WRAPPER",
+    "TOTAL",
+    "TRANSPORT",
+    "WAKEUP",
+    "cycle_of",
+    "installed",
+    "limiter_counts",
+    "ready_queue",
+    "running_loop",
+    "selector_of",
+    "set_result",
+    "worker_call",
+]
+
+# -- asyncio: a task's steps ----------------------------------------------------------------------
+
+STEP_WRAPPER: Final = "TaskStepMethWrapper"
+"""The type of the callback by which a task written in C schedules its first step, and any step after it
+gave way. Without it the self-test fails, and tasks and requests are reported as not visible."""
+
+WAKEUP: Final = "task_wakeup"
+"""The name of the built-in method by which such a task is woken. Without it: as `STEP_WRAPPER`."""
+
+_python_task = getattr(tasks, "_PyTask", None)
+
+PYTHON_STEPS: frozenset[Any] = frozenset(
+    step
+    for name in ("_Task__step", "_Task__wakeup")
+    if (step := getattr(_python_task, name, None)) is not None
+)
+"""The same two of a task written in Python, where asyncio has no C module. Without them such tasks are
+not seen, and the self-test says so where tasks are of that kind."""
+
+SPELLED_OUT: Final = {
+    "_fut_waiter": "asyncio.Task: the future that the task awaits, or None",
+    "_callback": "asyncio.Handle: what is called; None in a handle of a step that is not scheduled",
+    "_args": "asyncio.Handle: the arguments of the callback",
+    "_context": "asyncio.Handle: the context in which the callback is called",
+    "_run": "asyncio.Handle: what the loop calls for each handle in its queue; overridden",
+    "_loop": "asyncio.Handle: the loop; read by its `__repr__` and in debug mode",
+    "_repr": "asyncio.Handle: the text kept by `cancel` in debug mode",
+    "_source_traceback": "asyncio.Handle: where it was made, in debug mode",
+    "_cancelled": "asyncio.Handle: whether the loop skips it",
+    "_debug": "asyncio.BaseEventLoop: whether it is in debug mode; checked by `ready_queue`",
+    "_closed": "asyncio.BaseEventLoop: whether it is closed; checked by `ready_queue`",
+}
+"""Names that `loopviz.probe.steps` spells out: they are used at every step, where a `getattr` for a name
+in a variable would cost about one per cent each. Without one of them the self-test fails, and tasks and
+requests are reported as not visible."""
+
+
+def ready_queue(loop: asyncio.AbstractEventLoop) -> deque[asyncio.Handle] | None:
+    """The queue in which asyncio's own `call_soon` puts handles.
+
+    None, and so the loop's `call_soon` is called for every step, if the loop is not asyncio's, if a
+    subclass or another tool has replaced `call_soon`, or without one of the names used here.
+    """
+    kind, base = type(loop), asyncio.BaseEventLoop
+    missing = object()
+    if (
+        isinstance(loop, base)
+        and kind.call_soon is base.call_soon
+        and getattr(kind, "_call_soon", None) is getattr(base, "_call_soon", missing)
+        and not {"call_soon", "_call_soon"} & vars(loop).keys()
+        and {"_debug", "_closed"} <= vars(loop).keys()
+    ):
+        ready = getattr(loop, "_ready", None)
+        return ready if isinstance(ready, deque) else None
+    return None
+
+
+set_result: Callable[..., None] | None = getattr(futures, "_set_result_unless_cancelled", None)
+"""The callback of the timer that `asyncio.sleep` sets. Without it the time at which a sleep was due is
+reported as not visible: a task counts as ready only when the loop has noticed the timer."""
+
+
+def selector_of(loop: asyncio.AbstractEventLoop) -> Any | None:
+    """The selector in which the loop sleeps. None where it has none, as in uvloop.
+
+    Without it the loop's idle time and its callbacks outside tasks are reported as not visible.
+    """
+    return getattr(loop, "_selector", None)
+
+
+def _documented_running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = getattr(
+    asyncio, "_get_running_loop", _documented_running_loop
+)
+"""The running loop, or None. Without asyncio's function, which raises nothing and so is faster in a thread
+without a loop, the documented one is used."""
+
+# -- AnyIO: worker threads and their limit --------------------------------------------------------
+
+
+def worker_call() -> tuple[type, str, Callable[..., Any]] | None:
+    """Where AnyIO hands a function to a worker thread: class, name, and the function of the class method.
+
+    None, and then worker threads are reported as not visible, without it.
+    """
+    if get_async_backend is None:
+        return None
+    backend, name = get_async_backend(), "run_sync_in_worker_thread"
+    method = vars(backend).get(name)
+    return (backend, name, method.__func__) if isinstance(method, classmethod) else None
+
+
+ACQUIRE: Final = "acquire_on_behalf_of_nowait"
+"""The method that every way to take a thread from the limiter calls first. It is documented; that it is
+called first is not. Without it, waiting for a thread is reported as not visible."""
+
+RELEASE: Final = "release_on_behalf_of"
+"""The method that gives a thread back. As `ACQUIRE`."""
+
+TOTAL: Final = "total_tokens"
+"""The limiter's property that is the thread limit. It is documented; that it is a property of the class is
+not. Without it a change of the limit is seen when a thread is taken or given back, not when it is made."""
+
+
+def limiter_counts(limiter: CapacityLimiter) -> Callable[[], tuple[int, int, int]]:
+    """A function for the thread limit (-1: none), the threads in use, and the tasks waiting for one.
+
+    It counts in the limiter's own collections. Without those it asks ``statistics()``, which copies the
+    borrowers each time: slower, and the same numbers.
+    """
+    queue: Any = getattr(limiter, "_wait_queue", None)
+    borrowers: Any = getattr(limiter, "_borrowers", None)
+    if queue is None or borrowers is None:
+        return lambda: (
+            _whole(limiter.total_tokens),
+            limiter.borrowed_tokens,
+            limiter.statistics().tasks_waiting,
+        )
+    return lambda: (_whole(limiter.total_tokens), len(borrowers), len(queue))
+
+
+def _whole(total: float) -> int:
+    return int(total) if total != float("inf") else -1
+
+
+# -- uvicorn: requests ----------------------------------------------------------------------------
+
+REQUEST: Final = "RequestResponseCycle.run_asgi"
+"""The coroutine that serves one request, in a task of its own. Without it requests are reported as not
+visible as soon as one has been served."""
+
+
+def cycle_of(coro: Any) -> Any:
+    """The object of uvicorn's for the request that such a coroutine serves.
+
+    Raises if it cannot be found: then requests are reported as not visible, as without `REQUEST`.
+    """
+    return coro.cr_frame.f_locals["self"]
+
+
+SCOPE: Final = "scope"
+"""The cycle's ASGI scope. Without it: as `REQUEST`."""
+
+TRANSPORT: Final = "transport"
+"""The cycle's transport, for its socket. Without it a request's time of arrival is unknown, which is no
+different from a platform that does not know it."""
+
+SEND: Final = "send"
+"""The cycle's method that is given every ASGI message of the response. Without it the status of a response
+is reported as not visible."""
+
+ON_RESPONSE: Final = "on_response"
+"""The cycle's callback for a response that has been written. Without it the end of a response is reported
+as not visible."""
+
+DATA_RECEIVED: Final = "data_received"
+"""The protocol's method that is given the bytes of a connection. Without it the time at which a request's
+first byte is read is taken when its task is made, and that is reported."""
+
+ERROR_LOG: Final = "uvicorn.error"
+"""The logger to which an exception that an application lets out goes. Without it the exception's name is
+not seen; the status 500 is."""
+
+
+def installed(library: str) -> str:
+    """Name and version of a library, or of Python, for a message."""
+    if library == "Python":
+        return f"Python {platform.python_version()}"
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return library
