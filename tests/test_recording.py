@@ -418,15 +418,18 @@ def test_an_unknown_version_is_told(tmp_path, version):
 
 
 @pytest.mark.parametrize(
-    "field", ["environment", "mode", "address", "threads", "started", "scenarios", "blind"]
+    ("field", "value"),
+    [
+        (field, value)
+        for field in ("environment", "mode", "address", "threads", "started", "scenarios", "blind")
+        for value in (None, 7.5, {}, [7], "", -1, 1 << 80)
+        if not (field in {"mode", "address"} and value == "")  # they may be empty
+    ],
 )
-@pytest.mark.parametrize("value", [None, 7.5, {}, [7], "", -1, 1 << 80])
 def test_a_header_of_another_shape_is_refused(tmp_path, field, value):
     """Every field of the header is checked."""
     path = tmp_path / "a.lvr"
     document = json.loads(HEADER.line())
-    if type(value) is type(document[field]) and value in ("", []):
-        pytest.skip("that is allowed")
     path.write_text(json.dumps(document | {field: value}) + "\n")
     assert look(path) == "refused"
     del document[field]
