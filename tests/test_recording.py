@@ -417,14 +417,14 @@ def test_an_unknown_version_is_told(tmp_path, version):
     assert look(path) == "refused"
 
 
+FIELDS = ("environment", "mode", "address", "threads", "started", "scenarios", "blind")
+WRONG_VALUES: tuple[object, ...] = (None, 7.5, {}, [7], "", -1, 1 << 80)
+MAY_BE_EMPTY = {"mode", "address"}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        (field, value)
-        for field in ("environment", "mode", "address", "threads", "started", "scenarios", "blind")
-        for value in (None, 7.5, {}, [7], "", -1, 1 << 80)
-        if not (field in {"mode", "address"} and value == "")  # they may be empty
-    ],
+    [(f, v) for f in FIELDS for v in WRONG_VALUES if not (f in MAY_BE_EMPTY and v == "")],
 )
 def test_a_header_of_another_shape_is_refused(tmp_path, field, value):
     """Every field of the header is checked."""
