@@ -1,11 +1,75 @@
-"""What all tests need."""
+"""What all tests need: Ctrl+C reaches the programs under test, and CI skips nothing without a good reason."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from collections.abc import Generator
+
+import pytest
+
+IN_CI = bool(os.environ.get("CI"))
+
+ALLOWED_SKIPS = {
+    "eager tasks came with Python 3.12": sys.version_info < (3, 12),
+}
+"""The reasons for which CI may skip a test, each with whether it occurs on this interpreter.
+
+Any other skip fails in CI: a missing browser or a missing package would leave something untested.
+A reason that occurs here and that no test gave is reported, so that this list cannot go stale.
+"""
+
+_seen = set[str]()
 
 
 def pytest_configure() -> None:
-    """Let Ctrl+C reach the programs under test: who runs in the background ignores it, and so would they."""
+    """Let Ctrl+C reach the programs under test: programs in the background ignore it, and so would they."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _check_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Make a failure of a skip that CI must not have."""
+    if not IN_CI or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    assert isinstance(report.longrepr, tuple)
+    reason = report.longrepr[2].removeprefix("Skipped: ")
+    _seen.add(reason)
+    if not ALLOWED_SKIPS.get(reason):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where this reason is not allowed (tests/conftest.py): {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test or a fixture that skips."""
+    report = yield
+    _check_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module that skips itself."""
+    report = yield
+    _check_skip(report)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail when all tests were run and an allowed reason was not given."""
+    all_tests = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if IN_CI and all_tests and not session.shouldstop and _stale():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which allowed reasons were not given."""
+    if IN_CI and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        for reason in _stale():
+            terminalreporter.line(f"no test is skipped because {reason!r}: see tests/conftest.py", red=True)
+
+
+def _stale() -> list[str]:
+    return [reason for reason, occurs in ALLOWED_SKIPS.items() if occurs and reason not in _seen]

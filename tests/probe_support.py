@@ -66,6 +66,11 @@ every_setup = pytest.mark.parametrize(
 )
 
 
+def _make_eager(loop: asyncio.AbstractEventLoop) -> None:
+    if sys.version_info >= (3, 12):  # else the test is skipped
+        loop.set_task_factory(asyncio.eager_task_factory)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, but it starts and ends without waiting for tenths of a second."""
 
@@ -162,7 +167,7 @@ class Served:
     async def _serve(self) -> None:
         loop = self.loop = asyncio.get_running_loop()
         if self.setup.eager == "before":
-            loop.set_task_factory(asyncio.eager_task_factory)
+            _make_eager(loop)
         self._config.load()
         anyio.to_thread.current_default_thread_limiter().total_tokens = self.threads
         protocol = self._config.http_protocol_class
@@ -171,7 +176,7 @@ class Served:
             self.probe.install(protocol)
         try:
             if self.setup.eager == "lifespan":
-                loop.set_task_factory(asyncio.eager_task_factory)  # as a lifespan would, a moment later
+                _make_eager(loop)  # as a lifespan would, a moment later
             serving = asyncio.create_task(self._server.serve(sockets=[self._sock]))
             while not (self._server.started or serving.done()):
                 await asyncio.sleep(0.002)

@@ -13,7 +13,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +36,7 @@ class Terminal:
         rows: int = 36,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._arguments: Sequence[str] = [sys.executable, "-m", "loopviz", *arguments]
+        self._arguments = [sys.executable, "-m", "loopviz", *arguments]
         self._size = struct.pack("HHHH", rows, columns, 0, 0)
         self._environment = environment or {}
         self._screen = pyte.Screen(columns, rows)

@@ -47,7 +47,8 @@ def working_app() -> FastAPI:
 
     @app.get("/executor")
     async def executor() -> str:
-        return await asyncio.to_thread(lambda: "ok")
+        await asyncio.to_thread(time.sleep, 0.01)
+        return "ok"
 
     return app
 

@@ -437,16 +437,19 @@ def test_an_unknown_version_is_refused(tmp_path, version):
     assert look(path) == "refused"
 
 
+FIELDS = ("environment", "mode", "address", "threads", "started", "scenarios", "blind")
+WRONG_VALUES: tuple[object, ...] = (None, 7.5, {}, [7], "", -1, 1 << 80)
+MAY_BE_EMPTY = {"mode", "address"}
+
+
 @pytest.mark.parametrize(
-    "field", ["environment", "mode", "address", "threads", "started", "scenarios", "blind"]
+    ("field", "value"),
+    [(f, v) for f in FIELDS for v in WRONG_VALUES if not (f in MAY_BE_EMPTY and v == "")],
 )
-@pytest.mark.parametrize("value", [None, 7.5, {}, [7], "", -1, 1 << 80])
 def test_a_header_of_another_shape_is_refused(tmp_path, field, value):
     """Every field of the header is checked."""
     path = tmp_path / "a.lvr"
     document = json.loads(HEADER.line())
-    if type(value) is type(document[field]) and value in ("", []):
-        pytest.skip("that is allowed")
     path.write_text(json.dumps(document | {field: value}) + "\n")
     assert look(path) == "refused"
     del document[field]

@@ -108,7 +108,8 @@ class Picture:
         self.surface = Surface()
         self.dirty: list[Region] = []
         self.surface._size = Region(0, 0, WIDTH, HEIGHT).size
-        self.surface.refresh = lambda *regions, **_: self.dirty.extend(regions)
+        # No terminal is drawn on: what would be drawn is kept.
+        setattr(self.surface, "refresh", lambda *regions, **_: self.dirty.extend(regions))  # noqa: B010
 
     def frame(self) -> float:
         """Compose, paint and render one frame; the CPU time that it took (s)."""
@@ -176,7 +177,10 @@ def after_an_hour() -> None:
         state = {"number": number}
 
         def frame(
-            timeline: Timeline = timeline, view: View = view, picture: Picture = picture, state: dict = state
+            timeline: Timeline = timeline,
+            view: View = view,
+            picture: Picture = picture,
+            state: dict[str, int] = state,
         ) -> float:
             timeline.feed(traffic(view.now, 0.03, state["number"]))
             state["number"] += 3

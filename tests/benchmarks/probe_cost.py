@@ -283,7 +283,8 @@ class Bench:
     def run(self, *, second: bool) -> Result:
         """Measure pairs, whose `second` slice is probed or, to see the noise, bare as well."""
         self._slice(False), self._slice(second)
-        bare, probed = [], []
+        bare: list[Slice] = []
+        probed: list[Slice] = []
         for pair in range(self._args.pairs):
             order = (False, True) if pair % 2 == 0 else (True, False)
             for is_second in order:
