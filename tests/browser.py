@@ -69,7 +69,7 @@ class Browser:
         self.settle()
 
     def drag(self, x: int, y: int, by: int) -> None:
-        """Press at a point, move sideways, let go."""
+        """Press at a point, move sideways, release."""
         moves = [
             {"type": "pointerMove", "x": x, "y": y, "duration": 0},
             {"type": "pointerDown", "button": 0},

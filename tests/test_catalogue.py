@@ -108,7 +108,7 @@ def some(name: str) -> tuple[dict[str, Any], float]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_declared_law(name: str) -> None:
     """The makespan is what the scenario's own file says; by ratio where the machine's load decides."""
-    for _ in range(3):  # who has the cores just now may have let go of them by then
+    for _ in range(3):  # a program that has the cores now may have ended by then
         run, expected = some(name)
         if name in LOOSE:
             kept = expected / 4 < run["makespan_s"] < expected * 4 + 0.1
@@ -149,7 +149,7 @@ def test_the_order_of_states(name: str) -> None:
 
 @pytest.mark.parametrize("name", AFTER)
 def test_what_follows_the_response(name: str) -> None:
-    """What a background task or a dependency's end does is told, as after the response."""
+    """What a background task or a dependency's end does is reported as after the response."""
     run, _ = some(name)
     for request in run["requests"]:
         lengths = {s["state"]: s["end_s"] - s["start_s"] for s in request["after_response"]}

@@ -146,7 +146,7 @@ def test_a_missing_file_is_named(capsys):
 
 
 def test_a_syntax_error_is_told_with_its_line(capsys, write):
-    """A scenario with a syntax error is refused with the line to mend."""
+    """A scenario with a syntax error is refused with the line to fix."""
     file = write("import time\n\ndef broken(:\n    pass\n")
     assert f"{file}:3: syntax error" in refuses(capsys, "record", file)
 
@@ -262,7 +262,7 @@ def test_the_picture_needs_a_terminal():
 
 
 def test_a_port_in_use_is_refused(capsys, monkeypatch):
-    """A port that somebody listens on is refused before anything is drawn."""
+    """A port that is in use is refused before anything is drawn."""
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -397,7 +397,7 @@ def test_no_color_is_obeyed(write, environment, coloured):
 
 
 def test_a_handler_that_raises_is_a_500(write):
-    """A handler's exception is told by name, in the JSON and in the text."""
+    """A handler's exception is reported by name, in the JSON and in the text."""
     file = write(RAISES)
     done = loopviz("record", file, "--json")
     assert (done.returncode, done.stderr) == (0, "")

@@ -186,7 +186,7 @@ def test_a_comparison_as_text(capsys, quick, slow):
 
 
 def test_a_comparison_with_failures_names_them(capsys, tmp_path, quick):
-    """Failed requests are counted and told, and nobody wins against them."""
+    """Failed requests are counted and reported, and no scenario wins against them."""
     broken = write(tmp_path, "broken", sleep="raise LookupError('gone')")
     assert cli.main(["compare", quick, broken]) == 0
     out = capsys.readouterr().out

@@ -99,7 +99,7 @@ def _alternatives(pattern: str) -> list[str]:
 
 
 def test_every_word_that_is_misspelled_on_purpose_is_there():
-    """Each word that the spell checker is told to ignore occurs in a test."""
+    """Each word that the spell checker ignores occurs in a test."""
     words = CONFIGURATION["tool"]["codespell"]["ignore-words-list"].split(",")
     texts = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("*.py"))
     assert [word for word in words if word not in texts] == []

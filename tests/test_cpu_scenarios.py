@@ -173,7 +173,7 @@ def test_code_without_the_gil_scales_in_threads():
 
 
 def test_chunks_are_fair_and_not_faster():
-    """All requests end together, at the end; nobody is blocked; and it takes as long as ever."""
+    """All requests end together, at the end; none is blocked; and it takes as long as without chunks."""
 
     def law() -> None:
         run = record("cpu_chunks")
@@ -242,7 +242,7 @@ def test_no_process_outlives_the_program():
         try:
             if mark.encode() in (process / "environ").read_bytes():
                 left.append((process / "cmdline").read_bytes())
-        except OSError:  # no process, gone, or somebody else's
+        except OSError:  # not a process, ended, or another user's
             continue
     assert [line for line in left if line] == []
 

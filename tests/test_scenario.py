@@ -132,7 +132,7 @@ def test_a_bare_asgi_application(tmp_path: Path) -> None:
 
 
 def test_syntax_error(tmp_path: Path) -> None:
-    """A syntax error is told with its line."""
+    """A syntax error is reported with its line."""
     path = write(tmp_path, text="x = 1\ny = (\n")
     assert complaint(path)[0].startswith(f"{path}:2: syntax error")
 
@@ -165,7 +165,7 @@ def test_no_endpoint(tmp_path: Path) -> None:
 
 
 def test_unknown_field(tmp_path: Path) -> None:
-    """An unknown field is told with its line and the nearest that is known."""
+    """An unknown field is reported with its line and the most similar known field."""
     path = write(tmp_path, more=", request=3")
     first, second = complaint(path)
     assert first.startswith(f"{path}:10:")
@@ -207,7 +207,7 @@ def test_one_key_twice(tmp_path: Path) -> None:
 
 
 def test_import_error(tmp_path: Path) -> None:
-    """A missing module is told by its name, with the line that imports it."""
+    """A missing module is reported by its name, with the line that imports it."""
     path = write(tmp_path, text="x = 1\nimport no_such_module_at_all\n")
     first, second = complaint(path)
     assert first.startswith(f"{path}:2:")
@@ -217,7 +217,7 @@ def test_import_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["1 / 0", "raise SystemExit(3)", "int('x')"])
 def test_exception_at_import(tmp_path: Path, bad: str) -> None:
-    """Whatever a file raises while it is read is told by its type and line."""
+    """Whatever a file raises while it is read is reported by its type and line."""
     path = write(tmp_path, text=f"\n\n{bad}\n")
     assert complaint(path)[0].startswith(f"{path}:3: ")
 

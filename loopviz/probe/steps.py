@@ -120,7 +120,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     def meet(task: asyncio.Task[Any], context: Context | None) -> Trace:
         """A task seen for the first time: it serves a request as its root, or inherits one."""
         coro = task.get_coro()
-        if state.expected is not None and state.expected[0] is coro:  # it gives way in its eager first step
+        if state.expected is not None and state.expected[0] is coro:  # it yields in its eager first step
             return state.attach(task, 0)
         request = adopt(coro)
         if context is not None:
@@ -167,7 +167,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                 return call_soon(callback, *args, context=context)
         else:
             trace = scheduled.trace
-            # In its own step it mostly gives way, and the end of the step reports that.
+            # Scheduled in its own step it mostly yields (`sleep(0)`), and the end of the step reports that.
             trace.woken = clock() if trace is not state.current else state.began
         scheduled._callback, scheduled._args = callback, args
         if ready is not None and context is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]

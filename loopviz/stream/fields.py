@@ -77,7 +77,7 @@ Message: TypeAlias = Annotated[str, Field("message", "the text of the exception,
 # Tasks.
 Coroutine: TypeAlias = Annotated[str, Field("name", "the qualified name of its coroutine")]
 Awaited: TypeAlias = Annotated[
-    str, Field("awaited", "the type of the future it awaits; empty if it only gives way")
+    str, Field("awaited", "the type of the future it awaits; empty if it only yields, as `sleep(0)` does")
 ]
 AwaitedOrNone: TypeAlias = Annotated[
     str | None, Field("awaited", "as in `yield`; null if it was the task's last step")
