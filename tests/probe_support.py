@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import anyio.to_thread
 import pytest
@@ -25,6 +25,9 @@ import uvicorn
 from loopviz.probe import HEADER, Probe
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Buffer
+
+RawEvent: TypeAlias = tuple[Any, ...]
+"""An event of any kind: the tests take a field by its index, before they know which kind it is of."""
 
 TOKEN = "secret"
 """What the tests' own client puts before a request's number."""
@@ -113,10 +116,10 @@ class Served:
         self.threads = threads
         self.buffer = Buffer(capacity)
         self.probe = Probe(self.buffer, numbers=numbers or itertools.count(1), token=TOKEN)
-        self.events: list[ev.Event] = []
-        self._woken: set[ev.Event] = set()
+        self.events: list[RawEvent] = []
+        self._woken: set[RawEvent] = set()
         self.around = around
-        self.seen: list[object] = []
+        self.seen: list[Any] = []
         """What `around` has returned."""
         self.probed = probed
         self.error: BaseException | None = None
@@ -221,7 +224,7 @@ class Served:
 
     # -- events --------------------------------------------------------------------------------
 
-    def gather(self) -> list[ev.Event]:
+    def gather(self) -> list[RawEvent]:
         """All events up to now, in the order of their time."""
         expand = getattr(ev, "expand", iter)  # a step may be reported as one event, when it is over
         for event in expand(self.buffer.drain()):
@@ -231,7 +234,7 @@ class Served:
         self.events.sort(key=itemgetter(0))
         return self.events
 
-    def wait_for(self, condition: Callable[[list[ev.Event]], object], timeout: float = 8.0) -> list[ev.Event]:
+    def wait_for(self, condition: Callable[[list[RawEvent]], object], timeout: float = 8.0) -> list[RawEvent]:
         """All events, once `condition` holds for them."""
         deadline = time.monotonic() + timeout
         while not condition(self.gather()):
@@ -240,12 +243,12 @@ class Served:
             time.sleep(0.005)
         return self.events
 
-    def settle(self, requests: int = 1) -> list[ev.Event]:
+    def settle(self, requests: int = 1) -> list[RawEvent]:
         """All events, once that many requests have been read and all their tasks have ended."""
         return self.wait_for(lambda events: ended(events) >= requests)
 
 
-def ended(events: list[ev.Event]) -> int:
+def ended(events: list[RawEvent]) -> int:
     """How many requests have been read, and have no task left."""
     tasks = {event[2]: event[4] for event in events if event[1] == ev.TASK}
     over = {event[2] for event in events if event[1] == ev.END}
@@ -253,17 +256,17 @@ def ended(events: list[ev.Event]) -> int:
     return sum(event[1] == ev.READ and event[2] not in running for event in events)
 
 
-def of_kind(events: Iterable[ev.Event], *kinds: str) -> list[ev.Event]:
+def of_kind(events: Iterable[RawEvent], *kinds: str) -> list[RawEvent]:
     """The events of some kinds."""
     return [event for event in events if event[1] in kinds]
 
 
-def since(events: list[ev.Event], kind: str) -> list[ev.Event]:
+def since(events: list[RawEvent], kind: str) -> list[RawEvent]:
     """The events from the first of a kind on."""
     return events[next(at for at, event in enumerate(events) if event[1] == kind) :]
 
 
-def kinds(events: Iterable[ev.Event]) -> Counter[str]:
+def kinds(events: Iterable[RawEvent]) -> Counter[str]:
     """How many there are of each kind."""
     return Counter(event[1] for event in events)
 
@@ -272,7 +275,7 @@ def kinds(events: Iterable[ev.Event]) -> Counter[str]:
 class Telling:
     """Turns events into words: without times, and with numbers from 1 in each kind."""
 
-    events: list[ev.Event]
+    events: list[RawEvent]
     tasks: dict[int, int] = field(default_factory=dict)
     calls: dict[int, int] = field(default_factory=dict)
 
@@ -323,6 +326,6 @@ class Telling:
         return loop, workers
 
 
-def story(events: list[ev.Event], request: int = 1) -> tuple[list[str], list[str]]:
+def story(events: list[RawEvent], request: int = 1) -> tuple[list[str], list[str]]:
     """What happened on the loop for a request, and what in worker threads."""
     return Telling(events).story(request)

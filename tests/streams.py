@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from loopviz.model import Segment, Timeline
+from loopviz.model import Block, Segment, Timeline
 from loopviz.stream import events as ev
-from loopviz.stream.events import Event
+from loopviz.stream.events import Event, Role
 
 MS = 1_000_000
 ZERO = 50_000_000_000_000
@@ -20,8 +20,9 @@ def ns(ms: float) -> int:
     return ZERO + round(ms * MS)
 
 
-def ms(t: int) -> float:
-    """The tests' time of a clock's reading."""
+def ms(t: int | None) -> float:
+    """The tests' time of a clock's reading, which must be there."""
+    assert t is not None
     return (t - ZERO) / MS
 
 
@@ -89,7 +90,7 @@ def returns(at: float, number: int = 1) -> Event:
     return (ns(at), ev.RETURN, number)
 
 
-def thread(at: float, number: int, role: str = "worker") -> Event:
+def thread(at: float, number: int, role: Role = "worker") -> Event:
     return (ns(at), ev.THREAD, number, role)
 
 
@@ -140,6 +141,13 @@ def feed(line: Timeline, *events: Event | Iterable[Event]) -> None:
     """Feed more events, lists of events among them."""
     for event in events:
         line.feed([event] if isinstance(event, tuple) else event)
+
+
+def block_at(line: Timeline, at: float) -> Block:
+    """The block that the loop is in at `at` ms; there must be one."""
+    found = line.block_at(ns(at))
+    assert found is not None
+    return found
 
 
 def shape(segments: Iterable[Segment]) -> list[tuple[str, float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from functools import cache
 from itertools import groupby
@@ -11,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from loopviz import scenario as scenarios
 from loopviz.clock import NS
 from loopviz.errors import InputError
 from loopviz.experiment.measure import measure
@@ -306,7 +306,7 @@ def test_orders_and_groups() -> None:
 
 def test_a_missing_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A scenario whose needs are missing is listed; firing it tells the command that installs them."""
-    find_spec = scenarios.importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     gone = {"sqlalchemy", "no_such_module"}
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name, *rest: None if name in gone else find_spec(name, *rest)

@@ -64,6 +64,7 @@ def loopviz(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 def refuses(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The message with which the program refuses these arguments: one or two lines, and exit code 2."""
+    code: object
     try:
         code = cli.main(arguments)
     except SystemExit as ended:

@@ -179,7 +179,7 @@ def test_connection_refused(events: list[ev.Event]) -> None:
     received = [event for event in events if event[1] == ev.RECEIVED]
     assert sorted(event[2] for event in received) == [1, 2, 3, 4, 5]
     assert {event[3] for event in received} == {None}
-    assert all("Connect" in event[4] for event in received)
+    assert all(event[4] is not None and "Connect" in event[4] for event in received)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_broken_answers(events: list[ev.Event], answer: bytes) -> None:
         client.fire("GET", "/x", 2).result(10)
     received = [event[2:] for event in events if event[1] == ev.RECEIVED]
     assert sorted(number for number, _, _ in received) == [1, 2]
-    assert all(error.partition(":")[0].endswith("Error") for _, _, error in received)
+    assert all(error is not None and error.partition(":")[0].endswith("Error") for _, _, error in received)
 
 
 def test_another_status(events: list[ev.Event]) -> None:

@@ -45,7 +45,8 @@ def record(name: str, requests: int = 6, *options: str) -> Run:
         check=True,
     )
     assert done.stderr == ""
-    return json.loads(done.stdout)
+    document: Run = json.loads(done.stdout)
+    return document
 
 
 def eventually(law: Callable[[], object]) -> None:
@@ -64,13 +65,15 @@ def single(run: Run) -> float:
     """What one request computed: on the loop, in threads and in processes (s)."""
     on_loop = sum(r["states"]["running"] for r in run["requests"])
     workers = [*run["threadpool"]["threads"], *run["processes"]]
-    return (on_loop + sum(worker["cpu_s"] for worker in workers)) / len(run["requests"])
+    computed: float = on_loop + sum(worker["cpu_s"] for worker in workers)
+    return computed / len(run["requests"])
 
 
 def faster(name: str, than: str, requests: int = 6) -> float:
     """By what factor one is faster than the other. Work is counted in what it cost in its own run."""
     slow, fast = record(than, requests), record(name, requests)
-    return (slow["makespan_s"] / single(slow)) / (fast["makespan_s"] / single(fast))
+    factor: float = (slow["makespan_s"] / single(slow)) / (fast["makespan_s"] / single(fast))
+    return factor
 
 
 # -- the files ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -125,7 +126,7 @@ def test_the_example_of_a_claim_decides():
 def test_the_example_of_an_export_writes_the_blocks(tmp_path, capsys):
     """The documented export lists the blocks of a recording."""
     (code,) = examples("CONTRIBUTING.md", "Add a view")
-    names: dict[str, object] = {"__name__": "example"}
+    names: dict[str, Any] = {"__name__": "example"}
     exec(code, names)
     path = tmp_path / "run.lvr"
     assert main(["record", "blocking", "--requests", "2", "-o", str(path)]) == 0
@@ -143,13 +144,16 @@ def test_the_moving_picture_shows_what_the_readme_says():
     """Its still frame has the blocked loop, the line, and eight async requests that are ready."""
     tree = ET.fromstring(text_of("docs/cast.svg"))
     style = tree.findtext(f"{SVG}style")
+    assert style is not None
     defined = {part.get("id"): "".join(part.itertext()) for part in tree.findall(f"{SVG}defs/{SVG}g")}
     frames = [
-        [defined[use.get("href").removeprefix("#")] for use in frame.findall(f"{SVG}use")]
+        [defined[use.attrib["href"].removeprefix("#")] for use in frame.findall(f"{SVG}use")]
         for frame in tree.iterfind(f".//{SVG}g[@id='film']/{SVG}g")
     ]
-    width = int(tree.get("width"))
-    still = int(re.search(r"#film\{transform:translateX\(-(\d+)px\)\}", style)[1]) // width
+    width = int(tree.attrib["width"])
+    moved = re.search(r"#film\{transform:translateX\(-(\d+)px\)\}", style)
+    assert moved is not None
+    still = int(moved[1]) // width
     shown = frames[still]
     assert sum("GET /async" in line and "ready" in line for line in shown) == 8
     assert any("BLOCKED" in line for line in shown)

@@ -84,8 +84,8 @@ def program(end: str) -> Iterator[tuple[subprocess.Popen[str], Path, str]]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert child.stdout is not None
     try:
-        assert child.stdout is not None
         folder = Path(child.stdout.readline().strip())
         assert folder.is_dir()
         assert soon(lambda: len(alive(mark)) >= 5)  # itself, guard, upstream and two workers

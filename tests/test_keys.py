@@ -15,7 +15,7 @@ from docs import keys as documentation
 from loopviz.scenario import RESERVED_KEYS
 from loopviz.tui.app import LoopvizApp
 from loopviz.tui.keymap import Keys, written
-from loopviz.tui.keys import TABLE, keys_of
+from loopviz.tui.keys import TABLE, Context, keys_of
 from loopviz.tui.screens.catalogue import Catalogue
 from loopviz.tui.screens.claims import Claims
 from loopviz.tui.screens.comparison import Comparison, Pick
@@ -26,7 +26,7 @@ from tests.test_screen import answered, drive, run
 
 __all__ = ["drive"]  # the fixture
 
-BOUND_BY = {
+BOUND_BY: dict[Context, type[DOMNode]] = {
     "app": LoopvizApp, "picture": MainScreen, "scenarios": Catalogue, "request": Detail, "help": Help,
     "pick": Pick, "comparison": Comparison, "claims": Claims,
 }  # fmt: skip
@@ -34,7 +34,7 @@ BOUND_BY = {
 ALL = [key for section in TABLE for row in section.rows for key in row.keys]
 
 
-def of_loopviz(kind: type) -> set[type]:
+def of_loopviz(kind: type[DOMNode]) -> set[type[DOMNode]]:
     """All subclasses that loopviz defines."""
     found = {kind} if kind.__module__.startswith("loopviz.") else set()
     return found.union(*(of_loopviz(below) for below in kind.__subclasses__()))
@@ -64,13 +64,14 @@ def test_every_binding_is_in_the_table():
     ids = {key.id for key in ALL}
     classes = {kind for kind in of_loopviz(DOMNode) if kind.__dict__.get("BINDINGS")}
     assert classes == set(BOUND_BY.values())
-    assert {binding.id for kind in classes for binding in kind.BINDINGS} == ids
+    bindings = [binding for kind in classes for binding in kind.BINDINGS]
+    assert {binding.id if isinstance(binding, Binding) else binding for binding in bindings} == ids
 
 
 def test_nothing_collides():
     """Ids are unique; no key means two things in one context, nor on the picture and in the whole program."""
     assert max(Counter(key.id for key in ALL).values()) == 1
-    groups = [(context,) for context in BOUND_BY] + [("app", "picture")]
+    groups: list[tuple[Context, ...]] = [*((context,) for context in BOUND_BY), ("app", "picture")]
     for group in groups:
         names = [
             name

@@ -36,7 +36,9 @@ def test_a_worker_between_two_calls_is_not_busy():
 def test_the_sampled_line_replaces_the_definition():
     """A span has the line at which its call was last seen."""
     line = timeline(call(10), executes(30, line=8))
-    assert line.workers[2].open.where == Where("app.py", 8, "work")
+    span = line.workers[2].open
+    assert span is not None
+    assert span.where == Where("app.py", 8, "work")
     feed(line, returns(40))
     assert line.workers[2].spans[0].where == Where("app.py", 8, "work")
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from rich.segment import Segment
 
 from loopviz.draw import words
+from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.model import Timeline
+from loopviz.stream.events import Event
 from loopviz.tui.places import next_change, next_place
+from loopviz.tui.scene import Line
 from loopviz.tui.trigger import parse_trigger
 from loopviz.tui.view import COLUMN_WIDTHS, View, time_lost
 from tests import streams
 from tests.streams import MS, feed, ms, ns, timeline
-from tests.test_scene import Palette, scene, text
+from tests.test_scene import scene, text
 
 PRESENT = ns(600_000)
 WIDTHS = pytest.mark.parametrize("columns", [8, 40, 68, 160, 400])
 
 
 def looking(
-    now: float = 600_000, *, columns: int = 60, frozen: bool = True, behind: float = 0, **settings: object
+    now: float = 600_000, *, columns: int = 60, frozen: bool = True, behind: float = 0, **settings: Any
 ) -> View:
     """A view whose right edge is `now` ms."""
     view = View(now=ns(now), behind=round(behind * MS) if frozen else None, **settings)
@@ -27,7 +33,7 @@ def looking(
     return view
 
 
-def request(number: int, at: float, length: float = 200) -> list[streams.Event]:
+def request(number: int, at: float, length: float = 200) -> list[Event]:
     """A request that runs for 10 ms, sleeps, and is answered after `length` ms."""
     return [
         *streams.accepted(number, number, at),
@@ -42,7 +48,7 @@ def request(number: int, at: float, length: float = 200) -> list[streams.Event]:
     ]
 
 
-def fed(*events: streams.Event | list[streams.Event]) -> Timeline:
+def fed(*events: Event | list[Event]) -> Timeline:
     """A timeline of these events, in the order of their time."""
     flat = [e for event in events for e in ([event] if isinstance(event, tuple) else event)]
     return timeline(sorted(flat, key=lambda event: event[0]))
@@ -120,6 +126,7 @@ def test_what_fits_a_short_request_may_be_narrower_than_zoom_goes(columns):
 def test_zoom_keeps_the_time_cursor_where_it_is():
     """With a time cursor, its moment stays at the same part of the picture."""
     view = looking(300_000, at=ns(298_000))
+    assert view.at is not None
     part = (view.now - view.at) / view.window
     for by in (1, 1, -1, 1):
         view.zoom(by, PRESENT)
@@ -162,6 +169,7 @@ def test_fit_shows_the_whole_range(columns, length, end):
     view = looking(columns=columns)
     start = ns(end) - round(length * MS)
     view.fit(start, ns(end), PRESENT)
+    assert view.column_ns is not None
     first = (view.now // view.column_ns + 1 - columns) * view.column_ns
     assert first <= start
     assert ns(end) <= view.now <= PRESENT
@@ -200,6 +208,7 @@ def test_the_time_cursor_is_always_in_sight(columns, t):
     view = looking(300_000, columns=columns)
     view.see(ns(t), PRESENT)
     width = view.width(columns)
+    assert view.at is not None
     assert 0 <= view.at // width - (view.now // width + 1 - columns) < columns
     assert view.now <= PRESENT
 
@@ -400,6 +409,8 @@ def test_both_cursors_are_drawn_through_the_lanes():
     """The time cursor and the mark cross the rows at their columns."""
     view = looking(2_000, at=ns(1_700), mark=ns(700))
     rows = [row for row in text(scene().compose(three(), view, 120, 36)) if " GET " in row or " POST " in row]
+    assert view.at is not None
+    assert view.mark is not None
     step = view.width(view.cells)
     first = view.now // step + 1 - view.cells
     for row in rows:
@@ -407,10 +418,17 @@ def test_both_cursors_are_drawn_through_the_lanes():
         assert row[28 + view.mark // step - first] == "┊"
 
 
-def mapped(line: Timeline, view: View, palette: Palette | None = None) -> list[object]:
+def mapped(line: Timeline, view: View, palette: Palette | None = None) -> Line:
     """The map's segments."""
     (found,) = [row for row in scene(palette).compose(line, view, 120, 36) if row[0].text.startswith(" ALL")]
     return found
+
+
+def background(cell: Segment) -> str:
+    """The name of a cell's background colour, which it must have."""
+    assert cell.style is not None
+    assert cell.style.bgcolor is not None
+    return cell.style.bgcolor.name
 
 
 def test_the_map_has_blocks_and_the_window():
@@ -421,7 +439,7 @@ def test_the_map_has_blocks_and_the_window():
     cells = mapped(line, view)[1:-1]
     assert len(cells) == view.cells
     assert cells[0].text == "▄"
-    lit = [index for index, cell in enumerate(cells) if cell.style.bgcolor.name == "#4a5862"]
+    lit = [index for index, cell in enumerate(cells) if background(cell) == "#4a5862"]
     per_cell = 60_200 * MS / len(cells)
     assert lit == list(range(lit[0], lit[-1] + 1))
     assert lit[0] == pytest.approx((view.now - view.window - ns(0)) / per_cell, abs=1)
@@ -479,7 +497,7 @@ def test_what_is_no_trigger_is_refused(typed):
     assert "\x1b" not in str(caught.value)
 
 
-def watched(typed: str, *events: streams.Event | list[streams.Event], until: float = 4_000) -> list[float]:
+def watched(typed: str, *events: Event | list[Event], until: float = 4_000) -> list[float]:
     """The moments for which the trigger fires, when it is asked 30 times a second."""
     trigger, line = parse_trigger(typed), timeline()
     waiting = [e for event in events for e in ([event] if isinstance(event, tuple) else event)]
@@ -538,4 +556,5 @@ def test_words_of_a_change_are_printable():
     """What a client sends cannot control the terminal from the sentence on a change."""
     line = timeline((ns(0), "sent", 1, "GET", "/\x1b[2J"))
     change = next_change(line.arrivals, ns(-1), 1, ns(10))
+    assert change is not None
     assert change.what == words.printable(change.what)

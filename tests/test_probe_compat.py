@@ -9,9 +9,10 @@ import http.client
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import anyio.to_thread
 import pytest
@@ -24,12 +25,14 @@ from loopviz.errors import InputError
 from loopviz.live.client import Client
 from loopviz.live.server import ServerThread, bind
 from loopviz.live.session import Session
-from loopviz.probe import compat, selftest
+from loopviz.probe import compat, selftest, steps
 from loopviz.scenario import find, read
 from loopviz.stream import events as ev
 from loopviz.stream.blind import REQUESTS, TASKS, Blind
 from loopviz.stream.buffer import Buffer
-from tests.probe_support import PLAIN, Served, Setup, every_setup, kinds, of_kind, story
+from tests.probe_support import PLAIN, RawEvent, Served, Setup, every_setup, kinds, of_kind, story
+
+Arguments = TypeVarTuple("Arguments")
 
 PACKAGE = Path(loopviz.probe.__file__).parents[1]
 FILES = sorted([*PACKAGE.glob("probe/*.py"), *PACKAGE.glob("live/**/*.py")])
@@ -214,7 +217,7 @@ def test_hooks_that_lose_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("awaited", ["", "Future"])
 def test_malformed_steps(awaited: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps whose events do not say what the task awaits count as not visible."""
-    original = selftest.hook_steps
+    original = steps.hook_steps
 
     def hook_steps(state: Any, adopt: Any) -> Any:
         state.buffer.queue = Renaming(awaited)
@@ -224,7 +227,7 @@ def test_malformed_steps(awaited: str, monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, awaited: str) -> None:
             self.awaited = awaited
 
-        def append(self, event: ev.Event) -> None:
+        def append(self, event: RawEvent) -> None:
             super().append((*event[:5], self.awaited, 0))
 
     monkeypatch.setattr(selftest, "hook_steps", hook_steps)
@@ -244,7 +247,7 @@ def rename_run_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let uvicorn's protocols serve requests in a coroutine of another name."""
     from uvicorn.protocols.http import h11_impl
 
-    cycles = [h11_impl.RequestResponseCycle]
+    cycles: list[type[Any]] = [h11_impl.RequestResponseCycle]
     with contextlib.suppress(ImportError):
         from uvicorn.protocols.http import httptools_impl
 
@@ -394,8 +397,10 @@ def test_the_loops_own_queue() -> None:
     """The queue is used only if `call_soon` is asyncio's own, and the loop has all names for it."""
 
     class Subclass(asyncio.SelectorEventLoop):
-        def call_soon(self, *args: Any, **options: Any) -> Any:
-            return super().call_soon(*args, **options)
+        def call_soon(
+            self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+        ) -> asyncio.Handle:
+            return super().call_soon(callback, *args, context=context)
 
     for loop, expected in ((asyncio.SelectorEventLoop(), True), (Subclass(), False)):
         try:
@@ -507,7 +512,7 @@ def test_an_unknown_uvicorn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_requests_whose_sending_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without httpcore's event a request counts as sent from before its connection, and that is said once."""
     monkeypatch.setattr(loopviz.live.compat, "SENDING", "renamed")
-    events: list[ev.Event] = []
+    events: list[RawEvent] = []
     blind: list[tuple[str, str]] = []
     with Served(working_app(), probed=False) as served:
         client = Client(

@@ -314,8 +314,11 @@ def test_the_apps_own_coroutines(setup: Setup) -> None:
         stack = io.StringIO()
         task.print_stack(file=stack)
         seen["stack"] = stack.getvalue()
-        seen["root"] = asyncio.current_task().get_coro()
-        seen["handler"] = inspect.currentframe().f_code.co_name
+        root, frame = asyncio.current_task(), inspect.currentframe()
+        assert root is not None
+        assert frame is not None
+        seen["root"] = root.get_coro()
+        seen["handler"] = frame.f_code.co_name
         await task
 
     with Served(app, setup) as served:

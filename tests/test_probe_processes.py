@@ -25,8 +25,9 @@ from loopviz.draw.raster import CODES, lane_stretches
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.stream import events as ev
+from loopviz.stream.events import Role
 from tests import work
-from tests.probe_support import PLAIN, Served, Setup, every_setup, of_kind
+from tests.probe_support import PLAIN, RawEvent, Served, Setup, every_setup, of_kind
 from tests.streams import call, cpu, end, made, read, responded, returns, step, submit, suspend, thread, wake
 from tests.streams import ms as at
 from tests.streams import ns as when
@@ -70,7 +71,7 @@ def serve(
     return Served(app, setup, **options)
 
 
-def kinds_of_call(events: list[ev.Event]) -> list[str]:
+def kinds_of_call(events: list[RawEvent]) -> list[str]:
     """The kinds of events from the submission of a call to the end of its request, by time."""
     mine = {e[2] for e in of_kind(events, ev.TASK) if e[4]}
     of_tasks = {ev.YIELD, ev.WAKE, ev.STEP, ev.END}
@@ -100,7 +101,7 @@ STORY = [
 ]  # fmt: skip
 
 
-def timeline(events: list[ev.Event]) -> Timeline:
+def timeline(events: list[RawEvent]) -> Timeline:
     """A timeline with all of these events."""
     line = Timeline()
     line.feed(sorted(events, key=lambda e: e[0]))
@@ -500,7 +501,7 @@ def test_what_is_sent_along_imports_next_to_nothing():
 # -- the model, by hand ------------------------------------------------------------------------
 
 
-def result(at_ms: float, number: int = 1, task: int = 1) -> ev.Event:
+def result(at_ms: float, number: int = 1, task: int = 1) -> RawEvent:
     """A process's result is here."""
     return (when(at_ms), ev.RESULT, number, task)
 
@@ -509,7 +510,7 @@ BEGIN = [read(0), made(0), step(1), submit(2), suspend(3), thread(4, 2, "process
 FINISH = [wake(60), step(60), responded(61), end(62)]
 
 
-def parts(events: list[ev.Event]) -> list[tuple[str, float, float]]:
+def parts(events: list[RawEvent]) -> list[tuple[str, float, float]]:
     """A request's segments, in the tests' milliseconds."""
     line = Timeline()
     line.feed(events)
@@ -569,7 +570,7 @@ def test_a_late_reading_of_a_process_clock_counts_for_nothing():
 def test_names_are_counted_by_role():
     """Threads and processes have names of their own, whatever their numbers."""
     line = Timeline()
-    roles = ["worker", "process", "worker", "process"]
+    roles: list[Role] = ["worker", "process", "worker", "process"]
     line.feed([thread(n, n + 2, role) for n, role in enumerate(roles)])
     assert [lane.name for lane in line.workers.values()] == ["worker 1", "process 1", "worker 2", "process 2"]
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from loopviz.clock import NS
 from loopviz.stream import events as ev
-from tests.probe_support import PLAIN, Served, Setup, every_setup, of_kind
+from tests.probe_support import PLAIN, RawEvent, Served, Setup, every_setup, of_kind
 
 _SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
 needs_cpu_clocks = pytest.mark.skipif(
@@ -48,9 +48,10 @@ async def computing() -> None:
         hashlib.sha256(b"x" * 1000).digest()
 
 
-def root_of(events: list[ev.Event], request: int = 1) -> int:
+def root_of(events: list[RawEvent], request: int = 1) -> int:
     """The number of the task that serves a request."""
-    return next(event[2] for event in of_kind(events, ev.TASK) if event[4] == request)
+    number: int = next(event[2] for event in of_kind(events, ev.TASK) if event[4] == request)
+    return number
 
 
 @every_setup
@@ -122,7 +123,7 @@ def test_cpu_of_the_loop(setup: Setup) -> None:
     assert _cpu_of_the_loop(busy.events) > 2 * _cpu_of_the_loop(sleeping.events)
 
 
-def _cpu_of_the_loop(events: list[ev.Event]) -> float:
+def _cpu_of_the_loop(events: list[RawEvent]) -> float:
     """The share of a core that the loop's thread used while it was held."""
     (number,) = [event[2] for event in of_kind(events, ev.THREAD) if event[3] == "loop"]
     held = [event[0] for event in of_kind(events, ev.HOLDS)]
@@ -133,7 +134,8 @@ def _cpu_of_the_loop(events: list[ev.Event]) -> float:
     ]
     assert [cpu for _, cpu in used] == sorted(cpu for _, cpu in used)
     (first, cpu), (last, cpu_then) = used[0], used[-1]
-    return (cpu_then - cpu) / (last - first)
+    share: float = (cpu_then - cpu) / (last - first)
+    return share
 
 
 @needs_cpu_clocks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, ScenarioFile
 from loopviz.stream.blind import REQUESTS, TASKS
+from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
 from loopviz.tui.scene import Facts, Line, Scene
 from loopviz.tui.view import View
@@ -57,7 +59,7 @@ def test_what_makes_the_picture_empty_is_said_in_it(what):
         assert "\x1b" not in shown
 
 
-def view(at: float, **settings: object) -> View:
+def view(at: float, **settings: Any) -> View:
     """A view of the moment `at` ms."""
     return View(now=ns(at), **settings)
 
@@ -146,6 +148,7 @@ def test_each_mode_keeps_its_promise(palette):
             for row in drawn.compose(line, view(at, behind=3, notice="… 速い" if at == 300 else ""), *size):
                 for segment in row:
                     assert palette.unicode or segment.text.isascii()
+                    assert segment.style is not None
                     coloured |= segment.style.color is not None or segment.style.bgcolor is not None
     assert coloured is palette.colour
 
@@ -310,6 +313,7 @@ def test_a_request_that_is_pointed_at_is_visible():
     for cursor in (1, 37, 100):
         frame = scene().compose(line, view(5_000, cursor=cursor), 80, 24)
         (row,) = [r for r in frame if r[0].text.startswith(f" #{cursor} ") and " GET " in r[0].text]
+        assert row[0].style is not None
         assert row[0].style.reverse
 
 
@@ -342,7 +346,7 @@ def test_every_key_can_be_clicked_where_it_stands():
 
 
 @st.composite
-def busy_streams(draw):  # noqa: C901 - a small simulator
+def busy_streams(draw: st.DrawFn) -> list[Event]:  # noqa: C901 - a small simulator
     """What a server does with a few requests in a few seconds, in the order of time."""
     events = [streams.thread(0, 1, "loop"), streams.tokens(0, 2, 0, 0), streams.iteration(0)]
     at, running, idle = 0, 0, False

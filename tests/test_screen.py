@@ -6,9 +6,14 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Group
+from rich.table import Table
 from textual.pilot import Pilot
+from textual.visual import RichVisual
 
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import CODES
@@ -74,6 +79,10 @@ class FakeSource:
         events, self.events = self.events, []
         return events
 
+    def save(self, path: str | Path) -> int:
+        """No test saves from the screen."""
+        raise NotImplementedError
+
     def vitals(self) -> Vitals:
         """Nothing was lost, and nothing failed."""
         return Vitals(0, 0, 0, ())
@@ -132,7 +141,7 @@ def drive(monkeypatch):
 
     @asynccontextmanager
     async def drive(
-        size: tuple[int, int] = (120, 36), palette: Palette | None = None, **settings: object
+        size: tuple[int, int] = (120, 36), palette: Palette | None = None, **settings: Any
     ) -> AsyncIterator[Driver]:
         clock = Clock()
         source = FakeSource(now=clock)
@@ -158,7 +167,7 @@ def run(test):
     def wrapper(**fixtures: object) -> None:
         asyncio.run(test(**fixtures))
 
-    wrapper.__signature__ = inspect.signature(test)
+    vars(wrapper)["__signature__"] = inspect.signature(test)
     return wrapper
 
 
@@ -257,7 +266,9 @@ def test_panning_moves_by_a_second(drive, back, on):
 def selected(screen: Driver) -> int | None:
     """The request whose row is shown in reverse video."""
     stage = screen.app.screen_stack[0]
-    rows = [s for strip in stage.surface.strips for s in strip if s.style.reverse and s.text[:2] == " #"]
+    assert isinstance(stage, MainScreen)
+    segments = [s for strip in stage.surface.strips for s in strip]
+    rows = [s for s in segments if s.style and s.style.reverse and s.text[:2] == " #"]
     return int(rows[0].text.split()[0][1:]) if rows else None
 
 
@@ -280,9 +291,13 @@ async def test_enter_opens_every_segment_and_their_sum(drive):
         await screen.show(answered(1, 0), at=1_000)
         await screen.press("enter")
         assert isinstance(screen.app.screen, Detail)
-        table = screen.app.screen.body.visual._renderable.renderables[0]
+        visual = screen.app.screen.body.visual
+        assert isinstance(visual, RichVisual)
+        assert isinstance(visual._renderable, Group)
+        table = visual._renderable.renderables[0]
+        assert isinstance(table, Table)
         cells = [list(column.cells) for column in table.columns]
-        lengths = [float(cell.removesuffix(" ms")) for cell in cells[1] if cell]
+        lengths = [float(str(cell).removesuffix(" ms")) for cell in cells[1] if cell]
         request = screen.app.timeline.requests[1]
         before = request.segments
         assert lengths[: len(before)] == [(s.end - s.start) / MS for s in before]

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual.widgets import OptionList
@@ -14,7 +15,8 @@ from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Tr
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.model.sample import Sample
-from loopviz.stream.events import RECEIVED
+from loopviz.scenario import ScenarioFile
+from loopviz.stream.events import RECEIVED, Event
 from loopviz.tui.keymap import Keys
 from loopviz.tui.screens import claims, comparison
 from loopviz.tui.screens.claims import Claims
@@ -334,7 +336,7 @@ async def picked(screen: Driver) -> None:
     assert isinstance(screen.app.screen, Comparison)
 
 
-def own(number: int, name: str, at: float, length: float) -> list[streams.Event]:
+def own(number: int, name: str, at: float, length: float) -> list[Event]:
     """A request of our own to a scenario."""
     return [
         (ns(at), "sent", number, "GET", f"/{name}"), streams.read(at + 1, number, number),
@@ -375,7 +377,7 @@ async def test_what_cannot_be_fired_does_not_hold_up_a_comparison(drive):
     """A scenario that fails, at once or later, says why, and the others run."""
     async with drive(requests=1) as screen:
 
-        def refuse(file: object, requests: int) -> Future[None]:
+        def refuse(file: ScenarioFile, requests: int) -> Future[None]:
             screen.source.fired.append((file.name, requests))
             if file.name == "sync":
                 raise InputError(f"No {HOSTILE}.\nReally.")
@@ -465,7 +467,7 @@ def claimed(drive, monkeypatch):
     monkeypatch.setattr(claims, "CLAIMS", made)
 
     @asynccontextmanager
-    async def claimed(**settings: object):
+    async def claimed(**settings: Any):
         laboratories: list[Laboratory] = []
 
         def experimenter(watch: object, progress: object, cancelled: threading.Event) -> Laboratory:
@@ -485,6 +487,7 @@ def claimed(drive, monkeypatch):
 async def verdict(screen: Driver) -> str:
     """What is shown once the experiment's thread has ended."""
     for _ in range(500):
+        assert isinstance(screen.app.screen, Claims)
         if screen.app.screen._testing is None:
             break
         await asyncio.sleep(0.01)

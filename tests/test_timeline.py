@@ -10,6 +10,7 @@ from tests.streams import (
     MS,
     accepted,
     awaits,
+    block_at,
     call,
     cpu,
     end,
@@ -430,6 +431,7 @@ def test_the_client_has_gone():
     line = timeline(accepted(), end(5))
     request = line.requests[1]
     assert ms(request.done) == 5
+    assert request.error is not None
     assert "client" in request.error
     assert request.ended
 
@@ -500,7 +502,7 @@ def test_a_long_step_is_a_block_while_it_lasts():
     """A step becomes a block when the threshold is reached, before it ends."""
     line = timeline(accepted())
     assert line.block_at(ns(101)) is None
-    block = line.block_at(ns(102))
+    block = block_at(line, 102)
     assert (ms(block.start), block.end, block.request) == (2, None, 1)
     assert block.lasted(ns(150)) == 148 * MS
 
@@ -537,7 +539,7 @@ def test_where_is_the_line_that_was_seen_most():
     ]
     line = timeline(accepted(), samples)
     seen = Where("app.py", 15, "handler", "time.sleep")
-    assert line.block_at(ns(140)).where == seen
+    assert block_at(line, 140).where == seen
     assert line.requests[1].history(ns(140))[-1].where == seen
     feed(line, suspend(150))
     assert line.blocks[0].where == seen
@@ -555,7 +557,7 @@ def test_a_block_without_samples_has_no_line():
 def test_a_block_is_classified_by_cpu_time(share, kind):
     """A block that uses the CPU computes, one that does not sleeps, and it is known while it lasts."""
     line = timeline(thread(0, 1, "loop"), accepted(), [cpu(t, 1, 7 + share * t) for t in range(10, 130, 20)])
-    assert line.block_at(ns(130)).kind == kind
+    assert block_at(line, 130).kind == kind
     feed(line, suspend(150))
     assert line.blocks[0].kind == kind
 
@@ -569,7 +571,7 @@ def test_a_block_between_two_readings_is_classified_afterwards():
 def test_a_workers_cpu_time_says_nothing_about_the_loop():
     """Only the CPU time of the loop's own thread classifies a block."""
     line = timeline(thread(0, 1, "loop"), accepted(), [cpu(t, 2, t) for t in range(10, 130, 20)])
-    assert line.block_at(ns(130)).kind is None
+    assert block_at(line, 130).kind is None
 
 
 def test_victims_are_the_others_that_could_have_run():
@@ -585,7 +587,7 @@ def test_victims_are_the_others_that_could_have_run():
         step(20, task=11),
         sent(50, 4),
     )
-    block = line.block_at(ns(200))
+    block = block_at(line, 200)
     assert line.victims(block, ns(200)) == [3, 4]
     assert line.victims(block, ns(55)) == [4]
     feed(line, suspend(300, task=11))
@@ -618,7 +620,8 @@ def test_a_foreign_request_that_arrived_during_a_block_is_its_victim():
 def test_a_callback_can_block():
     """A loop that is held between two steps is blocked by a callback, which belongs to no request."""
     line = timeline(accepted(), suspend(3), sent(10, 2), holds(50, task=0, since=3))
-    block = line.block_at(ns(150))
+    block = block_at(line, 150)
+    assert block.where is not None
     assert (ms(block.start), block.request, block.where.line) == (3, 0, 14)
     feed(line, iteration(160))
     assert line.blocks[0].request == 0
@@ -667,7 +670,7 @@ def test_a_sample_that_comes_after_its_step_begins_nothing(last):
 def test_an_eager_tasks_step_is_known_from_its_sample():
     """A sample of a step that was not reported begins that step, at the time that the sample says."""
     line = timeline(iteration(0), read(1), made(1), holds(60, task=1, since=2))
-    assert line.block_at(ns(150)).request == 1
+    assert block_at(line, 150).request == 1
     assert shape(line.requests[1].history(ns(150))) == [("ready", 1, 2), ("running", 2, 150)]
     feed(line, suspend(160))
     assert [(ms(b.start), ms(b.end), b.request) for b in line.blocks] == [(2, 160, 1)]
@@ -711,7 +714,10 @@ def test_unknown_numbers_belong_to_no_request():
         [wake(3, 77), step(4, 77), suspend(5, 77), token_wait(5, 77), end(6, 78), awaits(6, 79)],
         [returns(6, 77), executes(6, 77), submit(7, 78, 77, 77), call(8, 79, 77, 77), returns(9, 79)],
         [status(9, 200, 77), raised(9, "E", "", 77), responded(9, 77), received(9, 77)],
-        [holds(9, 78, since=9), (ns(10), "kind-of-the-future", 1, 2, 3)],
+        [
+            holds(9, 78, since=9),
+            (ns(10), "kind-of-the-future", 1, 2, 3),  # type: ignore[list-item]  # the schema has no such kind
+        ],
     )
     assert list(line.requests) == [1]
     assert history(line, 10) == [("running", 2, 10)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count, pairwise
 from random import Random
+from typing import Any, TypeAlias, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,9 +90,9 @@ def look_at_everything(line: Timeline, now: int) -> None:
         assert all(a.start == b.end for a, b in pairwise(newest))
     for one, next_one in pairwise(line.loop.spans):
         assert one.end <= next_one.start
-    for one, next_one in pairwise(line.blocks):
-        assert one.end is not None
-        assert one.end <= next_one.start
+    for earlier, later in pairwise(line.blocks):
+        assert earlier.end is not None
+        assert earlier.end <= later.start
     block = line.block_at(now)
     if block is not None:
         assert block.start <= now - line.threshold
@@ -152,13 +153,17 @@ def test_removing_the_past_breaks_nothing(before, after, forget, now):
 # -- a simulated server ------------------------------------------------------------------------
 
 
+Op: TypeAlias = tuple[Any, ...]
+"""What a task does next: a word, and what it needs."""
+
+
 @dataclass
 class Actor:
     """A task, or a call in a thread, and the states it really was in."""
 
     number: int
     request: int
-    program: list[tuple] = field(default_factory=list)
+    program: list[Op] = field(default_factory=list)
     truth: list[tuple[State, int, int]] = field(default_factory=list)
     state: State | None = State.READY
     since: int = 0
@@ -256,7 +261,7 @@ class Server:
         self.tokens = random.randint(1, 3)
         self.queue: deque[Actor] = deque()
         self.tasks, self.calls = count(1), count(1)
-        self.lives: dict[int, list] = {}
+        self.lives: dict[int, list[Any]] = {}
         self.stretches: list[tuple[int, int, int]] = []
         self.turned = 0
         self.owner = 0
@@ -269,7 +274,7 @@ class Server:
 
     def emit(self, kind: str, *fields: object) -> int:
         """Emit an event of the loop's thread; its time."""
-        self.events.append((self.tick(), kind, *fields))
+        self.events.append(cast("Event", (self.tick(), kind, *fields)))
         return self.t
 
     def elsewhere(self, delay: int) -> int:
@@ -282,10 +287,10 @@ class Server:
             self.stretches.append((self.turned, self.t, self.owner))
         self.turned, self.owner = self.t, owner
 
-    def program(self, depth: int) -> list[tuple]:
+    def program(self, depth: int) -> list[Op]:
         """A random program for a task."""
         random = self.random
-        ops: list[tuple] = []
+        ops: list[Op] = []
         for _ in range(random.randint(0, 4)):
             op = random.choice(["run", "run", "sleep", "give way", "thread", "executor", "children"])
             if op == "children" and depth < 2:
@@ -341,7 +346,7 @@ class Server:
         lives = {number: tuple(life) for number, life in self.lives.items()}
         return Story(self.events, lives, foreign, self.stretches)
 
-    def spawn(self, request: int, program: list[tuple], parent: Actor | None) -> Actor:
+    def spawn(self, request: int, program: list[Op], parent: Actor | None) -> Actor:
         """Make a task, scheduled for the next iteration."""
         task = Actor(next(self.tasks), request, program, parent=parent)
         task.since = self.emit(ev.TASK, task.number, parent.number if parent else 0, request, "work")
