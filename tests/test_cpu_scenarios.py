@@ -252,7 +252,7 @@ def test_no_process_outlives_the_program():
 
 def test_a_users_own_functions_are_found_by_worker_processes(tmp_path: Path):
     """A scenario file anywhere may define what its processes run."""
-    source = (builtin_folder() / "cpu_processes.py").read_text().replace("8_000_000", "8")
+    source = (builtin_folder() / "cpu_processes.py").read_text().replace("8_000_000", "80_000")
     (tmp_path / "my-own.py").write_text(source)
     run = record(str(tmp_path / "my-own.py"), 2)
     assert [r["status"] for r in run["requests"]] == [200, 200]

@@ -92,7 +92,7 @@ def test_a_type_checker_finds_an_event_with_wrong_fields(tmp_path):
         'emit((1, STATUS, 1, "200"))\n'
         "emit((1, STATUS, 1))\n"
         'emit((1, "stats", 1, 200))\n'
-        'emit((1, THREAD, 1, "looop"))\n'
+        'emit((1, THREAD, 1, "pool"))\n'
     )
     mypy = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", tmp_path, file]
     done = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from loopviz.draw.words import state_name
 from tests.browser import Browser, browser, needs_browser
 from tests.export_support import HOSTILE, busy, export, hostile
 
@@ -329,7 +330,7 @@ def test_perfetto_imports_every_slice_and_arrow_without_an_error(chromium, perfe
             f" where p.name = 'requests' and tid = {request.id} order by s.ts, s.dur desc",
         )
         assert [state[1:] for state in states if state[0] != "request"] == [
-            [s.state.value.replace("_", " "), s.end - s.start] for s in history
+            [state_name(s.state), s.end - s.start] for s in history
         ]
         whole = [length for category, _, length in states if category == "request"]
         assert whole == [request.latency(line.last)]

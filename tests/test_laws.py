@@ -82,7 +82,7 @@ def test_the_declared_law_holds(name: str):
 
 @pytest.mark.parametrize("name", ["async", "async, 100", pytest.param("async on uvloop", marks=needs_uvloop)])
 def test_async_sleeps_at_once(name: str):
-    """Coroutines that await all finish after one second, however many they are, and block no other request."""
+    """Coroutines that await all finish after one second, however many they are, and block none."""
     run = document(name)
     assert run["makespan_s"] == pytest.approx(1, abs=0.25 if "100" in name else 0.1)
     assert run["loop"]["blocks"] == []
@@ -119,7 +119,7 @@ def test_blocking_takes_turns():
 
 
 def test_each_block_is_told_with_line_kind_and_victims():
-    """A block is one request's, a second long, sleeping, at time.sleep; those not yet served are its victims."""
+    """A block is one request's, a second long, sleeping, at time.sleep; those not yet served are victims."""
     blocks = document("blocking")["loop"]["blocks"]
     assert [b["request"] for b in blocks] == [1, 2, 3, 4]
     assert [b["end_s"] - b["start_s"] for b in blocks] == [about(1)] * 4
@@ -132,7 +132,7 @@ def test_each_block_is_told_with_line_kind_and_victims():
 
 
 def test_computing_costs_the_sum():
-    """Handlers that compute on the loop take as long as they do one by one, and are distinguished from sleeping."""
+    """Handlers that compute on the loop take the sum of their costs, and their blocks are not called sleeping."""
     run = document("cpu")
     costs = [r["states"]["running"] for r in run["requests"]]
     assert run["makespan_s"] == about(sum(costs))
