@@ -132,7 +132,7 @@ def test_each_block_is_told_with_line_kind_and_victims():
 
 
 def test_computing_costs_the_sum():
-    """Handlers that compute on the loop take the sum of their costs, and their blocks are not called sleeping."""
+    """Handlers that compute on the loop take the sum of their costs, and no block is called sleeping."""
     run = document("cpu")
     costs = [r["states"]["running"] for r in run["requests"]]
     assert run["makespan_s"] == about(sum(costs))
