@@ -1,12 +1,13 @@
-"""Writes the tables of docs/scenarios.md and docs/claims.md, between their markers.
+"""Writes the tables of docs/scenarios.md, docs/claims.md and docs/modules.md, between their markers.
 
-``uv run python -m docs.tables`` writes what the scenarios and claims declare. What a run of the claims
+``uv run python -m docs.tables`` writes what the code declares. What a run of the claims
 has measured is written by ``uv run loopviz claims --json | uv run python -m docs.tables --measured``.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 from collections.abc import Iterable
@@ -26,7 +27,11 @@ _TITLES = {"cpu": "CPU", "fan-out": "Fan-out"}
 
 def declared() -> dict[str, str]:
     """The tables that follow from the code alone: file#name to text."""
-    return {"scenarios.md#scenarios": _scenarios(), "claims.md#criteria": _criteria()}
+    return {
+        "scenarios.md#scenarios": _scenarios(),
+        "claims.md#criteria": _criteria(),
+        "modules.md#modules": _modules(),
+    }
 
 
 def measured(document: dict[str, Any]) -> str:
@@ -84,6 +89,28 @@ def _criteria() -> str:
         for claim in CLAIMS
     ]
     return _table(("id", "question", "criterion", "scenarios"), rows)
+
+
+def _modules() -> str:
+    package = FOLDER.parent / "loopviz"
+    parts = []
+    for folder, paths in groupby(sorted(package.rglob("*.py"), key=_place), key=lambda path: path.parent):
+        rows = [(f"`{path.stem}`", _sentence(path)) for path in paths if path.stem != "__init__"]
+        name = folder.relative_to(package.parent).as_posix()
+        parts.append(f"## {name}/\n\n{_sentence(folder / '__init__.py')}")
+        if rows:
+            parts.append(_table(("module", "its job"), rows))
+    return "\n\n".join(parts)
+
+
+def _place(path: Path) -> tuple[str, str]:
+    return path.parent.as_posix(), path.stem
+
+
+def _sentence(path: Path) -> str:
+    """The first paragraph of a module's docstring, on one line."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
