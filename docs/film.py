@@ -13,13 +13,14 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 from xml.sax.saxutils import escape
 
+from loopviz.draw.look import BACKGROUND, BORDER, TEXT
+
 __all__ = ["Caption", "Cell", "Frame", "animated_svg"]
 
 WIDTH, HEIGHT = 8, 17
 """A cell in pixels."""
 _TOP = -13
 """A cell's upper edge: y is counted from the line's base, so that text needs no y of its own."""
-BACKGROUND, TEXT, DIM, EDGE = "#101214", "#e8e8e8", "#8a9199", "#30363d"
 _MARGIN = 14
 _STRIP = 44
 """The height of the strip with the keys and the caption."""
@@ -93,12 +94,12 @@ path{{shape-rendering:crispEdges}}
 </defs>
 <g clip-path="url(#window)">
 <rect width="{width}" height="{height}" fill="{BACKGROUND}"/>
-<path d="M0 {height - _STRIP}h{width}" stroke="{EDGE}"/>
+<path d="M0 {height - _STRIP}h{width}" stroke="{BORDER}"/>
 <g id="film">
 {chr(10).join(strip)}
 </g>
 </g>
-<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="9.5" fill="none" stroke="{EDGE}"/>
+<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="9.5" fill="none" stroke="{BORDER}"/>
 </svg>
 """
 

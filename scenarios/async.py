@@ -12,7 +12,7 @@ app = FastAPI()
 @app.get("/async")
 async def async_():
     await asyncio.sleep(1)
-    return "slept, and gave way"
+    return "slept, and let others run"
 
 
 scenario = Scenario(

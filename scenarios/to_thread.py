@@ -13,7 +13,7 @@ app = FastAPI()
 @app.get("/to_thread")
 async def to_thread():
     await asyncio.to_thread(time.sleep, 1)
-    return "slept in a worker thread, and gave way"
+    return "slept in a worker thread"
 
 
 scenario = Scenario(

@@ -29,7 +29,7 @@ from loopviz.stream.buffer import Buffer
 RawEvent: TypeAlias = tuple[Any, ...]
 """An event of any kind: the tests take a field by its index, before they know which kind it is of."""
 
-TOKEN = "secret"
+SECRET = "secret"
 """What the tests' own client puts before a request's number."""
 
 
@@ -115,7 +115,7 @@ class Served:
         self.setup = setup
         self.threads = threads
         self.buffer = Buffer(capacity)
-        self.probe = Probe(self.buffer, numbers=numbers or itertools.count(1), token=TOKEN)
+        self.probe = Probe(self.buffer, numbers=numbers or itertools.count(1), secret=SECRET)
         self.events: list[RawEvent] = []
         self._woken: set[RawEvent] = set()
         self.around = around
@@ -207,7 +207,7 @@ class Served:
     def get(self, path: str, number: int | None = None, method: str = "GET") -> tuple[int, str]:
         """One request on a connection of its own: status and body."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
-            headers = {} if number is None else {HEADER: f"{TOKEN}-{number}"}
+            headers = {} if number is None else {HEADER: f"{SECRET}-{number}"}
             connection.request(method, path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read().decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import textwrap
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from docs import tables
 from loopviz.claims import CLAIMS, Claim, Machine, catalogue, criteria
 from loopviz.cli import main
+from loopviz.cli.export import add_parser
+from loopviz.draw.look import APPEARANCES
+from loopviz.export import FORMATS
 from loopviz.export.material import Material
 from loopviz.recording.replay import Replay
 from loopviz.scenario import find, read
@@ -70,6 +74,30 @@ def test_filling_a_table_changes_nothing_else():
     filled = tables.fill(page, "t", "| x |")
     assert filled == "a\n\n<!-- begin t -->\n\n| x |\n\n<!-- end t -->\n\nb\n"
     assert tables.fill(filled, "t", "| x |") == filled
+
+
+def test_the_example_of_a_states_look_is_its_row():
+    """CONTRIBUTING shows a row of the table of states as it is in the code."""
+    (row,) = examples("CONTRIBUTING.md", "Change a state's colour")
+    code = (ROOT / "loopviz" / "draw" / "look.py").read_text(encoding="utf-8")
+    assert " ".join(row.split()) in " ".join(code.split())
+
+
+def test_the_page_of_states_has_every_state():
+    """docs/states.md names the states in the words of the screen."""
+    rows = re.findall(r"^\| ([a-z ]+) \|", text_of("docs/states.md"), re.MULTILINE)
+    assert set(rows) - {"state"} == {row.name for row in APPEARANCES if row.state is not None}
+
+
+def test_the_formats_of_exports_are_the_same_everywhere():
+    """`--to` offers every format, and docs/exports.md describes it."""
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    for name in FORMATS:
+        assert parser.parse_args(["export", "FILE", "--to", name]).to == name
+        assert f"\n| `{name}` |" in text_of("docs/exports.md")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["export", "FILE", "--to", "none"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

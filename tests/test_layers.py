@@ -32,6 +32,35 @@ def test_the_documentation_shows_the_layers_of_the_contract():
     assert layers in blocks
 
 
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("Only the screen imports Textual", {"cli", "tui"}),
+        ("Only the server imports FastAPI", {"cli", "experiment", "live"}),
+    ],
+)
+def test_who_may_not_import_a_library_is_complete(name, allowed):
+    """A contract about a library names every module at the top that may not even reach it by another."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = [contract for contract in contracts if contract["name"] == name]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    top = {module for layer in layers for module in layer.split(" | ")}
+    assert {module.removeprefix("loopviz.") for module in contract["source_modules"]} == top - allowed
+
+
+def test_only_the_server_and_the_screen_import_their_frameworks():
+    """No other module imports FastAPI, Starlette, uvicorn or Textual itself."""
+    found = {
+        (library, path.relative_to(ROOT / "loopviz").parts[0] + "/" + path.parent.name)
+        for path in (ROOT / "loopviz").rglob("*.py")
+        for library in re.findall(
+            r"^\s*(?:from|import) (fastapi|starlette|uvicorn|textual)\b", path.read_text(), re.MULTILINE
+        )
+    }
+    assert {place for library, place in found if library != "textual"} == {"live/server"}
+    assert {place.partition("/")[0] for library, place in found if library == "textual"} == {"tui"}
+
+
 def _fenced(page: str) -> list[str]:
     return re.findall(r"^```[a-z]*\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 

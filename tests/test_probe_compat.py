@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import loopviz.live.compat
+import loopviz.live.server.compat
 import loopviz.probe
 from loopviz.errors import InputError
 from loopviz.live.client import Client
@@ -92,7 +93,7 @@ def test_private_names_are_in_one_place() -> None:
 
 def test_undocumented_names_are_in_one_place() -> None:
     """Names without an underscore that `compat` defines are not written down a second time."""
-    modules = (compat, loopviz.live.compat)
+    modules = (compat, loopviz.live.compat, loopviz.live.server.compat)
     documented = {"scope", "send", "total_tokens", "transport"}  # or common words
     names = {
         value
@@ -538,5 +539,5 @@ def test_requests_whose_sending_is_not_reported(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_app_without_starlettes_router() -> None:
     """An application without a lifespan that can be found is served without one."""
-    assert loopviz.live.compat.lifespan_of(object()) is None
-    assert loopviz.live.compat.lifespan_of(FastAPI()) is not None
+    assert loopviz.live.server.compat.lifespan_of(object()) is None
+    assert loopviz.live.server.compat.lifespan_of(FastAPI()) is not None

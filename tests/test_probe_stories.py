@@ -447,7 +447,7 @@ def test_a_malformed_own_header(setup: Setup) -> None:
 @pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="needs Linux's TCP_INFO")
 @pytest.mark.parametrize("new", [True, False], ids=["new connection", "old connection"])
 def test_arrival_during_a_block(setup: Setup, new: bool) -> None:
-    """A foreign client's request that came while the loop was blocked is given its time of arrival."""
+    """Another client's request that came while the loop was blocked is given its time of arrival."""
     blocking = threading.Event()
 
     async def handler() -> None:

@@ -70,9 +70,9 @@ class FakeSource:
         """A file that has its number in each line."""
         return [f"line {number} of {file}" for number in range(1, 41)]
 
-    def set_threads(self, tokens: int) -> None:
+    def set_threads(self, limit: int) -> None:
         """Note the thread limit."""
-        self.threads = tokens
+        self.threads = limit
 
     def drain(self) -> list[Event]:
         """The events that the test has added since the last call."""

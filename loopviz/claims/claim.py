@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from loopviz.model.sample import Sample
+from loopviz.scenario import THREAD_LIMIT
 
 __all__ = [
     "Answer",
@@ -41,7 +42,7 @@ class Trial:
     """What is fired at one server. Equal trials of several claims are run once."""
 
     bursts: tuple[Burst, ...]
-    threads: int = 40
+    threads: int = THREAD_LIMIT
     """The thread limit."""
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from loopviz.scenario import THREAD_LIMIT
+
 __all__ = [
     "MOST_REQUESTS",
     "add_ascii",
@@ -13,9 +15,9 @@ __all__ = [
     "add_requests",
     "add_target",
     "add_threads",
+    "loads",
     "number",
     "seconds",
-    "steps",
 ]
 
 MOST_REQUESTS = 1_000
@@ -45,9 +47,9 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=number(1, _MOST_THREADS),
-        default=40,
+        default=THREAD_LIMIT,
         metavar="N",
-        help="the thread limit: how many worker threads may run at once (default: 40, as in AnyIO)",
+        help=f"the thread limit: the most worker threads at once (default: {THREAD_LIMIT}, as in AnyIO)",
     )
 
 
@@ -97,7 +99,7 @@ def seconds(text: str) -> float:
     return value
 
 
-def steps(text: str) -> tuple[int, ...]:
+def loads(text: str) -> tuple[int, ...]:
     """The type of a list of two or more numbers of requests, in rising order."""
     parse = number(1, MOST_REQUESTS)
     found = tuple(sorted({parse(part) for part in text.split(",")}))

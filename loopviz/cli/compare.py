@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from loopviz.cli.arguments import add_ascii, add_json, add_loop, add_requests, add_threads, steps
+from loopviz.cli.arguments import add_ascii, add_json, add_loop, add_requests, add_threads, loads
 from loopviz.errors import InputError
 
 __all__ = ["add_parser"]
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--sweep",
-        type=steps,
+        type=loads,
         default=None,
         metavar="N,N,...",
         help="throughput and p95 with so many concurrent requests, such as 1,2,5,10,20,50,100",

@@ -29,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0: done; 1: the run's own verdict is 'no'; 2: unusable arguments or input.
+    0: done; 1: the program that reads the output has ended; 2: unusable arguments or input; 130: interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

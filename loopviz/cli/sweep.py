@@ -30,7 +30,7 @@ _MARKERS = "ox+*%"
 
 def run_sweep(
     scenarios: Sequence[ScenarioFile],
-    steps: Sequence[int],
+    loads: Sequence[int],
     *,
     threads: int,
     loop: str,
@@ -45,7 +45,7 @@ def run_sweep(
             environment = bench.environment
             measured: list[SweepPoint] = []
             bench.fire(Burst(file.name, 1))  # a warm-up: the first run is slower
-            for concurrency in steps:
+            for concurrency in loads:
                 progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
                 measured.append(measure_point(bench, file, concurrency, measured))
         courses.append(Course(file.name, tuple(measured), knee(measured, threads)))
@@ -66,10 +66,10 @@ def _print(console: Console, palette: Palette, courses: Sequence[Course], thread
     console.print(
         Text(f"{'concurrent':>10}" + "".join(f"  {shown(name, palette):>{width}}" for name in names), dim)
     )
-    for index, step in enumerate(courses[0].steps):
-        row = Text(f"{step.concurrency:>10}")
+    for index, point in enumerate(courses[0].points):
+        row = Text(f"{point.concurrency:>10}")
         for course in courses:
-            here = course.steps[index]
+            here = course.points[index]
             cell = f"{_rate(here.throughput)}/s {duration(here.p95 * NS):>8}"
             bent = course.knee is not None and course.knee.concurrency == here.concurrency
             row.append("  ")
@@ -90,7 +90,7 @@ def _print(console: Console, palette: Palette, courses: Sequence[Course], thread
     console.print()
     for course in courses:
         console.print(shown(_said(course, threads), palette))
-        failed = sum(step.errors for step in course.steps)
+        failed = sum(point.errors for point in course.points)
         if failed:
             console.print(Text(f"{failed} requests to {course.scenario} failed.", palette.text("alarm")))
 
@@ -102,11 +102,11 @@ def _rate(throughput: float) -> str:
 def _said(course: Course, threads: int) -> str:
     name = printable(course.scenario, 24)
     if course.knee is None:
-        return f"{name}: throughput grows up to {course.steps[-1].concurrency} concurrent requests."
+        return f"{name}: throughput grows up to {course.points[-1].concurrency} concurrent requests."
     bend = f"{name}: no more throughput above {course.knee.concurrency} concurrent requests (<)"
     if course.knee.at_tokens:
         return f"{bend}: the thread limit of {threads} is reached."
-    used = course.steps[-1].threads_used
+    used = course.points[-1].threads_used
     if 0 < used <= course.knee.concurrency:
         return f"{bend}: it has {used} threads of its own. The thread limit of {threads} does not apply."
     return f"{bend}. The thread limit of {threads} is not the reason."
@@ -118,8 +118,8 @@ def chart(courses: Sequence[Course], limit: int, width: int, palette: Palette) -
         from plotext import figure
     except ImportError:
         return None
-    places = [step.concurrency for step in courses[0].steps]
-    top = max(step.throughput for course in courses for step in course.steps)
+    places = [point.concurrency for point in courses[0].points]
+    top = max(point.throughput for course in courses for point in course.points)
     figure.clear()
     figure.plot_size(width, 16)
     figure.theme("colorless")
@@ -127,7 +127,7 @@ def chart(courses: Sequence[Course], limit: int, width: int, palette: Palette) -
     if line is not None:
         figure.line(line, "v")
     for course, marker in zip(courses, _MARKERS, strict=False):
-        rates = [step.throughput for step in course.steps]
+        rates = [point.throughput for point in course.points]
         figure.draw(figure.signal(list(range(len(places))), rates, marker=marker).lines())
     figure.ruler("x", 0).ticks(list(range(len(places))), [str(place) for place in places])
     figure.ruler("y", 0).lim(0, top or 1)

@@ -12,7 +12,7 @@ from loopviz.experiment.measure import Progress, Tap, follow
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.sample import Sample, sampled
-from loopviz.scenario import ScenarioFile
+from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.source import Environment
 
 __all__ = ["Bench"]
@@ -31,7 +31,7 @@ class Bench:
         self,
         scenarios: Sequence[ScenarioFile],
         *,
-        threads: int = 40,
+        threads: int = THREAD_LIMIT,
         loop: str = "asyncio",
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,

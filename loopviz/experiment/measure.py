@@ -12,7 +12,7 @@ from typing import Any
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
-from loopviz.scenario import ScenarioFile
+from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment, Vitals
 
@@ -67,7 +67,7 @@ def measure(
     scenario: ScenarioFile,
     *,
     requests: int | None = None,
-    threads: int = 40,
+    threads: int = THREAD_LIMIT,
     loop: str = "asyncio",
     progress: Progress | None = None,
     output: str | None = None,

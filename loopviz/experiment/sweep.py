@@ -27,7 +27,7 @@ GROWTH = 1.25
 """The knee is where twice as many concurrent requests give less than this factor in throughput."""
 
 MOST = 1_000
-"""Requests in a step, at most."""
+"""The most requests of one measurement."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,20 @@ class Course:
     """A scenario's sweep."""
 
     scenario: str
-    steps: tuple[SweepPoint, ...]
+    points: tuple[SweepPoint, ...]
     knee: Knee | None
     """None if throughput grows to the end."""
 
 
-def knee(steps: Sequence[SweepPoint], limit: int) -> Knee | None:
+def knee(points: Sequence[SweepPoint], limit: int) -> Knee | None:
     """The first point above which throughput grows by less than `GROWTH` per doubling; None if none does."""
-    for index, (step, above) in enumerate(pairwise(steps)):
-        if step.throughput <= 0:
+    for index, (point, above) in enumerate(pairwise(points)):
+        if point.throughput <= 0:
             continue
-        doublings = math.log2(above.concurrency / step.concurrency)
-        if (above.throughput / step.throughput) ** (1 / doublings) < GROWTH:
-            before = steps[index - 1].concurrency if index else 0
-            return Knee(step.concurrency, before < limit <= step.concurrency)
+        doublings = math.log2(above.concurrency / point.concurrency)
+        if (above.throughput / point.throughput) ** (1 / doublings) < GROWTH:
+            before = points[index - 1].concurrency if index else 0
+            return Knee(point.concurrency, before < limit <= point.concurrency)
     return None
 
 
@@ -112,15 +112,15 @@ def document(courses: Sequence[Course], threads: int, environment: Mapping[str, 
                 "scenario": course.scenario,
                 "steps": [
                     {
-                        "concurrency": step.concurrency,
-                        "requests": step.requests,
-                        "throughput_rps": step.throughput,
-                        "latency_p50_s": step.p50,
-                        "latency_p95_s": step.p95,
-                        "errors": step.errors,
-                        "threads_used": step.threads_used,
+                        "concurrency": point.concurrency,
+                        "requests": point.requests,
+                        "throughput_rps": point.throughput,
+                        "latency_p50_s": point.p50,
+                        "latency_p95_s": point.p95,
+                        "errors": point.errors,
+                        "threads_used": point.threads_used,
                     }
-                    for step in course.steps
+                    for point in course.points
                 ],
                 "knee": None if course.knee is None else asdict(course.knee),
             }

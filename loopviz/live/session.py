@@ -20,13 +20,12 @@ from typing import NoReturn
 from loopviz import __version__
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
-from loopviz.live import compat
 from loopviz.live.client import Client, Heard
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Recorder
-from loopviz.scenario import ScenarioFile, executed
+from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import RECEIVED, Event
 from loopviz.stream.source import Environment, Vitals
@@ -50,7 +49,7 @@ class Session:
         scenarios: Sequence[ScenarioFile],
         *,
         port: int = 0,
-        threads: int = 40,
+        threads: int = THREAD_LIMIT,
         loop: str = "asyncio",
         lazily: bool = False,
     ) -> None:
@@ -69,11 +68,11 @@ class Session:
         self._reorder = Reorder()
         self._seen = 0
         numbers = itertools.count(1)
-        token = secrets.token_hex(4)
+        secret = secrets.token_hex(4)
         self._probe = Probe(
             self._buffer,
             numbers=numbers,
-            token=token,
+            secret=secret,
             own={str(file.file.resolve().parent) for file in scenarios},
         )
         self._workspace = Workspace()
@@ -90,7 +89,7 @@ class Session:
             f"http://{self.address}",
             self._emit,
             numbers,
-            lambda number: {HEADER: f"{token}-{number}"},
+            lambda number: {HEADER: f"{secret}-{number}"},
             self._probe.not_seen,
         )
 
@@ -172,10 +171,10 @@ class Session:
         if event[1] == RECEIVED and event[3] is not None:
             self._probe.answered()
 
-    def set_threads(self, tokens: int) -> None:
+    def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""
-        self.threads = tokens
-        self._server.set_threads(tokens)
+        self.threads = limit
+        self._server.set_threads(limit)
 
     def drain(self) -> list[Event]:
         """The new events, in the order of their time; those of the newest 20 ms are held back."""
@@ -244,7 +243,7 @@ def environment(loop: str) -> Environment:
         loopviz=__version__,
         python=platform.python_version(),
         implementation=platform.python_implementation(),
-        gil=compat.gil_enabled(),
+        gil=gil_enabled(),
         event_loop=loop,
         fastapi=metadata.version("fastapi"),
         starlette=metadata.version("starlette"),

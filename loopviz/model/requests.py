@@ -118,7 +118,7 @@ class Requests:
 
     def read(self, t: int, number: int, method: str, path: str, arrived: int) -> Request | None:
         """READ: the server has read the request. Returns the request if it is new: another client sent it."""
-        foreign = False
+        new = False
         life = self.lives.get(number)
         if life is None and (request := self.by_number.get(number)) is not None:
             if not self._ended.remove(request):
@@ -127,10 +127,10 @@ class Requests:
             request.revive()
             life = self.lives[number] = Life(request)
         if life is None:
-            foreign = True
+            new = True
             life = self._begin(number, method, path, min(arrived or t, t), own=False)
         life.request.enter(State.READY, t)
-        return life.request if foreign else None
+        return life.request if new else None
 
     def status(self, t: int, number: int, status: int) -> None:
         """STATUS: the head of the response is sent."""

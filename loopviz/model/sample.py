@@ -13,6 +13,7 @@ from statistics import median
 
 from loopviz.clock import NS
 from loopviz.model import Request, State, Timeline
+from loopviz.scenario import THREAD_LIMIT
 
 __all__ = ["Sample", "Seen", "percentile", "sampled"]
 
@@ -55,7 +56,7 @@ class Sample:
     """Requests that were measured together, and figures of the server. Times are seconds."""
 
     requests: tuple[Seen, ...]
-    threads: int = 40
+    threads: int = THREAD_LIMIT
     """The thread limit."""
     makespans: tuple[float, ...] = (0.0,)
     """From the first request sent to the last byte, of each round."""

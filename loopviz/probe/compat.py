@@ -1,7 +1,8 @@
 """Every name that the probe uses outside the documented interfaces of asyncio, AnyIO and uvicorn.
 
 Each name is in this module once, with what it is for, and with what is done or reported without it. Seen
-in CPython 3.11.7, 3.12.1 and 3.13.0, uvloop 0.23.0, AnyIO 4.14.2 to 4.16.0, and uvicorn 0.38.0 to 0.54.0.
+in CPython 3.11.7, 3.12.1, 3.13.0 and 3.14.8, uvloop 0.23.0, AnyIO 4.14.2 to 4.16.0, and uvicorn 0.38.0 to
+0.54.0.
 
 Hooks read a name when they are made, so that their hot paths have local variables only. A hot path that
 must spell a name out is listed in `SPELLED_OUT`. What happens without a name is tested by its removal.
@@ -53,7 +54,7 @@ __all__ = [
 
 STEP_WRAPPER: Final = "TaskStepMethWrapper"
 """The type of the callback by which a task written in C schedules its first step, and any step after it
-gave way. Without it the self-test fails, and tasks and requests are reported as not visible."""
+yielded. Without it the self-test fails, and tasks and requests are reported as not visible."""
 
 WAKEUP: Final = "task_wakeup"
 """The name of the built-in method by which such a task is woken. Without it: as `STEP_WRAPPER`."""

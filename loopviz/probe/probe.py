@@ -31,7 +31,7 @@ class Probe:
     """Watches one event loop.
 
     `install` runs on that loop, inside a coroutine; `uninstall` may run there or, once the loop
-    has stopped, anywhere. `numbers` gives foreign clients' requests their numbers, and `token`
+    has stopped, anywhere. `numbers` gives other clients' requests their numbers, and `secret`
     is what our own client puts before a number in the `HEADER` of a request. `own` are folders
     whose code counts as the user's.
     """
@@ -41,21 +41,21 @@ class Probe:
         buffer: Buffer,
         *,
         numbers: Iterator[int] | None = None,
-        token: str = "",
+        secret: str = "",
         own: Iterable[str] = (),
     ) -> None:
         self.buffer = buffer
         self.blind: list[Blind] = []
         """What cannot be seen here. Requests are added when one has been served without being seen."""
         self._numbers = numbers if numbers is not None else itertools.count(1)
-        self._token = token
+        self._secret = secret
         self._lines = Lines(own)
         self._undo: list[tuple[Any, str, Any]] = []
         self._state: ProbeState | None = None
         self._sampler: Sampler | None = None
         self._processes: Processes | None = None
         self._names: ExceptionNames | None = None
-        self._tested: selftest.Outcome | None = None
+        self._tested: selftest.Findings | None = None
 
     @property
     def failures(self) -> list[str]:
@@ -114,14 +114,14 @@ class Probe:
         if what not in {blind.what for blind in self.blind}:
             self.blind.append(Blind(what, why))
 
-    def _hook_tasks(self, state: ProbeState, tested: selftest.Outcome) -> None:
+    def _hook_tasks(self, state: ProbeState, tested: selftest.Findings) -> None:
         if not state.sees_tasks:
             self.not_seen(TASKS, tested.tasks)
             self.not_seen(REQUESTS, "a request is recognised by its task, and tasks are not visible here")
             return
         if tested.sleeps:
             self.not_seen("when the timer of a sleep is due", tested.sleeps)
-        adopt = make_adopt(state, self._numbers, self._token, self._set, self.not_seen)
+        adopt = make_adopt(state, self._numbers, self._secret, self._set, self.not_seen)
         for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
             self._set(state.loop, name, hook)
 

@@ -60,20 +60,20 @@ def make_send(
 def make_adopt(
     state: ProbeState,
     numbers: Iterator[int],
-    token: str,
+    secret: str,
     replace: Callable[[Any, str, Any], None],
     blind: Callable[[str, str], None],
 ) -> Callable[[object], int]:
     """`adopt(coroutine)`: announce the request that a new task serves; its number, or 0.
 
-    `numbers` numbers the requests of foreign clients, `token` marks the header of our own client,
+    `numbers` numbers the requests of other clients, `secret` marks the header of our own client,
     `replace(owner, name, value)` puts a hook on a class until the probe is removed, and
     `blind(what, why)` reports what cannot be seen.
     """
     emit = state.emit
     request_name, cycle_of, scope_name = compat.REQUEST, compat.cycle_of, compat.SCOPE
     send_name, response_name = compat.SEND, compat.ON_RESPONSE
-    prefix = token.encode() + b"-"
+    prefix = secret.encode() + b"-"
     # Whether a coroutine's code is that of run_asgi. By identity: a code object's hash is computed
     # from all of its instructions, each time. The code is kept alive, so that its id is not used again.
     known: dict[int, tuple[bool, CodeType]] = {}
@@ -154,7 +154,7 @@ def unread(state: ProbeState) -> str:
 
 
 def _arrival(state: ProbeState, cycle: Any, read: int) -> int:
-    """When a foreign client's request reached this machine (ns), or 0 where that is unknown.
+    """When another client's request reached this machine (ns), or 0 where that is unknown.
 
     Read only if the loop was busy recently, and for long enough that it can matter.
     """

@@ -16,7 +16,7 @@ from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import RAN, RanEvent
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Findings", "run"]
 
 _STEPS = 300
 _TIMES = 5
@@ -24,7 +24,7 @@ _PATIENCE = 5.0
 """How long a run may take before it counts as failed (s); it takes a millisecond."""
 
 
-class Outcome(NamedTuple):
+class Findings(NamedTuple):
     """What the self-test has found."""
 
     event_ns: float
@@ -35,9 +35,9 @@ class Outcome(NamedTuple):
     """Why it is not visible when a sleep is due; "" if it is."""
 
 
-def run(loop: asyncio.AbstractEventLoop) -> Outcome:
+def run(loop: asyncio.AbstractEventLoop) -> Findings:
     """Test the hooks on a loop of the same kind as `loop`, which waits for the outcome."""
-    outcome = Outcome(0.0, "the self-test of the hooks did not end")
+    outcome = Findings(0.0, "the self-test of the hooks did not end")
 
     def test() -> None:
         nonlocal outcome
@@ -50,7 +50,7 @@ def run(loop: asyncio.AbstractEventLoop) -> Outcome:
     return outcome
 
 
-def _test(loop: asyncio.AbstractEventLoop) -> Outcome:
+def _test(loop: asyncio.AbstractEventLoop) -> Findings:
     bare = watched = 1 << 62
     try:
         for _ in range(_TIMES):
@@ -61,10 +61,10 @@ def _test(loop: asyncio.AbstractEventLoop) -> Outcome:
         ran = [event for event in buffer.drain() if event[1] == RAN]
         wrong = _wrong(ran)
         if wrong:
-            return Outcome(0.0, f"{wrong} ({failures[0]})" if failures else wrong)
-        return Outcome(max(0, watched - bare) / emitted, "", _wrong_sleep(ran))
+            return Findings(0.0, f"{wrong} ({failures[0]})" if failures else wrong)
+        return Findings(max(0, watched - bare) / emitted, "", _wrong_sleep(ran))
     except Exception as error:
-        return Outcome(0.0, f"the hooks failed in their self-test: {type(error).__name__}: {error}")
+        return Findings(0.0, f"the hooks failed in their self-test: {type(error).__name__}: {error}")
 
 
 def _measure(loop: asyncio.AbstractEventLoop, buffer: Buffer | None, failures: list[str]) -> int:
@@ -94,7 +94,7 @@ def _like(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
 
 
 async def _steps() -> None:
-    """Give way 300 times, await a future once, and sleep once."""
+    """Yield 300 times, await a future once, and sleep once."""
     for _ in range(_STEPS):
         await asyncio.sleep(0)
     loop = asyncio.get_running_loop()

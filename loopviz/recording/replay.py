@@ -70,7 +70,7 @@ class Replay:
         """Raises `InputError`: there is no server that could serve it."""
         raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
 
-    def set_threads(self, tokens: int) -> None:
+    def set_threads(self, limit: int) -> None:
         """Does nothing."""
 
     def source_lines(self, file: str) -> Sequence[str]:

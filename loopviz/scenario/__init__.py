@@ -4,11 +4,12 @@ A file has an ASGI application in `app` and a `Scenario` in `scenario`; everythi
 its author would write anyway.
 """
 
-from loopviz.scenario.declaration import RESERVED_KEYS, Load, Scenario, cores
+from loopviz.scenario.declaration import RESERVED_KEYS, THREAD_LIMIT, Load, Scenario, cores, gil_enabled
 from loopviz.scenario.files import ScenarioFile, builtin_folder, execute, executed, find, nearest, read
 
 __all__ = [
     "RESERVED_KEYS",
+    "THREAD_LIMIT",
     "Load",
     "Scenario",
     "ScenarioFile",
@@ -17,6 +18,7 @@ __all__ = [
     "execute",
     "executed",
     "find",
+    "gil_enabled",
     "nearest",
     "read",
 ]

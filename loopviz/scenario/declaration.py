@@ -7,8 +7,12 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["RESERVED_KEYS", "Load", "Scenario", "cores"]
+__all__ = ["RESERVED_KEYS", "THREAD_LIMIT", "Load", "Scenario", "cores", "gil_enabled"]
+
+THREAD_LIMIT: Final = 40
+"""The thread limit where none is given: AnyIO's own."""
 
 RESERVED_KEYS = {
     "f": "fit", "h": "back in time", "j": "next request", "k": "previous request", "l": "forward in time",
@@ -24,6 +28,12 @@ def cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def gil_enabled() -> bool:
+    """Whether this interpreter has a GIL. Before CPython 3.13 there always was one."""
+    function = getattr(sys, "_is_gil_enabled", None)
+    return function() if function is not None else True
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,7 @@ class Load:
     @classmethod
     def here(cls, requests: int, threads: int, seconds: float, single: float) -> Load:
         """A load on this machine, with its cores and this interpreter's GIL."""
-        gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-        return cls(requests, threads, seconds, single, cores(), gil)
+        return cls(requests, threads, seconds, single, cores(), gil_enabled())
 
 
 @dataclass(frozen=True, kw_only=True)

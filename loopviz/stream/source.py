@@ -87,7 +87,7 @@ class Source(Protocol):
     def reload(self, scenario: ScenarioFile) -> Future[None] | None:
         """Serve this version of a scenario from now on. Raises what `fire` raises."""
 
-    def set_threads(self, tokens: int) -> None:
+    def set_threads(self, limit: int) -> None:
         """Change the thread limit."""
 
     def drain(self) -> list[Event]:

@@ -27,8 +27,8 @@ class AsciiFilter(LineFilter):
     """Replaces every character outside ASCII, after a widget has been drawn.
 
     Textual 8.2.8 draws borders, scroll bars, ticks and the command palette with box characters and
-    cannot be told not to. `App.get_line_filters` is public, but undocumented as a place to add to. A
-    setting for ASCII, once there is one, replaces this class.
+    has no setting for ASCII. `App.get_line_filters` is public, but it is not documented that an app
+    may add filters. A setting for ASCII, once there is one, replaces this class.
     """
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Request, State, Timeline
+from loopviz.scenario import THREAD_LIMIT
 
 __all__ = ["COLUMN_WIDTHS", "ROUND", "SORTS", "Pace", "Sort", "View", "time_lost"]
 
@@ -89,7 +90,7 @@ class View:
     sort: Sort = "arrival"
     requests: int | None = None
     """How many requests to fire at once; None for each scenario's own number."""
-    threads: int = 40
+    threads: int = THREAD_LIMIT
     notice: str = ""
     """A message to show for a moment, in place of the sentences."""
     pace: Pace = field(default_factory=Pace)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from loopviz.live import compat
+from loopviz.live.server import compat
 from loopviz.scenario import ScenarioFile, executed
 
 __all__ = ["Apps"]

@@ -17,7 +17,7 @@ import anyio.to_thread
 import uvicorn
 
 from loopviz.errors import InputError
-from loopviz.live import compat
+from loopviz.live.server import compat
 from loopviz.probe.compat import ERROR_LOG
 
 __all__ = ["ServerThread", "bind"]
@@ -135,11 +135,11 @@ class ServerThread:
         with suppress(SystemExit):  # uvicorn exits if it could not start
             await self._server.serve(sockets=[self._sock])
 
-    def set_threads(self, tokens: int) -> None:
+    def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the loop has time."""
-        self._threads = tokens
+        self._threads = limit
         if self._limiter is not None and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", tokens)
+            self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", limit)
 
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run a coroutine on the server's loop, for no request; only after `wait`."""
