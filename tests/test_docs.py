@@ -153,14 +153,15 @@ def test_the_example_of_a_claim_decides():
 
 def test_the_example_of_an_export_writes_the_blocks(tmp_path, capsys):
     """The documented export lists the blocks of a recording."""
-    (code,) = examples("CONTRIBUTING.md", "Add a view")
+    code, _ = examples("CONTRIBUTING.md", "Add a view")
     names: dict[str, Any] = {"__name__": "example"}
     exec(code, names)
     path = tmp_path / "run.lvr"
     assert main(["record", "blocking", "--requests", "2", "-o", str(path)]) == 0
     capsys.readouterr()
     source = Replay(str(path))
-    lines = list(names["blocks"](Material(source.timeline(), "a run")))
+    head, *lines = names["blocks"](Material(source.timeline(), "a run"))
+    assert head == "start_s lasted_s line\n"
     assert len(lines) == 2
     assert all(re.fullmatch(r"\d\.\d{9} 1\.\d{9} blocking\.py:14\n", line) for line in lines)
 

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Final
 
 __all__ = ["RESERVED_KEYS", "THREAD_LIMIT", "Load", "Scenario", "cores", "gil_enabled"]
@@ -94,8 +95,9 @@ class Scenario:
         if self.key is not None and not re.fullmatch("[a-z]", self.key):
             raise ValueError(f"key must be one letter from a to z, not {self.key!r}")
         if self.key in RESERVED_KEYS:
+            free = " ".join(letter for letter in ascii_lowercase if letter not in RESERVED_KEYS)
             raise ValueError(
-                f"key {self.key!r} is used by loopviz ({RESERVED_KEYS[self.key]}); choose another letter"
+                f"key {self.key!r} is used by loopviz ({RESERVED_KEYS[self.key]}); use one of {free}"
             )
         if not isinstance(self.requests, int) or self.requests < 1:
             raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")

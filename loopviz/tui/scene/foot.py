@@ -37,6 +37,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
         [[*scenarios, *side, *more]],
         [[*scenarios, *side], more],
         [[*scenarios, *side], short],
+        [[*scenarios, *side[:1]], short],
         [scenarios, short],
         [scenarios[:6], facts.keys.foot(least, "always")],
     ):

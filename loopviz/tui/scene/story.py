@@ -47,4 +47,8 @@ def _invitation(facts: Facts) -> str:
     keys = [
         f"{file.facts.key} {words.printable(file.name, 40)}" for file in facts.scenarios if file.facts.key
     ]
-    return f"Press a letter to fire requests: {', '.join(keys)}." if keys else "No scenario has a key."
+    return (
+        f"Press a letter to fire requests: {', '.join(keys)}."
+        if keys
+        else f"No scenario has a key. Press {facts.keys.shown('picture.scenarios')} to choose one."
+    )
