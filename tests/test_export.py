@@ -330,6 +330,9 @@ def test_the_page_carries_every_segment():
     assert len(data["requests"][1]["segments"]) == len(line.requests[2].history(line.last))
     assert data["blocks"][0][:4] == [2_000_000, 302_000_000, 1, "sleeping"]
     assert data["places"][data["blocks"][0][4]] == ["app.py", 14, "handler", "time.sleep"]
+    assert data["block"] in [data["states"][part[0]]["code"] for part in data["requests"][0]["segments"]]
+    assert data["block"] in [data["states"][part[0]]["code"] for part in data["loop"]]
+    assert [request["failed"] for request in data["requests"]] == [r.failed for r in line.requests.values()]
 
 
 @given(texts)

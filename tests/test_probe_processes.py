@@ -21,7 +21,8 @@ from fastapi import FastAPI
 
 from loopviz import remote
 from loopviz.clock import NS
-from loopviz.draw.raster import CODES, lane_stretches
+from loopviz.draw.look import CODES
+from loopviz.draw.raster import lane_stretches
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.stream import events as ev

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopviz.draw.look import BLOCK, CODES, NOTHING
 from loopviz.draw.raster import (
-    BLOCK,
-    CODES,
-    NOTHING,
     after_response,
+    code_of,
     lane_stretches,
     loop_levels,
     raster,
@@ -159,6 +158,12 @@ def test_a_long_step_is_a_block_from_its_beginning():
     line = streams.timeline(streams.sent(0), streams.read(20), streams.made(20), streams.step(20))
     assert one_request(line, 119) == "qq" + "r" * 10 + " " * 8
     assert one_request(line, 120) == "qq" + "B" * 10 + " " * 8
+
+
+def test_only_running_for_the_threshold_or_longer_is_a_block():
+    """At the threshold the code is that of a block; no other state ever has it."""
+    assert [code_of(State.RUNNING, length, 100) for length in (99, 100)] == [CODES[State.RUNNING], BLOCK]
+    assert code_of(State.AWAITING, 100, 100) == CODES[State.AWAITING]
 
 
 def test_what_follows_the_response_looks_different():

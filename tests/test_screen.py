@@ -15,8 +15,7 @@ from rich.table import Table
 from textual.pilot import Pilot
 from textual.visual import RichVisual
 
-from loopviz.draw.look import Palette
-from loopviz.draw.raster import CODES
+from loopviz.draw.look import CODES, Palette
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.stream.source import Vitals

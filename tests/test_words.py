@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from loopviz.draw import words
-from loopviz.draw.look import APPEARANCES, LEVELS, Palette
-from loopviz.draw.raster import BLOCK, CODES, NOTHING, after_response
+from loopviz.draw.look import APPEARANCES, BLOCK, CODES, LEVELS, NOTHING, Palette
+from loopviz.draw.raster import after_response
 from loopviz.model import State, Where
 from tests import streams
 from tests.streams import accepted, feed, holds, ns, timeline
@@ -88,6 +88,15 @@ def test_a_line_is_the_files_name_and_its_number():
     """A source line is short, and a hostile file name is harmless."""
     assert words.line(Where("/srv/app/blocking.py", 14, "f")) == "blocking.py:14"
     assert words.line(Where("/srv/a\x1b[2J.py", 1, "f")) == r"a\x1b[2J.py:1"
+
+
+def test_one_thing_is_in_the_singular():
+    """Only a count of one has no plural."""
+    assert [words.count(number, "request") for number in (0, 1, 2)] == [
+        "0 requests",
+        "1 request",
+        "2 requests",
+    ]
 
 
 def test_many_requests_are_named_in_part():

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from loopviz.cli.console import console_for, shown
 from loopviz.clock import NS
+from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.words import duration, printable
 from loopviz.experiment.measure import Progress, Run, measure
@@ -81,8 +82,8 @@ _COLUMNS: Sequence[tuple[str, Callable[[Sample], str]]] = (
 
 def _print(console: Console, palette: Palette, entries: Sequence[Entry], requests: int, threads: int) -> None:
     dim = palette.text("dim")
-    plural = "request" if requests == 1 else "requests"
-    console.print(Text(f"{requests} {plural} at once to each, thread limit {threads}", palette.text("title")))
+    load = f"{words.count(requests, 'request')} at once to each, thread limit {threads}"
+    console.print(Text(load, palette.text("title")))
     console.print()
     names = max(8, *(cell_len(printable(entry.scenario, 24)) for entry in entries))
     columns = [(head, max(len(head), 7)) for head, _ in _COLUMNS]

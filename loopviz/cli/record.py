@@ -45,6 +45,7 @@ def record(options: argparse.Namespace) -> int:
     """Run the scenario once and print the report on standard output; the exit code."""
     from loopviz.cli.console import palette_for, show_progress
     from loopviz.cli.scenarios import one
+    from loopviz.draw.words import saved
     from loopviz.experiment.measure import measure
     from loopviz.live.helpers.workspace import Workspace
 
@@ -65,9 +66,7 @@ def record(options: argparse.Namespace) -> int:
         print(f"loopviz: {run.unrecorded}", file=sys.stderr)
         return 2
     if options.output is not None:
-        print(
-            f"{run.recorded} events are in {options.output}: loopviz replay {options.output}", file=sys.stderr
-        )
+        print(saved(run.recorded, options.output), file=sys.stderr)
     return 0
 
 

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from loopviz.cli.console import shown
 from loopviz.clock import NS
-from loopviz.draw.look import LABELS, Palette
-from loopviz.draw.raster import BLOCK, CODES, raster, request_stretches
-from loopviz.draw.words import duration, line, printable, requests_named
+from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
+from loopviz.draw.raster import code_of, raster, request_stretches
+from loopviz.draw.words import count, duration, line, printable, requests_named
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
@@ -37,7 +37,8 @@ def print_report(
     title = palette.text("title")
     separator = " · " if palette.unicode else " | "
     facts = scenario.facts
-    head = f"{scenario.name}{separator}{facts.title}{separator}{requests} requests, thread limit {threads}"
+    load = f"{count(requests, 'request')}, thread limit {threads}"
+    head = separator.join((scenario.name, facts.title, load))
     console.print(Text(shown(head, palette), title))
     console.print(Text(shown(facts.expect, palette), palette.text("dim")))
     console.print()
@@ -74,8 +75,7 @@ def _row(
     )
     codes = raster(shifted, half, 0, 2 * width)
     yield Segment(f"{f'#{request.id}':>{numbers}} {set_cell_size(_name(request, palette), names)}")
-    failed = request.error is not None or (request.status or 0) >= 500
-    yield Segment(f"{request.status or '---':>3} ", palette.text("alarm" if failed else "text"))
+    yield Segment(f"{request.status or '---':>3} ", palette.text("alarm" if request.failed else "text"))
     for left, right in zip(codes[::2], codes[1::2], strict=True):
         yield Segment(*palette.cell(left, right))
     yield Segment(shown(f" {duration(request.latency(end)):>7}", palette))
@@ -92,7 +92,7 @@ def _legend(palette: Palette, rows: list[Request], threshold: int) -> Text:
             totals[CODES[state]] += time
         for segment in request.segments:
             length = segment.end - segment.start
-            if segment.state is State.RUNNING and length >= threshold:  # drawn as a block
+            if code_of(segment.state, length, threshold) == BLOCK:
                 totals[CODES[State.RUNNING]] -= length
                 totals[BLOCK] += length
     whole = max(1, sum(totals.values()))

@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any) -> int:
+    from loopviz.draw.words import saved
     from loopviz.experiment.lab import Lab
     from loopviz.live.session import Session, leave
     from loopviz.tui import LoopvizApp
@@ -95,10 +96,7 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         session.drain()
         session.end_recording()
         if recorder is not None:
-            said = recorder.failed or (
-                f"{recorder.events} events are in {options.record}: loopviz replay {options.record}"
-            )
-            print(said, file=sys.stderr)
+            print(recorder.failed or saved(recorder.events, options.record), file=sys.stderr)
         if not session.stop():
             leave(code)
     return code

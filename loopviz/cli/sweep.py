@@ -123,7 +123,7 @@ def chart(courses: Sequence[Course], limit: int, width: int, palette: Palette) -
     figure.clear()
     figure.plot_size(width, 16)
     figure.theme("colorless")
-    line = _place(places, limit)
+    line = _position(places, limit)
     if line is not None:
         figure.line(line, "v")
     for course, marker in zip(courses, _MARKERS, strict=False):
@@ -147,7 +147,7 @@ def chart(courses: Sequence[Course], limit: int, width: int, palette: Palette) -
     return drawn
 
 
-def _place(places: Sequence[int], concurrency: int) -> float | None:
+def _position(places: Sequence[int], concurrency: int) -> float | None:
     """The position of `concurrency` on an axis with `places` at equal distances; None outside of it."""
     for index, (low, high) in enumerate(pairwise(places)):
         if low <= concurrency <= high:

@@ -12,11 +12,10 @@ from loopviz.draw.look import BLOCK, CODES, NOTHING
 from loopviz.model import Lane, Request, State, Timeline
 
 __all__ = [
-    "BLOCK",
-    "CODES",
-    "NOTHING",
     "Stretch",
     "after_response",
+    "code_of",
+    "lane_code",
     "lane_stretches",
     "loop_levels",
     "map_codes",
@@ -27,6 +26,16 @@ __all__ = [
 
 Stretch = tuple[int, int, str]
 """Start, end (ns) and code."""
+
+
+def code_of(state: State, length: int, threshold: int) -> str:
+    """The code of a state that lasts for `length` (ns); running for `threshold` (ns) or more is a block."""
+    return BLOCK if state is State.RUNNING and length >= threshold else CODES[state]
+
+
+def lane_code(lane: Lane) -> str:
+    """The code of a worker's calls."""
+    return CODES[State.IN_PROCESS if lane.role == "process" else State.IN_THREAD]
 
 
 def after_response(code: str) -> str:
@@ -71,22 +80,21 @@ def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -
 
 
 def request_stretches(request: Request, threshold: int, now: int) -> Iterator[Stretch]:
-    """A request's segments; running for longer than `threshold` (ns) is a block."""
+    """A request's segments; see `code_of` for `threshold`."""
     done = request.done
-    for segment in request.newest_first(now):
-        if segment.start >= now:
+    for state, start, until, _, _ in request.newest_first(now):
+        if start >= now:
             continue
-        end = min(segment.end, now)
-        running = segment.state is State.RUNNING
-        code = BLOCK if running and end - segment.start >= threshold else CODES[segment.state]
-        if done is not None and segment.start >= done:
+        end = min(until, now)
+        code = code_of(state, end - start, threshold)
+        if done is not None and start >= done:
             code = after_response(code)
-        yield segment.start, end, code
+        yield start, end, code
 
 
 def lane_stretches(lane: Lane, now: int) -> Iterator[Stretch]:
     """A worker's calls."""
-    code = CODES[State.IN_PROCESS if lane.role == "process" else State.IN_THREAD]
+    code = lane_code(lane)
     for span in lane.newest_first(now):
         if span.start < now:
             yield span.start, min(span.end, now), code

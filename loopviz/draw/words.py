@@ -17,6 +17,7 @@ from loopviz.model import Block, Request, State, Timeline, Where
 __all__ = [
     "Mood",
     "ascii_only",
+    "count",
     "duration",
     "figure",
     "headline",
@@ -24,6 +25,7 @@ __all__ = [
     "one_line",
     "printable",
     "requests_named",
+    "saved",
     "state_name",
     "story",
     "tick",
@@ -97,6 +99,16 @@ def state_name(state: State) -> str:
     return NAMES[CODES[state]]
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things: ``1 request``, ``2 requests``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def saved(events: int, path: str | PurePath) -> str:
+    """How many events are in the recording at `path`, and the command that plays it back."""
+    return f"{events} events are in {path}: loopviz replay {path}"
+
+
 def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
     """Sentences in at most `lines` lines, each sentence on a line of its own if they fit."""
     parts = [wrap(sentence, max(20, width)) for sentence in sentences]
@@ -159,24 +171,24 @@ def _of_calm(
         return "alarm", [said, "Only one of them can hold the GIL at a time."]
     if states[State.IN_PROCESS]:
         return "good", [
-            f"{_count(states[State.IN_PROCESS])} in worker processes, each with its own GIL.",
+            f"{_are(states[State.IN_PROCESS])} in worker processes, each with its own GIL.",
             "The event loop is free to serve other requests.",
         ]
     if states[State.IN_THREAD]:
         return "good", [
-            f"{_count(states[State.IN_THREAD])} in worker threads.",
+            f"{_are(states[State.IN_THREAD])} in worker threads.",
             "The event loop is free to serve other requests.",
         ]
     if states[State.AWAITING]:
         return "good", [
-            f"{_count(states[State.AWAITING])} suspended at an await. That costs the event loop nothing.",
+            f"{_are(states[State.AWAITING])} suspended at an await. That costs the event loop nothing.",
             f"It was idle for {_idle_share(timeline, now):.0%} of the last second.",
         ]
-    return ("good", [f"{_count(live)} in progress."]) if live else None
+    return ("good", [f"{_are(live)} in progress."]) if live else None
 
 
-def _count(number: int) -> str:
-    return "1 request is" if number == 1 else f"{number} requests are"
+def _are(number: int) -> str:
+    return f"{count(number, 'request')} {'is' if number == 1 else 'are'}"
 
 
 def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
@@ -193,7 +205,7 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     victims = timeline.victims(block, now)
     if not victims:
         return [held, f"{why or 'No other request can run'}. No other request is affected yet."]
-    delays = f"delays {'1 request' if len(victims) == 1 else f'{len(victims)} requests'}"
+    delays = f"delays {count(len(victims), 'request')}"
     end = "" if len(victims) > 4 else "."
     return [held, f"{f'{why}, and' if why else 'It'} {delays}: {requests_named(victims)}{end}"]
 
@@ -206,9 +218,9 @@ def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int,
         if (segment := request.state_at(now)) is not None and segment.state is State.TOKEN_WAIT
     }
     longest = min(waits_since, key=waits_since.__getitem__)
-    waits = "; 1 request waits" if waiting == 1 else f"; {waiting} requests wait"
+    waits = f"; {count(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
     if not brief:
-        waits = f", and {_count(waiting)} waiting"
+        waits = f", and {_are(waiting)} waiting"
     waits += f" for one: #{longest} for {duration(now - waits_since[longest])}."
     busy = sum(lane.role == "process" and lane.busy_at(now) for lane in timeline.workers.values())
     if busy and not (tokens and tokens.waiting):
@@ -241,10 +253,10 @@ def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
         totals.update(request.totals)
     state, most = totals.most_common(1)[0]
     share = most / max(1, sum(totals.values()))
-    errors = sum(1 for request in burst if request.error or (request.status or 0) >= 500)
+    errors = sum(request.failed for request in burst)
     failed = f", {errors} failed" if errors else ""
-    what = "1 request" if len(burst) == 1 else f"{len(burst)} requests"
     return [
-        f"Done: {what} in {duration(end - start)}{failed}. {share:.0%} of their time: {state_name(state)}.",
+        f"Done: {count(len(burst), 'request')} in {duration(end - start)}{failed}."
+        f" {share:.0%} of their time: {state_name(state)}.",
         invitation,
     ]

@@ -18,9 +18,9 @@ __all__ = [
     "exact_seconds",
     "extent",
     "loop_stretches",
-    "place",
     "requests_by_number",
     "segments",
+    "source_line",
     "text",
     "worker_spans",
 ]
@@ -152,7 +152,7 @@ def _apart(spans: Iterator[Span] | list[Span]) -> Iterator[Span]:
         reached = span.end
 
 
-def place(where: Where | None) -> dict[str, object]:
+def source_line(where: Where | None) -> dict[str, object]:
     """A source line, as arguments of a slice."""
     if where is None:
         return {}

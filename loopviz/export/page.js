@@ -30,27 +30,22 @@
   };
 
   // -- rows: each is {kind, name, parts}; a part is [start, end, code, faint, request, worker, place] -----
-  const isBlock = (start, end) => end - start >= data.threshold;
   const requests = new Map(data.requests.map((request) => [request.id, request]));
   const rows = [];
-  rows.push({ kind: "loop", name: "LOOP", parts: data.loop.map(([start, end, request, place]) =>
-    [start, end, isBlock(start, end) ? "B" : "r", 0, request, -1, place]) });
+  rows.push({ kind: "loop", name: "LOOP", parts: data.loop.map(([state, start, end, request, place]) =>
+    [start, end, data.states[state].code, 0, request, -1, place]) });
   if (data.tokens.length) rows.push({ kind: "tokens", name: "THREADS in use", parts: [] });
   for (const lane of data.lanes) {
-    const code = lane.role === "process" ? "p" : "h";
     rows.push({ kind: "worker", name: ` ${lane.name}`, parts: lane.spans.map(([start, end, request, place]) =>
-      [start, end, code, 0, request, -1, place]) });
+      [start, end, lane.code, 0, request, -1, place]) });
   }
   for (const request of data.requests) {
     const end = request.done === null ? data.end : request.done;
-    const failed = Boolean(request.error) || (request.status || 0) >= 500;
-    rows.push({ kind: "request", request, failed, latency: end - request.start,
+    rows.push({ kind: "request", request, failed: request.failed, latency: end - request.start,
       name: `#${request.id} ${request.name}`,
       says: `${duration(end - request.start)}${request.status ? ` ${request.status}` : ""}`,
-      parts: request.segments.map(([state, start, stop, worker, place, after]) => {
-        const code = data.order[state];
-        return [start, stop, code === "r" && isBlock(start, stop) ? "B" : code, after, request.id, worker, place];
-      }) });
+      parts: request.segments.map(([state, start, stop, worker, place, after]) =>
+        [start, stop, data.states[state].code, after, request.id, worker, place]) });
   }
   const sums = (row) => {
     const total = new Map();
@@ -220,7 +215,7 @@
       c.fillStyle = patterns[code];
       c.fillRect(left, y + 3, Math.max(0.5, right - left), BAR);
       drawn = right;
-      if (code === "B") caption(c, row, row.parts[index], left, right, y);
+      if (code === data.block) caption(c, row, row.parts[index], left, right, y);
     }
     c.restore();
     if (chosen) {
@@ -252,7 +247,7 @@
       if (until <= view[0] || t >= view[1] || right - reached < 0.5) return;
       reached = right;
       const high = waiting ? BAR : total > 0 ? BAR * Math.min(1, taken / total) : 0;
-      c.fillStyle = waiting ? patterns.t : theme.thread;
+      c.fillStyle = waiting ? patterns[data.waiting] : theme.thread;
       if (high) c.fillRect(x(t), y + 3 + BAR - Math.max(2, high), right - x(t), Math.max(2, high));
     });
   }
@@ -395,7 +390,7 @@
           `${at(start)} to ${at(end)}`];
         if (place >= 0) lines.push(`at ${where(place)}`);
         if (worker >= 0) lines.push(`by ${data.lanes[worker].name}`);
-        const block = code === "B" && data.blocks.find((one) => one[0] < end && one[1] > start);
+        const block = code === data.block && data.blocks.find((one) => one[0] < end && one[1] > start);
         if (block && block[3]) lines.push(block[3] === "sleeping" ? "it only waits" : "it computes");
         if (block && block[5].length) lines.push(`delays ${block[5].slice(0, 12).map((id) => `#${id}`).join(" ")}${block[5].length > 12 ? " …" : ""}`);
         words = lines.join("\n");
@@ -423,7 +418,7 @@
   for (const state of data.states) {
     const item = make("li");
     item.append(make("canvas", undefined, { "aria-hidden": "true", "data-code": state.code }),
-      make("span", state.code === "B" ? "blocks the loop" : state.name));
+      make("span", state.name));
     element("legend").append(item);
   }
   if (data.blocks.length) {

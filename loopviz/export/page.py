@@ -17,8 +17,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from loopviz.draw.look import APPEARANCES, PAGE_COLOURS
-from loopviz.draw.raster import CODES
+from loopviz.draw.look import APPEARANCES, BLOCK, CODES, PAGE_COLOURS
+from loopviz.draw.raster import code_of, lane_code
 from loopviz.draw.words import printable
 from loopviz.export.material import (
     Material,
@@ -31,7 +31,7 @@ from loopviz.export.material import (
     text,
     worker_spans,
 )
-from loopviz.model import Request, State, Where
+from loopviz.model import Request, Segment, Span, State, Where
 
 __all__ = ["page"]
 
@@ -101,7 +101,6 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
     timeline = material.timeline
     zero, end = extent(timeline)
     places = _Places()
-    codes = list(CODES.values())
     states = [
         {
             "code": row.code,
@@ -114,14 +113,19 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
         }
         for row in APPEARANCES
     ]
-    names = {state: codes.index(CODES[state]) for state in State}
+    numbers = {row.code: number for number, row in enumerate(APPEARANCES)}
+
+    def number(state: State, part: Segment | Span) -> int:
+        """Which of `states` it was in, or that of a block."""
+        return numbers[code_of(state, part.end - part.start, timeline.threshold)]
+
     head: dict[str, Any] = {
         "name": text(material.name, 80),
         "end": end - zero,
         "window": list(window) if window is not None else None,
-        "threshold": timeline.threshold,
-        "order": codes,
         "states": states,
+        "block": BLOCK,
+        "waiting": CODES[State.TOKEN_WAIT],
         "environment": {text(k): text(v) for k, v in material.environment.items()},
         "limit": material.limit,
         "dropped": material.dropped,
@@ -143,20 +147,22 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
     }
     yield _json(head)[:-1]
     yield ',\n"loop":'
-    yield from _listed([s.start - zero, s.end - zero, s.request, places.number(s.where)]
-                       for s in loop_stretches(timeline))  # fmt: skip
+    yield from _listed(
+        [number(State.RUNNING, s), s.start - zero, s.end - zero, s.request, places.number(s.where)]
+        for s in loop_stretches(timeline)
+    )
     spans = worker_spans(timeline)
-    numbers = {number: order for order, number in enumerate(timeline.workers)}
+    lanes = {worker: order for order, worker in enumerate(timeline.workers)}
     yield ',\n"lanes":'
     yield from _listed(
         {
             "name": text(lane.name),
-            "role": lane.role,
+            "code": lane_code(lane),
             "spans": [
-                [s.start - zero, s.end - zero, s.request, places.number(s.where)] for s in spans[number]
+                [s.start - zero, s.end - zero, s.request, places.number(s.where)] for s in spans[worker]
             ],
         }
-        for number, lane in timeline.workers.items()
+        for worker, lane in timeline.workers.items()
     )
 
     def life(request: Request) -> dict[str, Any]:
@@ -165,11 +171,12 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
             "name": f"{text(request.method, 20)} {text(request.path)}",
             "status": request.status,
             "error": text(request.error),
+            "failed": request.failed,
             "start": request.start - zero,
             "done": None if request.done is None else request.done - zero,
             "segments": [
                 [
-                    names[s.state], s.start - zero, s.end - zero, numbers.get(s.thread, -1),
+                    number(s.state, s), s.start - zero, s.end - zero, lanes.get(s.thread, -1),
                     places.number(s.where), int(after),
                 ]
                 for s, after in segments(request, timeline.last)

@@ -11,20 +11,20 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from loopviz.draw.look import look_of
-from loopviz.draw.raster import BLOCK, CODES
+from loopviz.draw.look import BLOCK, CODES, look_of
+from loopviz.draw.raster import code_of, lane_code
 from loopviz.draw.words import duration, headline, line, state_name
 from loopviz.export.material import (
     Material,
     all_blocks,
     loop_stretches,
-    place,
     requests_by_number,
     segments,
+    source_line,
     text,
     worker_spans,
 )
-from loopviz.model import Lane, Request, Segment, Span, State, Timeline
+from loopviz.model import Request, Segment, Span, State, Timeline
 
 __all__ = ["LOOP", "REQUESTS", "SERVER", "trace"]
 
@@ -76,7 +76,7 @@ def _events(timeline: Timeline, zero: int) -> Iterator[_Json]:
     yield from _loop(timeline, zero)
     calls = worker_spans(timeline)
     for number, spans in calls.items():
-        code = _code(timeline.workers[number])
+        code = lane_code(timeline.workers[number])
         for span in spans:
             yield _slice(_of_span(span), span.start - zero, span, tracks[number], _call(span), code)
     for request in requests:
@@ -157,18 +157,14 @@ def _of_span(span: Span) -> str:
 
 
 def _call(span: Span) -> _Json:
-    return {"request": span.request, **place(span.where)}
-
-
-def _code(lane: Lane) -> str:
-    return CODES[State.IN_PROCESS if lane.role == "process" else State.IN_THREAD]
+    return {"request": span.request, **source_line(span.where)}
 
 
 def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
     track = (SERVER, LOOP)
     for span in loop_stretches(timeline):
-        blocks = span.end - span.start >= timeline.threshold
-        code, cat = (BLOCK, "block") if blocks else (CODES[State.RUNNING], "work")
+        code = code_of(State.RUNNING, span.end - span.start, timeline.threshold)
+        cat = "block" if code == BLOCK else "work"
         yield _slice(_of_span(span), span.start - zero, span, track, _call(span), code, cat)
     for block in all_blocks(timeline):
         lasted = block.lasted(timeline.last)
@@ -185,7 +181,7 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
                 "kind": block.kind or "unknown",
                 "lasted_ms": lasted / 1e6,
                 "victims": " ".join(f"#{number}" for number in sorted(block.victims)),
-                **place(block.where),
+                **source_line(block.where),
             },
         }
 
@@ -209,13 +205,12 @@ def _life(request: Request, timeline: Timeline, zero: int) -> Iterator[_Json]:
             request.start - zero, whole, track, facts, code, "request",
         )  # fmt: skip
     for segment, after in segments(request, timeline.last):
-        lasts = segment.end - segment.start
-        blocks = segment.state is State.RUNNING and lasts >= timeline.threshold
+        code = code_of(segment.state, segment.end - segment.start, timeline.threshold)
         lane = timeline.workers.get(segment.thread)
-        args = {**({"thread": text(lane.name)} if lane else {}), **place(segment.where)}
+        args = {**({"thread": text(lane.name)} if lane else {}), **source_line(segment.where)}
         yield _slice(
             state_name(segment.state), segment.start - zero, segment, track, args,
-            BLOCK if blocks else CODES[segment.state], "after response" if after else "state",
+            code, "after response" if after else "state",
         )  # fmt: skip
 
 

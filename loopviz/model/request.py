@@ -107,6 +107,11 @@ class Request:
 
     # -- queries -------------------------------------------------------------------------------
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an exception, without an answer, or with a status of 500 or more."""
+        return self.error is not None or (self.status or 0) >= 500
+
     def open_segments(self, now: int) -> Iterator[Segment]:
         """The segment that it is in, up to `now`: two if a timer has come due meanwhile."""
         if self.state is None or now <= self.since:

@@ -44,15 +44,15 @@ class Keys:
         taken: dict[str, set[str]] = defaultdict(set)
         for section in TABLE:
             for key in keys_of(section.context):
-                taken[_place(section.context)].update(chosen.get(key.id, ()))
+                taken[_scope(section.context)].update(chosen.get(key.id, ()))
         self._keys: dict[str, tuple[str, ...]] = {}
         self._bound: set[str] = set()
         for section in TABLE:
-            place = _place(section.context)
+            scope = _scope(section.context)
             for key in keys_of(section.context):
-                free = tuple(name for name in _split(key.keys) if name not in taken[place])
+                free = tuple(name for name in _split(key.keys) if name not in taken[scope])
                 self._keys[key.id] = chosen.get(key.id, free)
-                if place == "picture":
+                if scope == "picture":
                     self._bound.update(self._keys[key.id])
         self._foot = list(self._foot_items())
 
@@ -110,6 +110,6 @@ def _split(keys: str) -> tuple[str, ...]:
     )
 
 
-def _place(context: Context) -> str:
+def _scope(context: Context) -> str:
     """Keys of the picture and of the whole program are looked up together."""
     return "picture" if context == "app" else context

@@ -53,8 +53,7 @@ def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Itera
             yield t, tokens
         waiting = tokens.waiting
     for request in timeline.requests.values():
-        failed = request.error is not None or (request.status or 0) >= 500
-        if failed and request.done is not None:
+        if request.failed and request.done is not None:
             yield request.done, request
     yield from late_frames
 
@@ -63,7 +62,7 @@ def _described(what: _What, now: int) -> str:
     if isinstance(what, Block):
         where = f" at {words.line(what.where)}" if what.where else ""
         who = f"#{what.request}" if what.request else "a callback"
-        delays = {0: "no request", 1: "1 request"}.get(len(what.victims), f"{len(what.victims)} requests")
+        delays = words.count(len(what.victims), "request") if what.victims else "no request"
         lasts = "" if what.end is not None else " so far"
         return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where} delays {delays}."
     if isinstance(what, Tokens):

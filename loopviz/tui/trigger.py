@@ -51,7 +51,7 @@ class Trigger:
     def _of_request(self, request: Request, now: int) -> Iterator[int]:
         if self.kind == "latency" and request.latency(now) > self.over:
             yield request.start + self.over
-        elif self.kind == "error" and (request.error or (request.status or 0) >= 500):
+        elif self.kind == "error" and request.failed:
             if request.done is not None:  # until then, a more exact error may be reported
                 yield request.done
         elif self.kind == "thread-wait":

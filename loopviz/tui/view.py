@@ -43,7 +43,7 @@ class Pace:
     failures: int = 0
 
 
-class _Place(NamedTuple):
+class _Saved(NamedTuple):
     """What `View.undo` goes back to."""
 
     now: int
@@ -94,7 +94,7 @@ class View:
     notice: str = ""
     """A message to show for a moment, in place of the sentences."""
     pace: Pace = field(default_factory=Pace)
-    _past: list[_Place] = field(default_factory=list)
+    _past: list[_Saved] = field(default_factory=list)
     _order: list[Request] = field(default_factory=list)
     _key: tuple[object, ...] = ()
 
@@ -126,7 +126,7 @@ class View:
     def remember(self) -> None:
         """Keep this place, so that `undo` can go back to it."""
         self._past.append(
-            _Place(self.now, self.behind is None, self.column_ns, self.at, self.mark, self.cursor, self.top)
+            _Saved(self.now, self.behind is None, self.column_ns, self.at, self.mark, self.cursor, self.top)
         )
         del self._past[:-_UNDO]
 
@@ -134,11 +134,11 @@ class View:
         """Go back to the place before the last navigation; returns whether there was one."""
         if not self._past:
             return False
-        place = self._past.pop()
+        saved = self._past.pop()
         self.now, self.column_ns, self.at, self.mark, self.cursor, self.top = (
-            place.now, place.column_ns, place.at, place.mark, place.cursor, place.top,
+            saved.now, saved.column_ns, saved.at, saved.mark, saved.cursor, saved.top,
         )  # fmt: skip
-        self.behind = None if place.live else 0
+        self.behind = None if saved.live else 0
         self.speed, self.change, self.changed = None, "", None
         return True
 

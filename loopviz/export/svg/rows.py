@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from loopviz.draw.look import (
     ALARM_TEXT,
     BLOCK,
-    CODES,
     DIM,
     GOOD_TEXT,
     NOTHING,
@@ -30,7 +29,7 @@ from loopviz.draw.raster import (
 from loopviz.draw.words import duration, headline, line
 from loopviz.export.material import all_blocks, text
 from loopviz.export.svg.canvas import BAR, CHARACTER, LEFT, PLOT, Scale, bar, label, lane_back, written
-from loopviz.model import Lane, Request, State, Timeline
+from loopviz.model import Lane, Request, Timeline
 
 __all__ = ["lane_row", "loop_row", "request_row", "thread_gauge"]
 
@@ -141,9 +140,7 @@ def _heights(
 
 def lane_row(lane: Lane, scale: Scale, now: int, y: int, used: set[str]) -> list[str]:
     """The lane of a worker; adds the codes drawn to `used`."""
-    code = CODES[State.IN_PROCESS if lane.role == "process" else State.IN_THREAD]
-    stretches = ((start, end, code) for start, end, _ in lane_stretches(lane, now))
-    made = [label(f" {text(lane.name, 24)}", y + 17), *_stretches(stretches, scale, y, used)]
+    made = [label(f" {text(lane.name, 24)}", y + 17), *_stretches(lane_stretches(lane, now), scale, y, used)]
     share = lane.cpu_share(now)
     if share is not None:
         made.append(written(LEFT + PLOT + 14, y + 17, f"on CPU {share:.0%}", fill=DIM))
@@ -155,7 +152,7 @@ def request_row(
 ) -> list[str]:
     """The row of a request; adds the codes drawn to `used`."""
     done = request.done is not None and request.done <= now
-    failed = done and (request.error is not None or (request.status or 0) >= 500)
+    failed = done and request.failed
     status = f" {request.status}" if done and request.status else ""
     colour = ALARM_TEXT if failed else TEXT
     stretches = request_stretches(request, timeline.threshold, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopviz.draw.words import duration, headline, line, state_name
+from loopviz.draw.words import count, duration, headline, line, state_name
 from loopviz.export.material import Material, all_blocks, text
 from loopviz.model import Request
 
@@ -17,8 +17,7 @@ def story(
     `rows` are the requests in the window from `start` to `end`, and `shown` are those drawn.
     """
     timeline = material.timeline
-    count = "1 request" if len(rows) == 1 else f"{len(rows)} requests"
-    parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count}."]
+    parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count(len(rows), 'request')}."]
     blocks = [b for b in all_blocks(timeline) if b.start < end and (b.end or end) > start]
     for block in blocks[:8]:
         who = f"Request {block.request}" if block.request else "A callback"
@@ -40,8 +39,7 @@ def story(
 def facts(material: Material) -> str:
     """Numbers of requests and blocks, the thread limit, and what the program ran on."""
     timeline, environment = material.timeline, material.environment
-    counts = [(len(timeline.requests), "request"), (len(all_blocks(timeline)), "block")]
-    parts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    parts = [count(len(timeline.requests), "request"), count(len(all_blocks(timeline)), "block")]
     if material.limit:
         parts.append(f"thread limit {material.limit}")
     if "python" in environment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from loopviz.draw.words import one_line
+from loopviz.draw.words import one_line, saved
 from loopviz.errors import InputError
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.screens.main import MainScreen
@@ -53,4 +53,4 @@ class Rows(PictureApp):
         except InputError as error:
             self.say(one_line(str(error)), seconds=5)
         else:
-            self.say(f"{events} events are in {path}: loopviz replay {path}", seconds=5)
+            self.say(saved(events, path), seconds=5)

@@ -9,8 +9,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.look import ALARM, GOOD_TEXT, LANE, LEVELS, WHITE
-from loopviz.draw.raster import BLOCK, loop_levels
+from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, WHITE
+from loopviz.draw.raster import loop_levels
 from loopviz.stream.blind import IDLE
 from loopviz.tui.scene.frame import Facts, Frame
 from loopviz.tui.scene.pen import Line, Pen, split

@@ -6,8 +6,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.look import ALARM, GOOD_TEXT, LANE, LEVELS, LIT
-from loopviz.draw.raster import BLOCK, map_codes
+from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, LIT
+from loopviz.draw.raster import map_codes
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 

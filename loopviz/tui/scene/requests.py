@@ -7,9 +7,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.look import LABELS
-from loopviz.draw.raster import BLOCK, CODES, NOTHING, raster, request_stretches
-from loopviz.model import Request, State
+from loopviz.draw.look import CODES, LABELS, NOTHING
+from loopviz.draw.raster import code_of, raster, request_stretches
+from loopviz.model import Request
 from loopviz.model import Segment as StateSegment
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
@@ -42,7 +42,7 @@ def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
     )
     moment = view.moment
     done = request.done is not None and request.done <= moment
-    failed = done and (request.error is not None or (request.status or 0) >= 500)
+    failed = done and request.failed
     state = None if done and request.ended else request.state_at(moment)
     alive = state is not None and view.at is None
     line = [
@@ -75,7 +75,7 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     columns, moment = frame.columns, frame.view.moment
     latency = words.duration(request.latency(moment))
     if request.done is not None and request.done <= moment:
-        if request.error is not None or (request.status or 0) >= 500:
+        if request.failed:
             why = words.printable(request.error or "failed", 40)
             return pen.says(line, [latency, why], columns, pen.alarm)
         ended = state is None or request.ended
@@ -84,8 +84,8 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     if state is None:
         what = "ready" if request.start < moment else "not sent yet"
         return pen.says(line, [what], columns, pen.dim)
-    blocks = state.state is State.RUNNING and moment - state.start >= frame.timeline.threshold
-    label, style = pen.palette.name(BLOCK if blocks else CODES[state.state])
+    code = code_of(state.state, moment - state.start, frame.timeline.threshold)
+    label, style = pen.palette.name(code)
     return pen.says(line, [label, latency], columns, style, align=True)
 
 

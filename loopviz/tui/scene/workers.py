@@ -7,8 +7,8 @@ from itertools import groupby
 
 from rich.segment import Segment
 
-from loopviz.draw.look import LANE, LEVELS, THREAD
-from loopviz.draw.raster import CODES, lane_stretches, raster, token_levels
+from loopviz.draw.look import CODES, LANE, LEVELS, THREAD
+from loopviz.draw.raster import lane_stretches, raster, token_levels
 from loopviz.model import Lane, State, Tokens
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen

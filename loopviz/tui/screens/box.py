@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from loopviz.draw.look import ACCENT, BACKGROUND, TEXT, Palette
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
 
 __all__ = ["FRAME", "ScrollBox"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
@@ -18,9 +19,6 @@ from loopviz.draw.look import ACCENT, BORDER, FIELD, SURFACE, Palette
 from loopviz.draw.words import printable
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.bindings import bindings
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
 
 __all__ = ["Catalogue", "matching"]
 

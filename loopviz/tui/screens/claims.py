@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -24,9 +25,6 @@ from loopviz.tui.keymap import Keys
 from loopviz.tui.scene import Line, Scene, fitted
 from loopviz.tui.surface import Surface
 from loopviz.tui.view import View
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
 
 __all__ = ["Claims", "Experimenter", "compose_claim", "compose_list"]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
@@ -29,9 +30,6 @@ from loopviz.tui.keymap import Keys
 from loopviz.tui.scene import Line, fitted
 from loopviz.tui.screens.box import FRAME
 from loopviz.tui.surface import Surface
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
 
 __all__ = ["Comparison", "Lineup", "Pick", "compose_lineup"]
 

@@ -13,8 +13,8 @@ from textual.binding import BindingType
 from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import Palette
-from loopviz.draw.raster import BLOCK, CODES
-from loopviz.model import Request, Segment, State, Timeline, Where
+from loopviz.draw.raster import code_of
+from loopviz.model import Request, Segment, Timeline, Where
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Picture
 from loopviz.tui.screens.box import ScrollBox
@@ -111,7 +111,7 @@ def excerpt(where: Where, lines: Sequence[str], palette: Palette, around: int = 
 
 def _add(table: Table, segment: Segment, request: Request, timeline: Timeline, palette: Palette) -> None:
     length = segment.end - segment.start
-    code = BLOCK if segment.state is State.RUNNING and length >= timeline.threshold else CODES[segment.state]
+    code = code_of(segment.state, length, timeline.threshold)
     character, style = palette.cell(code, code)
     name, colour = palette.name(code)
     lane = timeline.workers.get(segment.thread)

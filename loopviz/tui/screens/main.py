@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events, on
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -14,9 +15,6 @@ from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Host
 from loopviz.tui.screens.catalogue import Catalogue
 from loopviz.tui.surface import Surface
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
 
 __all__ = ["MainScreen"]
 
