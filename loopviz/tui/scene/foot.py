@@ -23,7 +23,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     """The keys of scenarios, of other screens and of the picture: in one line if they fit, else in two."""
     keyed = [file for file in facts.scenarios if file.facts.key]
     numbers = {view.requests or file.facts.requests for file in keyed}
-    count = f"{numbers.pop()} requests" if len(numbers) == 1 else "requests"
+    count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
     scenarios = [(f.facts.key or "", words.printable(f.name, 40), f.facts.key or "") for f in keyed]
     names = {
         "requests": count,
