@@ -14,6 +14,7 @@ import pytest
 
 from loopviz import cli
 from loopviz.claims import CLAIMS, Answer, Burst, Experiment, Machine, Trial, decide, run_claim
+from loopviz.errors import NotVisibleError
 from loopviz.experiment.lab import Lab
 from loopviz.experiment.measure import Cancelled
 from loopviz.live.helpers.workspace import Workspace
@@ -262,6 +263,18 @@ def test_a_missing_package_decides_nothing():
     verdict = run_claim(BY_ID["asgi-beats-wsgi"], FakeLab(missing="flask needs a2wsgi")).verdict
     assert verdict.answer is UNDECIDED
     assert "flask needs a2wsgi" in verdict.why
+
+
+def test_requests_that_cannot_be_seen_decide_nothing():
+    """Where requests are not visible, the claim is undecided, with the reason and without the remedy."""
+
+    class BlindLab(FakeLab):
+        def measure(self, experiment):
+            raise NotVisibleError("Not visible here: requests. A step was renamed.\nInstall another.")
+
+    verdict = run_claim(BY_ID["async-is-faster"], BlindLab()).verdict
+    assert verdict.answer is UNDECIDED
+    assert verdict.why.endswith("not visible here: requests. A step was renamed.")
 
 
 def test_the_claims_are_complete():

@@ -16,6 +16,7 @@ import pytest
 from loopviz import cli
 from loopviz.errors import InputError
 from loopviz.live import session
+from loopviz.probe import compat
 from loopviz.scenario import find, read
 
 ROOT = Path(__file__).parent.parent
@@ -128,6 +129,54 @@ def test_a_recording_never_loads_textual(write):
     assert "#3 GET /quick" in done.stdout
 
 
+# -- what comes from outside -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["record", "export", "replay"])
+def test_no_control_character_of_an_argument_is_printed(capsys, command):
+    """An escape sequence in a name that was typed is shown by a stand-in, not sent to the terminal."""
+    assert "\x1b" not in refuses(capsys, command, "\x1b[31mred\x1b]0;title\x07")
+
+
+def test_no_control_character_of_an_exception_is_printed(capsys, write):
+    """An exception's message is data: one line of it is shown, without its escape sequences."""
+    error = refuses(capsys, "record", write("raise ValueError('one\\n\\x1b[2Jtwo\\nthree')\n"))
+    assert "\x1b" not in error
+    assert "ValueError: one " in error
+    assert "three" in error
+
+
+def test_an_exception_that_is_no_exception_is_reported(capsys, write):
+    """A file that raises a class derived from BaseException is refused like any other."""
+    file = write("class Odd(BaseException): pass\n\nraise Odd('on purpose')\n")
+    assert f"{file}:3: Odd: on purpose" in refuses(capsys, "record", file)
+
+
+def test_no_control_character_of_a_scenario_is_printed(capsys, write, tmp_path):
+    """Titles are data: the list and the report show them without their escape sequences."""
+    file = write(QUICK.replace("a quick one", "a \\x1b[31mquick\\x07 one"))
+    assert cli.main(["scenarios", str(tmp_path)]) == 0
+    assert cli.main(["record", file]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("[31mquick") == 2
+    assert not {"\x1b", "\x07"} & set(out + err)
+
+
+def test_requests_that_cannot_be_seen_are_no_figures(capsys, write, monkeypatch):
+    """Where requests are not visible, a recording says why, and nothing is compared."""
+    monkeypatch.setattr(compat, "REQUEST", "renamed")
+    monkeypatch.setattr(compat, "DATA_RECEIVED", "renamed")
+    file = write(QUICK)
+    assert cli.main(["record", file]) == 0
+    assert capsys.readouterr().out.startswith("Not visible here: requests. ")
+    assert cli.main(["compare", file, file]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second = err.splitlines()[-2:]
+    assert first.startswith("loopviz: Not visible here: requests. ")
+    assert second == "Install another version of the library that is named."
+
+
 # -- what it refuses ---------------------------------------------------------------------------
 
 
@@ -146,19 +195,19 @@ def test_a_missing_file_is_named(capsys):
     assert "nowhere/mine.py does not exist" in refuses(capsys, "record", "nowhere/mine.py")
 
 
-def test_a_syntax_error_is_told_with_its_line(capsys, write):
+def test_a_syntax_error_is_reported_with_its_line(capsys, write):
     """A scenario with a syntax error is refused with the line to fix."""
     file = write("import time\n\ndef broken(:\n    pass\n")
     assert f"{file}:3: syntax error" in refuses(capsys, "record", file)
 
 
-def test_an_error_on_import_is_told_with_its_line(capsys, write):
+def test_an_error_on_import_is_reported_with_its_line(capsys, write):
     """A scenario that fails when it is read is refused with the line and the exception's name."""
     file = write("from loopviz.scenario import Scenario\n\n1 / 0\n")
     assert f"{file}:3: ZeroDivisionError" in refuses(capsys, "record", file)
 
 
-def test_a_missing_library_is_told(capsys, write):
+def test_a_missing_library_is_named(capsys, write):
     """A scenario that imports what is not installed says so."""
     error = refuses(capsys, "record", write("import no_such_library_at_all\n"))
     assert ":1: No module named 'no_such_library_at_all'" in error
@@ -166,7 +215,7 @@ def test_a_missing_library_is_told(capsys, write):
 
 
 def test_a_file_without_an_endpoint_is_refused(capsys, write):
-    """An application without an endpoint gets told how to add one."""
+    """For an application without an endpoint, the message says how to add one."""
     file = write(
         "from fastapi import FastAPI\nfrom loopviz.scenario import Scenario\n"
         "app = FastAPI()\nscenario = Scenario(title='t', expect='e')\n"
@@ -177,13 +226,13 @@ def test_a_file_without_an_endpoint_is_refused(capsys, write):
 
 
 def test_a_file_without_an_application_is_refused(capsys, write):
-    """A scenario without an application gets told how to add one."""
+    """For a scenario without an application, the message says how to add one."""
     file = write("from loopviz.scenario import Scenario\nscenario = Scenario(title='t', expect='e')\n")
     assert "app = FastAPI()" in refuses(capsys, "record", file)
 
 
 def test_a_file_without_a_scenario_is_refused(capsys, write):
-    """An ordinary Python file gets told how to become a scenario."""
+    """For an ordinary Python file, the message says how to make it a scenario."""
     assert "from loopviz.scenario import Scenario" in refuses(capsys, "record", write("x = 1\n"))
 
 
@@ -419,7 +468,7 @@ def test_ones_own_file_is_recorded(write):
 
 @pytest.mark.parametrize("arguments", [["record", "FILE"], ["record", "FILE", "--json"], ["scenarios"]])
 def test_a_reader_that_goes_is_no_error(write, arguments):
-    """When the reader of the output goes away, the program ends without a word."""
+    """When the reader of the output goes away, the program ends and prints nothing more."""
     arguments = [write(QUICK) if part == "FILE" else part for part in arguments]
     read, out = os.pipe()
     os.close(read)

@@ -54,8 +54,9 @@ def test_what_makes_the_picture_empty_is_said_in_it(what):
     for width in (80, 120):
         lines = text(Scene(Palette(), facts).compose(Timeline(), view(100), width, 24))[-4:]
         shown = " ".join("".join(lines).replace("▌", "").split())
-        assert f"Not visible here: {what}." in shown
+        assert f"Not visible here: {what}" in shown
         assert "step was not recognised" in shown
+        assert "Press a letter" not in shown
         assert "\x1b" not in shown
 
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections import Counter
 
 from loopviz.claims.claim import Answer, Claim, Laboratory, Machine, Outcome, Samples, Verdict
+from loopviz.errors import NotVisibleError
 
 __all__ = ["decide", "run_claim"]
 
 
 def run_claim(claim: Claim, lab: Laboratory) -> Outcome:
-    """Test `claim` in `lab`. This may take some seconds, and raises what the laboratory raises."""
+    """Test `claim` in `lab`. This may take some seconds, and raises what the laboratory raises.
+
+    Where no request is visible, the claim is undecided.
+    """
     machine = lab.machine()
     if machine.cores < claim.cores:
         return Outcome(claim, _undecided(f"it needs {claim.cores} cores, and there is {machine.cores}"))
     missing = lab.missing(claim.experiment.scenarios)
     if missing is not None:
         return Outcome(claim, _undecided(missing))
-    samples = lab.measure(claim.experiment)
+    try:
+        samples = lab.measure(claim.experiment)
+    except NotVisibleError as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        return Outcome(claim, _undecided(f"{why[:1].lower()}{why[1:]}"))
     return Outcome(claim, decide(claim, samples, lab.machine(parallel=claim.cores > 1)))
 
 

@@ -15,7 +15,7 @@ from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.words import duration, printable
-from loopviz.experiment.measure import Progress, Run, measure
+from loopviz.experiment.measure import Progress, Run, measure, require_visible
 from loopviz.model.comparison import AT_LEAST, CLEARLY, Entry, Winner, document, winner
 from loopviz.model.sample import Sample, percentile, sampled
 from loopviz.scenario import ScenarioFile
@@ -44,6 +44,7 @@ def run_comparison(
             loop=loop,
             progress=_prefixed(progress, f"{number} of {len(scenarios)}, {file.name}: "),
         )
+        require_visible(run.blind)
         runs.append(run)
     entries = [_entry(run) for run in runs]
     if as_json:

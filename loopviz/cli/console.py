@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 
 from loopviz.draw.look import Palette
-from loopviz.draw.words import ascii_only
+from loopviz.draw.words import ascii_only, printable
 
 __all__ = ["console_for", "has_terminal", "palette_for", "show_progress", "shown"]
 
@@ -28,8 +28,9 @@ def console_for(palette: Palette) -> Console:
 
 
 def shown(text: str, palette: Palette) -> str:
-    """The text, in ASCII where the palette asks for it."""
-    return text if palette.unicode else ascii_only(text)
+    """The text without control characters, and in ASCII where the palette asks for it."""
+    safe = printable(text, len(text))
+    return safe if palette.unicode else ascii_only(safe)
 
 
 def show_progress(text: str) -> None:

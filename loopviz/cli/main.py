@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)  # type: ignore[no-any-return]
     except InputError as error:
-        print(f"loopviz: {error}", file=sys.stderr)
+        from loopviz.draw.words import printable
+
+        for line in f"loopviz: {error}".splitlines():
+            print(printable(line, 2_000), file=sys.stderr)
         return 2
     except BrokenPipeError:  # the program that reads our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -73,7 +73,12 @@ def record(options: argparse.Namespace) -> int:
 def _report(run: Run, palette: Palette) -> None:
     from loopviz.cli.console import console_for
     from loopviz.cli.report import print_report
+    from loopviz.draw.words import printable
+    from loopviz.stream.blind import nothing_visible
 
+    unseen = nothing_visible(run.blind)
+    if unseen is not None:
+        print(printable(unseen, 1_000))
     print_report(
         console_for(palette),
         palette,

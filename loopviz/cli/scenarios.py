@@ -75,16 +75,19 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
 
 
 def _print(files: Sequence[ScenarioFile]) -> None:
+    from loopviz.draw.words import printable
+
     name = max(len(file.name) for file in files)
     title = max(len(file.facts.title) for file in files)
     groups = list(dict.fromkeys(file.facts.group for file in files))
     for group in groups:
         if len(groups) > 1:
-            print(f"{'' if group == groups[0] else chr(10)}{group}")
+            print(f"{'' if group == groups[0] else chr(10)}{printable(group, len(group))}")
         for file in files:
             if file.facts.group == group:
                 facts = file.facts
                 lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
-                print(
+                line = (
                     f"{facts.key or ' '}  {file.name:<{name}}  {facts.title:<{title}}  {facts.expect}{lacks}"
                 )
+                print(printable(line, len(line)))

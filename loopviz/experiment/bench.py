@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from loopviz.claims import Burst
-from loopviz.experiment.measure import Progress, Tap, follow
+from loopviz.experiment.measure import Progress, Tap, follow, require_visible
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.sample import Sample, sampled
@@ -64,7 +64,10 @@ class Bench:
         self._session.stop()
 
     def fire(self, *bursts: Burst) -> Sample:
-        """Fire these bursts together and wait until all of their events have arrived."""
+        """Fire these bursts together and wait until all of their events have arrived.
+
+        Raises `NotVisibleError` where no request can be seen.
+        """
         timed: dict[int, float] = {}
 
         def heard(number: int, headers: Mapping[str, str]) -> None:
@@ -99,6 +102,7 @@ class Bench:
             cancelled=self._cancelled,
             tap=self._tap,
         )
+        require_visible(self._session.blind)
         fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
         names = {file.path: file.name for file in self._scenarios.values()}
         return sampled(timeline, fired, names, threads=self._session.threads, timed=timed)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loopviz.errors import NotVisibleError
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
+from loopviz.stream.blind import nothing_visible
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment, Vitals
 
-__all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "measure", "settle"]
+__all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "measure", "require_visible", "settle"]
 
 Tap = Callable[[list[Event]], None]
 """Called with the events of a run as they come in."""
@@ -145,6 +147,13 @@ def follow(
         if not timeline.live or time.monotonic() > until:
             break
         time.sleep(0.02)
+
+
+def require_visible(blind: Iterable[tuple[str, str]]) -> None:
+    """Raise `NotVisibleError` where no request can be seen: figures without requests would be wrong."""
+    unseen = nothing_visible(blind)
+    if unseen is not None:
+        raise NotVisibleError(f"{unseen}\nInstall another version of the library that is named.")
 
 
 def settle(session: Session, timeline: Timeline) -> None:

@@ -215,7 +215,9 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
         exec(compile(tree or _parsed(path), str(file), "exec"), module.__dict__)  # noqa: S102 - executing it is the purpose
     except SyntaxError as error:
         raise _syntax_error(path, error) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a file may raise an exception class of its own
         raise InputError(f"{path}:{_line_in(path, error)}: {_explain(error)}") from None
     return module
 
@@ -237,4 +239,5 @@ def _explain(error: BaseException) -> str:
         return nearest("field", unexpected[1], [field.name for field in fields(Scenario)])
     if isinstance(error, ImportError):
         return f"{error}\nInstall the missing package, or remove the import."
-    return f"{type(error).__name__}: {error}\nFix that line and run again."
+    text = " ".join(str(error).split())  # one line, whatever the exception says
+    return f"{type(error).__name__}: {text}\nFix that line and run again."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["IDLE", "REQUESTS", "TASKS", "Blind"]
+__all__ = ["IDLE", "REQUESTS", "TASKS", "Blind", "nothing_visible"]
 
 TASKS: Final = "tasks and their steps"
 """`Blind.what` where no task is visible. Then no request is visible either."""
@@ -19,3 +20,16 @@ class Blind(NamedTuple):
 
     what: str
     why: str
+
+
+def nothing_visible(blind: Iterable[tuple[str, str]]) -> str | None:
+    """A sentence that says why no request can be seen; None where requests are visible.
+
+    A picture or a figure without this sentence would say that nothing has happened.
+    """
+    for what, why in blind:
+        if what == TASKS:
+            return f"Not visible here: {what}, and so requests. {why[:1].upper()}{why[1:]}."
+        if what == REQUESTS:
+            return f"Not visible here: {what}. {why[:1].upper()}{why[1:]}."
+    return None

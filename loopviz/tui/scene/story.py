@@ -6,7 +6,7 @@ from rich.segment import Segment
 
 from loopviz.draw import words
 from loopviz.model import Timeline
-from loopviz.stream.blind import REQUESTS, TASKS
+from loopviz.stream.blind import nothing_visible
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.view import View
@@ -21,8 +21,8 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
     else:
         mood, sentences = words.story(timeline, view.moment, _invitation(facts), brief=width < 96)
         style, alarming = pen.palette.text(mood), mood == "alarm"
-        if (unseen := _unseen(facts)) is not None:
-            style, alarming, sentences = pen.alarm, True, [unseen, sentences[0]]
+        if (unseen := nothing_visible(facts.blind)) is not None:
+            style, alarming, sentences = pen.alarm, True, [words.printable(unseen, 400)]
         if view.change:
             sentences = [view.change, sentences[0]]
     bar = "▌" if pen.palette.unicode else "|"
@@ -33,14 +33,6 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
     while len(lines) < 2:
         lines.append([Segment(f"{bar} ", style)])
     return lines
-
-
-def _unseen(facts: Facts) -> str | None:
-    """Why the picture has no requests, where that is known: an empty picture would be a wrong one."""
-    for what, why in facts.blind:
-        if what in {TASKS, REQUESTS}:
-            return f"Not visible here: {words.printable(what, 60)}. {words.printable(why, 200)}."
-    return None
 
 
 def _invitation(facts: Facts) -> str:
