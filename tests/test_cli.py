@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from loopviz import cli
+from loopviz.cli.arguments import add_threads
 from loopviz.errors import InputError
 from loopviz.live import session
 from loopviz.probe import compat
-from loopviz.scenario import find, read
+from loopviz.scenario import THREAD_LIMIT, find, read
 
 ROOT = Path(__file__).parent.parent
 
@@ -96,12 +98,13 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
 def test_help_is_light(arguments):
-    """Help and version import neither Textual nor FastAPI nor a server nor a client."""
+    """Help and version import neither a library nor more of loopviz than the arguments need."""
     code = (
         "import sys; from loopviz.cli import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'textual', 'fastapi', 'starlette', 'uvicorn', 'httpx', 'anyio', 'rich'}\n"
+        "heavy = {'textual', 'fastapi', 'starlette', 'uvicorn', 'httpx', 'anyio', 'rich', 'dataclasses'}\n"
+        "heavy |= {'multiprocessing', 'loopviz.scenario', 'loopviz.model'}\n"
         "print('loaded:', sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run(
@@ -109,6 +112,14 @@ def test_help_is_light(arguments):
     )
     assert "loaded: []" in done.stdout
     assert len(done.stdout.splitlines()) >= 2
+
+
+def test_one_default_thread_limit():
+    """The thread limit that help names, and that is used, is the scenarios' own."""
+    parser = argparse.ArgumentParser()
+    add_threads(parser)
+    assert parser.parse_args([]).threads == THREAD_LIMIT
+    assert f"default: {THREAD_LIMIT}," in parser.format_help()
 
 
 def test_a_recording_never_loads_textual(write):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from loopviz import cli
-from loopviz.cli import export as command
+from loopviz.cli import conversion as command
 from loopviz.export import FORMATS
 from loopviz.recording import Header
 from loopviz.stream.events import Event

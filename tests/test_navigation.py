@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.segment import Segment
 
-from loopviz.draw import words
 from loopviz.draw.look import Palette
+from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
@@ -557,4 +557,4 @@ def test_words_of_a_change_are_printable():
     line = timeline((ns(0), "sent", 1, "GET", "/\x1b[2J"))
     change = next_change(line.arrivals, ns(-1), 1, ns(10))
     assert change is not None
-    assert change.what == words.printable(change.what)
+    assert change.what == printable(change.what)

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from loopviz.draw import words
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, LEVELS, NOTHING, Palette
 from loopviz.draw.raster import after_response
+from loopviz.draw.safe import printable
 from loopviz.model import State, Where
 from tests import streams
 from tests.streams import accepted, feed, holds, ns, timeline
@@ -39,13 +40,13 @@ ALL_CODES = [*CODES.values(), BLOCK]
 )
 def test_what_could_control_a_terminal_is_written_out(text, shown):
     """Control, escape, bidi and invisible characters are written out; letters of any script stay."""
-    assert words.printable(text) == shown
+    assert printable(text) == shown
 
 
 @given(st.text(), st.integers(1, 50))
 def test_printable_text_is_printable_and_short(text, limit):
     """Whatever the text, what is drawn of it is printable, and no longer than asked for."""
-    shown = words.printable(text, limit)
+    shown = printable(text, limit)
     assert shown.isprintable()
     assert len(shown) <= max(limit + 1, 10 * limit if len(text) <= limit else 0)
 

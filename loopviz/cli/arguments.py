@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from loopviz.scenario import THREAD_LIMIT
-
 __all__ = [
     "MOST_REQUESTS",
     "add_ascii",
@@ -23,6 +21,8 @@ __all__ = [
 MOST_REQUESTS = 1_000
 """The largest burst that can be asked for."""
 _MOST_THREADS = 10_000
+_THREAD_LIMIT = 40
+"""`loopviz.scenario.THREAD_LIMIT`; its import would take longer than the rest of ``--help``."""
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +47,9 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=number(1, _MOST_THREADS),
-        default=THREAD_LIMIT,
+        default=_THREAD_LIMIT,
         metavar="N",
-        help=f"the thread limit: the most worker threads at once (default: {THREAD_LIMIT}, as in AnyIO)",
+        help=f"the thread limit: the most worker threads at once (default: {_THREAD_LIMIT}, as in AnyIO)",
     )
 
 

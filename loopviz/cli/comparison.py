@@ -14,7 +14,8 @@ from loopviz.cli.console import console_for, shown
 from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import Palette
-from loopviz.draw.words import duration, printable
+from loopviz.draw.safe import printable
+from loopviz.draw.words import duration
 from loopviz.experiment.measure import Progress, Run, measure, require_visible
 from loopviz.model.comparison import AT_LEAST, CLEARLY, Entry, Winner, document, winner
 from loopviz.model.sample import Sample, percentile, sampled

@@ -9,7 +9,8 @@ import sys
 from rich.console import Console
 
 from loopviz.draw.look import Palette
-from loopviz.draw.words import ascii_only, printable
+from loopviz.draw.safe import printable
+from loopviz.draw.words import ascii_only
 
 __all__ = ["console_for", "has_terminal", "palette_for", "show_progress", "shown"]
 

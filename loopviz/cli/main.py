@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from loopviz import __version__
 from loopviz.cli import claims, compare, export, record, replay, run, scenarios
+from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
 __all__ = ["main"]
@@ -38,8 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)  # type: ignore[no-any-return]
     except InputError as error:
-        from loopviz.draw.words import printable
-
         for line in f"loopviz: {error}".splitlines():
             print(printable(line, 2_000), file=sys.stderr)
         return 2

@@ -73,7 +73,7 @@ def record(options: argparse.Namespace) -> int:
 def _report(run: Run, palette: Palette) -> None:
     from loopviz.cli.console import console_for
     from loopviz.cli.report import print_report
-    from loopviz.draw.words import printable
+    from loopviz.draw.safe import printable
     from loopviz.stream.blind import nothing_visible
 
     unseen = nothing_visible(run.blind)

@@ -14,7 +14,8 @@ from loopviz.cli.console import shown
 from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
-from loopviz.draw.words import count, duration, line, printable, requests_named
+from loopviz.draw.safe import printable
+from loopviz.draw.words import count, duration, line, requests_named
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from multiprocessing import resource_tracker
 from typing import Any
 
 from loopviz.cli.arguments import add_ascii, add_loop, add_requests, add_target, add_threads, number
@@ -63,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any) -> int:
+    from multiprocessing import resource_tracker
+
     from loopviz.draw.words import saved
     from loopviz.experiment.lab import Lab
     from loopviz.live.session import Session, leave

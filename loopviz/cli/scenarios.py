@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from loopviz.cli.arguments import add_json, add_target
+from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
 
 
 def _print(files: Sequence[ScenarioFile]) -> None:
-    from loopviz.draw.words import printable
-
     name = max(len(file.name) for file in files)
     title = max(len(file.facts.title) for file in files)
     groups = list(dict.fromkeys(file.facts.group for file in files))

@@ -17,7 +17,8 @@ from loopviz.claims import Burst
 from loopviz.cli.console import console_for, shown
 from loopviz.clock import NS
 from loopviz.draw.look import Palette
-from loopviz.draw.words import duration, printable
+from loopviz.draw.safe import printable
+from loopviz.draw.words import duration
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Progress
 from loopviz.experiment.sweep import Course, SweepPoint, document, knee, measure_point

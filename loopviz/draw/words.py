@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
+from loopviz.draw.safe import printable
 from loopviz.model import Block, Request, State, Timeline, Where
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "headline",
     "line",
     "one_line",
-    "printable",
     "requests_named",
     "saved",
     "state_name",
@@ -40,12 +40,6 @@ _PLAIN = str.maketrans(
     "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - these characters are meant
     "~u|\"\"''x-->d**--|||||+++++++++++++[]-_########",
 )
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Text from outside, safe to draw: characters that can control a terminal are written out."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
-    return shown if len(text) <= limit else shown[:limit] + "…"
 
 
 def one_line(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Each format has one module, or package, with one function from a timeline to text. The text is made in
 pieces, so that the export of a long recording is never in memory as a whole. Recorded texts pass
-through `loopviz.draw.words.printable`, which replaces control characters, escape sequences and
+through `loopviz.draw.safe.printable`, which replaces control characters, escape sequences and
 bidirectional overrides, so that none of them reaches a viewer or a terminal.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import chain
 
-from loopviz.draw.words import printable
+from loopviz.draw.safe import printable
 from loopviz.model import Block, Request, Segment, Span, State, Timeline, Where
 
 __all__ = [

@@ -19,7 +19,7 @@ from typing import Any
 
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, PAGE_COLOURS
 from loopviz.draw.raster import code_of, lane_code
-from loopviz.draw.words import printable
+from loopviz.draw.safe import printable
 from loopviz.export.material import (
     Material,
     Window,

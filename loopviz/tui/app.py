@@ -15,7 +15,8 @@ from textual.screen import Screen
 
 from loopviz.clock import now_ns
 from loopviz.draw.look import Palette
-from loopviz.draw.words import one_line, printable
+from loopviz.draw.safe import printable
+from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario.watch import Watcher

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 
-from loopviz.draw.words import printable
+from loopviz.draw.safe import printable
 from loopviz.tui.compat import StripWidget
 from loopviz.tui.scene import Line
 

@@ -6,7 +6,7 @@ from textual.app import App
 
 from loopviz.clock import NS, now_ns
 from loopviz.draw.look import Palette
-from loopviz.draw.words import printable
+from loopviz.draw.safe import printable
 from loopviz.model import Request, Timeline
 from loopviz.stream.source import Source
 from loopviz.tui.keymap import Keys

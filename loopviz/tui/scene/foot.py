@@ -9,6 +9,7 @@ from rich.segment import Segment
 
 from loopviz.draw import words
 from loopviz.draw.look import ACCENT
+from loopviz.draw.safe import printable
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.view import View
@@ -24,7 +25,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     keyed = [file for file in facts.scenarios if file.facts.key]
     numbers = {view.requests or file.facts.requests for file in keyed}
     count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
-    scenarios = [(f.facts.key or "", words.printable(f.name, 40), f.facts.key or "") for f in keyed]
+    scenarios = [(f.facts.key or "", printable(f.name, 40), f.facts.key or "") for f in keyed]
     names = {
         "requests": count,
         "threads": f"thread limit {view.threads}",

@@ -8,6 +8,7 @@ from rich.style import Style
 
 from loopviz.draw import words
 from loopviz.draw.look import BACKGROUND, NOTICE
+from loopviz.draw.safe import printable
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.view import View
@@ -19,10 +20,10 @@ def header(pen: Pen, facts: Facts, view: View, width: int) -> Line:
     """The line; what runs is shortened until it fits beside what must be seen."""
     right = _right(pen, view)
     environment = facts.environment
-    version = words.printable(environment.python, 20)
+    version = printable(environment.python, 20)
     gil = "GIL on" if environment.gil else "GIL off"
-    loop, address = words.printable(environment.event_loop, 20), words.printable(facts.address, 40)
-    wide = [f"Python {version}", gil, loop, words.printable(facts.mode, 20), address]
+    loop, address = printable(environment.event_loop, 20), printable(facts.address, 40)
+    wide = [f"Python {version}", gil, loop, printable(facts.mode, 20), address]
     narrow = [version.rpartition(".")[0], gil, loop, ":" + address.rpartition(":")[2]]
     right_length = sum(cell_len(text) + 3 for text, _ in right)
     for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
@@ -48,7 +49,7 @@ def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
         frozen = pen.palette.style(BACKGROUND, NOTICE, bold=True, reverse=not pen.palette.colour)
         how = f"PLAYING {view.speed:g} x" if view.speed else "FROZEN"
         parts.append((f" {how} {words.duration(view.behind)} behind ", frozen))
-    filters = [f"/{words.printable(view.words, 20)}"] if view.words else []
+    filters = [f"/{printable(view.words, 20)}"] if view.words else []
     filters += [f"by {view.sort}"] if view.sort != "arrival" else []
     parts += [(text, pen.title) for text in filters]
     parts.append((f"{pace.fps:.0f} fps", pen.dim if pace.fps > 20 or not pace.fps else pen.alarm))

@@ -9,6 +9,7 @@ from rich.style import Style
 from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS, NOTHING
 from loopviz.draw.raster import code_of, raster, request_stretches
+from loopviz.draw.safe import printable
 from loopviz.model import Request
 from loopviz.model import Segment as StateSegment
 from loopviz.tui.scene.frame import Frame
@@ -59,7 +60,7 @@ def _label(pen: Pen, frame: Frame, request: Request, *, done: bool, failed: bool
         mark = "▶" if pen.palette.unicode else ">"
     number = f"{mark}{f'#{request.id}':<4} "
     room = frame.columns.label - len(number) - 5
-    name = _shortened(words.printable(f"{request.method} {request.path}"), room)
+    name = _shortened(printable(f"{request.method} {request.path}"), room)
     text = f"{number}{name} {str(request.status or '') if done else '':<3} "
     if request.id == view.cursor:
         return Segment(text, pen.title + Style(reverse=True))
@@ -76,7 +77,7 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     latency = words.duration(request.latency(moment))
     if request.done is not None and request.done <= moment:
         if request.failed:
-            why = words.printable(request.error or "failed", 40)
+            why = printable(request.error or "failed", 40)
             return pen.says(line, [latency, why], columns, pen.alarm)
         ended = state is None or request.ended
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"

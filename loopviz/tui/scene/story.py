@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.segment import Segment
 
 from loopviz.draw import words
+from loopviz.draw.safe import printable
 from loopviz.model import Timeline
 from loopviz.stream.blind import nothing_visible
 from loopviz.tui.scene.frame import Facts
@@ -22,7 +23,7 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
         mood, sentences = words.story(timeline, view.moment, _invitation(facts), brief=width < 96)
         style, alarming = pen.palette.text(mood), mood == "alarm"
         if (unseen := nothing_visible(facts.blind)) is not None:
-            style, alarming, sentences = pen.alarm, True, [words.printable(unseen, 400)]
+            style, alarming, sentences = pen.alarm, True, [printable(unseen, 400)]
         if view.change:
             sentences = [view.change, sentences[0]]
     bar = "▌" if pen.palette.unicode else "|"
@@ -36,9 +37,7 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
 
 
 def _invitation(facts: Facts) -> str:
-    keys = [
-        f"{file.facts.key} {words.printable(file.name, 40)}" for file in facts.scenarios if file.facts.key
-    ]
+    keys = [f"{file.facts.key} {printable(file.name, 40)}" for file in facts.scenarios if file.facts.key]
     return (
         f"Press a letter to fire requests: {', '.join(keys)}."
         if keys

@@ -16,7 +16,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from loopviz.draw.look import ACCENT, BORDER, FIELD, SURFACE, Palette
-from loopviz.draw.words import printable
+from loopviz.draw.safe import printable
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.bindings import bindings
 

@@ -17,6 +17,7 @@ from loopviz.claims import CLAIMS, Answer, Claim, Laboratory, Outcome, run_claim
 from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import BACKGROUND, Palette
+from loopviz.draw.safe import printable
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
 from loopviz.tui.bindings import bindings
@@ -181,7 +182,7 @@ def compose_list(
         mark = "▌" if palette.unicode else ">"
         line = [Segment(f"{mark if index == at else ' '}{index + 1:>3}  ", title if index == at else dim)]
         line.append(Segment(f"{answer:<15}", _style(palette, outcome)))
-        line.append(Segment(words.printable(claim.claim), title if index == at else text))
+        line.append(Segment(printable(claim.claim), title if index == at else text))
         lines.append(line)
     lines += [[] for _ in range(height - 1 - len(lines))]
     lines = lines[: height - 1]
@@ -220,7 +221,7 @@ def compose_claim(
         hint += f"{keys.shown('claims.depends')} it depends  "
         hint += (f"{go} runs it  " if prediction else "") + elsewhere
         if running:
-            hint = f" running: {words.printable(progress or claim.id, 60)}  {back} cancels"
+            hint = f" running: {printable(progress or claim.id, 60)}  {back} cancels"
         if failure:
             alarm = palette.text("alarm")
             why = [f"It could not be run: {failure}"]
@@ -237,7 +238,7 @@ def compose_claim(
     for figure in verdict.figures:
         lines.append(
             [
-                Segment(f"   {words.printable(figure.name):<{name}}  ", text),
+                Segment(f"   {printable(figure.name):<{name}}  ", text),
                 Segment(words.figure(figure.value, figure.unit), title),
             ]
         )
@@ -247,15 +248,15 @@ def compose_claim(
     if verdict.depends_on:
         sentences.append(f"It depends on {verdict.depends_on}.")
     lines += [[Segment(f"   {part}", text)] for part in _wrapped(sentences, width, 5)]
-    lines.append([Segment(f"   The criterion: {words.printable(claim.rule)}.", dim)])
-    lines.append([Segment(f"   See it live: {words.printable(', '.join(claim.scenarios))}", dim)])
+    lines.append([Segment(f"   The criterion: {printable(claim.rule)}.", dim)])
+    lines.append([Segment(f"   See it live: {printable(', '.join(claim.scenarios))}", dim)])
     lines.append([])
     lines.append([Segment(f" {go} the next claim  {elsewhere}", dim)])
     return lines
 
 
 def _wrapped(sentences: list[str], width: int, lines: int) -> list[str]:
-    return words.wrapped([words.printable(sentence, 600) for sentence in sentences], width - 6, lines)
+    return words.wrapped([printable(sentence, 600) for sentence in sentences], width - 6, lines)
 
 
 def _style(palette: Palette, outcome: Outcome | None) -> Style:

@@ -20,6 +20,7 @@ from textual.widgets.selection_list import Selection
 from loopviz.draw import words
 from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.draw.raster import raster, request_stretches
+from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
 from loopviz.scenario import ScenarioFile
@@ -131,13 +132,13 @@ def compose_lineup(
 
 def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
     line = [
-        Segment(f" {words.printable(lineup.file.name)}", palette.text("title")),
-        Segment(f"  {words.printable(lineup.file.facts.title)}  ", palette.text("dim")),
+        Segment(f" {printable(lineup.file.name)}", palette.text("title")),
+        Segment(f"  {printable(lineup.file.facts.title)}  ", palette.text("dim")),
     ]
     if lineup.fired is None:
         line.append(Segment("waits for its turn", palette.text("dim")))
     elif lineup.failure:
-        line.append(Segment(words.printable(lineup.failure), palette.text("alarm")))
+        line.append(Segment(printable(lineup.failure), palette.text("alarm")))
     elif not lineup.over:
         line.append(Segment(words.duration(lineup.makespan(now)), palette.text("text")))
     else:
@@ -166,10 +167,7 @@ class Pick(ModalScreen[list[str]]):
         compare, close = keys.shown("pick.compare"), keys.shown("pick.close")
         self._hint = f"space ticks, {compare} compares, {close} closes"
         self._list = SelectionList[str](
-            *(
-                Selection(Text(words.printable(f"{file.name}  {file.facts.title}")), file.name)
-                for file in files
-            )
+            *(Selection(Text(printable(f"{file.name}  {file.facts.title}")), file.name) for file in files)
         )
 
     def compose(self) -> ComposeResult:

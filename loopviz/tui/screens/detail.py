@@ -14,6 +14,7 @@ from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import code_of
+from loopviz.draw.safe import printable
 from loopviz.model import Request, Segment, Timeline, Where
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Picture
@@ -86,7 +87,7 @@ def detail_table(request: Request, timeline: Timeline, now: int, palette: Palett
         for segment in after[-_MOST:]:
             _add(table, segment, request, timeline, palette)
     if request.error:
-        table.add_row("", "", Text("error", palette.text("alarm")), Text(words.printable(request.error)))
+        table.add_row("", "", Text("error", palette.text("alarm")), Text(printable(request.error)))
     return table
 
 
@@ -104,7 +105,7 @@ def excerpt(where: Where, lines: Sequence[str], palette: Palette, around: int = 
         here = number == where.line
         mark = ("▶" if palette.unicode else ">") if here else " "
         style = palette.text("title" if here else "dim")
-        shown = words.printable(line.rstrip().expandtabs(4))
+        shown = printable(line.rstrip().expandtabs(4))
         text.append(f"{mark}{number:>5}  {shown if palette.unicode else words.ascii_only(shown)}\n", style)
     return text
 
@@ -119,9 +120,9 @@ def _add(table: Table, segment: Segment, request: Request, timeline: Timeline, p
     if lane is not None:
         where.append(lane.name)
     if segment.where is not None:
-        where.append(f"{words.line(segment.where)} {words.printable(segment.where.function, 60)}")
+        where.append(f"{words.line(segment.where)} {printable(segment.where.function, 60)}")
         if segment.where.calls:
-            where.append(words.printable(segment.where.calls, 60))
+            where.append(printable(segment.where.calls, 60))
     table.add_row(
         _exact(segment.start - request.start),
         _exact(length),

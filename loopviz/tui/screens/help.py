@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.binding import BindingType
 
 from loopviz.draw.look import ACCENT, APPEARANCES, Palette
-from loopviz.draw.words import printable
+from loopviz.draw.safe import printable
 from loopviz.stream.source import Source
 from loopviz.tui.bindings import bindings
 from loopviz.tui.keymap import Keys

@@ -1,0 +1,166 @@
+"""Reading a recording and writing it in the format of another tool."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from loopviz.clock import NS
+from loopviz.draw.safe import printable
+from loopviz.errors import InputError
+from loopviz.export import FORMATS, WINDOWED, Material, Window
+from loopviz.export.material import extent
+from loopviz.model import Timeline
+from loopviz.recording import Recording, open_recording
+
+__all__ = ["convert"]
+
+_COMPRESSED = frozenset({".gz", ".zst", ".xz", ".bz2"})
+_PATIENCE = 1.0
+"""Seconds of silence before progress is shown."""
+_MOST_REQUESTS = 400_000
+"""Requests that are exported: each takes at least 2.6 kB of memory."""
+_PIECE = 1 << 16
+"""Characters that are encoded at once."""
+
+
+def convert(file: str, form: str, output: str | None, start: float | None, until: float | None) -> int:
+    """Write the recording in this format; the exit code.
+
+    Without an output file it goes to standard output, or, if that is a terminal, to a file with the
+    recording's name and the format's suffix. `start` and `until` are in seconds.
+    """
+    if form not in WINDOWED and not (start is None and until is None):
+        raise InputError(
+            f"--from and --until are for {' and '.join(sorted(WINDOWED))}; {form} always has everything."
+        )
+    suffix, make = FORMATS[form]
+    with closing(open_recording(file)) as recording:
+        target = _target(Path(file), suffix, output)
+        material, complete = _read(recording)
+    window = _window(material.timeline, start, until)
+    pieces = make(material, window)
+    if target is None:
+        _write(sys.stdout.buffer, pieces)
+        sys.stdout.buffer.flush()
+    else:
+        _save(target, pieces)
+        _report(f"{target}: {target.stat().st_size:,} bytes")
+    if not complete:
+        _report(f"loopviz: {file} has too many requests; the first {_MOST_REQUESTS:,} were exported.")
+    if recording.damage is not None:
+        _report(f"loopviz: {file} is damaged; it was exported up to there: {recording.damage}")
+    return 0
+
+
+def _report(text: str) -> None:
+    print(printable(text, 1_000), file=sys.stderr)
+
+
+def _target(file: Path, suffix: str, output: str | None) -> Path | None:
+    """Where to write; None for standard output."""
+    if output == "-" or (output is None and not sys.stdout.isatty()):
+        return None
+    if output is not None:
+        target = Path(output)
+    else:
+        stem = file.with_suffix("") if file.suffix in _COMPRESSED else file
+        target = stem.with_name(stem.stem + suffix)
+    with suppress(OSError):
+        if target.samefile(file):
+            raise InputError(f"{target} is the recording itself.\nGive another file with -o.")
+    if target.is_dir():
+        raise InputError(f"{target} is a folder.\nGive a file with -o.")
+    return target
+
+
+def _read(recording: Recording) -> tuple[Material, bool]:
+    """The recording as a timeline, and whether all of it is there."""
+    timeline = Timeline()
+    began, shown, complete = time.monotonic(), False, True
+    for batch in recording.batches():
+        timeline.feed(batch)
+        complete = len(timeline.requests) <= _MOST_REQUESTS
+        if not complete:
+            break
+        if sys.stderr.isatty() and time.monotonic() - began > _PATIENCE:
+            sys.stderr.write(f"\r\x1b[K{timeline.events:,} events read")
+            sys.stderr.flush()
+            shown = True
+    if shown:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+    header = recording.header
+    scenario = header.scenarios[0].name if len(header.scenarios) == 1 else None
+    material = Material(
+        timeline,
+        scenario or recording.path.name,
+        asdict(header.environment),
+        header.threads,
+        recording.dropped,
+        recording.blind,
+        scenario,
+    )
+    return material, complete
+
+
+def _window(timeline: Timeline, start: float | None, until: float | None) -> Window | None:
+    """The window in nanoseconds since the first request."""
+    if start is None and until is None:
+        return None
+    zero, end = extent(timeline)
+    first = 0 if start is None else round(start * NS)
+    last = end - zero if until is None else round(until * NS)
+    if first >= last or first >= end - zero:
+        raise InputError(
+            f"There is nothing from {first / NS:g} s to {last / NS:g} s.\n"
+            f"The recording lasts {(end - zero) / NS:g} s; give --from and --until within it."
+        )
+    return first, last
+
+
+def _pieces(texts: Iterable[str]) -> Iterator[bytes]:
+    """Many small texts as fewer larger ones, encoded."""
+    waiting: list[str] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= _PIECE:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
+    yield "".join(waiting).encode()
+
+
+def _write(stream: BinaryIO, texts: Iterable[str]) -> None:
+    stream.writelines(_pieces(texts))
+
+
+def _save(target: Path, texts: Iterable[str]) -> None:
+    """Write the file whole, or leave what was there."""
+    try:
+        if target.exists() and not target.is_file():  # a pipe, or a device
+            with target.open("wb") as stream:
+                _write(stream, texts)
+            return
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                _write(stream, texts)
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(name).chmod(0o666 & ~mask)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f"{target}: it cannot be written: {why}.\nGive another file with -o.") from None
