@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from loopviz.experiment.lab import Lab
 from loopviz.scenario import Load, builtin_folder, find, read
 
 ROOT = Path(__file__).parent.parent
@@ -74,6 +75,15 @@ def faster(name: str, than: str, requests: int = 6) -> float:
     slow, fast = record(than, requests), record(name, requests)
     factor: float = (slow["makespan_s"] / single(slow)) / (fast["makespan_s"] / single(fast))
     return factor
+
+
+def uses_free_cores(measure: Callable[[], float]) -> None:
+    """A speed-up is most of what two threads of C code gain at that time: 2 if no other program runs."""
+    lab = Lab()
+    before = lab.machine(parallel=True).parallel
+    speedup = measure()
+    after = lab.machine(parallel=True).parallel
+    assert speedup > 0.65 * min(before, after)
 
 
 # -- the files ---------------------------------------------------------------------------------
@@ -143,7 +153,7 @@ def test_answered_and_conserved(name: str):
 @several_cores
 def test_processes_use_the_cores():
     """The same work in a process pool is about as many times faster as there are cores."""
-    eventually(lambda: _holds(faster("cpu_processes", "cpu") > 1.3))
+    eventually(lambda: uses_free_cores(lambda: faster("cpu_processes", "cpu")))
 
 
 @with_gil
@@ -168,11 +178,12 @@ def test_run_in_executor_is_not_faster():
 def test_code_without_the_gil_scales_in_threads():
     """C code that releases the GIL runs on several cores at once."""
 
-    def law() -> None:
+    def speedup() -> float:
         run = record("cpu_native")
-        assert len(run["requests"]) * single(run) / run["makespan_s"] > 1.3
+        factor: float = len(run["requests"]) * single(run) / run["makespan_s"]
+        return factor
 
-    eventually(law)
+    eventually(lambda: uses_free_cores(speedup))
 
 
 def test_chunks_are_fair_and_not_faster():
