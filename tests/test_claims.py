@@ -43,7 +43,7 @@ def sample(
     took = makespans[0] if latency is None else latency
     states = {State.READY: waits, State.TOKEN_WAIT: token_wait}
     seen = tuple(Seen(of, took, 0.0, states, None, timed) for _ in range(requests))
-    return Sample(seen, 40, makespans, lag, used, used)
+    return Sample(seen, 40, makespans, lag, used)
 
 
 def others(waits: float, latency: float = 1.0, lag: float = 0.001, done: float = 1.0) -> Sample:

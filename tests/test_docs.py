@@ -18,6 +18,7 @@ from loopviz.cli.export import add_parser
 from loopviz.draw.look import APPEARANCES
 from loopviz.export import FORMATS
 from loopviz.export.material import Material
+from loopviz.model import BLOCK_THRESHOLD
 from loopviz.recording.replay import Replay
 from loopviz.scenario import find, read
 from tests.test_claims import sample
@@ -87,6 +88,12 @@ def test_the_page_of_states_has_every_state():
     """docs/states.md names the states in the words of the screen."""
     rows = re.findall(r"^\| ([a-z ]+) \|", text_of("docs/states.md"), re.MULTILINE)
     assert set(rows) - {"state"} == {row.name for row in APPEARANCES if row.state is not None}
+
+
+@pytest.mark.parametrize("page", ["docs/states.md", "docs/glossary.md"])
+def test_the_threshold_of_a_block_is_the_same_everywhere(page):
+    """Pages that name the threshold of a block name the one that is used."""
+    assert re.findall(r"(\d+) ms or longer", text_of(page)) == [str(BLOCK_THRESHOLD // 1_000_000)]
 
 
 def test_the_formats_of_exports_are_the_same_everywhere():

@@ -12,16 +12,20 @@ from textual.keys import _character_to_key
 
 import loopviz.tui.app
 from docs import keys as documentation
+from loopviz.clock import NS
+from loopviz.draw.words import tick
 from loopviz.scenario import RESERVED_KEYS
 from loopviz.tui.app import LoopvizApp
 from loopviz.tui.keymap import Keys, written
 from loopviz.tui.keys import TABLE, Context, keys_of
+from loopviz.tui.playback import SPEEDS
 from loopviz.tui.screens.catalogue import Catalogue
 from loopviz.tui.screens.claims import Claims
 from loopviz.tui.screens.comparison import Comparison, Pick
 from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
+from loopviz.tui.view import NARROWEST, WIDEST
 from tests.test_screen import answered, drive, run
 
 __all__ = ["drive"]  # the fixture
@@ -92,6 +96,14 @@ def test_a_scenario_cannot_have_a_letter_of_the_table():
         if len(name) == 1 and name in string.ascii_lowercase
     }
     assert letters == RESERVED_KEYS
+
+
+def test_the_words_of_keys_have_the_figures_of_the_code():
+    """The limits of zooming and the speeds of playing back are those that the table names."""
+    rows = {row.words for section in TABLE for row in section.rows}
+    assert f"zoom, from {tick(NARROWEST)} to {WIDEST // (60 * NS)} min" in rows
+    speeds = ", ".join(f"1/{1 / speed:g}" if speed < 1 else f"{speed:g}" for speed in SPEEDS)
+    assert any(words.endswith(f": {speeds} times") for words in rows)
 
 
 def test_the_documentation_is_the_table():

@@ -129,7 +129,7 @@ def test_a_lane_keeps_a_bounded_number_of_spans_and_readings():
 
 def test_short_stretches_add_up_in_their_bin():
     """The busy time of a stretch is the sum of what was added there."""
-    bins = BusyBins()
+    bins = BusyBins(bins=60_000)
     bins.add(0, 1 * MS)
     bins.add(2 * MS, 4 * MS)
     bins.add(2 * BIN, 2 * BIN + 3 * MS)
@@ -140,7 +140,7 @@ def test_short_stretches_add_up_in_their_bin():
 
 def test_a_stretch_counts_where_it_ends():
     """A stretch over the edge of two bins belongs to the later one."""
-    bins = BusyBins()
+    bins = BusyBins(bins=60_000)
     bins.add(BIN - 1 * MS, BIN + 1 * MS)
     assert bins.busy(0, BIN) == 0
     assert bins.busy(BIN, 2 * BIN) == 2 * MS
@@ -148,7 +148,7 @@ def test_a_stretch_counts_where_it_ends():
 
 def test_an_interval_that_ends_at_a_bins_edge_excludes_the_next_bin():
     """The end of the interval asked for does not belong to it."""
-    bins = BusyBins()
+    bins = BusyBins(bins=60_000)
     bins.add(BIN, BIN + MS)
     assert bins.busy(0, BIN) == 0
     assert bins.busy(0, BIN + 1) == MS

@@ -274,7 +274,7 @@ def test_the_gauge_says_how_many_threads_are_in_use(total, used, waiting, says):
 def test_a_gauge_that_cannot_be_read_says_so():
     """Without a report of the thread limit, nothing is claimed about it."""
     (row,) = [row for row in text(scene().compose(timeline(), view(100), 80, 24)) if "THREADS" in row]
-    assert row.rstrip().endswith(" not seen")
+    assert row.rstrip().endswith(" not visible")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])

@@ -6,6 +6,7 @@ This code is pure: what measures is passed in as a `Laboratory`, such as `loopvi
 
 from loopviz.claims.catalogue import CLAIMS
 from loopviz.claims.claim import (
+    TIMER_HEADER,
     Answer,
     Burst,
     Claim,
@@ -22,6 +23,7 @@ from loopviz.claims.deciding import decide, run_claim
 
 __all__ = [
     "CLAIMS",
+    "TIMER_HEADER",
     "Answer",
     "Burst",
     "Claim",

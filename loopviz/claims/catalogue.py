@@ -30,8 +30,9 @@ def _in_turn(scenario: str, requests: int) -> Trial:
 
 _ASYNC_ALONE = _many("async", 4)
 _SPEEDUP_RULE = (
-    f"the best of several rounds: true for a speed-up of {c.CLEAR} or more, false up to 1.2; undecided if "
-    f"two threads of C code are less than {c.PARALLEL} times as fast as one, because another program runs"
+    f"the best of several rounds: true for a speed-up of {c.CLEAR} or more, false up to {c.SLIGHTLY}; "
+    f"undecided if two threads of C code are less than {c.PARALLEL} times as fast as one, "
+    "because another program runs"
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -40,7 +41,7 @@ CLAIMS: tuple[Claim, ...] = (
         claim="def endpoints serve one request at a time.",
         question="Eight requests at once to a def endpoint that sleeps for a second: how long does it take?",
         experiment=Experiment({"one": _one("sync"), "many": _many("sync", 8)}),
-        rule=f"true if 8 take at least 6 times as long as one, false up to {c.CLEAR} times",
+        rule=f"true if 8 take at least {8 * c.IN_TURN:g} times as long as one, false up to {c.CLEAR} times",
         criterion=c.one_at_a_time,
         scenarios=("sync",),
     ),
@@ -100,7 +101,7 @@ CLAIMS: tuple[Claim, ...] = (
                 "a file": _one("file_blocking"),
             }
         ),
-        rule=f"false if one of them holds the loop for {c.HELD_UP} s, true if all take less than {c.FREE} s",
+        rule=f"false if one of them holds the loop for {c.HELD_UP} s, true if all take at most {c.FREE} s",
         criterion=c.calls_are_safe,
         scenarios=("blocking", "http_blocking", "db_blocking", "file_blocking"),
     ),
@@ -151,7 +152,8 @@ CLAIMS: tuple[Claim, ...] = (
         claim="Use def for CPU work.",
         question="Three requests compute, in async def or in def. Which is better, and for which requests?",
         experiment=Experiment({"async def": _beside("cpu", 3), "def": _beside("cpu_threads", 3)}),
-        rule=f"true if the work is done {c.CLEAR} times as fast; it depends if others wait half as long",
+        rule=f"true if the work is done {c.CLEAR} times as fast; "
+        f"it depends if others wait at most {c.HALF} times as long",
         criterion=c.def_for_cpu,
         scenarios=("cpu", "cpu_threads"),
     ),
@@ -222,7 +224,8 @@ CLAIMS: tuple[Claim, ...] = (
                 "threads": _many("db_threads", 8),
             }
         ),
-        rule="true from 2.5 times the throughput of both other ways, false if it is below that for both",
+        rule=f"true from {c.MUCH} times the throughput of both other ways, "
+        "false if it is below that for both",
         criterion=c.async_db,
         scenarios=("db_async", "db_blocking", "db_threads"),
     ),
@@ -231,7 +234,7 @@ CLAIMS: tuple[Claim, ...] = (
         claim="gather turned 10 s into 1.3 s: n calls, n times as fast.",
         question="Ten upstream calls, in turn and with gather: how much faster?",
         experiment=Experiment({"in turn": _one("sequential"), "together": _one("gather")}),
-        rule=f"true from {_CALLS // 2} times as fast for {_CALLS} calls, false below {c.CLEAR} times",
+        rule=f"true from {_CALLS * c.HALF:g} times as fast for {_CALLS} calls, false below {c.CLEAR} times",
         criterion=c.fan_out(_CALLS),
         scenarios=("sequential", "gather", "task_group"),
     ),
@@ -284,7 +287,8 @@ CLAIMS: tuple[Claim, ...] = (
                 "many asgi": _many("asgi", 100),
             }
         ),
-        rule=f"true from 1.8 to 4 times the throughput with 100 requests, false below {c.CLEAR}",
+        rule=f"true from {c.TWICE} to {c.FOURFOLD} times the throughput with 100 requests, "
+        f"false below {c.CLEAR}",
         criterion=c.asgi_wins,
         scenarios=("flask", "asgi"),
     ),
@@ -302,7 +306,7 @@ CLAIMS: tuple[Claim, ...] = (
         claim="A timer middleware sees the time that a user waits.",
         question="The loop is busy for two seconds when a request arrives. What does its timer report?",
         experiment=Experiment({"busy": Trial((Burst("blocking", 2), Burst("timer_asgi", 2, 0.1)))}),
-        rule="true if the timer saw 90 % of the longest latency, false up to half of it",
+        rule=f"true if the timer saw {c.MOST:.0%} of the longest latency, false up to {c.HALF:.0%} of it",
         criterion=c.timer_sees,
         scenarios=("timer_asgi", "timer_base", "blocking"),
     ),

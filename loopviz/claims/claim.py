@@ -11,6 +11,7 @@ from loopviz.model.sample import Sample
 from loopviz.scenario import THREAD_LIMIT
 
 __all__ = [
+    "TIMER_HEADER",
     "Answer",
     "Burst",
     "Claim",
@@ -24,6 +25,9 @@ __all__ = [
     "Trial",
     "Verdict",
 ]
+
+TIMER_HEADER = "x-process-time"
+"""The header in which a timer middleware reports its measurement, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,6 @@ class Machine:
 
     cores: int = 2
     """How many cores this process may use."""
-    gil: bool = True
     parallel: float = 2.0
     """The speed-up of two threads over one, just now, for C code that releases the GIL: what the machine
     can give while other programs use it, too (a factor)."""

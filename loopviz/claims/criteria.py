@@ -5,16 +5,25 @@ The branch that was taken chooses the sentence, which never asserts what was not
 
 from __future__ import annotations
 
-from loopviz.claims.claim import Answer, Criterion, Figure, Machine, Samples, Verdict
+from loopviz.claims.claim import TIMER_HEADER, Answer, Criterion, Figure, Machine, Samples, Verdict
+from loopviz.clock import NS
+from loopviz.model import BLOCK_THRESHOLD
 from loopviz.model.sample import Sample
 
 __all__ = [
     "CLEAR",
+    "FOURFOLD",
     "FREE",
+    "HALF",
     "HELD_UP",
+    "IN_TURN",
     "MARGIN",
+    "MOST",
+    "MUCH",
     "PARALLEL",
     "SAME",
+    "SLIGHTLY",
+    "TWICE",
     "asgi_wins",
     "async_db",
     "background",
@@ -42,10 +51,24 @@ SAME = 1.1
 """Up to this factor two times are the same."""
 CLEAR = 1.3
 """From this factor on, one of two runs is clearly faster."""
+SLIGHTLY = 1.2
+"""Up to this factor a speed-up counts as none."""
+TWICE = 1.8
+"""From this factor on, one run has about twice the throughput of another."""
+MUCH = 2.5
+"""From this factor on, one run is much faster."""
+FOURFOLD = 4
+"""Above this factor, the difference is more than the claim says."""
+IN_TURN = 0.75
+"""From this part of n times as long on, n requests were served one after the other."""
+MOST = 0.9
+"""From this part on, a timer has seen all of a latency."""
+HALF = 0.5
+"""What is at most this part of another time is clearly less, where the claim says by how much."""
 MARGIN = 1.1
 """The same for medians of many runs that took turns."""
-HELD_UP = 0.1
-"""From this time on a request was delayed: loopviz's threshold of a block (s)."""
+HELD_UP = BLOCK_THRESHOLD / NS
+"""From this time on a request was delayed: the threshold of a block (s)."""
 FREE = 0.02
 """Up to this time a delay does not matter (s)."""
 PARALLEL = 1.6
@@ -87,7 +110,7 @@ def one_at_a_time(samples: Samples, _: Machine) -> Verdict:
         _s(f"{n} at once", many.makespan),
         _threads("threads used", many.threads_used),
     )
-    if factor >= 0.75 * n:
+    if factor >= IN_TURN * n:
         return Verdict(_TRUE, f"{n} requests took {factor:.1f} times as long as one.", figures)
     if factor <= CLEAR:
         why = f"{n} requests ran at the same time in {many.threads_used} worker threads."
@@ -252,13 +275,13 @@ def timer_sees(samples: Samples, _: Machine) -> Verdict:
     """Whether a middleware's timer measures the whole latency: `busy`, with timed requests."""
     timed = [seen for seen in samples["busy"].requests if seen.timed is not None]
     if not timed:
-        return Verdict(_UNDECIDED, "Undecided here: no response carries the timer's x-process-time.")
+        return Verdict(_UNDECIDED, f"Undecided here: no response carries the timer's {TIMER_HEADER}.")
     worst = max(timed, key=lambda seen: seen.latency)
     share = _times(worst.timed or 0.0, worst.latency)
     figures = (_s("the user waited", worst.latency), _s("the timer reports", worst.timed or 0.0))
-    if share >= 0.9:
+    if share >= MOST:
         return Verdict(_TRUE, "The timer measured all of it.", figures)
-    if share <= 0.5:
+    if share <= HALF:
         why = "The timer starts when the loop reaches the request; until then the request is queued."
         return Verdict(_FALSE, why, figures)
     return Verdict(_DEPENDS, f"The timer measured {share:.0%} of it.", figures, "how busy the loop is")
@@ -286,7 +309,7 @@ def speedup(how: str, *, yes: str, no: str, depends_on: str) -> Criterion:
             return Verdict(_TRUE, yes, figures)
         if machine.parallel < PARALLEL:
             return _crowded(machine, figures)
-        if factor <= 1.2:
+        if factor <= SLIGHTLY:
             return Verdict(_FALSE, no, figures)
         return Verdict(_DEPENDS, f"A little faster: {factor:.2f} times.", figures, depends_on)
 
@@ -327,7 +350,7 @@ def def_for_cpu(samples: Samples, _: Machine) -> Verdict:
     )
     if faster >= CLEAR:
         return Verdict(_TRUE, "In threads the work was done earlier.", figures)
-    if _times(waited, waits) >= 2 or (waits < FREE < waited):
+    if _times(waited, waits) >= 1 / HALF or (waits < FREE < waited):
         why = "No faster, because threads share the GIL; but other requests get their turns meanwhile."
         return Verdict(_DEPENDS, why, figures, "your goal: it delays others less, but is not faster")
     return Verdict(_FALSE, "The work was not done earlier, and others did not wait less.", figures)
@@ -377,9 +400,9 @@ def async_db(samples: Samples, _: Machine) -> Verdict:
         _x("over Session in async def", over_loop),
         _x("over Session in def", over_threads),
     )
-    if min(over_loop, over_threads) >= 2.5:
+    if min(over_loop, over_threads) >= MUCH:
         return Verdict(_TRUE, "It is at least two and a half times as fast as both other ways.", figures)
-    if max(over_loop, over_threads) < 2.5:
+    if max(over_loop, over_threads) < MUCH:
         why = (
             "It avoids blocking the event loop, and so does a Session in a worker thread; neither speeds up "
         )
@@ -396,7 +419,7 @@ def fan_out(calls: int) -> Criterion:
         turn, together = samples["in turn"].makespan, samples["together"].makespan
         factor = _times(turn, together)
         figures = (_s(f"{calls} calls in turn", turn), _s("with gather", together), _x("faster by", factor))
-        if factor >= calls / 2:
+        if factor >= calls * HALF:
             why = "They wait at the same time, so the total is the slowest call, not the sum."
             return Verdict(_TRUE, why, figures)
         if factor < CLEAR:
@@ -446,10 +469,10 @@ def asgi_wins(samples: Samples, _: Machine) -> Verdict:
     a, b = _count(samples["few asgi"]), _count(samples["many asgi"])
     figures = (_x(f"ASGI / WSGI, {a} requests", few), _x(f"ASGI / WSGI, {b} requests", many))
     why = "A WSGI request keeps a thread while it waits; when all are in use, the others queue."
-    if many > 4:
+    if many > FOURFOLD:
         on = "how many threads the WSGI server has, and how many requests arrive at once"
         return Verdict(_DEPENDS, why, figures, on)
-    if many >= 1.8:
+    if many >= TWICE:
         return Verdict(_TRUE, why, figures)
     if many < CLEAR:
         return Verdict(_FALSE, "Under load both had the same throughput.", figures)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -42,7 +42,7 @@ def convert(file: str, form: str, output: str | None, start: float | None, until
             f"--from and --until are for {' and '.join(sorted(WINDOWED))}; {form} always has everything."
         )
     suffix, make = FORMATS[form]
-    with closing(open_recording(file)) as recording:
+    with open_recording(file) as recording:
         target = _target(Path(file), suffix, output)
         material, complete = _read(recording)
     window = _window(material.timeline, start, until)

@@ -74,6 +74,7 @@ def _report(run: Run, palette: Palette) -> None:
     from loopviz.cli.console import console_for
     from loopviz.cli.report import print_report
     from loopviz.draw.safe import printable
+    from loopviz.draw.words import count
     from loopviz.stream.blind import nothing_visible
 
     unseen = nothing_visible(run.blind)
@@ -88,6 +89,7 @@ def _report(run: Run, palette: Palette) -> None:
         threads=run.threads,
     )
     for what, why in run.blind:
-        print(f"not seen: {what} ({why})", file=sys.stderr)
+        print(printable(f"not visible here: {what} ({why})", 1_000), file=sys.stderr)
     if run.vitals.dropped:
-        print(f"{run.vitals.dropped} events were lost: the figures may be wrong", file=sys.stderr)
+        lost = count(run.vitals.dropped, "event")
+        print(f"{lost} lost: the figures may be wrong", file=sys.stderr)

@@ -15,7 +15,7 @@ from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.draw.words import count, duration, line, requests_named
+from loopviz.draw.words import count, duration, holder, line, requests_named
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
@@ -134,7 +134,7 @@ def _figures(
     for block in blocks[:4]:
         yield "block", _block(block, zero)
     if len(blocks) > 4:
-        yield "", f"and {len(blocks) - 4} more blocks"
+        yield "", f"and {count(len(blocks) - 4, 'more block')}"
     workers = Counter(lane.role for lane in timeline.workers.values())
     if workers["process"]:
         yield "processes", f"{workers['process']} used"
@@ -148,7 +148,7 @@ def _figures(
 
 def _block(block: Block, zero: int) -> str:
     end = block.end or block.start
-    parts = [f"#{block.request}" if block.request else "a callback"]
+    parts = [holder(block.request)]
     parts.append(
         f"held the event loop for {duration(end - block.start)}, beginning at {duration(block.start - zero)},"
     )

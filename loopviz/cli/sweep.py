@@ -18,7 +18,7 @@ from loopviz.cli.console import console_for, shown
 from loopviz.clock import NS
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
-from loopviz.draw.words import duration
+from loopviz.draw.words import count, duration
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Progress
 from loopviz.experiment.sweep import Course, SweepPoint, document, knee, measure_point
@@ -93,7 +93,8 @@ def _print(console: Console, palette: Palette, courses: Sequence[Course], thread
         console.print(shown(_said(course, threads), palette))
         failed = sum(point.errors for point in course.points)
         if failed:
-            console.print(Text(f"{failed} requests to {course.scenario} failed.", palette.text("alarm")))
+            said = f"{count(failed, 'request')} to {printable(course.scenario)} failed."
+            console.print(Text(said, palette.text("alarm")))
 
 
 def _rate(throughput: float) -> str:

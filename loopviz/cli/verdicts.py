@@ -15,6 +15,7 @@ from rich.text import Text
 from loopviz.claims import CLAIMS, Answer, Claim, Outcome, run_claim
 from loopviz.cli.console import console_for, shown
 from loopviz.draw.look import Palette
+from loopviz.draw.words import count
 from loopviz.draw.words import figure as figure_text
 from loopviz.errors import InputError
 from loopviz.experiment.lab import Lab
@@ -129,6 +130,5 @@ def _print(console: Console, palette: Palette, outcome: Outcome) -> None:
 
 def _print_count(console: Console, palette: Palette, outcomes: Sequence[Outcome], took: float) -> None:
     counts = {answer: sum(o.verdict.answer is answer for o in outcomes) for answer in Answer}
-    answers = ", ".join(f"{count} {answer.value}" for answer, count in counts.items() if count)
-    claims = "1 claim" if len(outcomes) == 1 else f"{len(outcomes)} claims"
-    console.print(Text(f"{claims} in {took:.0f} s: {answers}", palette.text("dim")))
+    answers = ", ".join(f"{found} {answer.value}" for answer, found in counts.items() if found)
+    console.print(Text(f"{count(len(outcomes), 'claim')} in {took:.0f} s: {answers}", palette.text("dim")))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from rich.style import Style
 
-from loopviz.model import State
+from loopviz.model import BLOCK_THRESHOLD, State
 
 __all__ = [
     "ACCENT",
@@ -167,7 +167,8 @@ APPEARANCES: tuple[Appearance, ...] = (
         ),
     ),
     Appearance(
-        None, BLOCK, "blocks the loop", "BLOCKS", "It has run for 100 ms or more. Nothing else can run.",
+        None, BLOCK, "blocks the loop", "BLOCKS",
+        f"It has run for {BLOCK_THRESHOLD // 1_000_000} ms or more. Nothing else can run.",
         Look(
             fill=ALARM, ink="#8f3f00", texture="╱", plain="!", text=ALARM_TEXT,
             tile="M-2 10L10 -2M-2 2L2 -2M6 10L10 6", stroke=2, trace="terrible",

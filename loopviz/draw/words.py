@@ -14,6 +14,7 @@ from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
 from loopviz.model import Block, Request, State, Timeline, Where
+from loopviz.model.lane import COMPUTES
 
 __all__ = [
     "Mood",
@@ -22,6 +23,7 @@ __all__ = [
     "duration",
     "figure",
     "headline",
+    "holder",
     "line",
     "one_line",
     "requests_named",
@@ -34,7 +36,6 @@ __all__ = [
 
 Mood = Literal["alarm", "good", "dim"]
 
-_BUSY_CORE = 0.05
 _MORE_THAN_ONE_CORE = 1.25
 _PLAIN = str.maketrans(
     "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - these characters are meant
@@ -77,7 +78,7 @@ def figure(value: float, unit: str) -> str:
 
 def tick(ns: int) -> str:
     """A round duration, as short as possible: ``5 s``, ``200 ms``, ``10 µs``."""
-    for unit, name in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")):
+    for unit, name in ((NS, "s"), (1_000_000, "ms"), (1_000, "µs")):
         if ns >= unit:
             return f"{ns / unit:g} {name}"
     return f"{ns} ns"
@@ -93,9 +94,9 @@ def state_name(state: State) -> str:
     return NAMES[CODES[state]]
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """A number of things: ``1 request``, ``2 requests``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def saved(events: int, path: str | PurePath) -> str:
@@ -117,6 +118,11 @@ def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
 def headline(request: Request) -> str:
     """A request's name: ``#9 GET /blocking``."""
     return f"#{request.id} {printable(request.method)} {printable(request.path)}"
+
+
+def holder(request: int) -> str:
+    """What holds the loop: ``#9``, or a callback of no request (0)."""
+    return f"#{request}" if request else "a callback"
 
 
 def requests_named(numbers: Iterable[int], most: int = 4) -> str:
@@ -155,7 +161,7 @@ def _of_calm(
         if lane.role == "thread"
         and lane.busy_at(now)
         and (share := lane.cpu_share(now)) is not None
-        and share > _BUSY_CORE
+        and share > COMPUTES
     ]
     if len(computing) > 1:
         each = sum(computing) / len(computing)
@@ -200,8 +206,9 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     if not victims:
         return [held, f"{why or 'No other request can run'}. No other request is affected yet."]
     delays = f"delays {count(len(victims), 'request')}"
-    end = "" if len(victims) > 4 else "."
-    return [held, f"{f'{why}, and' if why else 'It'} {delays}: {requests_named(victims)}{end}"]
+    named = requests_named(victims)
+    end = "" if named.endswith("…") else "."
+    return [held, f"{f'{why}, and' if why else 'It'} {delays}: {named}{end}"]
 
 
 def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int, *, brief: bool) -> list[str]:
@@ -219,7 +226,7 @@ def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int,
     busy = sum(lane.role == "process" and lane.busy_at(now) for lane in timeline.workers.values())
     if busy and not (tokens and tokens.waiting):
         return [
-            f"{'1 worker process is' if busy == 1 else f'{busy} worker processes are'} busy{waits}",
+            f"{count(busy, 'worker process', 'worker processes')} {'is' if busy == 1 else 'are'} busy{waits}",
             "The event loop is free. More processes than cores would not be faster.",
         ]
     in_use = "All threads are in use"
@@ -231,8 +238,7 @@ def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int,
 
 
 def _idle_share(timeline: Timeline, now: int) -> float:
-    second = 1_000_000_000
-    return max(0.0, 1 - timeline.busy(now - second, now) / second)
+    return max(0.0, 1 - timeline.busy(now - NS, now) / NS)
 
 
 def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from loopviz.claims import Burst
+from loopviz.claims import TIMER_HEADER, Burst
 from loopviz.experiment.measure import Progress, Tap, follow, require_visible
 from loopviz.live.session import Session
 from loopviz.model import Timeline
@@ -16,9 +16,6 @@ from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.source import Environment
 
 __all__ = ["Bench"]
-
-TIMER_HEADER = "x-process-time"
-"""The header in which a timer middleware reports its measurement, in seconds."""
 
 
 class Bench:

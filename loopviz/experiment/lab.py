@@ -68,8 +68,7 @@ class Lab:
 
     def machine(self, *, parallel: bool = False) -> Machine:
         """The machine; with `parallel`, also the speed-up of two threads on it as measured now."""
-        gil = self.environment.gil
-        return Machine(cores(), gil, _parallel()) if parallel else Machine(cores(), gil)
+        return Machine(cores(), _parallel()) if parallel else Machine(cores())
 
     def measure(self, experiment: Experiment) -> Samples:
         """Run the trials that have not been run yet; the samples of all."""

@@ -13,6 +13,7 @@ from loopviz.errors import NotVisibleError
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
+from loopviz.probe.sampler import CLOCKS_EVERY, PERIOD
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.blind import nothing_visible
 from loopviz.stream.events import Event
@@ -29,7 +30,7 @@ _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
 _SETTLE = 2.0
 """The longest wait for the server's last events after the client has the last answer (s)."""
-_NEXT_READING = 0.12
+_NEXT_READING = (CLOCKS_EVERY + 1) * PERIOD
 """The longest time until the sampler's next reading of the CPU clocks, which classifies a block (s)."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import chain
 
+from loopviz.clock import NS
 from loopviz.draw.safe import printable
 from loopviz.model import Block, Request, Segment, Span, State, Timeline, Where
 
@@ -55,7 +56,7 @@ def text(recorded: object, limit: int = LONGEST) -> str:
 def exact_seconds(ns: int) -> str:
     """Nanoseconds as seconds with nine decimals, exact."""
     sign, ns = ("-", -ns) if ns < 0 else ("", ns)
-    return f"{sign}{ns // 1_000_000_000}.{ns % 1_000_000_000:09}"
+    return f"{sign}{ns // NS}.{ns % NS:09}"
 
 
 def requests_by_number(timeline: Timeline) -> list[Request]:

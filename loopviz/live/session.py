@@ -168,8 +168,10 @@ class Session:
     def _emit(self, event: Event) -> None:
         """Take an event of the client's. An answer shows that the probe must have seen the request."""
         self._buffer.emit(event)
-        if event[1] == RECEIVED and event[3] is not None:
-            self._probe.answered()
+        if event[1] == RECEIVED:
+            _, _, _, status, _ = event
+            if status is not None:
+                self._probe.answered()
 
     def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""

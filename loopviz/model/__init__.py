@@ -1,8 +1,7 @@
 """The model: a timeline of states from a stream of events. It knows no thread, clock or colour."""
 
-from loopviz.model.block import Block
+from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
-from loopviz.model.loop import BLOCK_THRESHOLD
 from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
 from loopviz.model.states import DELAYED, State

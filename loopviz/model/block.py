@@ -1,4 +1,4 @@
-"""A block: the event loop is held for longer than the threshold."""
+"""A block: the event loop is held for as long as the threshold, or longer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from loopviz.model.limits import MAX_LINES
 from loopviz.model.segments import Where
 
-__all__ = ["Block"]
+__all__ = ["BLOCK_THRESHOLD", "Block"]
+
+BLOCK_THRESHOLD = 100_000_000
+"""A stretch of the loop that lasts at least this long (ns) is a block."""
 
 
 @dataclass(slots=True)
 class Block:
-    """A stretch in which one step, or one callback, held the loop for longer than the threshold (ns)."""
+    """A stretch (ns) in which one step, or one callback, held the loop at least as long as the threshold."""
 
     start: int
     end: int | None

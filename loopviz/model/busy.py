@@ -15,7 +15,7 @@ class BusyBins:
     their sum in 5 ms.
     """
 
-    def __init__(self, bins: int = 60_000) -> None:
+    def __init__(self, bins: int) -> None:
         self._bins: dict[int, int] = {}
         self._most = bins
 

@@ -11,7 +11,10 @@ from loopviz.model.limits import LIVE, Limits
 from loopviz.model.past import begun
 from loopviz.model.segments import Where
 
-__all__ = ["Lane", "Span"]
+__all__ = ["COMPUTES", "Lane", "Span"]
+
+COMPUTES = 0.05
+"""A thread computes if it uses more than this part of a core."""
 
 
 class Span(NamedTuple):

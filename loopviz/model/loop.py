@@ -13,21 +13,19 @@ from itertools import islice
 
 from loopviz.model.block import Block
 from loopviz.model.busy import BIN, BusyBins
-from loopviz.model.lane import Lane, Span
+from loopviz.model.lane import COMPUTES, Lane, Span
 from loopviz.model.life import Doing
 from loopviz.model.limits import MAX_READINGS, Limits
 from loopviz.model.past import begun
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
 
-__all__ = ["BLOCK_THRESHOLD", "Loop"]
+__all__ = ["Loop"]
 
-BLOCK_THRESHOLD = 100_000_000
-"""A stretch of the loop longer than this is a block (ns)."""
 LAG = 100_000
 """Iterations shorter than this delay no request (ns)."""
-COMPUTES = 0.05
-"""The loop's thread computes if it uses more than this part of a core, and otherwise it sleeps."""
+_COMPUTES_AROUND = 0.5
+"""As `COMPUTES`, where the readings were taken before and after the block, not during it."""
 
 
 class Loop:
@@ -253,7 +251,7 @@ class Loop:
             before = next((cpu for at, cpu in readings if at <= block.start), None)
             if before is not None and block.end is not None:
                 used = self.lane.samples[-1][1] - before
-                block.computing = used >= (block.end - block.start) / 2
+                block.computing = used >= _COMPUTES_AROUND * (block.end - block.start)
 
     def _readings(self, start: int) -> list[tuple[int, int]]:
         """The CPU readings since `start`, the newest first."""

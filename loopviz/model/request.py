@@ -25,7 +25,7 @@ class Request:
     """Whether loopviz's own client sent it."""
     status: int | None = None
     error: str | None = None
-    """The exception's name, or what went wrong at the client."""
+    """The exception as ``name: message``, the client's error, or why the end is missing."""
     done: int | None = None
     """When the last byte was sent."""
     received: int | None = None

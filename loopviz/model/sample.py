@@ -64,8 +64,6 @@ class Sample:
     """The longest iteration of the loop: the most that a callback can have been late."""
     threads_used: int = 0
     """How many worker threads served these requests."""
-    peak: int = 0
-    """The most threads of the limiter that were in use at once."""
 
     @property
     def makespan(self) -> float:
@@ -122,7 +120,7 @@ class Sample:
         span = max((seen.sent + seen.latency for seen in requests), default=0.0) - min(
             (seen.sent for seen in requests), default=0.0
         )
-        return Sample(requests, self.threads, (span,), self.max_lag, self.threads_used, self.peak)
+        return Sample(requests, self.threads, (span,), self.max_lag, self.threads_used)
 
     def joined(self, other: Sample) -> Sample:
         """The requests and rounds of both. The requests are in the order of their rounds."""
@@ -132,7 +130,6 @@ class Sample:
             self.makespans + other.makespans,
             max(self.max_lag, other.max_lag),
             max(self.threads_used, other.threads_used),
-            max(self.peak, other.peak),
         )
 
 
@@ -171,7 +168,6 @@ def sampled(
         ((end - zero) / NS,),
         timeline.lag_since(zero) / NS,
         sum(1 for lane in timeline.workers.values() if any(span.request in kept for span in lane.spans)),
-        max((tokens.borrowed for t, tokens in timeline.tokens if t >= zero), default=0),
     )
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from loopviz.model.block import Block
+from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, WHOLE
-from loopviz.model.loop import BLOCK_THRESHOLD, Loop
+from loopviz.model.loop import Loop
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
@@ -25,7 +25,7 @@ from loopviz.model.workers import Tokens, Workers
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 
-__all__ = ["BLOCK_THRESHOLD", "RETENTION", "Timeline"]
+__all__ = ["RETENTION", "Timeline"]
 
 RETENTION = 300_000_000_000
 """How long what has ended is kept (ns)."""

@@ -11,11 +11,11 @@ from typing import Any
 import anyio.to_thread
 
 from loopviz.probe import compat, selftest
+from loopviz.probe.lines import Lines
 from loopviz.probe.processes import Processes
 from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received, unread
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
-from loopviz.probe.source import Lines
 from loopviz.probe.state import ProbeState
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads

@@ -12,15 +12,17 @@ import threading
 import time
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe.source import Lines
+from loopviz.probe.lines import Lines
 from loopviz.probe.state import ProbeState
 from loopviz.probe.threads import Thread, Threads
 from loopviz.stream.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
 
-__all__ = ["Sampler"]
+__all__ = ["CLOCKS_EVERY", "PERIOD", "Sampler"]
 
 PERIOD = 0.02
 """Seconds between two samples."""
+CLOCKS_EVERY = 5
+"""Rounds between two readings of the CPU clocks, while the loop is not held."""
 LOOK = 20_000_000
 """How long something lasts before its line is read (ns)."""
 
@@ -77,8 +79,9 @@ class Sampler:
                 if call and line is not None and thread.call == call:
                     self._state.emit((clock(), EXECUTES, call, line.file, line.line, line.function))
             del frames
-        if held or self._rounds % 5 == 0:
-            self._read_clocks(every=self._rounds % 5 == 0)
+        every = self._rounds % CLOCKS_EVERY == 0
+        if held or every:
+            self._read_clocks(every=every)
         self._suspended(now)
 
     def _loop_held(self, now: int) -> tuple[int, int] | None:

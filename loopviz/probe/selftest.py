@@ -94,7 +94,7 @@ def _like(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
 
 
 async def _steps() -> None:
-    """Yield 300 times, await a future once, and sleep once."""
+    """Yield `_STEPS` times, await a future once, and sleep once."""
     for _ in range(_STEPS):
         await asyncio.sleep(0)
     loop = asyncio.get_running_loop()
@@ -116,12 +116,13 @@ def _wrong(ran: list[RanEvent]) -> str:
     if len(ran) != len(_AWAITED):
         return f"of {len(_AWAITED)} steps of a task, {len(ran)} were recognised in this {python}"
     in_order = all(woken <= began <= ended for ended, _, _, woken, began, _, _ in ran)
-    if not in_order or [event[5] for event in ran] != _AWAITED:
+    if not in_order or [awaited for _, _, _, _, _, awaited, _ in ran] != _AWAITED:
         return f"what a task awaits was not recognised in this {python}"
     return ""
 
 
 def _wrong_sleep(ran: list[RanEvent]) -> str:
-    if ran[-2][6]:
+    *_, due = ran[-2]
+    if due:
         return ""
     return f"the timer of asyncio.sleep was not recognised in this {compat.installed('Python')}"

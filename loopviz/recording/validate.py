@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import islice, product
 from typing import Any
 
+from loopviz.clock import NS
 from loopviz.recording.format import LARGEST, LONGEST_TEXT, FormatError, well_formed
 from loopviz.stream.events import Event
 from loopviz.stream.schema import SCHEMA, Kind
@@ -92,7 +93,7 @@ def parse_line(line: bytes, texts: dict[str, str]) -> tuple[int, list[Event], in
         raise FormatError("it has no events")  # or a small archive would stand for hours of nothing
     if len(texts) > _MOST_TEXTS:
         texts.clear()
-    return seen, _events(parsed, seen + 1_000_000_000, texts), len(parsed) - 1
+    return seen, _events(parsed, seen + NS, texts), len(parsed) - 1
 
 
 def _events(line: list[Any], latest: int, texts: dict[str, str]) -> list[Event]:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from loopviz.clock import NS
 from loopviz.errors import InputError
+from loopviz.model.timeline import RETENTION
 from loopviz.recording.format import LONGEST_LINE, LONGEST_TEXT, shortened
 from loopviz.recording.header import Header
 from loopviz.stream import events as ev
@@ -138,7 +139,7 @@ def _why(error: OSError) -> str:
 class History:
     """The newest events, to be saved on request: at most `most` events, and at most `age` old (ns)."""
 
-    def __init__(self, most: int = 500_000, age: int = 300 * NS) -> None:
+    def __init__(self, most: int = 500_000, age: int = RETENTION) -> None:
         self.events = 0
         """How many are kept."""
         self._most = most

@@ -4,10 +4,19 @@ A file has an ASGI application in `app` and a `Scenario` in `scenario`; everythi
 its author would write anyway.
 """
 
-from loopviz.scenario.declaration import RESERVED_KEYS, THREAD_LIMIT, Load, Scenario, cores, gil_enabled
+from loopviz.scenario.declaration import (
+    REQUESTS,
+    RESERVED_KEYS,
+    THREAD_LIMIT,
+    Load,
+    Scenario,
+    cores,
+    gil_enabled,
+)
 from loopviz.scenario.files import ScenarioFile, builtin_folder, execute, executed, find, nearest, read
 
 __all__ = [
+    "REQUESTS",
     "RESERVED_KEYS",
     "THREAD_LIMIT",
     "Load",

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Final
 
-__all__ = ["RESERVED_KEYS", "THREAD_LIMIT", "Load", "Scenario", "cores", "gil_enabled"]
+__all__ = ["REQUESTS", "RESERVED_KEYS", "THREAD_LIMIT", "Load", "Scenario", "cores", "gil_enabled"]
 
 THREAD_LIMIT: Final = 40
 """The thread limit where none is given: AnyIO's own."""
+
+REQUESTS: Final = 8
+"""How many requests a scenario is fired with where it does not say."""
 
 RESERVED_KEYS = {
     "f": "fit", "h": "back in time", "j": "next request", "k": "previous request", "l": "forward in time",
@@ -71,7 +74,7 @@ class Scenario:
     """The lesson in one line: what to expect, and why."""
     key: str | None = None
     """The letter that fires it."""
-    requests: int = 8
+    requests: int = REQUESTS
     """How many requests are fired at once unless the user asks for another number."""
     seconds: float = 1.0
     """How long one request takes while no other request delays it (s)."""

@@ -27,7 +27,7 @@ class FieldSchema:
 
     @property
     def name(self) -> str:
-        """The name, which the timeline's handlers use for their parameters, too."""
+        """The name. The timeline's handlers use it for their parameters, except `number` for the subject."""
         return self.field.name
 
 

@@ -6,9 +6,9 @@ from loopviz.model import Timeline
 from loopviz.tui.trigger import Trigger
 from loopviz.tui.view import View
 
-__all__ = ["Playback"]
+__all__ = ["SPEEDS", "Playback"]
 
-_SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
+SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
 """At which a burst can be played back."""
 _SHORT = 100_000_000
 """What lasts no longer than this (ns) is played back at the lowest speed."""
@@ -59,10 +59,10 @@ class Playback:
         """Show a part of the timeline again, in slow motion."""
         self._view.fit(start, end, present)
         self._view.now = start
-        self.start(_SPEEDS[1 if end - start > _SHORT else 0], end, present)
+        self.start(SPEEDS[1 if end - start > _SHORT else 0], end, present)
 
     def faster(self) -> None:
         """Play at the next higher speed; after the highest one, stop."""
         view = self._view
-        at = _SPEEDS.index(view.speed) + 1 if view.speed in _SPEEDS else 0
-        view.speed = _SPEEDS[at] if at < len(_SPEEDS) else None
+        at = SPEEDS.index(view.speed) + 1 if view.speed in SPEEDS else 0
+        view.speed = SPEEDS[at] if at < len(SPEEDS) else None

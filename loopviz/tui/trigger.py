@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from loopviz.clock import NS
 from loopviz.errors import InputError
 from loopviz.model import Request, State, Timeline
 
 __all__ = ["Trigger", "parse_trigger"]
 
-_UNITS = {"us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_UNITS = {"us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": NS}
 _FORM = re.compile(r"(block|thread-wait|token-wait|latency)>(\d+(?:\.\d+)?)(us|µs|ms|s)")
 
-_RECENT = 1_000_000_000
+_RECENT = NS
 """What ended longer ago than this (ns) ended while the picture stood still."""
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Request, State, Timeline
 from loopviz.scenario import THREAD_LIMIT
 
-__all__ = ["COLUMN_WIDTHS", "ROUND", "SORTS", "Pace", "Sort", "View", "time_lost"]
+__all__ = ["COLUMN_WIDTHS", "NARROWEST", "ROUND", "SORTS", "WIDEST", "Pace", "Sort", "View", "time_lost"]
 
 ROUND = tuple(factor * 10**power for power in range(2, 12) for factor in (1, 2, 5))
 """Round times (ns), from 100 ns to 500 s."""
@@ -23,13 +23,13 @@ COLUMN_WIDTHS = tuple(
 """Widths of a column (ns), from 1 µs to 50 s: round ones, so that the axis has round marks."""
 _SHOWN = 9_000_000_000
 """The window is at least this wide (ns), unless zoomed: enough for a burst of a second's requests."""
-_NARROWEST, _WIDEST = 1_000_000, 300_000_000_000
+NARROWEST, WIDEST = 1_000_000, 300_000_000_000
 """The limits of zooming (ns across the screen)."""
 _UNDO = 100
 _LOST = (State.QUEUED, State.READY, State.TOKEN_WAIT)
 
 Sort = Literal["arrival", "latency", "time lost"]
-SORTS: tuple[Sort, ...] = ("arrival", "latency", "time lost")
+SORTS: tuple[Sort, ...] = get_args(Sort)
 
 
 @dataclass(slots=True)
@@ -172,11 +172,9 @@ class View:
         """
         width = self.width(self.cells)
         index = COLUMN_WIDTHS.index(width)
-        finest = max(
-            (i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells <= _NARROWEST), default=0
-        )
+        finest = max((i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells <= NARROWEST), default=0)
         widest = next(
-            (i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells >= _WIDEST),
+            (i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells >= WIDEST),
             len(COLUMN_WIDTHS) - 1,
         )
         # `fit` may have made it narrower or wider than these limits.

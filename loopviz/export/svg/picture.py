@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from loopviz.draw.look import BACKGROUND, BLOCK, DIM, GRID, NAMES, look_of
+from loopviz.draw.words import count
 from loopviz.export.material import Material, Window, all_blocks, extent, requests_by_number, text
 from loopviz.export.svg.canvas import CHARACTER, LEFT, ROW, WIDTH, Scale, bar, patterns, written
 from loopviz.export.svg.rows import lane_row, loop_row, request_row, thread_gauge
@@ -31,8 +32,8 @@ def picture(material: Material, window: Window | None) -> Iterator[str]:
     rows = [r for r in requests_by_number(timeline) if r.start < end and _until(r, timeline) > start]
     shown_lanes, shown_rows = lanes[:MOST_LANES], rows[:MOST_REQUESTS]
     more = [
-        f"and {len(all_) - len(some)} more {what}"
-        for all_, some, what in ((lanes, shown_lanes, "workers"), (rows, shown_rows, "requests"))
+        f"and {count(len(all_) - len(some), what)}"
+        for all_, some, what in ((lanes, shown_lanes, "more worker"), (rows, shown_rows, "more request"))
         if len(all_) > len(some)
     ]
     body: list[str] = []

@@ -30,6 +30,7 @@ from loopviz.draw.words import duration, headline, line
 from loopviz.export.material import all_blocks, text
 from loopviz.export.svg.canvas import BAR, CHARACTER, LEFT, PLOT, Scale, bar, label, lane_back, written
 from loopviz.model import Lane, Request, Timeline
+from loopviz.model.busy import BIN
 
 __all__ = ["lane_row", "loop_row", "request_row", "thread_gauge"]
 
@@ -37,8 +38,10 @@ COLUMNS = 2_400
 """Columns of a row of states."""
 COARSE = 560
 """Columns of a row that shows heights: how busy the loop is, and how many threads are in use."""
-FINEST = 5_000_000
-"""The width of a column of the loop's row, at least (ns): its busy time is known to 5 ms."""
+_HIGHEST = 8
+"""The highest level of a row that shows heights."""
+FINEST = BIN
+"""The width of a column of the loop's row, at least (ns): its busy time is known to one bin."""
 
 
 def loop_row(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str]:
@@ -50,7 +53,7 @@ def loop_row(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str]:
     ]
     width, first, stop = scale.grid(COARSE, FINEST)
     levels = loop_levels(timeline, width, first, stop, now)
-    made += _heights(levels, width, first, scale, now, (y, tall), GOOD_TEXT, 8)
+    made += _heights(levels, width, first, scale, now, (y, tall), GOOD_TEXT)
     for block in all_blocks(timeline):
         end = block.end if block.end is not None else timeline.last
         if end <= scale.start or block.start >= now:
@@ -99,7 +102,7 @@ def thread_gauge(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str
     return [
         label("THREADS in use", y + 17, bold=True),
         lane_back(y, BAR),
-        *_heights(levels, width, first, scale, now, (y, BAR), THREAD, 8),
+        *_heights(levels, width, first, scale, now, (y, BAR), THREAD),
         written(LEFT + PLOT + 14, y + 17, says, fill=DIM),
     ]
 
@@ -112,7 +115,6 @@ def _heights(
     now: int,
     band: tuple[int, int],
     colour: str,
-    most: int,
 ) -> list[str]:
     """Bars as high as the levels say; a level that is a state's code fills the band."""
     y, tall = band
@@ -130,7 +132,7 @@ def _heights(
         if not level.isdigit():
             made.append(bar(x, y, end - x, tall, level))
             continue
-        high = tall * int(level) / most
+        high = tall * int(level) / _HIGHEST
         made.append(
             f'<rect x="{x:.1f}" y="{y + tall - high:.1f}" width="{end - x:.1f}" height="{high:.1f}"'
             f' fill="{colour}"/>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopviz.clock import NS
 from loopviz.draw.words import count, duration, headline, line, state_name
 from loopviz.export.material import Material, all_blocks, text
 from loopviz.model import Request
@@ -28,7 +29,7 @@ def story(
             f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."
         )
     if len(blocks) > 8:
-        parts.append(f"And {len(blocks) - 8} more blocks.")
+        parts.append(f"And {count(len(blocks) - 8, 'more block')}.")
     for request in shown:
         spent = sorted(request.totals.items(), key=lambda item: -item[1])
         states = ", ".join(f"{state_name(state)} {duration(ns)}" for state, ns in spent[:3] if ns)
@@ -49,13 +50,13 @@ def facts(material: Material) -> str:
     if "event_loop" in environment:
         parts.append(text(environment["event_loop"], 20))
     if material.dropped:
-        parts.append(f"{material.dropped} events lost")
+        parts.append(f"{count(material.dropped, 'event')} lost")
     return " · ".join(parts)
 
 
 def moment(ns: int, step: int = 1_000_000) -> str:
     """A time since the first request, as exact as the steps of its axis."""
-    if step >= 1_000_000_000:
+    if step >= NS:
         return f"{ns / 1e9:.0f} s"
     if step >= 1_000_000:
         digits = 1 if step >= 100_000_000 else 2 if step >= 10_000_000 else 3

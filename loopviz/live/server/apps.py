@@ -26,8 +26,8 @@ class Apps:
     A scenario whose application is not loaded yet is prepared by `prepare`, on the server's loop: its
     file is executed by `execute` (in a thread of its own, since it may import a lot) and its lifespan
     is started. A request for it does the same. All scenarios are ready when the server serves. If
-    `lazily`, only those with a key are; other light ones are prepared next, and those that need more than
-    loopviz's own dependencies when they are first used.
+    `lazily`, only those with a key are; those that need no further package, no upstream server and no worker
+    process are prepared next, and the rest when they are first used.
     """
 
     def __init__(

@@ -56,5 +56,5 @@ def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
     parts.append((f"probe {pace.probe:.1%}", pen.dim))
     parts.append((f"{pace.dropped} lost", pen.alarm if pace.dropped else pen.dim))
     if pace.failures:
-        parts.append((f"{pace.failures} probe errors", pen.alarm))
+        parts.append((words.count(pace.failures, "probe error"), pen.alarm))
     return parts

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, WHITE
 from loopviz.draw.raster import loop_levels
@@ -42,12 +43,12 @@ def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
         if block.where is not None:
             second.append(words.line(block.where))
         return f"BLOCKED {words.duration(block.lasted(view.moment))}", second, pen.alarm
-    busy = timeline.busy(view.moment - 1_000_000_000, view.moment) / 1_000_000_000
+    busy = timeline.busy(view.moment - NS, view.moment) / NS
     running = timeline.running_at(view.moment) if view.behind is None else 0
     if running:
         second.append(f"runs #{running}")
     if not timeline.sees_iterations and IDLE in dict(facts.blind):
-        second.append("idle not seen")
+        second.append("idle not visible")
     return f"busy {min(1.0, busy):.0%}", second, pen.text
 
 

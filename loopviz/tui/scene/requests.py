@@ -27,7 +27,7 @@ def title(pen: Pen, hidden_lanes: int, above: int, below: int) -> Line:
     if below:
         hints.append(f"{below} below")
     if hidden_lanes:
-        hints.append(f"{hidden_lanes} more workers")
+        hints.append(words.count(hidden_lanes, "more worker"))
     if hints:
         line.append(Segment("  " + pen.separator.join(hints), pen.dim))
     return line

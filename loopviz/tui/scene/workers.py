@@ -32,7 +32,7 @@ def thread_gauge(pen: Pen, frame: Frame) -> Line:
             line.append(Segment(levels[max(map(int, pair))] * length, calm))
     tokens = timeline.tokens_at(view.moment)
     if tokens is None:
-        return pen.says(line, ["not seen"], columns, pen.dim)
+        return pen.says(line, ["not visible"], columns, pen.dim)
     says = next((text for text in _in_use(tokens) if len(text) < columns.says), "")
     return pen.says(line, [says], columns, palette.name(waits)[1] if tokens.waiting else pen.text)
 

@@ -17,6 +17,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import BACKGROUND, Palette
 from loopviz.draw.raster import raster, request_stretches
@@ -100,7 +101,7 @@ def compose_lineup(
     label, says = 9, 9
     cells = max(10, width - label - says)
     longest = max((lineup.makespan(now) for lineup in lineups), default=0)
-    half = max(1, -(-max(longest, 1_000_000_000) // (2 * cells)))
+    half = max(1, -(-max(longest, NS) // (2 * cells)))
     best = min((lineup.makespan(now) for lineup in lineups if lineup.over and not lineup.failure), default=0)
     room = max(1, (height - 3) // max(1, len(lineups)) - 2)
     lines: list[Line] = [[Segment(" Side by side, from the first request sent", title)], []]

@@ -92,7 +92,7 @@ def detail_table(request: Request, timeline: Timeline, now: int, palette: Palett
 
 
 def longest_where(request: Request, now: int) -> Where | None:
-    """The line at which the request has spent most of its time."""
+    """The source line of the longest of the request's segments that have one."""
     known = [segment for segment in request.history(now) if segment.where is not None]
     return max(known, key=lambda segment: segment.end - segment.start).where if known else None
 

@@ -52,5 +52,5 @@ def _text(palette: Palette, source: Source, keys: Keys) -> Group:
                     table.add_row(Text(pressed, strong), Text(words))
     parts: list[RenderableType] = [legend, Text(), table]
     for what, why in source.blind:
-        parts += [Text(), Text(printable(f"Not seen here: {what} ({why}).", 300), palette.text("alarm"))]
+        parts += [Text(), Text(printable(f"Not visible here: {what} ({why}).", 300), palette.text("alarm"))]
     return Group(*parts)

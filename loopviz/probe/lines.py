@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import re
 import site
-import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -45,9 +44,9 @@ class Lines:
         self._foreign: dict[int, tuple[bool, CodeType]] = {}
         self._calls: dict[tuple[int, int], tuple[str, CodeType]] = {}
 
-    def of_thread(self, ident: int, frames: dict[int, FrameType] | None = None) -> Line | None:
-        """Where the thread is now, read in another one; a line of a library if there is no other."""
-        frame = (frames or sys._current_frames()).get(ident)
+    def of_thread(self, ident: int, frames: dict[int, FrameType]) -> Line | None:
+        """Where the thread is, by the `frames` of all threads; a line of a library if there is no other."""
+        frame = frames.get(ident)
         return self._users(_outwards(frame)) or (self._line(frame) if frame is not None else None)
 
     def of_task(self, coro: Any) -> Line | None:
