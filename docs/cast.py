@@ -27,7 +27,7 @@ _FRAME_END = b"\x1b[?2026l"
 _UNKNOWN = re.compile(r"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 _STILL = 3.4
-"""The picture for viewers without motion: so many seconds after the last step's first request."""
+"""The picture for viewers without motion: this many seconds after the last step's first request."""
 _LINE = next(
     number
     for number, line in enumerate((ROOT / "scenarios/blocking.py").read_text("utf-8").splitlines(), 1)
@@ -37,7 +37,7 @@ _LINE = next(
 
 @dataclass(frozen=True)
 class Check:
-    """What must be on the screen, so many seconds after the step's first request is there."""
+    """What must be on the screen `at` seconds after the step's first request is there."""
 
     at: float
     pattern: str
@@ -123,7 +123,7 @@ STORY = (
 _BETWEEN = 0.25
 """Seconds after each key."""
 _HOLD = 2.0
-"""The last picture stays so long before it begins again (s)."""
+"""How long the last picture stays before it begins again (s)."""
 _ATTEMPTS = 3
 """A busy machine may spoil a performance."""
 _DESCRIPTION = (
@@ -139,7 +139,7 @@ class Player(Terminal):
     def __init__(self) -> None:
         super().__init__("run", "--threads", "4", columns=COLUMNS, rows=ROWS)
         self.marks: list[tuple[float, int]] = []
-        """At that time, so many bytes had been written."""
+        """Times, and how many bytes had been written at each."""
 
     def play(self, seconds: float) -> None:
         """Let the program run."""

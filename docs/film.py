@@ -27,9 +27,9 @@ _STRIP = 44
 _FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 
 _LEFT = dict(zip("▏▎▍▌▋▊▉█", range(1, 9), strict=True))
-"""Blocks that fill so many eighths of a cell, from the left."""
+"""Blocks, and how many eighths of a cell each fills, from the left."""
 _LOWER = dict(zip("▁▂▃▄▅▆▇", range(1, 8), strict=True))
-"""Blocks that fill so many eighths of a cell, from below."""
+"""Blocks, and how many eighths of a cell each fills, from below."""
 
 
 class Cell(NamedTuple):
@@ -51,7 +51,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: lines of cells, for so many seconds."""
+    """One picture: lines of cells, and for how many seconds it is shown."""
 
     lines: tuple[tuple[Cell, ...], ...]
     caption: Caption

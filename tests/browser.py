@@ -112,7 +112,7 @@ class Browser:
 
 @contextmanager
 def browser(width: int = 1280, height: int = 900) -> Iterator[Browser]:
-    """A browser with a profile of its own, gone afterwards."""
+    """A browser with a profile of its own, removed afterwards."""
     assert CHROMIUM is not None
     assert DRIVER is not None
     with (

@@ -30,7 +30,7 @@ REQUESTS = {
     "gather": 3, "http_blocking": 3, "middleware_blocking": 3, "sequential": 2, "task_group": 3,
     "timeout": 3, "timer_asgi": 3, "timer_base": 3, "trivial_async": 20, "trivial_def": 20,
 }  # fmt: skip
-"""How many requests tell the truth soon enough."""
+"""How many requests are enough to show what happens."""
 LOOSE = {
     "cpu", "cpu_chunks", "cpu_executor", "cpu_native", "cpu_processes", "cpu_threads", "db_async", "db_pool",
     "db_threads", "file_async",
@@ -75,7 +75,7 @@ AFTER = {
 
 @pytest.fixture(scope="module", autouse=True)
 def workspace() -> Any:
-    """One workspace for all: the second server and the worker process are started once."""
+    """One workspace for all: the upstream server and the worker process are started once."""
     with Workspace() as one:
         yield one
 
@@ -229,7 +229,7 @@ def test_a_worker_process_does_the_work() -> None:
 
 
 def test_a_timer_does_not_see_the_queue() -> None:
-    """The plain ASGI timer says the endpoint's own time to everybody, however long they have waited."""
+    """The plain ASGI timer reports the endpoint's own time for every request, however long it waited."""
     said: list[float] = []
     files = [the("timer_asgi")]
     served = Session(files)
@@ -305,7 +305,7 @@ def test_orders_and_groups() -> None:
 
 
 def test_a_missing_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A scenario whose needs are missing is listed; firing it tells the command that installs them."""
+    """A scenario whose needs are missing is listed; firing it reports the command that installs them."""
     find_spec = importlib.util.find_spec
     gone = {"sqlalchemy", "no_such_module"}
     monkeypatch.setattr(

@@ -123,7 +123,7 @@ def test_one_default_thread_limit():
 
 
 def test_a_recording_never_loads_textual(write):
-    """Recording works without Textual, as a job on a build machine wants it."""
+    """Recording works without Textual, as a job on a build machine needs."""
     code = (
         "import sys; sys.modules['textual'] = None\n"
         "from loopviz.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -281,7 +281,7 @@ def test_an_empty_folder_is_refused(capsys, tmp_path):
 
 
 def test_a_folder_cannot_be_recorded(capsys, write, tmp_path):
-    """Of a folder of scenarios, one has to be named."""
+    """One of a folder's scenarios has to be named."""
     write(QUICK, "one.py")
     write(QUICK, "two.py")
     error = refuses(capsys, "record", str(tmp_path))

@@ -19,7 +19,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 class Peer:
-    """A server that notes when connections and requests come, and answers as a test wants it."""
+    """A server that notes when connections and requests come, and answers as a test needs."""
 
     def __init__(self, answer: bytes = ANSWER, *, hold: bool = False) -> None:
         self.answer = answer
@@ -159,7 +159,7 @@ def test_marked(events: list[ev.Event]) -> None:
 
 
 def test_bursts_are_numbered_on(events: list[ev.Event]) -> None:
-    """A second burst goes on counting, also while the first is not answered yet."""
+    """A second burst continues the numbering, also while the first is not answered yet."""
     with peer(hold=True) as server, firing(server.url, events) as client:
         first, second = client.fire("GET", "/x", 2), client.fire("GET", "/y", 2)
         server.go.set()

@@ -200,7 +200,7 @@ scenario = Scenario(title="{answer}", expect="it", key="{key}", requests=1)
 
 
 def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
-    """A saved file is served in its new version; if it has an error, the last good one is still served."""
+    """A saved file is served in its new version; if it has an error, the previous one is still served."""
     mine = tmp_path / "mine.py"
     mine.write_text(MINE.format(answer="one", key="o"))
     files = read(find(str(tmp_path)))

@@ -85,8 +85,8 @@ def test_no_share_from_readings_of_long_ago():
     assert lane.cpu_share(ns(100_000)) is None
 
 
-def test_a_thread_number_used_again_starts_its_clock_anew():
-    """A clock that starts anew adds to the lane's CPU time and never takes away from it."""
+def test_a_thread_number_used_again_starts_its_clock_again():
+    """A clock that starts again at 0 adds to the lane's CPU time and never takes away from it."""
     line = timeline(cpu(0, 2, 100), cpu(100, 2, 180), cpu(200, 2, 30), cpu(300, 2, 50))
     lane = line.workers[2]
     assert lane.cpu == (80 + 30 + 20) * MS

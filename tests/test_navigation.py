@@ -144,7 +144,7 @@ def test_zoom_keeps_the_middle_of_a_frozen_picture():
 
 
 def test_zoom_keeps_the_right_edge_of_a_moving_picture():
-    """A picture that moves goes on moving, at the present."""
+    """A picture that moves continues to move, at the present."""
     view = looking(frozen=False)
     before = view.window
     view.zoom(1, PRESENT)

@@ -205,7 +205,7 @@ def test_a_hook_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hooks_that_lose_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hooks under which the loop never goes on are not installed, and the server starts all the same."""
+    """Hooks under which the loop never continues are not installed, and the server starts anyway."""
 
     def hook_steps(*_: object) -> dict[str, Callable[..., Any]]:
         return {"call_soon": lambda *_, **__: None}
@@ -445,7 +445,7 @@ def test_a_websocket_is_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_tasks_are_no_requests() -> None:
-    """A server that has served no request says nothing of them, whatever other tasks it runs."""
+    """A server that has served no request reports nothing about them, whatever other tasks it runs."""
     with Served(working_app()) as served:
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0), served.loop).result(5)
         with contextlib.closing(served.connect()) as connection:

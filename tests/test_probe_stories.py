@@ -324,7 +324,7 @@ def test_streaming(setup: Setup) -> None:
 
 @every_setup
 def test_background_task(setup: Setup) -> None:
-    """A background task goes on in the request's task after the response."""
+    """A background task continues in the request's task after the response."""
 
     async def later() -> None:
         await asyncio.sleep(0.01)

@@ -60,7 +60,7 @@ def test_a_column_shows_what_covers_most_of_it(stretches, expected):
 
 
 def test_stretches_before_the_window_are_not_read():
-    """Of a long history, only what the window shows is read."""
+    """Only what the window shows of a long history is read."""
     read = []
 
     def newest_first():
@@ -103,7 +103,7 @@ def test_every_covered_column_has_a_code_that_is_there(stretches, begin, columns
 @settings(max_examples=200)
 @given(lives(), st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(1, 30))
 def test_a_track_shows_what_a_full_redraw_shows(stretches, advances, columns):
-    """Drawing only the newest columns gives the same row as drawing all of them anew."""
+    """Drawing only the newest columns gives the same row as drawing all of them again."""
     track = Track()
     now = ZERO
     for advance in advances:
@@ -137,7 +137,7 @@ def test_a_track_draws_a_settled_column_once():
 @pytest.mark.parametrize(
     ("width", "first", "stop"), [(2 * WIDTH, 60, 100), (WIDTH, 40, 90), (WIDTH, 500, 540)]
 )
-def test_a_track_starts_anew_where_nothing_fits(width, first, stop):
+def test_a_track_starts_again_where_nothing_fits(width, first, stop):
     """Another scale, an earlier window, or one far ahead is drawn from its beginning."""
     track = Track()
     track.window(WIDTH, 50, 96, 100, lambda a, b: "x" * (b - a))

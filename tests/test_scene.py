@@ -452,7 +452,7 @@ def test_the_frozen_moment_itself_is_unchanged():
     assert row.rstrip().endswith("490 ms")
 
 
-def test_forgetting_draws_anew():
+def test_forgetting_draws_again():
     """After a clear, nothing that was drawn is left."""
     line, drawn = served(8), scene()
     drawn.compose(line, view(5_000), 120, 36)

@@ -521,7 +521,7 @@ async def test_predict_then_reveal(claimed):
         await screen.press("enter", "t", "enter")
         text = await verdict(screen)
         assert "FALSE" in text
-        assert "You said: true. Not so." in text
+        assert "You said: true. Wrong." in text
         await screen.press("escape")
         listing = shown(screen).split("\n")
         assert any("1" in line and "true" in line and "Claim 1" in line for line in listing)
@@ -537,7 +537,7 @@ async def test_what_is_undecided_is_neither_right_nor_wrong(claimed):
         text = await verdict(screen)
         assert "UNDECIDED HERE" in text
         assert "Right!" not in text
-        assert "Not so." not in text
+        assert "Wrong." not in text
 
 
 @run

@@ -168,7 +168,7 @@ class Actor:
     state: State | None = State.READY
     since: int = 0
     due: int = 0
-    """Of a sleeping task: its state is READY from then on."""
+    """When a sleeping task becomes READY; 0 for none."""
     children: list[Actor] = field(default_factory=list)
     parent: Actor | None = None
     call: Call | None = None

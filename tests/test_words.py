@@ -188,7 +188,7 @@ def test_the_story_of_a_block_with_one_victim():
 
 
 def test_the_story_of_a_block_with_many_victims():
-    """Of many victims, four are named."""
+    """Four of many victims are named."""
     _, text = story(cpu_readings(blocked(*range(2, 10)), 0.0), 502)
     assert text.endswith("and delays 8 requests: #2 #3 #4 #5 …")
 

@@ -36,12 +36,12 @@ __all__ = [
     "faster_one",
     "hop_is_worth_it",
     "one_at_a_time",
-    "repaired",
     "serves_more",
     "session_in_async",
     "sleep_stops",
     "speedup",
     "sync_dependencies",
+    "thread_helps",
     "thread_per_task",
     "threads_for_cpu",
     "timer_sees",
@@ -183,18 +183,18 @@ def calls_are_safe(samples: Samples, _: Machine) -> Verdict:
     """Whether no synchronous call of several kinds holds the loop: any trials, one request each."""
     lags = {name: sample.max_lag for name, sample in samples.items()}
     figures = tuple(_s(f"longest lag, {name}", lag) for name, lag in lags.items())
-    guilty = [name for name, lag in lags.items() if lag >= HELD_UP]
-    if guilty:
-        verb = "holds" if len(guilty) == 1 else "hold"
-        why = f"{_listed(guilty)} {verb} the loop until done, and no other request runs meanwhile."
+    blocking = [name for name, lag in lags.items() if lag >= HELD_UP]
+    if blocking:
+        verb, until = ("holds", "it returns") if len(blocking) == 1 else ("hold", "they return")
+        why = f"{_listed(blocking)} {verb} the loop until {until}; no other request can run."
         return Verdict(_FALSE, why, figures)
     if max(lags.values(), default=0.0) <= FREE:
         return Verdict(_TRUE, "None of them held the loop for long.", figures)
-    why = "None of them held the loop for a tenth of a second, but some delayed it noticeably."
+    why = "None of them held the loop for 0.1 s, but some delayed it noticeably."
     return Verdict(_DEPENDS, why, figures, "how long the call takes")
 
 
-def repaired(samples: Samples, _: Machine) -> Verdict:
+def thread_helps(samples: Samples, _: Machine) -> Verdict:
     """Whether a blocking call delays no request from a thread: `on the loop` and `in a thread`."""
     bad, good = samples["on the loop"], samples["in a thread"]
     figures = (
@@ -244,10 +244,10 @@ def background(samples: Samples, _: Machine) -> Verdict:
     """Whether async requests wait while background tasks run: one trial for each kind of task."""
     waits = {name: sample.of("async").kept_waiting for name, sample in samples.items()}
     figures = tuple(_s(f"others waited, {name}", wait) for name, wait in waits.items())
-    guilty = [name for name, wait in waits.items() if wait >= HELD_UP]
-    if not guilty:
+    blocking = [name for name, wait in waits.items() if wait >= HELD_UP]
+    if not blocking:
         return Verdict(_TRUE, "No request had to wait for a background task.", figures)
-    if len(guilty) == len(waits):
+    if len(blocking) == len(waits):
         return Verdict(_FALSE, "Every kind of background task delayed others.", figures)
     why = (
         "After the response, the task still runs on the loop or in a thread: if it blocks the loop, all wait."
@@ -293,7 +293,7 @@ def timer_sees(samples: Samples, _: Machine) -> Verdict:
 def speedup(how: str, *, yes: str, no: str, depends_on: str) -> Criterion:
     """A criterion for `one` and `many`: whether n pieces of work take less than n times as long as one.
 
-    Of several rounds the best count, because a speed-up is what can be reached.
+    The best of several rounds counts, because a speed-up is what can be reached.
     """
 
     def criterion(samples: Samples, machine: Machine) -> Verdict:
@@ -308,7 +308,7 @@ def speedup(how: str, *, yes: str, no: str, depends_on: str) -> Criterion:
         if factor >= CLEAR:
             return Verdict(_TRUE, yes, figures)
         if machine.parallel < PARALLEL:
-            return _crowded(machine, figures)
+            return _cores_in_use(machine, figures)
         if factor <= SLIGHTLY:
             return Verdict(_FALSE, no, figures)
         return Verdict(_DEPENDS, f"A little faster: {factor:.2f} times.", figures, depends_on)
@@ -329,7 +329,7 @@ def threads_for_cpu(samples: Samples, machine: Machine) -> Verdict:
     if min(python, native) >= CLEAR:
         return Verdict(_TRUE, "Threads computed in parallel.", figures)
     if machine.parallel < PARALLEL and native < CLEAR:
-        return _crowded(machine, figures)
+        return _cores_in_use(machine, figures)
     if max(python, native) < CLEAR:
         return Verdict(_FALSE, "Threads took turns, whatever they computed.", figures)
     if native >= CLEAR:
@@ -363,7 +363,7 @@ def _computing(sample: Sample) -> float:
     )
 
 
-def _crowded(machine: Machine, figures: tuple[Figure, ...]) -> Verdict:
+def _cores_in_use(machine: Machine, figures: tuple[Figure, ...]) -> Verdict:
     why = (
         f"Undecided here: two threads of C code gained only {machine.parallel:.1f} times just now, "
         "so another program used the cores."
@@ -413,7 +413,7 @@ def async_db(samples: Samples, _: Machine) -> Verdict:
 
 
 def fan_out(calls: int) -> Criterion:
-    """A criterion for `in turn` and `together`, with so many upstream calls each."""
+    """A criterion for `in turn` and `together`, with `calls` upstream calls each."""
 
     def criterion(samples: Samples, _: Machine) -> Verdict:
         turn, together = samples["in turn"].makespan, samples["together"].makespan
@@ -440,7 +440,7 @@ def hop_is_worth_it(samples: Samples, _: Machine) -> Verdict:
         return Verdict(_FALSE, why, figures)
     if factor <= 1 / MARGIN:
         return Verdict(_TRUE, "The def endpoint answered first.", figures)
-    return Verdict(_DEPENDS, "There is no difference within the margin.", figures, "taste")
+    return Verdict(_DEPENDS, "There is no difference within the margin.", figures, "your preference")
 
 
 def sync_dependencies(samples: Samples, _: Machine) -> Verdict:

@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
         "--scenarios",
         default=None,
         metavar="FOLDER",
-        help="take scenarios from FOLDER where it has one of the name that a claim needs",
+        help="use the scenarios in FOLDER instead of built-in ones with the same name",
     )
     add_json(parser)
     add_loop(parser)

@@ -32,7 +32,8 @@ def add_parser(commands: Any) -> None:
         type=loads,
         default=None,
         metavar="N,N,...",
-        help="throughput and p95 with so many concurrent requests, such as 1,2,5,10,20,50,100",
+        help="measure throughput and p95 latency at these numbers of concurrent requests, "
+        "such as 1,2,5,10,20,50,100",
     )
     add_json(parser)
     add_threads(parser)

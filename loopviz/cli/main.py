@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0: done; 1: the program that reads the output has ended; 2: unusable arguments or input; 130: interrupted.
+    0: done; 1: standard output was closed; 2: unusable arguments or input; 130: interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in f"loopviz: {error}".splitlines():
             print(printable(line, 2_000), file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the program that reads our output has ended
+    except BrokenPipeError:  # standard output was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

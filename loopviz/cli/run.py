@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--freeze-on",
         metavar="WHAT",
-        help="freeze the picture when it happens: block>250ms, thread-wait>100ms, latency>2s, error",
+        help="freeze the picture when this happens: block>250ms, thread-wait>100ms, latency>2s, error",
     )
     parser.set_defaults(command=run)
 

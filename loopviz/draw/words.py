@@ -197,7 +197,7 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     lasted, where = duration(block.lasted(now)), block.where
     held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
     if where is None:
-        held += ", line not seen." if brief else "; its line could not be seen (code that keeps the GIL?)."
+        held += ", line not seen." if brief else "; its line could not be seen (code that holds the GIL?)."
     else:
         calls = f" ({printable(where.calls, 30)})" if where.calls else ""
         held += f"{':' if brief else ' at'} {line(where)}{calls}."

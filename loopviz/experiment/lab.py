@@ -27,7 +27,7 @@ class Lab:
 
     Scenarios are looked up in `folder` first, if there is one, and then among the built-in ones.
     `progress` is called now and then with a text. Once `cancelled` is set, measuring raises
-    `loopviz.experiment.measure.Cancelled` within a tenth of a second. `watch` is called for every server
+    `loopviz.experiment.measure.Cancelled` within 0.1 s. `watch` is called for every server
     that is started, and returns a callable for its events. Use it on one thread at a time.
     """
 

@@ -122,7 +122,7 @@ def follow(
     """Feed the timeline until every answer has arrived and the server has no request left.
 
     `answered` are the futures of what was fired, `count` requests in all. Raises `Cancelled` within
-    a tenth of a second after `cancelled` has been set.
+    0.1 s after `cancelled` has been set.
     """
 
     def feed(events: list[Event]) -> None:

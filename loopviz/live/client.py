@@ -132,7 +132,7 @@ class Client:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         now = now_ns()
         if not sent:
-            line.give_up()
+            line.failed()
             self._emit((now if status is None else asked, SENT, number, method, path))
         if not sent and status is not None:
             self._blind("the moment at which a request is sent", _NOT_TRACED.format(installed("httpcore")))
@@ -151,12 +151,15 @@ class _StartLine:
         self._go = asyncio.Event()
 
     async def ready(self) -> None:
-        self.give_up()
+        self._one_less()
         if self._go.is_set():  # the last one waits for the others, so that numbers stay in order
             await asyncio.sleep(0)
         await self._go.wait()
 
-    def give_up(self) -> None:
+    def failed(self) -> None:
+        self._one_less()
+
+    def _one_less(self) -> None:
         self._missing -= 1
         if self._missing <= 0:
             self._go.set()

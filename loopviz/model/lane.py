@@ -58,7 +58,7 @@ class Lane:
         if self.clock is not None:
             if used < self.clock and self.role == "process":
                 return  # reported late: a newer reading has been counted
-            # When a thread has ended, another one may get its number, and that one's clock starts anew.
+            # When a thread has ended, another one may get its number, and that one's clock starts again at 0.
             self.cpu += used - self.clock if used >= self.clock else used
         self.clock = used
         self.samples.append((t, self.cpu))

@@ -76,7 +76,7 @@ class Life:
 
     def add(self, task: Task, t: int) -> None:
         """A task was created for this request."""
-        self.mature(t)
+        self.apply_due_timers(t)
         if not self.root:
             self.root = task.number
         self.tasks[task.number] = task
@@ -87,7 +87,7 @@ class Life:
         """A task has ended; False if it is not one of this life's."""
         if self.tasks.pop(task.number, None) is None:
             return False
-        self.mature(t)
+        self.apply_due_timers(t)
         self.doing[task.doing] -= 1
         if self.tasks:
             self.refresh(t)
@@ -96,7 +96,7 @@ class Life:
     def turn(self, task: Task, doing: Doing, t: int) -> None:
         """One of its tasks does something else from `t` on."""
         if self.dues:
-            self.mature(t)
+            self.apply_due_timers(t)
         counts = self.doing
         counts[task.doing] -= 1
         task.doing = doing
@@ -110,7 +110,7 @@ class Life:
         if len(self.calls) < MAX_LANES:
             self.calls[number] = call
 
-    def mature(self, t: int) -> None:
+    def apply_due_timers(self, t: int) -> None:
         """A task whose timer was due by `t` has been ready since then, although no event said so."""
         while self.dues and self.dues[0][0] <= t:
             due, number = heappop(self.dues)

@@ -59,7 +59,7 @@ LIVE = Limits(
     ended=5_000, blocks=1_000, tokens=20_000, bins=60_000, spans=20_000, readings=MAX_READINGS,
     lags=40_000, looks=None,
 )  # fmt: skip
-"""A live server runs without end, so old data has to go."""
+"""A live server runs without end, so old data is removed."""
 WHOLE = Limits(
     ended=500_000, blocks=500_000, tokens=500_000, bins=500_000, spans=None, readings=None,
     lags=None, looks=20_000_000,

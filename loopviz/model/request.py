@@ -20,7 +20,7 @@ class Request:
     method: str
     path: str
     start: int
-    """When it was sent; of another client's request, when it arrived or was read."""
+    """When it was sent; for another client's request, when it arrived or was read."""
     own: bool = False
     """Whether loopviz's own client sent it."""
     status: int | None = None
@@ -82,7 +82,7 @@ class Request:
         self.close(t)
         self.state, self.ended = None, True
 
-    def revive(self) -> None:
+    def reopen(self) -> None:
         """It has not ended after all: its client gave up before the server read it."""
         self.state, self.ended = State.QUEUED, False
 

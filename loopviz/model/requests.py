@@ -51,7 +51,7 @@ class Requests:
 
     @property
     def arrivals(self) -> list[Request]:
-        """The requests in the order of their arrival; the same list until one comes or goes."""
+        """The requests in the order of their arrival; the same list until one is added or removed."""
         arrived = (len(self.by_number), next(reversed(self.by_number), 0))
         if self._arrived != arrived:
             self._arrivals, self._arrived = list(self.by_number.values()), arrived
@@ -99,7 +99,7 @@ class Requests:
         for life in list(islice(self.lives.values(), max(0, len(self.lives) - MAX_OPEN))):
             life.request.error = life.request.error or "its end was never seen"
             life.request.finish(life.request.since)
-            self._bury(life, life.request.since)
+            self._end_request(life, life.request.since)
         for number in list(islice(self.tasks, max(0, len(self.tasks) - MAX_OPEN))):
             del self.tasks[number]
 
@@ -124,7 +124,7 @@ class Requests:
             if not self._ended.remove(request):
                 return None  # it ended too long ago
             # Its client gave up before the server read it: what the server does now is after the end.
-            request.revive()
+            request.reopen()
             life = self.lives[number] = Life(request)
         if life is None:
             new = True
@@ -145,10 +145,10 @@ class Requests:
     def responded(self, t: int, number: int) -> None:
         """RESPONDED: the last byte is sent."""
         if (life := self.lives.get(number)) is not None and life.request.done is None:
-            life.mature(t)
+            life.apply_due_timers(t)
             life.request.finish(t)
             if not life.tasks:  # their events were lost, so their ends will not come
-                self._bury(life, t)
+                self._end_request(life, t)
 
     def received(self, t: int, number: int, status: int | None, error: str | None) -> None:
         """RECEIVED: loopviz's client has the answer, or an error."""
@@ -165,7 +165,7 @@ class Requests:
         life = self.lives.get(number)
         if life is not None and request.state is State.QUEUED:  # the server never read it
             request.finish(t)
-            self._bury(life, t)
+            self._end_request(life, t)
 
     def _begin(self, number: int, method: str, path: str, start: int, *, own: bool) -> Life:
         request = Request(number, method, path, start, own=own, since=start)
@@ -173,7 +173,7 @@ class Requests:
         self.by_number[number] = request
         return life
 
-    def _bury(self, life: Life, t: int) -> None:
+    def _end_request(self, life: Life, t: int) -> None:
         request = life.request
         request.end(t)
         self.lives.pop(request.id, None)
@@ -269,7 +269,7 @@ class Requests:
                 request.error = _UNANSWERED
             request.finish(t)
         if not life.tasks:
-            self._bury(life, t)
+            self._end_request(life, t)
 
     def step_seen(self, number: int, where: Where | None) -> None:
         """The step of the request that runs is at this line."""
@@ -296,7 +296,7 @@ class Requests:
         life = self.lives.get(call.request)
         if life is None:
             return
-        life.mature(t)
+        life.apply_due_timers(t)
         life.begin(number, call)
         if owner is not None and owner.doing is Doing.THREAD_WAIT and not owner.submitted:
             self._turn(owner, Doing.SUSPENDED, t)
@@ -306,7 +306,7 @@ class Requests:
         """A call has returned. `resumes` says whether its task can continue now."""
         life = self.lives.get(call.request)
         if life is not None:
-            life.mature(t)
+            life.apply_due_timers(t)
             life.calls.pop(number, None)
         task = self.tasks.get(call.task)
         if task is not None:

@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class Shared:
-    """A table of values. It starts anew when it is full; then equal values may exist twice."""
+    """A table of values. It is emptied when it is full; then equal values may exist twice."""
 
     def __init__(self) -> None:
         self._known: dict[object, object] = {}

@@ -175,7 +175,7 @@ class Timeline:
 
     @property
     def threshold(self) -> int:
-        """A stretch of the loop that is at least so long is a block (ns)."""
+        """A stretch of the loop that is at least this long is a block (ns)."""
         return self._loop.threshold
 
     @property

@@ -115,8 +115,8 @@ class ProbeState:
         trace = Trace(request)
         self.live[trace.number] = trace
         # Eager first steps nest: the innermost of them is the one that makes this task.
-        maker = self.expected[1] if self.expected is not None else self.current
-        parent = maker.number if maker is not None else 0
+        creator = self.expected[1] if self.expected is not None else self.current
+        parent = creator.number if creator is not None else 0
         name = getattr(coro, "__qualname__", type(coro).__name__)
         self.emit((now_ns(), TASK, trace.number, parent, request, name))
         return trace

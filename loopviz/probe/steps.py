@@ -117,7 +117,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         else:
             emit((now, YIELD, trace.number, "", 0))
 
-    def meet(task: asyncio.Task[Any], context: Context | None) -> Trace:
+    def first_seen(task: asyncio.Task[Any], context: Context | None) -> Trace:
         """A task seen for the first time: it serves a request as its root, or inherits one."""
         coro = task.get_coro()
         if state.expected is not None and state.expected[0] is coro:  # it yields in its eager first step
@@ -134,7 +134,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         """A handle for the steps of a task."""
         trace: Trace | None = getattr(task, ATTRIBUTE, None)
         if trace is None:
-            trace = meet(task, context)
+            trace = first_seen(task, context)
         else:
             trace.woken = clock() if trace is not state.current else state.began
         scheduled = Step(trace)

@@ -120,7 +120,7 @@ def _events(line: list[Any], latest: int, texts: dict[str, str]) -> list[Event]:
 
 
 def _bounded(values: Any) -> Any:
-    """An event with texts and numbers of a bearable size, and well-formed texts."""
+    """An event with texts and numbers of limited size, and well-formed texts."""
     if type(values) is not list:
         return values
     kind = values[1] if len(values) > 1 and type(values[1]) is str else ""

@@ -87,7 +87,7 @@ class Scenario:
     needs: tuple[str, ...] = ()
     """Modules that loopviz itself does not depend on. Without them it is listed, but cannot be fired."""
     upstream: bool = False
-    """Whether it calls the second server, whose address is in the environment variable UPSTREAM_URL."""
+    """Whether it calls the upstream server, whose address is in the environment variable UPSTREAM_URL."""
     worker: str | None = None
     """The name of a Celery application in the file, for which loopviz runs a worker process."""
     path: str | None = None

@@ -94,7 +94,7 @@ class Source(Protocol):
         """The events since the last call, in the order of their time."""
 
     def present(self) -> int:
-        """The present (ns of the events' clock); of a recording, the time of the last event read."""
+        """The present (ns of the events' clock); for a recording, the time of the last event read."""
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The lines of a source file that an event names; empty if it cannot be read."""

@@ -123,12 +123,12 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         self.refresh_facts()
 
     def _read_again(self) -> None:
-        """Serve what has been saved; of what cannot be read, the last good version stays."""
+        """Serve saved files; keep the previous version of a file that cannot be read."""
         if self._watcher is None:
             return
         for change in self._watcher.poll():
             if change.scenario is None:
-                self.say(f"{one_line(change.error or '')} The last good version stays.", seconds=8)
+                self.say(f"{one_line(change.error or '')} The previous version is still served.", seconds=8)
             else:
                 notice = f"{change.scenario.name} has been read again."
                 self.pending.add(self.source.reload(change.scenario), notice)

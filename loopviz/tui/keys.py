@@ -37,7 +37,7 @@ class Key:
     lead: bool = True
     """Whether it is named in front of the row's words, not behind them."""
     palette: bool = True
-    """Whether the command palette has it. Of the keys that work on one screen only, it has none."""
+    """Whether the command palette has it. Keys that work on one screen only are not in it."""
     priority: bool = False
     """Whether it works before the keys of what has the focus."""
 

@@ -20,7 +20,7 @@ class Pending:
             self._futures.append((future, notice))
 
     def done(self) -> Iterator[tuple[BaseException | None, str]]:
-        """Of each one that is done since the last call: its error, if any, and its notice."""
+        """The error, if any, and the notice of each future that is done since the last call."""
         for item in [item for item in self._futures if item[0].done()]:
             self._futures.remove(item)
             future, notice = item

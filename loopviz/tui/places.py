@@ -79,7 +79,7 @@ def next_change(
     """The next change of state after `moment` (`direction` 1), or the one before it (-1), up to `now`.
 
     `requests` are in the order of their arrival. Where several of them change at the same time,
-    they do so in the order of their numbers: the search goes on from request `after`, if given.
+    they do so in the order of their numbers: the search continues from request `after`, if given.
     """
     here = moment, after if after is not None else 1 << 62 if direction > 0 else -1
     best: tuple[tuple[int, int], Request] | None = None

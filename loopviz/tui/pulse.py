@@ -12,7 +12,7 @@ __all__ = ["FRAME_RATE", "Pulse"]
 
 FRAME_RATE = 30
 _LATE = 150_000_000
-"""A frame that comes so much after the previous one (ns) is late."""
+"""A frame that comes later than this after the previous one (ns) is late."""
 
 
 class Pulse:

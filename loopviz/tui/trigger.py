@@ -16,7 +16,7 @@ _UNITS = {"us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": NS}
 _FORM = re.compile(r"(block|thread-wait|token-wait|latency)>(\d+(?:\.\d+)?)(us|µs|ms|s)")
 
 _RECENT = NS
-"""What ended longer ago than this (ns) ended while the picture stood still."""
+"""What ended longer ago than this (ns) ended while the picture was frozen."""
 
 
 @dataclass(slots=True)

@@ -159,7 +159,7 @@ def while_blocked() -> None:
 
 
 def live(seconds: int) -> tuple[Timeline, int, int]:
-    """What is left after so long, pruned as the screen does; the present, and the next request's number."""
+    """What is left after `seconds`, pruned as the screen does; the present, and the next request's number."""
     timeline = Timeline()
     for second in range(seconds):
         timeline.feed(traffic(ZERO + second * SECOND, 1, 1 + second * 100))

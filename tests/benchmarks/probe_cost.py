@@ -191,7 +191,7 @@ class Client:
         return len(answer)
 
     def load(self, seconds: float) -> int:
-        """Send requests for so long; how many were answered, which is all of them."""
+        """Send requests for `seconds`; how many were answered, which is all of them."""
         end = time.monotonic() + seconds
         request, length, done, open_ = self._request, self._length, 0, len(self._sockets)
         for sock in self._sockets:

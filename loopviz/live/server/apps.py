@@ -56,7 +56,8 @@ class Apps:
             return
         task = self._preparing.get(name)
         if task is None:
-            # A context of its own: what runs here belongs to no request, and may outlast the one that asks.
+            # A context of its own: what runs here belongs to no request, and may run longer than the request
+            # that started it.
             task = asyncio.create_task(self._prepare(name), context=contextvars.Context())
             self._preparing[name] = task
         await asyncio.shield(task)
@@ -64,7 +65,7 @@ class Apps:
     async def replace(self, file: ScenarioFile) -> None:
         """Serve this version of a scenario, or a new one, from now on.
 
-        If that raises, the version before is still served.
+        If that raises, the previous version is still served.
         """
         mount = await self._mounted(file)
         before = self._mounts.get(file.name)

@@ -50,7 +50,7 @@ class Navigation(PictureApp):
         self.view.change, self.view.changed = "", None
 
     def action_live(self) -> None:
-        """Go to the present; of a recording, to its end."""
+        """Go to the present; for a recording, to its end."""
         self.view.remember()
         self.view.follow()
         if not self.source.live:

@@ -24,13 +24,13 @@ _ROOMY = 30
 
 
 class Scene:
-    """Composes frames, and keeps of the last one what makes the next one cheap."""
+    """Composes frames, and caches what the next one can reuse."""
 
     def __init__(self, palette: Palette, facts: Facts) -> None:
         self.palette = palette
         self.facts = facts
         self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
-        """Of the last frame: for a line, columns from and to, and what can be clicked there."""
+        """For each line of the last frame: columns from and to, and what can be clicked there."""
         self._pen = Pen(palette)
         self._tracks = Tracks()
         self._overview = Overview()

@@ -232,7 +232,7 @@ def compose_claim(
     lines.append([Segment(f"   {verdict.answer.value.upper()}", _style(palette, outcome))])
     if prediction is not None and verdict.answer is not Answer.UNDECIDED:
         right = prediction is verdict.answer
-        lines.append([Segment(f"   You said: {prediction.value}. {'Right!' if right else 'Not so.'}", dim)])
+        lines.append([Segment(f"   You said: {prediction.value}. {'Right!' if right else 'Wrong.'}", dim)])
     lines.append([])
     name = max((len(figure.name) for figure in verdict.figures), default=0)
     for figure in verdict.figures:

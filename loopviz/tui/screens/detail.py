@@ -23,7 +23,7 @@ from loopviz.tui.screens.box import ScrollBox
 __all__ = ["Detail", "detail_table"]
 
 _MOST = 500
-"""So many segments are listed; of more, the newest ones."""
+"""At most this many segments are listed: the newest."""
 _REFRESH = 200_000_000
 """Between two updates (ns): a few in a second are enough for reading."""
 
