@@ -36,6 +36,7 @@ async def quick():
 
 scenario = Scenario(title="a quick one", expect="soon", requests=3)
 """
+ESCAPES = "\x1b[31mred\x1b]0;title\x07"
 RAISES = """
 from fastapi import FastAPI
 from loopviz.scenario import Scenario
@@ -143,10 +144,18 @@ def test_a_recording_never_loads_textual(write):
 # -- what comes from outside -------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "arguments", [["record", "quick", ESCAPES], ["run", "--requests", ESCAPES], [ESCAPES]]
+)
+def test_no_control_character_of_an_unusable_argument_is_printed(capsys, arguments):
+    """An argument that cannot be used is named without its escape sequences."""
+    assert "\x1b" not in refuses(capsys, *arguments)
+
+
 @pytest.mark.parametrize("command", ["record", "export", "replay"])
 def test_no_control_character_of_an_argument_is_printed(capsys, command):
     """An escape sequence in a name that was typed is shown by a stand-in, not sent to the terminal."""
-    assert "\x1b" not in refuses(capsys, command, "\x1b[31mred\x1b]0;title\x07")
+    assert "\x1b" not in refuses(capsys, command, ESCAPES)
 
 
 def test_no_control_character_of_an_exception_is_printed(capsys, write):
@@ -261,6 +270,8 @@ def test_an_unknown_field_is_answered_with_the_nearest(capsys, write):
         ("key='Q'", "one letter from a to z"),
         ("key='q'", "is used by loopviz (quit)"),
         ("requests=0", "a whole number from 1"),
+        ("group=4", "group must be a text, not 4"),
+        ("makespan=5", "makespan must be a function of the load, not 5"),
     ],
 )
 def test_an_impossible_field_is_refused(capsys, write, field, complaint):

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from textual.widgets import OptionList
+from textual.color import Color
+from textual.widgets import Input, OptionList
 
 from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Trial, Verdict
+from loopviz.draw import look
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.model.sample import Sample
@@ -252,6 +254,20 @@ async def test_the_filter_takes_letters_that_fire(drive):
         assert screen.source.fired == [("sync", 8)]
         lines = await screen.press("escape")
         assert [line.split()[0] for line in lines if line.startswith(" #")] == ["#1", "#2"]
+
+
+@run
+async def test_the_filter_is_a_line_at_the_bottom(drive):
+    """The filter takes the last line of the screen, and has a background of its own."""
+    async with drive(size=SMALL) as screen:
+        await screen.show(answered(1, 0), answered(2, 10), at=1_000)
+        await screen.press("slash")
+        main = screen.app.screen
+        field = main.query_one("MainScreen > Input", Input)
+        assert (field.region.y, field.region.height, field.region.width) == (SMALL[1] - 1, 1, SMALL[0])
+        assert (main.max_scroll_y, main.max_scroll_x) == (0, 0)
+        assert main.styles.background == Color.parse(look.BACKGROUND)
+        assert field.styles.background == Color.parse(look.FIELD)
 
 
 # -- the catalogue -----------------------------------------------------------------------------

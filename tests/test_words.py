@@ -36,6 +36,7 @@ ALL_CODES = [*CODES.values(), BLOCK]
         ("/a\u200bb\ufeff\u2028", r"/a\u200bb\ufeff\u2028"),
         ("/\udc80", r"/\udc80"),
         ("/[red]x[/]", "/[red]x[/]"),
+        ("attendez\u202f!\xa0oui", "attendez ! oui"),
     ],
 )
 def test_what_could_control_a_terminal_is_written_out(text, shown):

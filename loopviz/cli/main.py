@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports an error in two lines: what is wrong, and where the arguments are listed."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\nSee '{self.prog} --help'.\n")
+        self.exit(2, f"{self.prog}: {printable(message, 2_000)}\nSee '{self.prog} --help'.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -76,8 +76,9 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
 
 
 def _print(files: Sequence[ScenarioFile]) -> None:
+    titles = {file.name: printable(file.facts.title) for file in files}
     name = max(len(file.name) for file in files)
-    title = max(len(file.facts.title) for file in files)
+    title = max(map(len, titles.values()))
     groups = list(dict.fromkeys(file.facts.group for file in files))
     for group in groups:
         if len(groups) > 1:
@@ -87,6 +88,6 @@ def _print(files: Sequence[ScenarioFile]) -> None:
                 facts = file.facts
                 lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
                 line = (
-                    f"{facts.key or ' '}  {file.name:<{name}}  {facts.title:<{title}}  {facts.expect}{lacks}"
+                    f"{facts.key or ' '}  {file.name:<{name}}  {titles[file.name]:<{title}}  {facts.expect}"
                 )
-                print(printable(line, len(line)))
+                print(printable(line + lacks, 2_000))

@@ -95,6 +95,12 @@ class Scenario:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be shown or fired. Raises `ValueError`."""
+        no_text = [name for name in ("title", "expect", "group") if not isinstance(getattr(self, name), str)]
+        if no_text:
+            raise ValueError(f"{no_text[0]} must be a text, not {getattr(self, no_text[0])!r}")
+        has_law = self.makespan is None or callable(self.makespan)
+        if not has_law:
+            raise ValueError(f"makespan must be a function of the load, not {self.makespan!r}")
         if self.key is not None and not re.fullmatch("[a-z]", self.key):
             raise ValueError(f"key must be one letter from a to z, not {self.key!r}")
         if self.key in RESERVED_KEYS:

@@ -27,7 +27,8 @@ class MainScreen(Screen[None]):
 
     AUTO_FOCUS = ""  # or Textual would give the focus to the list's filter, although it is hidden
     BINDINGS: ClassVar[list[BindingType]] = bindings("picture")
-    CSS = f"""
+    # not CSS, which Textual does not read for the first screen
+    DEFAULT_CSS = f"""
     MainScreen {{ width: 100%; height: 100%; background: {BACKGROUND}; }}
     MainScreen > Input {{ dock: bottom; height: 1; border: none; background: {FIELD}; }}
     """
