@@ -51,6 +51,8 @@ SAME = 1.1
 """Up to this factor two times are the same."""
 CLEAR = 1.3
 """From this factor on, one of two runs is clearly faster."""
+MARGIN = 1.1
+"""The same for medians of many runs that took turns."""
 SLIGHTLY = 1.2
 """Up to this factor a speed-up counts as none."""
 TWICE = 1.8
@@ -65,8 +67,6 @@ MOST = 0.9
 """From this part on, a timer has seen all of a latency."""
 HALF = 0.5
 """What is at most this part of another time is clearly less, where the claim says by how much."""
-MARGIN = 1.1
-"""The same for medians of many runs that took turns."""
 HELD_UP = BLOCK_THRESHOLD / NS
 """From this time on a request was delayed: the threshold of a block (s)."""
 FREE = 0.02
