@@ -104,7 +104,7 @@ def test_help_is_light(arguments):
         "import sys; from loopviz.cli import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'textual', 'fastapi', 'starlette', 'uvicorn', 'httpx', 'anyio', 'rich', 'dataclasses'}\n"
+        "heavy = {'textual', 'fastapi', 'starlette', 'uvicorn', 'httpx', 'anyio', 'rich'}\n"
         "heavy |= {'multiprocessing', 'loopviz.scenario', 'loopviz.model'}\n"
         "print('loaded:', sorted(heavy & sys.modules.keys()))"
     )

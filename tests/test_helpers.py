@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -18,7 +20,7 @@ import pytest
 from loopviz.live.helpers.guard import MARK
 from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
 from loopviz.live.session import Session
-from loopviz.scenario import find, read
+from loopviz.scenario import ScenarioFile, find, read
 from loopviz.scenario.watch import Watcher
 
 ROOT = Path(__file__).parent.parent
@@ -180,6 +182,63 @@ def test_the_second_server() -> None:
             with pytest.raises(httpx.HTTPError):
                 client.get("/sleep?seconds=x")
             assert client.get("/sleep?seconds=0").status_code == 200
+
+
+@contextmanager
+def celery() -> Iterator[tuple[Workspace, ScenarioFile, httpx.Client]]:
+    """A workspace with a Celery worker, its scenario's file, and a client of the scenario's server."""
+    (file,) = read(find("celery"))
+    session = Session([file])
+    with Workspace() as workspace:
+        session.start()
+        try:
+            session.wait()
+            address = f"http://{session.address}"
+            with httpx.Client(base_url=address, trust_env=False, timeout=20) as client:
+                yield workspace, file, client
+        finally:
+            session.stop()
+
+
+def works(client: httpx.Client) -> bool:
+    """Whether the worker does what it is asked to."""
+    receipt = client.get("/celery").json()["receipt"]
+    return soon(lambda: client.get(f"/celery/{receipt}").json()["state"] == "SUCCESS", 15)
+
+
+def workers(token: str) -> set[int]:
+    """The Celery worker of a session and its children."""
+    return {pid for pid in alive(token) if b"celery_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+@needs_celery
+def test_a_message_that_is_not_yet_written() -> None:
+    """A message's file is created first and written then; a worker that sees it in between goes on."""
+    with celery() as (workspace, _, client):
+        assert works(client)
+        (workspace.folder / "queue" / "0_early.celery.msg").touch()
+        assert works(client)
+
+
+@needs_celery
+def test_a_worker_that_ended_is_replaced() -> None:
+    """The next one is ready when it is said to be, and nothing of the first is left open."""
+    with celery() as (workspace, file, client):
+        token = os.environ[MARK]
+        first = workers(token)
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+
+        def replaced() -> bool:
+            workspace.provide(file)
+            return bool(workers(token) - first)
+
+        with warnings.catch_warnings(record=True) as unclosed:
+            warnings.simplefilter("always", ResourceWarning)
+            assert soon(replaced, 20)
+            gc.collect()
+        assert [str(warning.message) for warning in unclosed] == []
+        assert works(client)
 
 
 # -- reading files again -----------------------------------------------------------------------

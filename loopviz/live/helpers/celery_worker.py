@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from queue import Empty
 
 from loopviz.scenario import execute
 
@@ -26,8 +27,22 @@ def _watch_parent() -> None:
 
 
 def _main(file: str, name: str, ready: str) -> None:
-    from celery.signals import worker_ready  # noqa: PLC0415 - an optional dependency
+    # Optional dependencies.
+    from celery.signals import worker_ready  # noqa: PLC0415
+    from kombu.transport import filesystem  # noqa: PLC0415
+    from kombu.utils.json import loads  # noqa: PLC0415
 
+    def get(channel: filesystem.Channel, queue: str) -> object:
+        # A client creates a message's file and then writes it. Kombu's own method raises, and so ends the
+        # worker, if it reads the file in between.
+        for message in sorted(Path(channel.data_folder_in).iterdir()):
+            if message.name.partition(".")[2] == f"{queue}.msg" and message.stat().st_size:
+                text = message.read_text(encoding="utf-8")
+                message.unlink()
+                return loads(text)  # type: ignore[no-untyped-call]
+        raise Empty
+
+    filesystem.Channel._get = get  # type: ignore[method-assign]
     threading.Thread(target=_watch_parent, daemon=True).start()
     application = getattr(execute(Path(file)), name)
     worker_ready.connect(lambda **_: Path(ready).touch(), weak=False)

@@ -130,6 +130,7 @@ class _Shared:
     def provide(self, file: ScenarioFile) -> None:
         if file.facts.upstream and (self._upstream is None or self._upstream.poll() is not None):
             number = self._socket.fileno()
+            _close(self._upstream)
             self._upstream = self._start([upstream.__file__, str(number)], sockets=[number])
         if file.facts.worker is not None:
             self._provide_worker(file.file.resolve(), file.facts.worker)
@@ -138,7 +139,9 @@ class _Shared:
         worker = self._workers.get(file)
         if worker is not None and worker.poll() is None:
             return
+        _close(worker)
         ready, log = self.folder / f"{file.stem}.ready", self.folder / f"{file.stem}.log"
+        ready.unlink(missing_ok=True)  # a worker that ended was ready once
         environment = os.environ | {"TMPDIR": str(self.folder)}
         with log.open("wb") as output:
             worker = self._workers[file] = subprocess.Popen(
@@ -191,3 +194,9 @@ class _Shared:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+
+def _close(process: subprocess.Popen[bytes] | None) -> None:
+    """Close the pipe to a process that ended."""
+    if process is not None and process.stdin is not None:
+        process.stdin.close()
