@@ -143,6 +143,23 @@ def test_a_recording_that_is_ended(name: str) -> None:
         child.wait()
 
 
+def test_a_hard_exit_releases_semaphores() -> None:
+    """When loopviz exits beside a blocked loop, multiprocessing does not warn of semaphores that are left."""
+    program = (
+        "import os\n"
+        "from concurrent.futures import ProcessPoolExecutor; from multiprocessing import get_context\n"
+        "from loopviz.live.helpers.workspace import Workspace; from loopviz.live.session import leave\n"
+        "with Workspace():\n"
+        "    pool = ProcessPoolExecutor(1, get_context('spawn'))\n"
+        "    pool.submit(os.getpid).result()\n"
+        "    leave(3)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 def test_it_is_gone_after_a_quit() -> None:
     """Leaving a workspace ends its processes, and removes its folder and its variables."""
     before = dict(os.environ)

@@ -21,6 +21,7 @@ from loopviz import __version__
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.live.client import Client, Heard
+from loopviz.live.compat import end_multiprocessing
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.probe import HEADER, Probe
@@ -233,6 +234,10 @@ class Session:
 def leave(code: int) -> NoReturn:
     """End the program when the server has not ended: Python would wait for its worker threads."""
     Workspace.abandon()
+    # In a thread, because it joins processes, and where there is no /proc the guard has not ended them.
+    tidying = threading.Thread(target=end_multiprocessing, daemon=True)
+    tidying.start()
+    tidying.join(0.5)
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
