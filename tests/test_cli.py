@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from loopviz.cli.arguments import add_threads
 from loopviz.errors import InputError
 from loopviz.live import session
 from loopviz.probe import compat
-from loopviz.scenario import THREAD_LIMIT, find, read
+from loopviz.scenario import THREAD_LIMIT, Scenario, find, read
 
 ROOT = Path(__file__).parent.parent
 
@@ -194,7 +196,7 @@ def test_requests_that_cannot_be_seen_are_no_figures(capsys, write, monkeypatch)
     assert out == ""
     first, second = err.splitlines()[-2:]
     assert first.startswith("loopviz: Not visible here: requests. ")
-    assert second == "Install another version of the library that is named."
+    assert second == "Use another version of what is named, or report this."
 
 
 # -- what it refuses ---------------------------------------------------------------------------
@@ -271,12 +273,49 @@ def test_an_unknown_field_is_answered_with_the_nearest(capsys, write):
         ("key='q'", "is used by loopviz (quit)"),
         ("requests=0", "a whole number from 1"),
         ("group=4", "group must be a text, not 4"),
+        ("order='first'", "order must be a whole number, not 'first'"),
+        ("seconds='1'", "seconds must be a number of seconds, not '1'"),
+        ("needs='json'", "needs must be a tuple of names, not 'json'"),
+        ("needs=(asyncio,)", "needs must be a tuple of names, not (<module"),
+        ("path=5", "path must be a text, not 5"),
         ("makespan=5", "makespan must be a function of the load, not 5"),
     ],
 )
 def test_an_impossible_field_is_refused(capsys, write, field, complaint):
     """A field's value that no screen and no load could use is refused, with the reason."""
     assert complaint in refuses(capsys, "record", write(QUICK.replace("requests=3", field)))
+
+
+def test_the_path_of_a_recording_has_no_escape_sequence(capsys, write, tmp_path):
+    """A recording's path is data: it is shown without its escape sequences, and so is an error with it."""
+    file = write(QUICK)
+    assert cli.main(["record", file, "-o", str(tmp_path / "\x1b[31mred.jsonl")]) == 0
+    assert cli.main(["record", file, "-o", str(tmp_path / "\x1b[31mnone" / "red.jsonl")]) == 2
+    out, err = capsys.readouterr()
+    assert "red" in err
+    assert "\x1b" not in out + err
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Scenario)])
+def test_a_value_of_a_wrong_type_is_refused(field):
+    """What no field can be is refused for each field, by its name."""
+    declared: dict[str, Any] = {"title": "t", "expect": "e", field: object()}
+    with pytest.raises(TypeError, match=f"^{field} must be "):
+        Scenario(**declared)
+
+
+@pytest.mark.parametrize(
+    ("raised", "reported"),
+    [
+        ("ImportError('one\\ntwo\\nthree')", "one two three"),
+        ("type('Odd', (Exception,), {'__str__': lambda self: 5})()", "Odd: its message raises an exception"),
+    ],
+)
+def test_any_exception_of_a_file_is_two_lines(capsys, write, raised, reported):
+    """An exception with several lines, or with a message that cannot be read, gets one line and a hint."""
+    error = refuses(capsys, "record", write(f"raise {raised}\n"))
+    assert reported in error
+    assert len(error.splitlines()) == 2
 
 
 def test_two_scenarios_with_one_key_are_refused(capsys, write, tmp_path):

@@ -17,10 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loopviz.experiment.measure import measure
 from loopviz.live.helpers.guard import MARK
 from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
 from loopviz.live.session import Session
-from loopviz.scenario import ScenarioFile, find, read
+from loopviz.scenario import ScenarioFile, builtin_folder, find, read
 from loopviz.scenario.watch import Watcher
 
 ROOT = Path(__file__).parent.parent
@@ -242,7 +243,8 @@ def test_a_worker_that_ended_is_replaced() -> None:
     """The next one is ready when it is said to be, and nothing of the first is left open."""
     with celery() as (workspace, file, client):
         token = os.environ[MARK]
-        first = workers(token)
+        first, ready = workers(token), workspace.folder / "celery.ready"
+        before = ready.stat().st_mtime_ns
         for pid in first:
             os.kill(pid, signal.SIGKILL)
 
@@ -254,8 +256,18 @@ def test_a_worker_that_ended_is_replaced() -> None:
             warnings.simplefilter("always", ResourceWarning)
             assert soon(replaced, 20)
             gc.collect()
+        assert ready.stat().st_mtime_ns > before
         assert [str(warning.message) for warning in unclosed] == []
         assert works(client)
+
+
+def test_a_users_scenario_gets_what_it_declares(tmp_path: Path) -> None:
+    """A scenario in the user's own folder reaches the upstream server, like a built-in one."""
+    own = tmp_path / "mine.py"
+    own.write_text((builtin_folder() / "http_async.py").read_text())
+    with Workspace():
+        run = measure(read([own])[0], requests=2)
+    assert [request.status for request in run.timeline.requests.values()] == [200, 200]
 
 
 # -- reading files again -----------------------------------------------------------------------

@@ -190,7 +190,7 @@ def calls_are_safe(samples: Samples, _: Machine) -> Verdict:
         return Verdict(_FALSE, why, figures)
     if max(lags.values(), default=0.0) <= FREE:
         return Verdict(_TRUE, "None of them held the loop for long.", figures)
-    why = "None of them held the loop for 0.1 s, but some delayed it noticeably."
+    why = f"None of them held the loop for {HELD_UP:g} s, but some delayed it noticeably."
     return Verdict(_DEPENDS, why, figures, "how long the call takes")
 
 
@@ -401,7 +401,7 @@ def async_db(samples: Samples, _: Machine) -> Verdict:
         _x("over Session in def", over_threads),
     )
     if min(over_loop, over_threads) >= MUCH:
-        return Verdict(_TRUE, "It is at least two and a half times as fast as both other ways.", figures)
+        return Verdict(_TRUE, f"It is at least {MUCH:g} times as fast as both other ways.", figures)
     if max(over_loop, over_threads) < MUCH:
         why = (
             "It avoids blocking the event loop, and so does a Session in a worker thread; neither speeds up "

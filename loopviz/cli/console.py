@@ -37,7 +37,7 @@ def shown(text: str, palette: Palette) -> str:
 def show_progress(text: str) -> None:
     """Show progress on standard error, on one line that is removed by an empty text."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.write(f"\r\x1b[K{printable(text)}")
         sys.stderr.flush()
 
 

@@ -45,6 +45,7 @@ def record(options: argparse.Namespace) -> int:
     """Run the scenario once and print the report on standard output; the exit code."""
     from loopviz.cli.console import palette_for, show_progress
     from loopviz.cli.scenarios import one
+    from loopviz.draw.safe import printable
     from loopviz.draw.words import saved
     from loopviz.experiment.measure import measure
     from loopviz.live.helpers.workspace import Workspace
@@ -63,7 +64,7 @@ def record(options: argparse.Namespace) -> int:
     else:
         _report(run, palette_for(options))
     if run.unrecorded is not None:
-        print(f"loopviz: {run.unrecorded}", file=sys.stderr)
+        print(f"loopviz: {printable(run.unrecorded, 1_000)}", file=sys.stderr)
         return 2
     if options.output is not None:
         print(saved(run.recorded, options.output), file=sys.stderr)
@@ -71,15 +72,14 @@ def record(options: argparse.Namespace) -> int:
 
 
 def _report(run: Run, palette: Palette) -> None:
-    from loopviz.cli.console import console_for
+    from loopviz.cli.console import console_for, shown
     from loopviz.cli.report import print_report
-    from loopviz.draw.safe import printable
     from loopviz.draw.words import count
-    from loopviz.stream.blind import nothing_visible
+    from loopviz.stream.blind import REQUESTS, TASKS, nothing_visible
 
     unseen = nothing_visible(run.blind)
     if unseen is not None:
-        print(printable(unseen, 1_000))
+        print(shown(unseen, palette))
     print_report(
         console_for(palette),
         palette,
@@ -89,7 +89,8 @@ def _report(run: Run, palette: Palette) -> None:
         threads=run.threads,
     )
     for what, why in run.blind:
-        print(printable(f"not visible here: {what} ({why})", 1_000), file=sys.stderr)
+        if what not in {TASKS, REQUESTS}:  # they are in the report
+            print(shown(f"not visible here: {what} ({why})", palette), file=sys.stderr)
     if run.vitals.dropped:
         lost = count(run.vitals.dropped, "event")
         print(f"{lost} lost: the figures may be wrong", file=sys.stderr)

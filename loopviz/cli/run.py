@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
 def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any) -> int:
     from multiprocessing import resource_tracker
 
+    from loopviz.draw.safe import printable
     from loopviz.draw.words import saved
     from loopviz.experiment.lab import Lab
     from loopviz.live.session import Session, leave
@@ -97,7 +98,8 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         session.drain()
         session.end_recording()
         if recorder is not None:
-            print(recorder.failed or saved(recorder.events, options.record), file=sys.stderr)
+            failed = recorder.failed and printable(recorder.failed, 1_000)
+            print(failed or saved(recorder.events, options.record), file=sys.stderr)
         if not session.stop():
             leave(code)
     return code

@@ -101,7 +101,8 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def saved(events: int, path: str | PurePath) -> str:
     """How many events are in the recording at `path`, and the command that plays it back."""
-    return f"{events} events are in {path}: loopviz replay {path}"
+    shown = printable(str(path), 4_096)
+    return f"{events} events are in {shown}: loopviz replay {shown}"
 
 
 def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:

@@ -154,7 +154,7 @@ def require_visible(blind: Iterable[tuple[str, str]]) -> None:
     """Raise `NotVisibleError` where no request can be seen: figures without requests would be wrong."""
     unseen = nothing_visible(blind)
     if unseen is not None:
-        raise NotVisibleError(f"{unseen}\nInstall another version of the library that is named.")
+        raise NotVisibleError(f"{unseen}\nUse another version of what is named, or report this.")
 
 
 def settle(session: Session, timeline: Timeline) -> None:

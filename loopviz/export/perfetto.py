@@ -242,7 +242,7 @@ def _alive(request: Request, at: int, now: int) -> bool:
 
 def _counters(timeline: Timeline, tracks: Mapping[int, tuple[int, int]], zero: int) -> Iterator[_Json]:
     for t, tokens in timeline.tokens:
-        args = {"taken": tokens.borrowed, "waiting": tokens.waiting}
+        args = {"in use": tokens.borrowed, "waiting": tokens.waiting}
         yield {
             "ph": "C",
             "name": "worker threads",

@@ -5,7 +5,7 @@ its author would write anyway.
 """
 
 from loopviz.scenario.declaration import (
-    REQUESTS,
+    DEFAULT_REQUESTS,
     RESERVED_KEYS,
     THREAD_LIMIT,
     Load,
@@ -16,7 +16,7 @@ from loopviz.scenario.declaration import (
 from loopviz.scenario.files import ScenarioFile, builtin_folder, execute, executed, find, nearest, read
 
 __all__ = [
-    "REQUESTS",
+    "DEFAULT_REQUESTS",
     "RESERVED_KEYS",
     "THREAD_LIMIT",
     "Load",

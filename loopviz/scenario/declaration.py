@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["REQUESTS", "RESERVED_KEYS", "THREAD_LIMIT", "Load", "Scenario", "cores", "gil_enabled"]
+__all__ = ["DEFAULT_REQUESTS", "RESERVED_KEYS", "THREAD_LIMIT", "Load", "Scenario", "cores", "gil_enabled"]
 
 THREAD_LIMIT: Final = 40
 """The thread limit where none is given: AnyIO's own."""
 
-REQUESTS: Final = 8
+DEFAULT_REQUESTS: Final = 8
 """How many requests a scenario is fired with where it does not say."""
 
 RESERVED_KEYS = {
@@ -64,6 +64,23 @@ class Load:
         return cls(requests, threads, seconds, single, cores(), gil_enabled())
 
 
+_TYPES: Final[dict[str, tuple[Any, str]]] = {
+    "title": (str, "a text"),
+    "expect": (str, "a text"),
+    "key": (str | None, "one letter from a to z"),
+    "requests": (int, "a whole number from 1"),
+    "seconds": (int | float, "a number of seconds"),
+    "makespan": (Callable | None, "a function of the load"),
+    "group": (str, "a text"),
+    "order": (int, "a whole number"),
+    "needs": (tuple | list, "a tuple of names"),
+    "upstream": (bool, "True or False"),
+    "worker": (str | None, "the name of a Celery application in the file"),
+    "path": (str | None, "a text"),
+}
+"""What each field of `Scenario` must be, as types and in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """The declared facts of a scenario."""
@@ -74,7 +91,7 @@ class Scenario:
     """The lesson in one line: what to expect, and why."""
     key: str | None = None
     """The letter that fires it."""
-    requests: int = REQUESTS
+    requests: int = DEFAULT_REQUESTS
     """How many requests are fired at once unless the user asks for another number."""
     seconds: float = 1.0
     """How long one request takes while no other request delays it (s)."""
@@ -94,13 +111,13 @@ class Scenario:
     """The path that is requested; the application's first endpoint if None."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be shown or fired. Raises `ValueError`."""
-        no_text = [name for name in ("title", "expect", "group") if not isinstance(getattr(self, name), str)]
-        if no_text:
-            raise ValueError(f"{no_text[0]} must be a text, not {getattr(self, no_text[0])!r}")
-        has_law = self.makespan is None or callable(self.makespan)
-        if not has_law:
-            raise ValueError(f"makespan must be a function of the load, not {self.makespan!r}")
+        """Refuse values that cannot be shown or fired. Raises `TypeError` or `ValueError`."""
+        for name, (types, words) in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, types):
+                raise TypeError(f"{name} must be {words}, not {value!r}")
+        if not all(isinstance(module, str) for module in self.needs):
+            raise TypeError(f"needs must be a tuple of names, not {self.needs!r}")
         if self.key is not None and not re.fullmatch("[a-z]", self.key):
             raise ValueError(f"key must be one letter from a to z, not {self.key!r}")
         if self.key in RESERVED_KEYS:
@@ -108,5 +125,5 @@ class Scenario:
             raise ValueError(
                 f"key {self.key!r} is used by loopviz ({RESERVED_KEYS[self.key]}); use one of {free}"
             )
-        if not isinstance(self.requests, int) or self.requests < 1:
+        if self.requests < 1:
             raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")

@@ -234,10 +234,13 @@ def _line_in(path: Path, error: BaseException) -> int:
 
 
 def _explain(error: BaseException) -> str:
-    unexpected = re.search(r"Scenario\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    try:
+        text = " ".join(str(error).split())  # one line, whatever the exception says
+    except Exception:
+        text = "its message raises an exception"
+    unexpected = re.search(r"Scenario\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
     if unexpected:
         return nearest("field", unexpected[1], [field.name for field in fields(Scenario)])
     if isinstance(error, ImportError):
-        return f"{error}\nInstall the missing package, or remove the import."
-    text = " ".join(str(error).split())  # one line, whatever the exception says
+        return f"{text}\nInstall the missing package, or remove the import."
     return f"{type(error).__name__}: {text}\nFix that line and run again."

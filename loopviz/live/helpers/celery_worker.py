@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from queue import Empty
 
+from loopviz.live.compat import read_written_messages
 from loopviz.scenario import execute
 
 __all__: list[str] = []
@@ -27,22 +27,9 @@ def _watch_parent() -> None:
 
 
 def _main(file: str, name: str, ready: str) -> None:
-    # Optional dependencies.
-    from celery.signals import worker_ready  # noqa: PLC0415
-    from kombu.transport import filesystem  # noqa: PLC0415
-    from kombu.utils.json import loads  # noqa: PLC0415
+    from celery.signals import worker_ready  # noqa: PLC0415 - an optional dependency
 
-    def get(channel: filesystem.Channel, queue: str) -> object:
-        # A client creates a message's file and then writes it. Kombu's own method raises, and so ends the
-        # worker, if it reads the file in between.
-        for message in sorted(Path(channel.data_folder_in).iterdir()):
-            if message.name.partition(".")[2] == f"{queue}.msg" and message.stat().st_size:
-                text = message.read_text(encoding="utf-8")
-                message.unlink()
-                return loads(text)  # type: ignore[no-untyped-call]
-        raise Empty
-
-    filesystem.Channel._get = get  # type: ignore[method-assign]
+    read_written_messages()
     threading.Thread(target=_watch_parent, daemon=True).start()
     application = getattr(execute(Path(file)), name)
     worker_ready.connect(lambda **_: Path(ready).touch(), weak=False)

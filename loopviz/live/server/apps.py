@@ -82,14 +82,10 @@ class Apps:
             del self._preparing[name]
 
     async def _mounted(self, file: ScenarioFile) -> _Mount:
-        if file.app is None:
-            with ThreadPoolExecutor(
-                1, "loopviz scenario"
-            ) as executor:  # not the loop's: not seen by the probe
-                work = asyncio.wrap_future(executor.submit(self._execute, file))
-                await asyncio.wait([work])
-            file = work.result()
-        mount = _Mount(file)
+        with ThreadPoolExecutor(1, "loopviz scenario") as executor:  # not the loop's: not seen by the probe
+            work = asyncio.wrap_future(executor.submit(self._execute, file))
+            await asyncio.wait([work])
+        mount = _Mount(work.result())
         await mount.begin()
         return mount
 

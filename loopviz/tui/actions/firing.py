@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
-from loopviz.scenario import REQUESTS, ScenarioFile
+from loopviz.scenario import DEFAULT_REQUESTS, ScenarioFile
 from loopviz.tui.actions.base import PictureApp
 
 __all__ = ["Firing"]
@@ -40,7 +40,7 @@ class Firing(PictureApp):
         self._count(-1)
 
     def _count(self, by: int) -> None:
-        self.view.requests = _neighbour(_COUNTS, self.view.requests or REQUESTS, by)
+        self.view.requests = _neighbour(_COUNTS, self.view.requests or DEFAULT_REQUESTS, by)
 
     def action_raise_thread_limit(self) -> None:
         """Let the server use more worker threads."""
