@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from loopviz.claims.criteria import PARALLEL
 from loopviz.experiment.lab import Lab
 from loopviz.scenario import Load, builtin_folder, find, read
 
@@ -78,12 +79,18 @@ def faster(name: str, than: str, requests: int = 6) -> float:
 
 
 def uses_free_cores(measure: Callable[[], float]) -> None:
-    """A speed-up is most of what two threads of C code gain at that time: 2 if no other program runs."""
+    """A speed-up shows where a second core is free, which two threads of C code measure before and after.
+
+    If other programs run all the time, it is at least most of what those threads gain.
+    """
     lab = Lab()
-    before = lab.machine(parallel=True).parallel
-    speedup = measure()
-    after = lab.machine(parallel=True).parallel
-    assert speedup > 0.65 * min(before, after)
+    for attempt in range(1, ATTEMPTS + 1):
+        before = lab.machine(parallel=True).parallel
+        speedup = measure()
+        free = min(before, lab.machine(parallel=True).parallel)
+        if speedup > 1.3:
+            return
+        assert attempt < ATTEMPTS or (free < PARALLEL and speedup > 0.65 * free), (speedup, free)
 
 
 # -- the files ---------------------------------------------------------------------------------
@@ -153,7 +160,7 @@ def test_answered_and_conserved(name: str):
 @several_cores
 def test_processes_use_the_cores():
     """The same work in a process pool is about as many times faster as there are cores."""
-    eventually(lambda: uses_free_cores(lambda: faster("cpu_processes", "cpu")))
+    uses_free_cores(lambda: faster("cpu_processes", "cpu"))
 
 
 @with_gil
@@ -183,7 +190,7 @@ def test_code_without_the_gil_scales_in_threads():
         factor: float = len(run["requests"]) * single(run) / run["makespan_s"]
         return factor
 
-    eventually(lambda: uses_free_cores(speedup))
+    uses_free_cores(speedup)
 
 
 def test_chunks_are_fair_and_not_faster():
