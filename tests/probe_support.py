@@ -117,7 +117,7 @@ class Served:
         self.buffer = Buffer(capacity)
         self.probe = Probe(self.buffer, numbers=numbers or itertools.count(1), secret=SECRET)
         self.events: list[RawEvent] = []
-        self._woken: set[RawEvent] = set()
+        self._reported: set[RawEvent] = set()
         self.around = around
         self.seen: list[Any] = []
         """What `around` has returned."""
@@ -228,8 +228,9 @@ class Served:
         """All events up to now, in the order of their time."""
         expand = getattr(ev, "expand", iter)  # a step may be reported as one event, when it is over
         for event in expand(self.buffer.drain()):
-            if event[1] != ev.WAKE or event not in self._woken:  # else it has been reported already
-                self._woken.update([event] if event[1] == ev.WAKE else ())
+            # A wake-up and the begin of a step may be reported before the step ends, and again then.
+            if event[1] not in (ev.WAKE, ev.STEP) or event not in self._reported:
+                self._reported.update([event] if event[1] in (ev.WAKE, ev.STEP) else ())
                 self.events.append(event)
         self.events.sort(key=itemgetter(0))
         return self.events

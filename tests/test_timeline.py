@@ -218,7 +218,7 @@ def test_a_call_that_returns_within_the_step():
 def test_the_return_of_a_call_that_is_no_longer_awaited_wakes_no_task(woken):
     """The return of a call that its task no longer awaits does not make the task ready."""
     line = timeline(accepted(), call(3), suspend(4), woken, step(7), suspend(8), returns(20))
-    assert history(line, 30)[-3:] == [("running", 7, 8), ("in_thread", 8, 20), ("awaiting", 20, 30)]
+    assert history(line, 30)[-2:] == [("running", 7, 8), ("awaiting", 8, 30)]
 
 
 def test_a_task_that_the_limiter_delays_waits_for_a_thread():
@@ -417,13 +417,16 @@ def test_work_after_the_response_is_not_latency():
     assert request.ended
 
 
-def test_a_request_lives_until_its_last_task_ends():
-    """A child that outlives the handler keeps the request alive."""
-    line = timeline(accepted(), made(3, task=2), responded(5), end(6))
-    assert line.live == 1
-    feed(line, step(10, task=2), end(12, task=2))
+def test_a_task_that_outlives_the_handler_is_a_row_of_its_own():
+    """A child that is not awaited, and outlives the handler, goes on as a row that its request started."""
+    line = timeline(accepted(), made(3, task=2, parent=1), responded(5), end(6))
     assert line.live == 0
-    assert shape(line.requests[1].after) == [("running", 5, 6), ("ready", 6, 10), ("running", 10, 12)]
+    feed(line, step(10, task=2), suspend(11, task=2))
+    [row] = line.started(ns(11))
+    assert (row.path, row.started_by, row.done) == ("work", 1, None)
+    feed(line, end(12, task=2))
+    assert shape(line.requests[1].after) == [("running", 5, 6)]
+    assert shape(row.segments) == [("ready", 6, 10), ("running", 10, 11), ("awaiting", 11, 12)]
 
 
 def test_the_client_has_gone():
@@ -664,7 +667,8 @@ def test_a_sample_that_comes_after_its_step_begins_nothing(last):
     """A sample that is reported when its step has just ended does not begin that step again."""
     line = timeline(read(0), made(0), made(0, task=2), step(1), last, holds(61, task=1, since=1))
     assert line.block_at(ns(500)) is None
-    assert line.requests[1].history(ns(500))[-1].state is State.READY
+    [row] = line.started(ns(500)) or [line.requests[1]]
+    assert row.history(ns(500))[-1].state is State.READY
 
 
 def test_an_eager_tasks_step_is_known_from_its_sample():

@@ -148,7 +148,7 @@ def _figures(
 
 def _block(block: Block, zero: int) -> str:
     end = block.end or block.start
-    parts = [holder(block.request)]
+    parts = [holder(block)]
     parts.append(
         f"held the event loop for {duration(end - block.start)}, beginning at {duration(block.start - zero)},"
     )

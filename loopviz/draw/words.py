@@ -30,6 +30,7 @@ __all__ = [
     "saved",
     "state_name",
     "story",
+    "task_name",
     "tick",
     "wrapped",
 ]
@@ -117,13 +118,25 @@ def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
 
 
 def headline(request: Request) -> str:
-    """A request's name: ``#9 GET /blocking``."""
+    """A request's name, ``#9 GET /blocking``, or that of a task that a request has started."""
+    if request.started_by:
+        return f"the task {task_name(request.path)} (started by #{request.started_by})"
     return f"#{request.id} {printable(request.method)} {printable(request.path)}"
 
 
-def holder(request: int) -> str:
-    """What holds the loop: ``#9``, or a callback of no request (0)."""
-    return f"#{request}" if request else "a callback"
+def task_name(name: str) -> str:
+    """The name of a task's coroutine, without the functions and classes that it is defined in."""
+    return printable(name.rpartition(".")[2] or name, 40)
+
+
+def holder(block: Block) -> str:
+    """What holds the loop: ``#9``, ``the task worker (started by #1)``, or ``a callback``."""
+    if block.request:
+        return f"#{block.request}"
+    if not block.task:
+        return "a callback"
+    started = f" (started by #{block.started_by})" if block.started_by else ""
+    return f"the task {task_name(block.task)}{started}"
 
 
 def requests_named(numbers: Iterable[int], most: int = 4) -> str:
@@ -194,7 +207,7 @@ def _are(number: int) -> str:
 
 def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
     request = timeline.requests.get(block.request)
-    who = headline(request) if request is not None else "A callback outside any request"
+    who = headline(request) if request is not None else f"{holder(block)[0].upper()}{holder(block)[1:]}"
     lasted, where = duration(block.lasted(now)), block.where
     held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
     if where is None:

@@ -178,6 +178,8 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
             "ts": (block.start - zero) / 1_000,
             "args": {
                 "request": block.request,
+                "task": text(block.task),
+                "started_by": block.started_by,
                 "kind": block.kind or "unknown",
                 "lasted_ms": lasted / 1e6,
                 "victims": " ".join(f"#{number}" for number in sorted(block.victims)),

@@ -22,7 +22,11 @@ class Block:
     end: int | None
     """None while it lasts."""
     request: int
-    """The request whose step it is; 0 for a task or a callback of no request."""
+    """The request whose step it is; 0 for a callback, and for a task that no request awaits."""
+    task: str = ""
+    """The name of the coroutine of the task whose step it is; "" for a callback."""
+    started_by: int = 0
+    """The request that has started that task and does not await it; 0 for none."""
     computing: bool | None = None
     """Whether the loop's thread used the CPU meanwhile; None where that cannot be seen."""
     lines: Counter[Where] = field(default_factory=Counter)

@@ -72,6 +72,10 @@ class Lane:
             self.busy += end - span.start
             self.open = None
 
+    def busy_until(self, now: int) -> int:
+        """Busy time up to `now`, of the open span as well (ns)."""
+        return self.busy + (max(0, now - self.open.start) if self.open is not None else 0)
+
     def drop_before(self, horizon: int) -> None:
         """Drop the spans that ended before `horizon`."""
         while self.spans and self.spans[0].end < horizon:

@@ -27,26 +27,44 @@ class Doing(IntEnum):
 _NONE = [0] * len(Doing)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Task:
     """A task of the event loop."""
 
     number: int
     request: int
+    """The request in whose context it runs; 0 for none."""
+    name: str = ""
+    """The name of its coroutine."""
+    life: Life | None = None
+    """The row in which it counts; None if it belongs to no request."""
+    awaited_by: Task | None = None
+    """The task that awaits it, or has opened the task group that it is in; None if there is none."""
+    awaits: dict[int, Task] = field(default_factory=dict)
+    """The tasks whose `awaited_by` is this one."""
+    from_call: Call | None = None
+    """The call in a worker thread that waits for it (AnyIO's ``from_thread``)."""
     doing: Doing = Doing.READY
     due: int = 0
     """When the timer that it awaits is due (ns); 0 for none."""
     woken: bool = False
     """Woken while it was still in its step."""
+    woken_by: int = 0
+    """The call whose end has made it ready, if that was the reason; else 0."""
+    began: int = 0
+    """When its latest step began."""
     wants_thread: bool = False
-    submitted: int = 0
-    """Calls handed to an executor that have not begun."""
-    awaits_call: int = 0
-    """The worker thread's call whose result it awaits."""
+    pending: dict[int, Call] = field(default_factory=dict)
+    """The calls that it awaits, by number."""
     where: Where | None = None
 
+    @property
+    def waits_for_worker(self) -> bool:
+        """Whether it waits for a thread, or for a worker that takes one of its calls."""
+        return self.wants_thread or any(not call.thread for call in self.pending.values())
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Call:
     """A call in a worker thread or process."""
 
@@ -54,14 +72,24 @@ class Call:
     request: int
     thread: int = 0
     """0 until it begins."""
+    submitted: bool = False
+    """Whether it was handed to an executor, so that its task need not await it at once."""
+    over: bool = False
+    """Whether it has returned."""
+    waits_for: int = 0
+    """How many tasks it has started on the loop, and waits for."""
     where: Where | None = None
     state: State = State.IN_THREAD
     """The state of its request while it executes."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Life:
-    """The tasks and calls of a request that has not ended."""
+    """The tasks and calls that decide the state of one row.
+
+    The row is a request that has not ended, or a task that a request has started and does not await. Its root
+    task counts, and every task that a counting task awaits.
+    """
 
     request: Request
     root: int = 0
@@ -70,25 +98,34 @@ class Life:
     doing: list[int] = field(default_factory=_NONE.copy)
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
-    """Calls that execute in a worker thread now."""
+    """Calls that execute in a worker thread now, and are awaited."""
     dues: list[tuple[int, int]] = field(default_factory=list)
     """A heap of due times and the tasks that sleep until then; outdated entries are skipped."""
 
     def add(self, task: Task, t: int) -> None:
-        """A task was created for this request."""
+        """A task counts from now on."""
         self.apply_due_timers(t)
         if not self.root:
             self.root = task.number
         self.tasks[task.number] = task
+        task.life = self
         self.doing[task.doing] += 1
+        for number, call in task.pending.items():
+            if call.thread and not call.over:
+                self.begin(number, call)
+        if task.due and task.doing is Doing.SUSPENDED:
+            heappush(self.dues, (task.due, task.number))
         self.refresh(t)
 
     def remove(self, task: Task, t: int) -> bool:
-        """A task has ended; False if it is not one of this life's."""
+        """A task has ended, or counts elsewhere; False if it is not one of this life's."""
         if self.tasks.pop(task.number, None) is None:
             return False
         self.apply_due_timers(t)
         self.doing[task.doing] -= 1
+        for number in task.pending:
+            self.calls.pop(number, None)
+        task.life = None
         if self.tasks:
             self.refresh(t)
         return True
@@ -126,8 +163,7 @@ class Life:
         doing, request = self.doing, self.request
         if doing[Doing.RUNNING]:
             request.enter(State.RUNNING, t)
-        elif self.calls:
-            call = next(iter(self.calls.values()))
+        elif (call := self._executing()) is not None:
             request.enter(call.state, t, call.thread, call.where)
         elif doing[Doing.READY]:
             request.enter(State.READY, t)
@@ -135,6 +171,18 @@ class Life:
             request.enter(State.TOKEN_WAIT, t, due=self._next_due())
         elif doing[Doing.SUSPENDED]:
             request.enter(State.AWAITING, t, due=self._next_due())
+
+    @property
+    def executing(self) -> Call | None:
+        """A call that executes in a worker, if there is one."""
+        return next(iter(self.calls.values()), None)
+
+    def _executing(self) -> Call | None:
+        """The first call that executes and does not itself wait for a task on the loop."""
+        for call in self.calls.values():
+            if not call.waits_for:
+                return call
+        return None
 
     def _next_due(self) -> int:
         while self.dues:

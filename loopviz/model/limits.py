@@ -41,6 +41,8 @@ class Limits:
     """Requests that have ended."""
     blocks: int
     """Blocks that have ended."""
+    started: int
+    """Rows of tasks that requests have started, which have ended."""
     tokens: int
     """Changes of AnyIO's limiter."""
     bins: int
@@ -56,12 +58,12 @@ class Limits:
 
 
 LIVE = Limits(
-    ended=5_000, blocks=1_000, tokens=20_000, bins=60_000, spans=20_000, readings=MAX_READINGS,
+    ended=5_000, blocks=1_000, started=1_000, tokens=20_000, bins=60_000, spans=20_000, readings=MAX_READINGS,
     lags=40_000, looks=None,
 )  # fmt: skip
 """A live server runs without end, so old data is removed."""
 WHOLE = Limits(
-    ended=500_000, blocks=500_000, tokens=500_000, bins=500_000, spans=None, readings=None,
-    lags=None, looks=20_000_000,
+    ended=500_000, blocks=500_000, started=100_000, tokens=500_000, bins=500_000, spans=None,
+    readings=None, lags=None, looks=20_000_000,
 )  # fmt: skip
 """A recording has an end, so all of it is kept; a forged one could have any number of blocks."""

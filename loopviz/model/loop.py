@@ -171,7 +171,7 @@ class Loop:
         if self._held is None:
             self._held = self._stretch()
         self._held.seen_at(where)
-        self._requests.step_seen(self._held.request, self._held.where)
+        self._requests.step_seen(task, self._held.where)
 
     def cpu(self, t: int, used: int) -> None:
         """CPU: a reading of the CPU clock of the loop's thread."""
@@ -189,7 +189,8 @@ class Loop:
     # -- stretches -----------------------------------------------------------------------------
 
     def _stretch(self) -> Block:
-        return Block(self._since, None, self._requests.owner(self._task))
+        task = self._task
+        return Block(self._since, None, self._requests.owner(task), *self._requests.name_of(task))
 
     def _turn(self, t: int, task: int) -> None:
         """The loop turns to something else: a step of `task`, or callbacks (0)."""

@@ -23,6 +23,8 @@ class Request:
     """When it was sent; for another client's request, when it arrived or was read."""
     own: bool = False
     """Whether loopviz's own client sent it."""
+    started_by: int = 0
+    """Of a row that is no request but a task: the request that has started it and does not await it."""
     status: int | None = None
     error: str | None = None
     """The exception as ``name: message``, the client's error, or why the end is missing."""

@@ -7,6 +7,7 @@ steps, come straight to it; `loopviz.model.loop` and `loopviz.model.workers` rep
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from itertools import islice
 
 from loopviz.model.ended import Ended
@@ -19,6 +20,8 @@ from loopviz.model.states import State
 
 __all__ = ["Requests"]
 
+_IN_GROUP = 2
+"""Of AWAITS_TASK: the other task is in a task group of the task."""
 _UNANSWERED = "no whole response: the client has gone"
 
 
@@ -31,6 +34,10 @@ class Requests:
         self.lives: dict[int, Life] = {}
         """Of the requests that have not ended."""
         self.tasks: dict[int, Task] = {}
+        self.started: dict[int, Life] = {}
+        """Of tasks that a request has started and does not await, by the task's number."""
+        self.started_ended: deque[Request] = deque(maxlen=limits.started)
+        """The rows of such tasks that have ended, or are awaited by now."""
         self._shared = shared
         self._limits = limits
         self._ended = Ended()
@@ -75,9 +82,23 @@ class Requests:
         return burst
 
     def owner(self, task: int) -> int:
-        """The request that a task belongs to; 0 for none."""
+        """The request that a task works for: one that awaits it; 0 for none."""
         found = self.tasks.get(task)
-        return found.request if found is not None else 0
+        if found is None or found.life is None or found.life.request.started_by:
+            return 0
+        return found.life.request.id
+
+    def name_of(self, task: int) -> tuple[str, int]:
+        """The name of a task's coroutine, and the request that has started it and does not await it, or 0."""
+        found = self.tasks.get(task)
+        if found is None:
+            return "", 0
+        return found.name, found.life.request.started_by if found.life is not None else 0
+
+    def started_rows(self, now: int) -> list[Request]:
+        """The rows of tasks that a request had started by `now` and does not await."""
+        rows = [*self.started_ended, *(life.request for life in self.started.values())]
+        return [row for row in rows if row.start <= now]
 
     def delayed(self, owner: int, start: int, now: int) -> list[int]:
         """The requests, `owner` excepted, that could have run on a free loop between `start` and `now`."""
@@ -90,6 +111,7 @@ class Requests:
         for number in [n for n in self.by_number if n not in self.lives]:
             del self.by_number[number]
         self._ended.clear()
+        self.started_ended.clear()
 
     def prune(self, horizon: int) -> None:
         """Remove what ended before `horizon` (ns), and what exceeds the limits."""
@@ -102,6 +124,10 @@ class Requests:
             self._end_request(life, life.request.since)
         for number in list(islice(self.tasks, max(0, len(self.tasks) - MAX_OPEN))):
             del self.tasks[number]
+        for number in list(islice(self.started, max(0, len(self.started) - MAX_OPEN))):
+            self.started_ended.append(self.started.pop(number).request)
+        while self.started_ended and self.started_ended[0].since < horizon:
+            self.started_ended.popleft()
 
     # -- events of requests --------------------------------------------------------------------
 
@@ -183,20 +209,114 @@ class Requests:
     # -- events of tasks -----------------------------------------------------------------------
 
     def created(self, t: int, number: int, parent: int, request: int, name: str) -> None:
-        """TASK: a task was created. One that is reported twice counts once."""
+        """TASK: a task was created. One that is reported twice counts once.
+
+        It counts as awaited by the task that has created it until something else is reported.
+        """
         known = self.tasks.get(number)
         if known is not None and known.request:
             return
-        task = self.tasks[number] = Task(number, request)
-        life = self.lives.get(request)
-        if life is not None:
+        task = self.tasks[number] = Task(number, request, name)
+        if not request:
+            return
+        life, creator = self.lives.get(request), self.tasks.get(parent)
+        if life is not None and not life.root:
             life.add(task, t)
+        elif creator is not None and creator.life is not None and creator.request == request:
+            self._attach(task, creator, t)
+        elif life is not None and (root := self.tasks.get(life.root)) is not None:
+            self._attach(task, root, t)
+        else:
+            self._start(task, t)
+
+    def awaits_task(self, t: int, number: int, other: int, awaits: int) -> None:
+        """AWAITS_TASK: the task awaits another one, or does not. With 0 for the task: no task awaits it."""
+        task, child = self.tasks.get(number), self.tasks.get(other)
+        if child is None or child is task or not child.request:
+            return
+        if not number:
+            self._not_awaited(child, t)
+        elif not awaits:
+            if child.awaited_by is task and task is not None:
+                self._start(child, t)
+        elif task is not None:
+            before = child.awaited_by
+            if awaits == _IN_GROUP or before is None or before.life is task.life:
+                if task.life is None:
+                    self._start(child, t)
+                elif not self._is_root(child) and task not in _awaits_of(child):
+                    self._attach(child, task, t)
+
+    def _not_awaited(self, task: Task, t: int) -> None:
+        """A callback has started the task. If a worker thread had asked for it, that one waits for it."""
+        life = self.lives.get(task.request)
+        call = life.executing if life is not None else None
+        owner = self.tasks.get(call.task) if call is not None else None
+        if call is None or owner is None:
+            self._start(task, t)
+            return
+        call.waits_for += 1
+        task.from_call = call
+        self._attach(task, owner, t)
+
+    def _is_root(self, task: Task) -> bool:
+        """Whether it serves a request as its root."""
+        life = task.life
+        return life is not None and life.root == task.number and not life.request.started_by
+
+    def _attach(self, task: Task, to: Task, t: int) -> None:
+        """The task, and what it awaits, count where `to` counts."""
+        if to.life is not None:
+            self._detach(task)
+            task.awaited_by = to
+            to.awaits[task.number] = task
+            self._move(task, to.life, t)
+
+    def _start(self, task: Task, t: int) -> None:
+        """The task is a row of its own: a request has started it and does not await it."""
+        if self._is_root(task) or (task.life is not None and task.life.root == task.number):
+            return
+        self._detach(task)
+        row = Request(-task.number, "", task.name, t, started_by=task.request, state=State.READY, since=t)
+        life = Life(row, task.number)
+        self.started[task.number] = life
+        self._move(task, life, t)
+
+    def _detach(self, task: Task) -> None:
+        if task.awaited_by is not None:
+            task.awaited_by.awaits.pop(task.number, None)
+            task.awaited_by = None
+
+    def _move(self, task: Task, life: Life, t: int) -> None:
+        """Let the task, and all that it awaits, count in `life`."""
+        for moved in [task, *_awaits_of(task)]:
+            before = moved.life
+            if before is not life:
+                if before is not None:
+                    self._leave(moved, before, t)
+                life.add(moved, t)
+
+    def _leave(self, task: Task, life: Life, t: int) -> bool:
+        """The task does not count in `life` any more; False if it did not before."""
+        if not life.remove(task, t):
+            return False
+        if not life.tasks:
+            if life.request.started_by:
+                self.started.pop(life.root, None)
+                life.request.finish(t)
+                life.request.end(t)
+                self.started_ended.append(life.request)
+            else:
+                self._end_request(life, t)
+        return True
 
     def wake(self, t: int, number: int) -> None:
         """WAKE: what the task awaited is done."""
         task = self.task(number)
+        if task.doing is Doing.RUNNING and t <= task.began:
+            return  # its step has been reported already
         task.wants_thread = False
-        task.awaits_call = 0
+        task.woken_by = 0
         self._ready(task, t)
 
     def wants_thread(self, t: int, number: int) -> None:
@@ -209,7 +329,7 @@ class Requests:
         if task is None:
             return
         task.where = self._shared.where(file, line, function)
-        life = self.lives.get(task.request)
+        life = task.life
         if life is not None and life.request.state in (State.AWAITING, State.TOKEN_WAIT):
             life.request.where = task.where
 
@@ -221,11 +341,10 @@ class Requests:
         return task
 
     def _turn(self, task: Task, doing: Doing, t: int) -> None:
-        life = self.lives.get(task.request)
-        if life is None or task.number not in life.tasks:
+        if task.life is None:
             task.doing = doing
         else:
-            life.turn(task, doing, t)
+            task.life.turn(task, doing, t)
 
     def _ready(self, task: Task, t: int) -> None:
         """It can continue: now, or when its step ends (an eager task's first step has no beginning)."""
@@ -237,10 +356,14 @@ class Requests:
     # -- steps, reported by the loop -----------------------------------------------------------
 
     def step(self, task: Task, t: int) -> None:
-        """A step of the task begins."""
+        """A step of the task begins: it no longer awaits the call that AnyIO has made for it."""
         task.woken = False
-        task.due = task.awaits_call = 0
+        task.due = task.woken_by = 0
+        task.began = t
         task.where = None
+        if task.pending:
+            for number in [n for n, call in task.pending.items() if not call.submitted]:
+                self._forget_call(task, number)
         self._turn(task, Doing.RUNNING, t)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
@@ -249,84 +372,137 @@ class Requests:
         task.due = due
         if task.woken or not awaited or (due and due <= t):
             doing = Doing.READY
-        elif not due and (task.wants_thread or task.submitted):
+        elif not due and task.waits_for_worker:
             doing = Doing.THREAD_WAIT
         else:
             doing = Doing.SUSPENDED
         self._turn(task, doing, t)
 
     def end(self, t: int, number: int) -> None:
-        """The task's last step ends."""
+        """The task's last step ends. Tasks that it has not awaited go on as rows of their own."""
         task = self.tasks.pop(number, None)
         if task is None:
             return
-        life = self.lives.get(task.request)
-        if life is None or not life.remove(task, t):
-            return
-        request = life.request
-        if number == life.root and request.done is None:  # it ends without a whole response
+        life, call = task.life, task.from_call
+        if call is not None:
+            call.waits_for -= 1
+        is_root = life is not None and number == life.root
+        if is_root and life is not None and not life.request.started_by and life.request.done is None:
+            request = life.request  # it ends without a whole response
             if request.error is None and not request.received:
                 request.error = _UNANSWERED
+            life.apply_due_timers(t)
             request.finish(t)
-        if not life.tasks:
-            self._end_request(life, t)
+        self._detach(task)
+        for child in list(task.awaits.values()):
+            self._start(child, t)
+        if life is not None:
+            self._leave(task, life, t)
 
     def step_seen(self, number: int, where: Where | None) -> None:
-        """The step of the request that runs is at this line."""
-        life = self.lives.get(number)
+        """The step of the task that runs is at this line."""
+        task = self.tasks.get(number)
+        life = task.life if task is not None else None
         if life is not None and life.request.state is State.RUNNING:
             life.request.where = where
 
     # -- calls, reported by the workers --------------------------------------------------------
 
-    def submit(self, number: int, task: int) -> None:
+    def submit(self, number: int, call: Call) -> None:
         """A task has handed a call to an executor."""
-        if (owner := self.tasks.get(task)) is not None:
-            owner.submitted += 1
-            owner.awaits_call = number
+        if (owner := self.tasks.get(call.task)) is not None:
+            owner.pending[number] = call
 
-    def call_begins(self, t: int, number: int, call: Call, *, submitted: bool) -> None:
-        """A call begins to execute. `submitted` says whether its submission was reported."""
-        owner = self.tasks.get(call.task)
-        if owner is not None:
-            owner.wants_thread = False
-            owner.submitted -= submitted
-            if not submitted:
-                owner.awaits_call = number
-        life = self.lives.get(call.request)
-        if life is None:
+    def awaits_call(self, t: int, number: int, call: int, open_call: Call | None, awaits: int) -> None:
+        """AWAITS_CALL: the task awaits the call, or does not. `open_call` is None if the call is over."""
+        task = self.tasks.get(number)
+        if task is None:
             return
-        life.apply_due_timers(t)
-        life.begin(number, call)
-        if owner is not None and owner.doing is Doing.THREAD_WAIT and not owner.submitted:
-            self._turn(owner, Doing.SUSPENDED, t)
-        life.refresh(t)
+        if not awaits:
+            self._forget_call(task, call)
+            if task.woken_by == call and task.doing is Doing.READY:
+                self._turn(task, Doing.SUSPENDED, t)
+        elif open_call is not None:
+            task.pending[call] = open_call
+            if task.life is not None and open_call.thread and not open_call.over:
+                task.life.begin(call, open_call)
+        self._settle(task, t)
+
+    def _settle(self, task: Task, t: int) -> None:
+        """What it awaits has changed while it is suspended."""
+        if task.doing is Doing.THREAD_WAIT and not task.waits_for_worker:
+            self._turn(task, Doing.SUSPENDED, t)
+        elif task.doing is Doing.SUSPENDED and not task.due and task.waits_for_worker:
+            self._turn(task, Doing.THREAD_WAIT, t)
+        elif task.life is not None:
+            task.life.refresh(t)
+
+    def _forget_call(self, task: Task, number: int) -> None:
+        """The task does not await the call any more. The caller refreshes."""
+        task.pending.pop(number, None)
+        if task.life is not None:
+            task.life.calls.pop(number, None)
+
+    def call_begins(self, t: int, number: int, call: Call) -> None:
+        """A call begins to execute."""
+        owner = self.tasks.get(call.task)
+        life = owner.life if owner is not None else self.lives.get(call.request)
+        if life is not None:
+            life.apply_due_timers(t)
+        if owner is not None:
+            if not call.submitted:
+                owner.wants_thread = False
+                owner.pending[number] = call
+            elif number not in owner.pending:
+                return  # it is not awaited
+        if life is not None:
+            life.begin(number, call)
+        if owner is not None:
+            self._settle(owner, t)
+        elif life is not None:
+            life.refresh(t)
 
     def call_returns(self, t: int, number: int, call: Call, *, resumes: bool) -> None:
-        """A call has returned. `resumes` says whether its task can continue now."""
-        life = self.lives.get(call.request)
+        """A call has returned. `resumes` says whether its result is known on the loop's side, too."""
+        task = self.tasks.get(call.task)
+        life = task.life if task is not None else self.lives.get(call.request)
         if life is not None:
             life.apply_due_timers(t)
             life.calls.pop(number, None)
-        task = self.tasks.get(call.task)
-        if task is not None:
-            if not call.thread:
-                task.submitted -= 1
-            if resumes and task.awaits_call == number:
-                task.awaits_call = 0
-                self._ready(task, t)
+        if task is not None and resumes:
+            self._resume(task, number, t)
         if life is not None:
             life.refresh(t)
 
     def result(self, t: int, number: int, task: int) -> None:
         """The result of a process's call has arrived: the task that awaits it can continue."""
         owner = self.tasks.get(task)
-        if owner is not None and owner.awaits_call == number:
-            owner.awaits_call = 0
-            self._ready(owner, t)
+        if owner is not None:
+            self._resume(owner, number, t)
+
+    def _resume(self, task: Task, number: int, t: int) -> None:
+        """A call's result is there: the task can continue if it awaits no other call."""
+        if task.pending.pop(number, None) is None or task.pending:
+            return
+        if task.doing is not Doing.READY:
+            task.woken_by = number
+        self._ready(task, t)
 
     def call_seen(self, call: Call) -> None:
         """A call is at the line that it names."""
-        life = self.lives.get(call.request)
+        task = self.tasks.get(call.task)
+        life = task.life if task is not None else self.lives.get(call.request)
         if life is not None and life.request.state is State.IN_THREAD and life.request.thread == call.thread:
             life.request.where = call.where
+
+
+def _awaits_of(task: Task) -> list[Task]:
+    """The tasks that it awaits, and that those await, and so on."""
+    found: dict[int, Task] = {}
+    todo = [task]
+    while todo:
+        for number, child in todo.pop().awaits.items():
+            if number not in found:
+                found[number] = child
+                todo.append(child)
+    return list(found.values())

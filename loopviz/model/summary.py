@@ -69,6 +69,21 @@ def summarise(
             "after_response": [segment(part) for part in r.after],
         }
 
+    def started(row: Request) -> dict[str, Any]:
+        """A task that a request has started and did not await, up to the end of the run."""
+        segments = row.history(timeline.last)
+        return {
+            "name": row.path,
+            "started_by": row.started_by,
+            "start_s": at(row.start),
+            "end_s": at(row.done),
+            "states": {
+                state.value: seconds(sum(s.end - s.start for s in segments if s.state is state))
+                for state in State
+            },
+            "segments": [segment(part) for part in segments],
+        }
+
     busy = timeline.busy(zero, end)
     return {
         "format": FORMAT,
@@ -77,6 +92,7 @@ def summarise(
         "scenario": scenario,
         "makespan_s": seconds(end - zero),
         "requests": [request(r) for r in requests],
+        "started_tasks": [started(row) for row in timeline.started(timeline.last)],
         "loop": {
             "busy_s": seconds(busy),
             "idle_s": seconds(max(0, end - zero - busy)) if timeline.sees_iterations else None,
@@ -86,6 +102,8 @@ def summarise(
                     "start_s": at(block.start),
                     "end_s": at(block.end),
                     "request": block.request or None,
+                    "task": (block.task or None) if not block.request else None,
+                    "started_by": block.started_by or None,
                     "kind": block.kind,
                     "where": _where(block.where),
                     "victims": sorted(block.victims),
@@ -99,13 +117,17 @@ def summarise(
             "peak": timeline.peak,
             "max_token_wait_s": max((_longest(r, State.TOKEN_WAIT) for r in requests), default=0.0),
             "threads": [
-                {"name": lane.name, "busy_s": seconds(lane.busy), "cpu_s": seconds(lane.cpu)}
+                {
+                    "name": lane.name,
+                    "busy_s": seconds(lane.busy_until(timeline.last)),
+                    "cpu_s": seconds(lane.cpu),
+                }
                 for lane in timeline.workers.values()
                 if lane.role == "thread"
             ],
         },
         "processes": [
-            {"name": lane.name, "busy_s": seconds(lane.busy), "cpu_s": seconds(lane.cpu)}
+            {"name": lane.name, "busy_s": seconds(lane.busy_until(timeline.last)), "cpu_s": seconds(lane.cpu)}
             for lane in timeline.workers.values()
             if lane.role == "process"
         ],

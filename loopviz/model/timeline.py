@@ -79,10 +79,12 @@ class Timeline:
             ev.STEP: loop.step,
             ev.YIELD: loop.suspend,
             ev.END: loop.end,
+            ev.AWAITS_TASK: requests.awaits_task,
             ev.TOKEN_WAIT: requests.wants_thread,
             ev.TOKENS: workers.limiter,
             ev.SUBMIT: workers.submit,
             ev.CALL: workers.call,
+            ev.AWAITS_CALL: workers.awaits_call,
             ev.RETURN: workers.returns,
             ev.RESULT: workers.result,
             ev.THREAD: self._thread,
@@ -158,6 +160,14 @@ class Timeline:
     def arrivals(self) -> list[Request]:
         """The requests kept, in the order of their arrival; not to be changed."""
         return self._requests.arrivals
+
+    def started(self, now: int) -> list[Request]:
+        """The tasks that requests had started by `now` and do not await, as rows; the oldest first.
+
+        Their `id` is negative, and `Request.started_by` is the request. When one is awaited after all, its
+        row ends.
+        """
+        return self._requests.started_rows(now)
 
     def alive_at(self, now: int) -> list[Request]:
         """The requests that were sent, and not yet answered, at `now`."""

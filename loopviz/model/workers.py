@@ -63,26 +63,31 @@ class Workers:
 
     def submit(self, t: int, number: int, task: int, request: int) -> None:
         """SUBMIT: a call was handed to an executor."""
-        self.calls[number] = Call(task, request)
-        self._requests.submit(number, task)
+        call = self.calls[number] = Call(task, request, submitted=True)
+        self._requests.submit(number, call)
+
+    def awaits_call(self, t: int, task: int, number: int, awaits: int) -> None:
+        """AWAITS_CALL: a task awaits the call, or does not."""
+        self._requests.awaits_call(t, task, number, self.calls.get(number), awaits)
 
     def call(
         self, t: int, number: int, task: int, request: int, thread: int, file: str, line: int, function: str
     ) -> None:
         """CALL: a call begins to execute."""
-        submitted = number in self.calls
         where = self._shared.where(file, line, function)
         lane = self.lane(thread)
         lane.open = Span(t, t, request, where)
         state = State.IN_PROCESS if lane.role == "process" else State.IN_THREAD
-        call = self.calls[number] = Call(task, request, thread, where, state)
-        self._requests.call_begins(t, number, call, submitted=submitted)
+        call = self.calls.setdefault(number, Call(task, request))
+        call.thread, call.where, call.state = thread, where, state
+        self._requests.call_begins(t, number, call)
 
     def returns(self, t: int, number: int) -> None:
         """RETURN: a call has returned, or raised."""
         call = self.calls.pop(number, None)
         if call is None:
             return
+        call.over = True
         lane = self.lanes.get(call.thread)  # None if the call's beginning was lost
         if lane is not None:
             lane.close(t, call.where)

@@ -19,6 +19,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from anyio import CapacityLimiter
+from anyio.abc import TaskGroup
 
 try:
     from anyio._core._eventloop import get_async_backend
@@ -29,6 +30,7 @@ __all__ = [
     "ACQUIRE",
     "DATA_RECEIVED",
     "ERROR_LOG",
+    "GATHERED",
     "ON_RESPONSE",
     "PYTHON_STEPS",
     "RELEASE",
@@ -40,7 +42,9 @@ __all__ = [
     "TOTAL",
     "TRANSPORT",
     "WAKEUP",
+    "callbacks_of",
     "cycle_of",
+    "host_of",
     "installed",
     "limiter_counts",
     "ready_queue",
@@ -74,7 +78,6 @@ SPELLED_OUT: Final = {
     "_callback": "asyncio.Handle: what is called; None in a handle of a step that is not scheduled",
     "_args": "asyncio.Handle: the arguments of the callback",
     "_context": "asyncio.Handle: the context in which the callback is called",
-    "_run": "asyncio.Handle: what the loop calls for each handle in its queue; overridden",
     "_loop": "asyncio.Handle: the loop; read by its `__repr__` and in debug mode",
     "_repr": "asyncio.Handle: the text kept by `cancel` in debug mode",
     "_source_traceback": "asyncio.Handle: where it was made, in debug mode",
@@ -85,6 +88,34 @@ SPELLED_OUT: Final = {
 """Names that `loopviz.probe.steps` spells out: they are used at every step, where a `getattr` for a name
 in a variable would cost about one per cent each. Without one of them the self-test fails, and tasks and
 requests are reported as not visible."""
+
+
+GATHERED: Final = "_children"
+"""The futures of the one that ``asyncio.gather`` returns. Without it tasks and calls in a `gather` count as
+not awaited by the task that awaits the `gather`, unless their callbacks show it."""
+
+
+def callbacks_of(future: object) -> list[Any]:
+    """The done callbacks of a future.
+
+    Without asyncio's attribute, a task counts as awaited only where it is awaited directly.
+    """
+    try:
+        return [callback for callback, _ in getattr(future, "_callbacks", None) or ()]
+    except (TypeError, ValueError):
+        return []
+
+
+def host_of(group: object) -> object | None:
+    """The task that has opened the task group, or None if `group` is no task group.
+
+    Without the names used here, tasks in task groups count as awaited only while their group is left.
+    """
+    if isinstance(group, asyncio.TaskGroup):
+        return getattr(group, "_parent_task", None)
+    if isinstance(group, TaskGroup):
+        return getattr(group.cancel_scope, "_host_task", None)
+    return None
 
 
 def ready_queue(loop: asyncio.AbstractEventLoop) -> deque[asyncio.Handle] | None:

@@ -23,7 +23,7 @@ from loopviz import remote
 from loopviz.clock import now_ns as clock
 from loopviz.probe.state import ProbeState, next_call
 from loopviz.probe.threads import Thread, Threads, definition
-from loopviz.stream.events import CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
+from loopviz.stream.events import AWAITS_CALL, CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
 
 __all__ = ["Processes"]
 
@@ -62,27 +62,37 @@ class Processes:
         """The loop's ``run_in_executor``, with calls to process pools watched."""
 
         def run_in_executor(executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-            if _is_process_pool(executor) and not self._closed:
-                executor = _Watched(self, executor)
-            return original(executor, func, *args)
+            if not _is_process_pool(executor) or self._closed:
+                return original(executor, func, *args)
+            watched = _Watched(self, executor)
+            future = original(watched, func, *args)
+            if watched.number:
+                self._state.submitted(watched.number, future, begun=[1])
+            return future
 
         return run_in_executor
 
-    def submit(self, executor: Executor, func: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
-        """Submit `func` to a process pool for the current task."""
+    def submit(
+        self, executor: Executor, func: Callable[..., Any], args: tuple[Any, ...]
+    ) -> tuple[Future[Any], int]:
+        """Submit `func` to a process pool for the current task.
+
+        Returns the future, and the call's number, or 0 if it is not seen.
+        """
         try:
             recipient = self._open()
             number, task = self._announce(func)
         except Exception as error:
             self._state.failed("process", error)
-            return executor.submit(func, *args)
+            return executor.submit(func, *args), 0
         try:
             future = executor.submit(remote.run, recipient, number, func, *args)
         except BaseException:
+            self._state.emit((clock(), AWAITS_CALL, task, number, 0))
             self._arrived(number, task)
             raise
         future.add_done_callback(lambda _: self._arrived(number, task))
-        return future
+        return future, number
 
     def _announce(self, func: Callable[..., Any]) -> tuple[int, int]:
         state = self._state
@@ -94,6 +104,7 @@ class Processes:
         while len(self._calls) >= _MOST:
             self._calls.pop(next(iter(self._calls)), None)
         self._calls[number] = _Call(task, request, definition(func))
+        state.report_step()
         state.emit((clock(), SUBMIT, number, task, request))
         return number, task
 
@@ -190,10 +201,12 @@ class _Watched:
     def __init__(self, processes: Processes, executor: Executor) -> None:
         self._processes = processes
         self._executor = executor
+        self.number = 0
 
     def submit(self, func: Callable[..., Any], *args: Any) -> Future[Any]:
         """As the pool's own."""
-        return self._processes.submit(self._executor, func, args)
+        future, self.number = self._processes.submit(self._executor, func, args)
+        return future
 
 
 def _is_process_pool(executor: object) -> bool:

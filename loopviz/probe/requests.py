@@ -80,6 +80,7 @@ def make_adopt(
     hooked: set[type] = set()
 
     def responded(original: Callable[..., None], request: int, *args: Any) -> None:
+        state.report_step()
         emit((clock(), RESPONDED, request))
         original(*args)
 

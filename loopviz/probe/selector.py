@@ -23,6 +23,9 @@ def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., 
     emit = state.emit
 
     def probed_select(timeout: float | None = None) -> Any:
+        nested = state.current
+        if nested is not None:
+            state.pause()
         now = clock()
         if now - state.looked > LONG:
             state.slow = now
@@ -35,6 +38,8 @@ def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., 
             state.sleeping = False
         now = state.touched = state.looked = clock()
         emit((now, ITERATION))
+        if nested is not None:
+            state.resume(nested)
         return ready
 
     return probed_select

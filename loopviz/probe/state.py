@@ -12,9 +12,9 @@ from typing import Any
 
 from loopviz.clock import now_ns
 from loopviz.stream.buffer import Buffer
-from loopviz.stream.events import TASK, Event
+from loopviz.stream.events import AWAITS_TASK, STEP, TASK, WAKE, YIELD, Event
 
-__all__ = ["ATTRIBUTE", "HANDLE", "ProbeState", "Trace", "next_call"]
+__all__ = ["ATTRIBUTE", "HANDLE", "Joins", "ProbeState", "Submitted", "Trace", "next_call"]
 
 ATTRIBUTE = "_loopviz"
 """The attribute of a task that holds its `Trace`; it lives as long as the task."""
@@ -37,10 +37,14 @@ def _no_task() -> None:
 class Trace:
     """What a probe knows of one task."""
 
-    __slots__ = ("number", "ref", "request", "sampled", "since", "wake_reported", "wants_thread", "woken")
+    __slots__ = (
+        "joins", "number", "ref", "request", "sampled", "since", "wake_reported", "wants_thread", "woken",
+    )  # fmt: skip
 
     def __init__(self, request: int) -> None:
         self.number = next(_tasks)
+        self.joins: Joins | None = None
+        """What it has started or submitted that may not be over; None if there is nothing."""
         self.request = request
         self.ref: Callable[[], asyncio.Task[Any] | None] = _no_task
         self.since = 0
@@ -59,6 +63,32 @@ class Trace:
         self.ref = weakref.ref(task)
         setattr(task, ATTRIBUTE, self)
         return self
+
+
+@dataclass(slots=True)
+class Submitted:
+    """A call that a task has submitted to an executor."""
+
+    future: asyncio.Future[Any]
+    begun: list[int]
+    """Empty until a worker executes the call."""
+    awaited: bool = True
+    """What was reported last."""
+
+
+@dataclass(slots=True)
+class Joins:
+    """The tasks that a task has started, and the calls that it has submitted, which may not be over."""
+
+    tasks: dict[int, tuple[Trace, bool]] = field(default_factory=dict)
+    """Tasks by number, and whether each was last reported as awaited. Those in a task group are not kept."""
+    calls: dict[int, Submitted] = field(default_factory=dict)
+    """By number."""
+    recount: Callable[[], None] | None = None
+    """Reports the limiter's counts, once the task no longer waits in the limiter's queue."""
+    recount_due: bool = False
+    new: list[Trace] = field(default_factory=list)
+    """Tasks that it has started since it was suspended last."""
 
 
 @dataclass(slots=True)
@@ -83,6 +113,10 @@ class ProbeState:
     """The task whose step is being executed, if any."""
     began: int = 0
     """When that step began (ns)."""
+    woken: int = 0
+    """When that step was scheduled (ns); 0 if that is not known."""
+    reported: int = 0
+    """The `began` of the latest step whose begin was reported before its end."""
     touched: int = 0
     """When a step ended or an iteration began (ns): since then the loop runs callbacks."""
     sleeping: bool = False
@@ -104,31 +138,91 @@ class ProbeState:
     failures: list[str] = field(default_factory=list)
     """What went wrong inside the probe; it never raises in the watched program."""
 
-    expected: tuple[object, Trace] | None = None
-    """The coroutine of the task that is being created, and the trace made for it in advance."""
+    expected: tuple[object, Trace, asyncio.Task[Any] | None] | None = None
+    """The coroutine of the task that is being created, the trace made for it in advance, and its creator."""
 
     def __post_init__(self) -> None:
         self.emit = self.buffer.emit
 
-    def announce(self, coro: object, request: int) -> Trace:
-        """A trace for a new task that runs `coro` for `request` (0: for none)."""
+    def announce(self, coro: object, request: int, *, root: bool = False) -> Trace:
+        """A trace for a new task that runs `coro` for `request` (0: for none), as its root or not."""
         trace = Trace(request)
         self.live[trace.number] = trace
         # Eager first steps nest: the innermost of them is the one that makes this task.
         creator = self.expected[1] if self.expected is not None else self.current
         parent = creator.number if creator is not None else 0
+        if creator is not None:
+            if creator.joins is None:
+                creator.joins = Joins()
+            creator.joins.new.append(trace)
         name = getattr(coro, "__qualname__", type(coro).__name__)
-        self.emit((now_ns(), TASK, trace.number, parent, request, name))
+        now = now_ns()
+        self.emit((now, TASK, trace.number, parent, request, name))
+        if request and not parent and not root:
+            self.emit((now, AWAITS_TASK, 0, trace.number, 0))
         return trace
 
     def attach(self, task: asyncio.Task[Any], request: int) -> Trace:
         """Give a task that is seen for the first time its trace."""
         coro = task.get_coro()
-        if self.expected is not None and self.expected[0] is coro:
-            trace = self.expected[1]
-        else:
-            trace = self.announce(coro, request)
+        trace = self.trace_expected(task, coro) or self.announce(coro, request)
         return trace.bind(task)
+
+    def trace_expected(self, task: asyncio.Task[Any], coro: object) -> Trace | None:
+        """The trace made in advance, if `task` is the one that is being created.
+
+        A task factory may have wrapped the coroutine. Then the task is recognised in its eager first step,
+        in which it is the current task; else see `loopviz.probe.steps`.
+        """
+        if self.expected is None:
+            return None
+        expected, trace, creator = self.expected
+        if expected is coro:
+            return trace
+        if trace.ref is _no_task and task is not creator and task is asyncio.current_task():
+            return trace
+        return None
+
+    def submitted(self, number: int, future: asyncio.Future[Any], begun: list[int]) -> None:
+        """The current task has submitted a call; see `Submitted`."""
+        try:
+            task = asyncio.current_task()
+            if task is not None:
+                trace = self.trace_of(task)
+                if trace.joins is None:
+                    trace.joins = Joins()
+                trace.joins.calls[number] = Submitted(future, begun)
+        except Exception as error:
+            self.failed("call", error)
+
+    def report_step(self) -> None:
+        """Report the begin of the step that is being executed, before an event that the step itself causes.
+
+        A step is reported when it ends. Without this, what it does to its own request would be reported
+        first.
+        """
+        trace = self.current
+        if trace is None or self.reported == self.began or not self.began:
+            return
+        self.reported = self.began
+        if self.woken:
+            self.emit((self.woken, WAKE, trace.number))
+        self.emit((self.began, STEP, trace.number))
+
+    def pause(self) -> None:
+        """The step that is being executed runs the loop itself (`nest_asyncio` makes that possible)."""
+        trace = self.current
+        if trace is not None:
+            self.report_step()
+            self.emit((now_ns(), YIELD, trace.number, "nested event loop", 0))
+            self.current = None
+
+    def resume(self, trace: Trace) -> None:
+        """The step that was paused goes on."""
+        self.began = self.reported = now_ns()
+        self.woken = 0
+        self.current = trace
+        self.emit((self.began, STEP, trace.number))
 
     def trace_of(self, task: asyncio.Task[Any]) -> Trace:
         """The trace of the task that calls this, made now if the task is older than the probe.

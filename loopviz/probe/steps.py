@@ -14,17 +14,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import Context, copy_context
+from contextvars import Context, Token
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
+from loopviz.probe.joins import join
 from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace
 from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
+
+_NEVER = 1e9
+"""A timer that is due later than this (s), or at infinity, is not a timer that a task waits for."""
 
 
 def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, Callable[..., Any]]:
@@ -36,7 +40,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     loop, emit, live, buffer = state.loop, state.emit, state.live, state.buffer
     # The hook of every step appends to the buffer itself, which saves the call of `emit`.
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
-    future = asyncio.Future
+    future, current_task = asyncio.Future, asyncio.current_task
     # If it is given, the hook puts a handle there itself, as asyncio's own call_soon would.
     ready = compat.ready_queue(loop)
     wrapper_name, wakeup, python_steps = compat.STEP_WRAPPER, compat.WAKEUP, compat.PYTHON_STEPS
@@ -64,26 +68,37 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             self._callback = self._repr = self._source_traceback = None
             self._cancelled = False
 
+        @property
+        def __self__(self) -> asyncio.Task[Any] | None:
+            """The task: in debug mode asyncio names it where it would name this callback."""
+            return self.trace.ref()
+
         def _run(self) -> None:
-            trace, callback = self.trace, self._callback
+            trace, callback, args = self.trace, self._callback, self._args
             self._callback = None  # from here on it can be scheduled again
-            woken = trace.woken
+            self._args = ()  # the future that was awaited, and so its result, is not needed any more
+            outer = state.current
+            if outer is not None:
+                state.pause()
+            state.woken = trace.woken
             trace.woken = trace.since = 0
+            state.began = clock()
             state.current = trace
-            began = state.began = clock()
             try:
                 if self.entered:
-                    callback(*self._args)
+                    callback(*args)
                 else:
-                    self._context.run(callback, *self._args)
+                    self._context.run(callback, *args)
             except BaseException as error:
                 if self.entered or isinstance(error, (SystemExit, KeyboardInterrupt)):
                     raise
                 message = f"Exception in callback {callback!r}"
                 loop.call_exception_handler({"message": message, "exception": error, "handle": self})
             finally:
+                del args
                 now = state.touched = clock()
                 state.current = None
+                woken, began = state.woken, state.began
                 task = callback.__self__
                 waiter = task._fut_waiter
                 due = 0
@@ -102,6 +117,19 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                     append((now, RAN, trace.number, woken, began, awaited, due))
                 else:
                     buffer.dropped += 1
+                if trace.joins is not None or (waiter is not None and awaited != "Future"):
+                    joined(trace, task, waiter)
+                if outer is not None:
+                    state.resume(outer)
+
+        __call__ = _run
+
+    def joined(trace: Trace, task: asyncio.Task[Any], waiter: asyncio.Future[Any] | None) -> None:
+        """Report what the task awaits of what it has started."""
+        try:
+            join(state, trace, task, waiter)
+        except Exception as error:
+            state.failed("awaited tasks", error)
 
     def after_first_step(task: asyncio.Task[Any], trace: Trace) -> None:
         """Report how an eager task's first step has ended: suspended, giving way, or done."""
@@ -116,19 +144,21 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             live.pop(trace.number, None)
         else:
             emit((now, YIELD, trace.number, "", 0))
+        if trace.joins is not None or (waiter is not None and type(waiter) is not future):
+            joined(trace, task, waiter)
 
     def first_seen(task: asyncio.Task[Any], context: Context | None) -> Trace:
         """A task seen for the first time: it serves a request as its root, or inherits one."""
         coro = task.get_coro()
-        if state.expected is not None and state.expected[0] is coro:  # it yields in its eager first step
+        if state.trace_expected(task, coro) is not None:  # it yields in its eager first step
             return state.attach(task, 0)
-        request = adopt(coro)
+        request = adopted = adopt(coro)
         if context is not None:
             if request:
                 context.run(state.request.set, request)
             else:
                 request = context.get(state.request, 0)
-        return state.announce(coro, request).bind(task)
+        return state.announce(coro, request, root=adopted > 0).bind(task)
 
     def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
         """A handle for the steps of a task."""
@@ -176,22 +206,32 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             ready.append(scheduled)
             return scheduled
         scheduled.entered = True
-        return call_soon(scheduled._run, context=context)
+        return call_soon(scheduled, context=context)
 
     def probed_create_task(coro: Any, **options: Any) -> asyncio.Task[Any]:
         # Without a factory the first step goes through call_soon, as every other one.
         if loop.get_task_factory() is None and not options.get("eager_start"):
             return create_task(coro, **options)
+        outer, expected = state.current, state.expected
+        inherited: Token[int] | None = None
         try:
-            trace = expect(coro, options)
+            request = adopt(coro)
+            if request:
+                # A factory need not accept a context: the task copies the current one.
+                context = options.get("context")
+                if context is not None:
+                    context.run(state.request.set, request)
+                else:
+                    inherited = state.request.set(request)
+            trace = state.announce(coro, request or state.request.get(), root=request > 0)
+            state.expected = (coro, trace, current_task())
         except Exception as error:
             state.failed("create_task", error)
+            state.expected = expected
             return create_task(coro, **options)
-        outer, expected = state.current, state.expected
-        state.expected = (coro, trace)
         if outer is None:
-            state.current = trace
             state.began = clock()
+            state.woken, state.current = 0, trace
             emit((state.began, STEP, trace.number))
         try:
             task = create_task(coro, **options)
@@ -202,20 +242,30 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         finally:
             state.expected = expected
             state.current = outer
-        if trace.ref() is None:  # it has not been scheduled: it is done, or suspended, in its first step
-            trace.bind(task)
-        after_first_step(task, trace)
+            if inherited is not None:
+                state.request.reset(inherited)
+        try:
+            created(task, trace)
+        except Exception as error:  # a factory may return anything
+            state.failed("create_task", error)
+            emit((clock(), END, trace.number))
+            live.pop(trace.number, None)
         return task
 
-    def expect(coro: object, options: dict[str, Any]) -> Trace:
-        """Announce a task that may take its first step before it is scheduled."""
-        request = adopt(coro)
-        if request:
-            context = options.get("context")
-            if context is None:
-                context = options["context"] = copy_context()
-            context.run(state.request.set, request)
-        return state.announce(coro, request or state.request.get())
+    def created(task: asyncio.Task[Any], trace: Trace) -> None:
+        """Give a task that was just created the trace that was announced for it."""
+        seen: Trace | None = getattr(task, ATTRIBUTE, None)
+        if seen is None:  # it has not been scheduled: it is done, or suspended, in its first step
+            trace.bind(task)
+        elif seen is not trace:  # the factory has wrapped the coroutine, so it was not recognised
+            emit((clock(), END, seen.number))
+            live.pop(seen.number, None)
+            trace.woken = seen.woken
+            trace.bind(task)
+            scheduled = getattr(task, HANDLE, None)
+            if type(scheduled) is Step:
+                scheduled.trace = trace
+        after_first_step(task, trace)
 
     return {"call_soon": probed_call_soon, "create_task": probed_create_task}
 
@@ -229,12 +279,20 @@ def hook_timers(state: ProbeState) -> dict[str, Callable[..., Any]]:
 
     def probed_call_at(when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if callback is sets_result:
-            state.timer, state.due = args[0], int(when * NS)
+            try:
+                state.due = int(when * NS) if when < _NEVER else 0
+                state.timer = args[0]
+            except Exception as error:
+                state.failed("timer", error)
         return call_at(when, callback, *args, context=context)
 
     def probed_call_later(delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if callback is sets_result:
-            state.timer, state.due = args[0], clock() + int(delay * NS)
+            try:
+                state.due = clock() + int(delay * NS) if delay < _NEVER else 0
+                state.timer = args[0]
+            except Exception as error:
+                state.failed("timer", error)
         return call_later(delay, callback, *args, context=context)
 
     if sets_result is None:

@@ -17,8 +17,19 @@ from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
-from loopviz.probe.state import ATTRIBUTE, ProbeState, next_call
-from loopviz.stream.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS, Role
+from loopviz.probe.state import ATTRIBUTE, Joins, ProbeState, next_call
+from loopviz.stream.events import (
+    AWAITS_CALL,
+    CALL,
+    CPU,
+    RESULT,
+    RETURN,
+    SUBMIT,
+    THREAD,
+    TOKEN_WAIT,
+    TOKENS,
+    Role,
+)
 
 __all__ = ["Thread", "Threads", "definition"]
 
@@ -51,6 +62,8 @@ class Threads:
         self.processes: list[Thread] = []
         """Worker processes whose CPU clock is to be read; those that have ended are removed."""
         self._mine = local()
+        self._counts: tuple[int, int, int] | None = None
+        """The default limiter's counts as they were last reported."""
 
     def register(self, role: Role) -> Thread:
         """Report the calling thread. The identity of a thread that has ended is used again."""
@@ -65,6 +78,11 @@ class Threads:
         if role == "worker" and thread.clock is not None:  # what it uses from now on is the server's
             self.state.emit((clock(), CPU, number, time.thread_time_ns()))
         return thread
+
+    def _run_submitted(self, begun: list[int], *args: Any) -> Any:
+        """As `_run`, for an executor's call: it can no longer be cancelled."""
+        begun.append(1)
+        return self._run(*args)
 
     def _run(self, number: int, task: int, request: int, func: Callable[..., Any], *args: Any) -> Any:
         """Run in the worker thread in place of `func`."""
@@ -102,7 +120,7 @@ class Threads:
 
     def make_run_in_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The loop's ``run_in_executor`` (and so ``asyncio.to_thread``), with the call watched."""
-        state, run = self.state, self._run
+        state, run = self.state, self._run_submitted
 
         def run_in_executor(executor: Any, func: Callable[..., Any], *args: Any) -> Any:
             if executor is not None and not isinstance(executor, ThreadPoolExecutor):
@@ -112,8 +130,18 @@ class Threads:
             if current is not None:
                 trace = state.trace_of(current)
                 task, request = trace.number, trace.request
+            state.report_step()
             state.emit((clock(), SUBMIT, number, task, request))
-            return original(executor, partial(run, number, task, request, func), *args)
+            begun: list[int] = []
+            try:
+                future = original(executor, partial(run, begun, number, task, request, func), *args)
+            except BaseException:
+                state.emit((clock(), AWAITS_CALL, task, number, 0))
+                state.emit((clock(), RESULT, number, task))
+                raise
+            if current is not None:
+                state.submitted(number, future, begun)
+            return future
 
         return run_in_executor
 
@@ -122,6 +150,13 @@ class Threads:
     ) -> Callable[[Any, Any], None]:
         """The limiter's ``acquire_on_behalf_of_nowait``: it gives a thread, or the task has to wait."""
         emit, count = self.state.emit, compat.limiter_counts(limiter)
+        threads = self
+
+        def recount() -> None:
+            counts = count()
+            if counts != threads._counts:
+                threads._counts = counts
+                emit((clock(), TOKENS, *counts))
 
         def acquire_on_behalf_of_nowait(self: Any, borrower: Any) -> None:
             try:
@@ -132,10 +167,15 @@ class Threads:
                     emit((clock(), TOKEN_WAIT, trace.number))
                     if self is limiter:
                         total, borrowed, waiting = count()
-                        emit((clock(), TOKENS, total, borrowed, waiting + 1))
+                        threads._counts = counts = (total, borrowed, waiting + 1)
+                        emit((clock(), TOKENS, *counts))
+                        if trace.joins is None:
+                            trace.joins = Joins()
+                        trace.joins.recount, trace.joins.recount_due = recount, False
                 raise
             if self is limiter:
-                emit((clock(), TOKENS, *count()))
+                threads._counts = counts = count()
+                emit((clock(), TOKENS, *counts))
 
         return acquire_on_behalf_of_nowait
 
@@ -144,6 +184,7 @@ class Threads:
     ) -> Callable[[Any, Any], None]:
         """The limiter's ``release_on_behalf_of``."""
         emit, count = self.state.emit, compat.limiter_counts(limiter)
+        threads = self
 
         def release_on_behalf_of(self: Any, borrower: Any) -> None:
             original(self, borrower)
@@ -151,7 +192,8 @@ class Threads:
                 trace = getattr(borrower, ATTRIBUTE, None)
                 if trace is not None:
                     trace.wants_thread = False
-                emit((clock(), TOKENS, *count()))
+                threads._counts = counts = count()
+                emit((clock(), TOKENS, *counts))
 
         return release_on_behalf_of
 

@@ -92,6 +92,16 @@ EndEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["end"], f.Task],
     About("The last step of the task ends.", _TASKS),
 ]
+AWAITS_TASK: Final = "awaits-task"
+AwaitsTaskEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["awaits-task"], f.Task, f.Other, f.Awaits],
+    About(
+        "The suspended task awaits the other task, directly, by `gather` or `wait`, or in its task group; or"
+        " it does not. Until this is reported, a task counts as awaited by the one that created it. With 0"
+        " for the task: a callback has created the other one.",
+        _TASKS,
+    ),
+]
 
 # -- worker threads and worker processes ---------------------------------------------------------
 
@@ -117,6 +127,15 @@ CallEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["call"], f.Call, f.Task, f.Request, f.Thread, f.File, f.Line, f.Function],
     About("The call begins in a worker.", _WORKERS, keeps_texts=True),
 ]
+AWAITS_CALL: Final = "awaits-call"
+AwaitsCallEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["awaits-call"], f.Task, f.Call, f.Awaits],
+    About(
+        "The suspended task awaits the call that it has submitted; or it does not. Until this is reported, a"
+        " call counts as awaited.",
+        _WORKERS,
+    ),
+]
 RETURN: Final = "return"
 ReturnEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["return"], f.Call],
@@ -125,7 +144,7 @@ ReturnEvent: TypeAlias = Annotated[
 RESULT: Final = "result"
 ResultEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["result"], f.Call, f.Task],
-    About("The result of a worker process has arrived, or will never arrive.", _WORKERS),
+    About("The result of a worker process has arrived; or no worker will execute the call.", _WORKERS),
 ]
 THREAD: Final = "thread"
 ThreadEvent: TypeAlias = Annotated[
@@ -176,8 +195,8 @@ AwaitsEvent: TypeAlias = Annotated[
 Event: TypeAlias = (
     SentEvent | ReceivedEvent
     | ReadEvent | StatusEvent | RaisedEvent | RespondedEvent
-    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent
-    | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | ReturnEvent | ResultEvent
+    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | AwaitsTaskEvent
+    | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
     | IdleEvent | IterationEvent
     | HoldsEvent | ExecutesEvent | AwaitsEvent

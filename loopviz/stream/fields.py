@@ -89,6 +89,10 @@ Woken: TypeAlias = Annotated[
     int, Field("woken", "when the step was scheduled; 0 if that is not known", "clock", past=True)
 ]
 Began: TypeAlias = Annotated[int, Field("began", "when the step began", "clock", least=1, past=True)]
+Other: TypeAlias = Annotated[int, Field("other", "the other task", "number")]
+Awaits: TypeAlias = Annotated[
+    int, Field("awaits", "1 if it is awaited, 2 if it is in a task group of the task, 0 if neither")
+]
 Since: TypeAlias = Annotated[int, Field("since", "since when", "clock")]
 
 # Threads and processes.

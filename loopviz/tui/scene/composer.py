@@ -11,7 +11,7 @@ from loopviz.tui.scene.header import header
 from loopviz.tui.scene.loop import loop_lane
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
-from loopviz.tui.scene.requests import request_row, title
+from loopviz.tui.scene.requests import request_row, started_rows, title
 from loopviz.tui.scene.story import story_lines
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
@@ -79,11 +79,15 @@ class Scene:
         lines += [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
         lines += gap
         rows, above, below = view.rows(timeline, max(1, room - shown))
+        tasks, hidden = started_rows(frame, rows, room - shown - len(rows))
         if has_title:
-            lines.append(title(pen, len(lanes) - shown, above, below))
+            lines.append(title(pen, len(lanes) - shown, above, below, hidden))
         for request in rows:
             self.hits[len(lines)] = [(0, width, Hit(request=request.id))]
             lines.append(request_row(pen, frame, request))
+            lines += [request_row(pen, frame, task) for task in tasks if task.started_by == request.id]
+        shown_requests = {request.id for request in rows}
+        lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown_requests]
         self._tracks.end()
         lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
         return [*lines, *([[]] * (height - len(lines)))][:height]

@@ -40,6 +40,8 @@ def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
     if block is not None:
         if block.request:
             second.append(f"#{block.request}")
+        elif block.task:
+            second.append(words.task_name(block.task))
         if block.where is not None:
             second.append(words.line(block.where))
         return f"BLOCKED {words.duration(block.lasted(view.moment))}", second, pen.alarm
@@ -87,8 +89,9 @@ def _captioned(pen: Pen, frame: Frame, line: Line) -> Line:
         left = max(0, block.start // columns.column_ns - frame.first + 1)
         right = min(columns.time, end // columns.column_ns - frame.first)
         where = f" {words.line(block.where)}" if block.where else ""
-        for text in (f"#{block.request}{where}", f"#{block.request}"):
-            if block.request and right - left >= cell_len(text):
+        who = f"#{block.request}" if block.request else words.task_name(block.task)
+        for text in (f"{who}{where}", who):
+            if who and right - left >= cell_len(text):
                 captions.append((left, text))
                 break
     for left, text in captions:

@@ -15,10 +15,31 @@ from loopviz.model import Segment as StateSegment
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 
-__all__ = ["request_row", "title"]
+__all__ = ["request_row", "started_rows", "title"]
 
 
-def title(pen: Pen, hidden_lanes: int, above: int, below: int) -> Line:
+_BRIEF = 20_000_000
+"""A task that a request has started and that ended sooner than this (ns) has no row."""
+
+
+def started_rows(frame: Frame, rows: list[Request], room: int) -> tuple[list[Request], int]:
+    """The tasks in the picture that requests have started and do not await, and how many have no room.
+
+    Of more than `room`, the latest are shown, and first those of the requests in `rows`.
+    """
+    view, shown = frame.view, {request.id for request in rows}
+    left = view.now - view.window
+    found = [
+        row
+        for row in frame.timeline.started(view.now)
+        if row.state is not None or (row.since > left and row.since - row.start >= _BRIEF)
+    ]
+    found.sort(key=lambda row: (row.started_by not in shown, -row.start))
+    kept = found[: max(0, room)]
+    return sorted(kept, key=lambda row: row.start), len(found) - len(kept)
+
+
+def title(pen: Pen, hidden_lanes: int, above: int, below: int, hidden_tasks: int = 0) -> Line:
     """The heading of the rows, and what has no room."""
     line = [Segment(" REQUESTS", pen.title)]
     hints = []
@@ -26,6 +47,8 @@ def title(pen: Pen, hidden_lanes: int, above: int, below: int) -> Line:
         hints.append(f"{above} above")
     if below:
         hints.append(f"{below} below")
+    if hidden_tasks:
+        hints.append(words.count(hidden_tasks, "more task"))
     if hidden_lanes:
         hints.append(words.count(hidden_lanes, "more worker"))
     if hints:
@@ -55,6 +78,11 @@ def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
 
 def _label(pen: Pen, frame: Frame, request: Request, *, done: bool, failed: bool) -> Segment:
     view = frame.view
+    if request.started_by:
+        hook = "└" if pen.palette.unicode else "+"
+        room = frame.columns.label - 14
+        name = _shortened(words.task_name(request.path), room)
+        return Segment(f"   {hook} {name} {f'by #{request.started_by}':<8}", pen.dim if done else pen.text)
     mark = " "
     if request.id == view.changed:
         mark = "▶" if pen.palette.unicode else ">"

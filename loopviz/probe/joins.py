@@ -1,0 +1,186 @@
+"""Which of its child tasks and executor calls a suspended task awaits.
+
+A request's state follows from the tasks that its root task awaits. asyncio does not keep who awaits whom, but
+the futures do: the done callbacks of a child lead to the future at which its parent is suspended, through
+``gather``, ``wait``, ``shield``, ``as_completed`` and the like. Tasks in a task group are awaited by the
+task that has opened the group, as it cannot leave the group without them.
+
+This is looked at when a task that has started other tasks, or submitted calls, is suspended. Only what
+differs from the event before is reported; see AWAITS_TASK and AWAITS_CALL in `loopviz.stream.events`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextvars import Context
+from functools import partial
+from types import BuiltinMethodType, CellType, FunctionType, MethodType
+from typing import Any
+
+from loopviz.clock import now_ns as clock
+from loopviz.probe import compat
+from loopviz.probe.state import ATTRIBUTE, Joins, ProbeState, Trace
+from loopviz.stream.events import AWAITS_CALL, AWAITS_TASK, RESULT
+
+__all__ = ["join"]
+
+_MOST = 200
+"""Children and calls that are looked at when a task is suspended; the rest count as before."""
+_IN_GROUP = 2
+_NODES = 80
+"""Objects that are looked at to find the way from a callback to a future."""
+_FINDS_BY_TYPE = (list, tuple, set, frozenset, dict, CellType)
+_ENDS = (type, int, str, bytes, float, asyncio.AbstractEventLoop, Context)
+
+
+def join(
+    state: ProbeState, trace: Trace, task: asyncio.Future[Any], waiter: asyncio.Future[Any] | None
+) -> None:
+    """Report which tasks and calls `task` awaits, now that it is suspended at `waiter`.
+
+    Without a waiter it has ended, or yields.
+    """
+    joins = trace.joins or Joins()
+    _recount(joins)
+    if waiter is None:
+        if task.done():
+            _cancelled_calls(state, trace, joins)
+            trace.joins = None
+        return
+    if joins.new:
+        _classify_new(state, task, joins)
+    leaves = list(_leaves(waiter))
+    direct = set(map(id, leaves))
+    for leaf in leaves:
+        other: Trace | None = getattr(leaf, ATTRIBUTE, None)
+        if other is not None and other is not trace and other.number in state.live:
+            joins.tasks.setdefault(other.number, (other, False))
+    _join_tasks(state, trace, joins, waiter, direct)
+    _cancelled_calls(state, trace, joins)
+    _join_calls(state, trace, joins, waiter, direct)
+    trace.joins = joins if joins.tasks or joins.calls or joins.recount else None
+
+
+def _recount(joins: Joins) -> None:
+    """A task that waited for a thread may have been cancelled, which changes the limiter without a call."""
+    if joins.recount is not None:
+        if joins.recount_due:
+            joins.recount()
+            joins.recount = None
+        joins.recount_due = not joins.recount_due
+
+
+def _classify_new(state: ProbeState, task: object, joins: Joins) -> None:
+    """Tell members of task groups from other new tasks."""
+    for child in joins.new:
+        found = child.ref()
+        if found is None or found.done():
+            continue
+        host = _host_of(found)
+        if host is None:
+            joins.tasks[child.number] = (child, True)
+        elif host is not task:
+            other: Trace | None = getattr(host, ATTRIBUTE, None)
+            if other is not None and other.number in state.live:
+                state.emit((clock(), AWAITS_TASK, other.number, child.number, _IN_GROUP))
+    joins.new.clear()
+
+
+def _join_tasks(
+    state: ProbeState, trace: Trace, joins: Joins, waiter: asyncio.Future[Any], direct: set[int]
+) -> None:
+    kept: dict[int, tuple[Trace, bool]] = {}
+    for at, (number, (child, before)) in enumerate(joins.tasks.items()):
+        task = child.ref()
+        if task is None or number not in state.live:
+            continue
+        awaited = before if at >= _MOST else id(task) in direct or _leads_to(task, waiter)
+        if awaited is not before:
+            state.emit((clock(), AWAITS_TASK, trace.number, number, int(awaited)))
+        kept[number] = (child, awaited)
+    joins.tasks = kept
+
+
+def _cancelled_calls(state: ProbeState, trace: Trace, joins: Joins) -> None:
+    """Forget calls that are over; no worker will execute one that was cancelled before it began."""
+    for number, call in list(joins.calls.items()):
+        if call.future.done():
+            del joins.calls[number]
+            if call.future.cancelled():
+                state.emit((clock(), AWAITS_CALL, trace.number, number, 0))
+                if not call.begun:  # asyncio has cancelled the executor's future by now
+                    state.emit((clock(), RESULT, number, trace.number))
+
+
+def _join_calls(
+    state: ProbeState, trace: Trace, joins: Joins, waiter: asyncio.Future[Any], direct: set[int]
+) -> None:
+    for call, number in zip(joins.calls.values(), joins.calls, strict=True):
+        awaited = id(call.future) in direct or _leads_to(call.future, waiter)
+        if awaited is not call.awaited:
+            call.awaited = awaited
+            state.emit((clock(), AWAITS_CALL, trace.number, number, int(awaited)))
+
+
+def _leaves(waiter: Any) -> Iterator[Any]:
+    """The futures that `waiter` stands for: those of a `gather`, or itself."""
+    children = getattr(waiter, compat.GATHERED, None)
+    if isinstance(children, (list, tuple)):
+        for child in children[:_MOST]:
+            yield from _leaves(child)
+    else:
+        yield waiter
+
+
+def _host_of(task: asyncio.Task[Any]) -> object | None:
+    """The task that has opened the task group that `task` is in, or None if it is in none."""
+    for callback in compat.callbacks_of(task):
+        owners = [getattr(callback, "__self__", None)]
+        if isinstance(callback, FunctionType):
+            owners += [cell.cell_contents for cell in callback.__closure__ or () if _is_full(cell)]
+        for owner in owners:
+            host = compat.host_of(owner)
+            if host is not None:
+                return host
+    return None
+
+
+def _is_full(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
+def _leads_to(future: asyncio.Future[Any], waiter: asyncio.Future[Any]) -> bool:
+    """Whether the done callbacks of `future` lead to `waiter`, and so what awaits it goes on with it."""
+    if isinstance(waiter, asyncio.Task):
+        return False
+    todo: list[Any] = list(compat.callbacks_of(future))
+    seen: set[int] = set()
+    while todo and len(seen) < _NODES:
+        node = todo.pop()
+        if node is waiter:
+            return True
+        if id(node) in seen or isinstance(node, (asyncio.Task, *_ENDS)):
+            continue
+        seen.add(id(node))
+        if isinstance(node, asyncio.Future):
+            todo += compat.callbacks_of(node)
+        elif isinstance(node, FunctionType):
+            todo += node.__closure__ or ()
+        elif isinstance(node, (MethodType, BuiltinMethodType)):
+            todo.append(node.__self__)
+        elif isinstance(node, partial):
+            todo += [node.func, *node.args, *node.keywords.values()]
+        elif isinstance(node, _FINDS_BY_TYPE) or _is_plain(node):
+            todo += gc.get_referents(node)
+    return False
+
+
+def _is_plain(node: object) -> bool:
+    """Whether it is an object of asyncio's or AnyIO's, such as a queue or an iterator over futures."""
+    return type(node).__module__.partition(".")[0] in {"asyncio", "anyio", "collections"}
