@@ -70,6 +70,14 @@ def end(at: float, task: int = 1) -> Event:
     return (ns(at), ev.END, task)
 
 
+def awaits_task(at: float, task: int, other: int, how: int = 1) -> Event:
+    return (ns(at), ev.AWAITS_TASK, task, other, how)
+
+
+def awaits_call(at: float, task: int, number: int, how: int = 1) -> Event:
+    return (ns(at), ev.AWAITS_CALL, task, number, how)
+
+
 def token_wait(at: float, task: int = 1) -> Event:
     return (ns(at), ev.TOKEN_WAIT, task)
 

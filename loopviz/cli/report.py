@@ -15,7 +15,7 @@ from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.draw.words import count, duration, holder, line, requests_named
+from loopviz.draw.words import count, duration, holder, line, requests_named, task_name
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
@@ -135,6 +135,12 @@ def _figures(
         yield "block", _block(block, zero)
     if len(blocks) > 4:
         yield "", f"and {count(len(blocks) - 4, 'more block')}"
+    alive = [row for row in timeline.started(timeline.last) if not row.ended]
+    for row in alive[:2]:
+        name = task_name(row.path)
+        yield "task", f"{name}, started by #{row.started_by} and not awaited, goes on after its response"
+    if len(alive) > 2:
+        yield "", f"and {count(len(alive) - 2, 'more task')}"
     workers = Counter(lane.role for lane in timeline.workers.values())
     if workers["process"]:
         yield "processes", f"{workers['process']} used"

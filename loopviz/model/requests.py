@@ -258,6 +258,8 @@ class Requests:
         call.waits_for += 1
         task.from_call = call
         self._attach(task, owner, t)
+        if task.life is not None:
+            task.life.refresh(t)
 
     def _is_root(self, task: Task) -> bool:
         """Whether it serves a request as its root."""
