@@ -101,7 +101,7 @@ def test_a_task_that_a_callback_has_started_is_not_awaited():
     line = timeline(accepted(), call(3), suspend(4), made(5, task=2), awaits_task(5, 0, 2, 0))
     feed(line, step(8, task=2), suspend(9, task=2), wake(20, task=2), step(25, task=2), end(30, task=2))
     assert shape(line.requests[1], 40)[-7:] == [
-        ("in_thread", 4, 5), ("ready", 5, 8), ("running", 8, 9), ("awaiting", 9, 20), ("ready", 20, 25),
+        ("in_thread", 4, 5), ("ready", 5, 8), ("running", 8, 9), ("in_thread", 9, 20), ("ready", 20, 25),
         ("running", 25, 30), ("in_thread", 30, 40),
     ]  # fmt: skip
 

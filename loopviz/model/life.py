@@ -163,7 +163,7 @@ class Life:
         doing, request = self.doing, self.request
         if doing[Doing.RUNNING]:
             request.enter(State.RUNNING, t)
-        elif (call := self._executing()) is not None:
+        elif self.calls and (call := self._foremost()) is not None:
             request.enter(call.state, t, call.thread, call.where)
         elif doing[Doing.READY]:
             request.enter(State.READY, t)
@@ -177,12 +177,12 @@ class Life:
         """A call that executes in a worker, if there is one."""
         return next(iter(self.calls.values()), None)
 
-    def _executing(self) -> Call | None:
-        """The first call that executes and does not itself wait for a task on the loop."""
+    def _foremost(self) -> Call | None:
+        """The call that gives the state; None if all calls wait for a task on the loop that is ready."""
         for call in self.calls.values():
             if not call.waits_for:
                 return call
-        return None
+        return None if self.doing[Doing.READY] else self.executing
 
     def _next_due(self) -> int:
         while self.dues:
