@@ -10,8 +10,24 @@ from loopviz.draw.words import holder, story
 from loopviz.model import Request, Timeline
 from loopviz.model.summary import summarise
 from tests.streams import (
-    accepted, awaits_call, awaits_task, block_at, call, end, feed, made, ms, ns, read, responded, returns, step,
-    submit, suspend, timeline, wake,
+    accepted,
+    awaits_call,
+    awaits_task,
+    block_at,
+    call,
+    end,
+    feed,
+    made,
+    ms,
+    ns,
+    read,
+    responded,
+    returns,
+    step,
+    submit,
+    suspend,
+    timeline,
+    wake,
 )  # fmt: skip
 
 
@@ -95,7 +111,7 @@ def test_tasks_that_seem_to_await_each_other_change_nothing(how):
 
 
 def test_a_task_that_a_callback_has_started_is_not_awaited():
-    """A task that no task has created is a row of its own, or counts for the worker call that waits for it."""
+    """A task that no task has created is a row of its own, or counts for a call that waits for it."""
     line = timeline(accepted(), suspend(4), made(5, task=2), awaits_task(5, 0, 2, 0))
     assert started(line, 9) == [("work", 1)]
     line = timeline(accepted(), call(3), suspend(4), made(5, task=2), awaits_task(5, 0, 2, 0))

@@ -21,13 +21,15 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
-from loopviz.probe.state import ATTRIBUTE, Joins, ProbeState, Trace
+from loopviz.probe.state import ATTRIBUTE, Child, Joins, ProbeState, Trace
 from loopviz.stream.events import AWAITS_CALL, AWAITS_TASK, RESULT
 
 __all__ = ["join"]
 
-_MOST = 200
-"""Children and calls that are looked at when a task is suspended; the rest count as before."""
+_MOST = 50
+"""With more children or calls than this, only new ones, and those in a `gather`, are looked at again."""
+_MOST_NEW = 1_000
+"""New children that are looked at when a task is suspended; the rest count as awaited."""
 _IN_GROUP = 2
 _NODES = 80
 """Objects that are looked at to find the way from a callback to a future."""
@@ -49,17 +51,19 @@ def join(
             _cancelled_calls(state, trace, joins)
             trace.joins = None
         return
-    if joins.new:
-        _classify_new(state, task, joins)
+    looked_at = _classify_new(state, task, joins) if joins.new else []
     leaves = list(_leaves(waiter))
-    direct = set(map(id, leaves))
     for leaf in leaves:
         other: Trace | None = getattr(leaf, ATTRIBUTE, None)
         if other is not None and other is not trace and other.number in state.live:
-            joins.tasks.setdefault(other.number, (other, False))
-    _join_tasks(state, trace, joins, waiter, direct)
+            looked_at.append(joins.tasks.setdefault(other.number, Child(other, awaited=False)))
+    if len(joins.tasks) <= _MOST:
+        looked_at = list(joins.tasks.values())
+    direct = set(map(id, leaves))
+    _join_tasks(state, trace, looked_at, waiter, direct)
     _cancelled_calls(state, trace, joins)
     _join_calls(state, trace, joins, waiter, direct)
+    _prune(state, joins)
     trace.joins = joins if joins.tasks or joins.calls or joins.recount else None
 
 
@@ -72,35 +76,51 @@ def _recount(joins: Joins) -> None:
         joins.recount_due = not joins.recount_due
 
 
-def _classify_new(state: ProbeState, task: object, joins: Joins) -> None:
-    """Tell members of task groups from other new tasks."""
-    for child in joins.new:
-        found = child.ref()
-        if found is None or found.done():
+def _classify_new(state: ProbeState, task: object, joins: Joins) -> list[Child]:
+    """The new children that are in no task group. Those in a group count for the task that opened it."""
+    found: list[Child] = []
+    for trace in joins.new:
+        child = trace.ref()
+        if child is None or child.done():
             continue
-        host = _host_of(found)
+        host = _host_of(child)
         if host is None:
-            joins.tasks[child.number] = (child, True)
+            joins.tasks[trace.number] = kept = Child(trace)
+            if len(found) < _MOST_NEW:
+                found.append(kept)
         elif host is not task:
             other: Trace | None = getattr(host, ATTRIBUTE, None)
             if other is not None and other.number in state.live:
-                state.emit((clock(), AWAITS_TASK, other.number, child.number, _IN_GROUP))
+                state.emit((clock(), AWAITS_TASK, other.number, trace.number, _IN_GROUP))
     joins.new.clear()
+    return found
 
 
 def _join_tasks(
-    state: ProbeState, trace: Trace, joins: Joins, waiter: asyncio.Future[Any], direct: set[int]
+    state: ProbeState, trace: Trace, children: list[Child], waiter: asyncio.Future[Any], direct: set[int]
 ) -> None:
-    kept: dict[int, tuple[Trace, bool]] = {}
-    for at, (number, (child, before)) in enumerate(joins.tasks.items()):
-        task = child.ref()
-        if task is None or number not in state.live:
+    for child in children:
+        task = child.trace.ref()
+        if task is None or task.done():
             continue
-        awaited = before if at >= _MOST else id(task) in direct or _leads_to(task, waiter)
-        if awaited is not before:
-            state.emit((clock(), AWAITS_TASK, trace.number, number, int(awaited)))
-        kept[number] = (child, awaited)
-    joins.tasks = kept
+        awaited = id(task) in direct
+        if not awaited:
+            callbacks = compat.callbacks_of(task)
+            # What awaits a task later adds a callback to it.
+            if child.awaited or len(callbacks) != child.callbacks:
+                awaited = _leads_to(callbacks, waiter)
+                child.callbacks = len(callbacks)
+        if awaited is not child.awaited:
+            child.awaited = awaited
+            state.emit((clock(), AWAITS_TASK, trace.number, child.trace.number, int(awaited)))
+
+
+def _prune(state: ProbeState, joins: Joins) -> None:
+    """Forget the children that have ended; not each time if there are many."""
+    if len(joins.tasks) <= _MOST or len(joins.tasks) > 2 * joins.pruned:
+        live = state.live
+        joins.tasks = {number: child for number, child in joins.tasks.items() if number in live}
+        joins.pruned = len(joins.tasks)
 
 
 def _cancelled_calls(state: ProbeState, trace: Trace, joins: Joins) -> None:
@@ -117,8 +137,11 @@ def _cancelled_calls(state: ProbeState, trace: Trace, joins: Joins) -> None:
 def _join_calls(
     state: ProbeState, trace: Trace, joins: Joins, waiter: asyncio.Future[Any], direct: set[int]
 ) -> None:
-    for call, number in zip(joins.calls.values(), joins.calls, strict=True):
-        awaited = id(call.future) in direct or _leads_to(call.future, waiter)
+    many = len(joins.calls) > _MOST
+    for number, call in joins.calls.items():
+        awaited = id(call.future) in direct or (
+            call.awaited if many else _leads_to(compat.callbacks_of(call.future), waiter)
+        )
         if awaited is not call.awaited:
             call.awaited = awaited
             state.emit((clock(), AWAITS_CALL, trace.number, number, int(awaited)))
@@ -128,7 +151,7 @@ def _leaves(waiter: Any) -> Iterator[Any]:
     """The futures that `waiter` stands for: those of a `gather`, or itself."""
     children = getattr(waiter, compat.GATHERED, None)
     if isinstance(children, (list, tuple)):
-        for child in children[:_MOST]:
+        for child in children:
             yield from _leaves(child)
     else:
         yield waiter
@@ -155,11 +178,11 @@ def _is_full(cell: CellType) -> bool:
     return True
 
 
-def _leads_to(future: asyncio.Future[Any], waiter: asyncio.Future[Any]) -> bool:
-    """Whether the done callbacks of `future` lead to `waiter`, and so what awaits it goes on with it."""
-    if isinstance(waiter, asyncio.Task):
+def _leads_to(callbacks: list[Any], waiter: asyncio.Future[Any]) -> bool:
+    """Whether these done callbacks lead to `waiter`, so that the end of their future can end its wait."""
+    if isinstance(waiter, asyncio.Task) or not callbacks:
         return False
-    todo: list[Any] = list(compat.callbacks_of(future))
+    todo: list[Any] = list(callbacks)
     seen: set[int] = set()
     while todo and len(seen) < _NODES:
         node = todo.pop()
@@ -177,7 +200,7 @@ def _leads_to(future: asyncio.Future[Any], waiter: asyncio.Future[Any]) -> bool:
         elif isinstance(node, partial):
             todo += [node.func, *node.args, *node.keywords.values()]
         elif isinstance(node, _FINDS_BY_TYPE) or _is_plain(node):
-            todo += gc.get_referents(node)
+            todo += gc.get_referents(node)[:_NODES]
     return False
 
 

@@ -14,7 +14,7 @@ from loopviz.clock import now_ns
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import AWAITS_TASK, STEP, TASK, WAKE, YIELD, Event
 
-__all__ = ["ATTRIBUTE", "HANDLE", "Joins", "ProbeState", "Submitted", "Trace", "next_call"]
+__all__ = ["ATTRIBUTE", "HANDLE", "Child", "Joins", "ProbeState", "Submitted", "Trace", "next_call"]
 
 ATTRIBUTE = "_loopviz"
 """The attribute of a task that holds its `Trace`; it lives as long as the task."""
@@ -77,11 +77,24 @@ class Submitted:
 
 
 @dataclass(slots=True)
+class Child:
+    """A task that another task has started, or awaits."""
+
+    trace: Trace
+    awaited: bool = True
+    """What was reported last."""
+    callbacks: int = 0
+    """How many done callbacks it had when it was found not to be awaited."""
+
+
+@dataclass(slots=True)
 class Joins:
     """The tasks that a task has started, and the calls that it has submitted, which may not be over."""
 
-    tasks: dict[int, tuple[Trace, bool]] = field(default_factory=dict)
-    """Tasks by number, and whether each was last reported as awaited. Those in a task group are not kept."""
+    tasks: dict[int, Child] = field(default_factory=dict)
+    """Tasks by number. Those in a task group are not kept."""
+    pruned: int = 0
+    """How many tasks were left when those that had ended were removed."""
     calls: dict[int, Submitted] = field(default_factory=dict)
     """By number."""
     recount: Callable[[], None] | None = None
