@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import deque
 from collections.abc import Iterator
 from contextvars import Context
 from functools import partial
@@ -33,7 +34,7 @@ _MOST_NEW = 1_000
 _IN_GROUP = 2
 _NODES = 80
 """Objects that are looked at to find the way from a callback to a future."""
-_FINDS_BY_TYPE = (list, tuple, set, frozenset, dict, CellType)
+_COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
 _ENDS = (type, int, str, bytes, float, asyncio.AbstractEventLoop, Context)
 
 
@@ -199,11 +200,14 @@ def _leads_to(callbacks: list[Any], waiter: asyncio.Future[Any]) -> bool:
             todo.append(node.__self__)
         elif isinstance(node, partial):
             todo += [node.func, *node.args, *node.keywords.values()]
-        elif isinstance(node, _FINDS_BY_TYPE) or _is_plain(node):
-            todo += gc.get_referents(node)[:_NODES]
+        elif isinstance(node, _COLLECTIONS):
+            if len(node) <= _NODES:
+                todo += gc.get_referents(node)
+        elif isinstance(node, CellType) or _is_asyncios(node):
+            todo += gc.get_referents(node)
     return False
 
 
-def _is_plain(node: object) -> bool:
+def _is_asyncios(node: object) -> bool:
     """Whether it is an object of asyncio's or AnyIO's, such as a queue or an iterator over futures."""
-    return type(node).__module__.partition(".")[0] in {"asyncio", "anyio", "collections"}
+    return type(node).__module__.partition(".")[0] in {"asyncio", "anyio"}
