@@ -207,7 +207,9 @@ def _are(number: int) -> str:
 
 def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
     request = timeline.requests.get(block.request)
-    who = headline(request) if request is not None else f"{holder(block)[0].upper()}{holder(block)[1:]}"
+    who = "A callback outside any request"
+    if request is not None or block.task:
+        who = headline(request) if request is not None else f"T{holder(block)[1:]}"
     lasted, where = duration(block.lasted(now)), block.where
     held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
     if where is None:

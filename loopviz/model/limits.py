@@ -63,7 +63,7 @@ LIVE = Limits(
 )  # fmt: skip
 """A live server runs without end, so old data is removed."""
 WHOLE = Limits(
-    ended=500_000, blocks=500_000, started=100_000, tokens=500_000, bins=500_000, spans=None,
+    ended=500_000, blocks=500_000, started=20_000, tokens=500_000, bins=500_000, spans=None,
     readings=None, lags=None, looks=20_000_000,
 )  # fmt: skip
 """A recording has an end, so all of it is kept; a forged one could have any number of blocks."""

@@ -38,6 +38,8 @@ class Requests:
         """Of tasks that a request has started and does not await, by the task's number."""
         self.started_ended: deque[Request] = deque(maxlen=limits.started)
         """The rows of such tasks that have ended, or are awaited by now."""
+        self._rows = 0
+        """How many rows of started tasks there have been."""
         self._shared = shared
         self._limits = limits
         self._ended = Ended()
@@ -95,10 +97,14 @@ class Requests:
             return "", 0
         return found.name, found.life.request.started_by if found.life is not None else 0
 
-    def started_rows(self, now: int) -> list[Request]:
-        """The rows of tasks that a request had started by `now` and does not await."""
-        rows = [*self.started_ended, *(life.request for life in self.started.values())]
-        return [row for row in rows if row.start <= now]
+    def started_rows(self, now: int, since: int) -> list[Request]:
+        """The rows of tasks that requests had started by `now` and do not await, if not ended by `since`."""
+        rows = [life.request for life in self.started.values()]
+        for row in reversed(self.started_ended):
+            if row.since <= since:
+                break
+            rows.append(row)
+        return sorted((row for row in rows if row.start <= now), key=lambda row: row.start)
 
     def delayed(self, owner: int, start: int, now: int) -> list[int]:
         """The requests, `owner` excepted, that could have run on a free loop between `start` and `now`."""
@@ -279,7 +285,8 @@ class Requests:
         if self._is_root(task) or (task.life is not None and task.life.root == task.number):
             return
         self._detach(task)
-        row = Request(-task.number, "", task.name, t, started_by=task.request, state=State.READY, since=t)
+        self._rows += 1
+        row = Request(-self._rows, "", task.name, t, started_by=task.request, state=State.READY, since=t)
         life = Life(row, task.number)
         self.started[task.number] = life
         self._move(task, life, t)

@@ -161,13 +161,15 @@ class Timeline:
         """The requests kept, in the order of their arrival; not to be changed."""
         return self._requests.arrivals
 
-    def started(self, now: int) -> list[Request]:
+    def started(self, now: int, since: int = 0) -> list[Request]:
         """The tasks that requests had started by `now` and do not await, as rows; the oldest first.
+
+        Those that ended by `since` are left out.
 
         Their `id` is negative, and `Request.started_by` is the request. When one is awaited after all, its
         row ends.
         """
-        return self._requests.started_rows(now)
+        return self._requests.started_rows(now, since)
 
     def alive_at(self, now: int) -> list[Request]:
         """The requests that were sent, and not yet answered, at `now`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import Context
 from functools import partial
 from types import BuiltinMethodType, CellType, FunctionType, MethodType
@@ -189,25 +189,26 @@ def _leads_to(callbacks: list[Any], waiter: asyncio.Future[Any]) -> bool:
         node = todo.pop()
         if node is waiter:
             return True
-        if id(node) in seen or isinstance(node, (asyncio.Task, *_ENDS)):
-            continue
-        seen.add(id(node))
-        if isinstance(node, asyncio.Future):
-            todo += compat.callbacks_of(node)
-        elif isinstance(node, FunctionType):
-            todo += node.__closure__ or ()
-        elif isinstance(node, (MethodType, BuiltinMethodType)):
-            todo.append(node.__self__)
-        elif isinstance(node, partial):
-            todo += [node.func, *node.args, *node.keywords.values()]
-        elif isinstance(node, _COLLECTIONS):
-            if len(node) <= _NODES:
-                todo += gc.get_referents(node)
-        elif isinstance(node, CellType) or _is_asyncios(node):
-            todo += gc.get_referents(node)
+        if id(node) not in seen:
+            seen.add(id(node))
+            todo += _referred(node)
     return False
 
 
-def _is_asyncios(node: object) -> bool:
-    """Whether it is an object of asyncio's or AnyIO's, such as a queue or an iterator over futures."""
-    return type(node).__module__.partition(".")[0] in {"asyncio", "anyio"}
+def _referred(node: Any) -> Iterable[Any]:
+    """What a callback, or something that it refers to, works on."""
+    if isinstance(node, (asyncio.Task, *_ENDS)):
+        return ()
+    if isinstance(node, asyncio.Future):
+        return compat.callbacks_of(node)
+    if isinstance(node, FunctionType):
+        return node.__closure__ or ()
+    if isinstance(node, (MethodType, BuiltinMethodType)):
+        return (node.__self__,)
+    if isinstance(node, partial):
+        return (node.func, *node.args, *node.keywords.values())
+    if isinstance(node, _COLLECTIONS):
+        return gc.get_referents(node) if len(node) <= _NODES else ()
+    if isinstance(node, CellType) or type(node).__module__.partition(".")[0] in {"asyncio", "anyio"}:
+        return gc.get_referents(node)
+    return ()

@@ -31,8 +31,8 @@ def started_rows(frame: Frame, rows: list[Request], room: int) -> tuple[list[Req
     left = view.now - view.window
     found = [
         row
-        for row in frame.timeline.started(view.now)
-        if row.state is not None or (row.since > left and row.since - row.start >= _BRIEF)
+        for row in frame.timeline.started(view.now, left)
+        if not row.ended or row.since - row.start >= _BRIEF
     ]
     found.sort(key=lambda row: (row.started_by not in shown, -row.start))
     kept = found[: max(0, room)]
