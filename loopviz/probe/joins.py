@@ -197,18 +197,19 @@ def _leads_to(callbacks: list[Any], waiter: asyncio.Future[Any]) -> bool:
 
 def _referred(node: Any) -> Iterable[Any]:
     """What a callback, or something that it refers to, works on."""
+    found: Iterable[Any] = ()
     if isinstance(node, (asyncio.Task, *_ENDS)):
-        return ()
-    if isinstance(node, asyncio.Future):
-        return compat.callbacks_of(node)
-    if isinstance(node, FunctionType):
-        return node.__closure__ or ()
-    if isinstance(node, (MethodType, BuiltinMethodType)):
-        return (node.__self__,)
-    if isinstance(node, partial):
-        return (node.func, *node.args, *node.keywords.values())
-    if isinstance(node, _COLLECTIONS):
-        return gc.get_referents(node) if len(node) <= _NODES else ()
-    if isinstance(node, CellType) or type(node).__module__.partition(".")[0] in {"asyncio", "anyio"}:
-        return gc.get_referents(node)
-    return ()
+        pass
+    elif isinstance(node, asyncio.Future):
+        found = compat.callbacks_of(node)
+    elif isinstance(node, FunctionType):
+        found = node.__closure__ or ()
+    elif isinstance(node, (MethodType, BuiltinMethodType)):
+        found = (node.__self__,)
+    elif isinstance(node, partial):
+        found = (node.func, *node.args, *node.keywords.values())
+    elif isinstance(node, _COLLECTIONS):
+        found = gc.get_referents(node) if len(node) <= _NODES else ()
+    elif isinstance(node, CellType) or type(node).__module__.partition(".")[0] in {"asyncio", "anyio"}:
+        found = gc.get_referents(node)
+    return found
