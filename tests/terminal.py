@@ -27,7 +27,10 @@ _UNKNOWN = re.compile(r"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\][^\x
 
 
 class Terminal:
-    """Runs ``python -m loopviz`` with `arguments` until it is left; it never outlives the test."""
+    """Runs ``python -m loopviz`` with `arguments` until it is left; it never outlives the test.
+
+    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,9 @@ class Terminal:
         columns: int = 120,
         rows: int = 36,
         environment: Mapping[str, str] | None = None,
+        controlling: bool = True,
     ) -> None:
+        self._controlling = controlling
         self._arguments = [sys.executable, "-m", "loopviz", *arguments]
         self._size = struct.pack("HHHH", rows, columns, 0, 0)
         self._environment = environment or {}
@@ -46,6 +51,7 @@ class Terminal:
         self.output = b""
         """Everything that the program has written."""
         self.exit_code: int | None = None
+        self._gone = False
 
     def __enter__(self) -> Self:
         self._master, self._slave = pty.openpty()  # kept open here, so that its modes can be read at the end
@@ -56,7 +62,13 @@ class Terminal:
         self.pid = os.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.login_tty(self._slave)
+            if self._controlling:
+                os.login_tty(self._slave)
+            else:
+                os.setsid()
+                for number in range(3):
+                    os.dup2(self._slave, number)
+                os.closerange(3, 100)
             os.execve(sys.executable, self._arguments, environment)
         return self
 
@@ -64,8 +76,22 @@ class Terminal:
         if self.exit_code is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
+        if not self._gone:
+            self._close()
+
+    def _close(self) -> None:
         os.close(self._master)
         os.close(self._slave)
+        self._gone = True
+
+    def hang_up(self, seconds: float) -> float:
+        """Close the terminal and wait for the program's end; how long that took."""
+        self._close()
+        began = time.monotonic()
+        while not self._ended():
+            assert time.monotonic() - began < seconds, f"still there after {seconds} s"
+            time.sleep(0.02)
+        return time.monotonic() - began
 
     def pump(self, seconds: float) -> None:
         """Let the program run, and read what it writes."""

@@ -102,6 +102,19 @@ def test_a_signal_ends_it_in_order(number):
         assert_restored(terminal)
 
 
+@pytest.mark.parametrize("controlling", [True, False])
+@pytest.mark.parametrize("blocked", [True, False])
+def test_it_ends_when_its_terminal_is_gone(controlling, blocked):
+    """A program whose terminal hangs up ends soon, with SIGHUP or without, with a blocked loop too."""
+    with Terminal("run", controlling=controlling) as terminal:
+        terminal.expect(READY)
+        if blocked:
+            terminal.press("b")
+            terminal.expect("BLOCKED")
+        assert terminal.hang_up(10) < 4
+        assert terminal.exit_code == 0
+
+
 @pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "ctrl+c"])
 def test_a_busy_worker_thread_does_not_delay_the_end(tmp_path, key):
     """The program ends in time although a worker thread is busy for ten seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -37,7 +38,7 @@ def replay(options: argparse.Namespace) -> int:
         )
     from loopviz.tui import LoopvizApp
 
-    app = LoopvizApp(source, palette_for(options), timeline=timeline_for_replay())
+    app = LoopvizApp(source, palette_for(options), timeline=timeline_for_replay(), leave=lambda: os._exit(0))
     try:
         app.run()
     finally:

@@ -75,12 +75,19 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         # file descriptor. Started before the session, it also outlives it, and can clean up.
         resource_tracker.ensure_running()
     session = Session(files, port=options.port, threads=options.threads, loop=options.loop, lazily=True)
+
+    def abandon() -> None:
+        session.drain()
+        session.end_recording()
+        leave(0)
+
     app = LoopvizApp(
         session,
         palette,
         requests=options.requests,
         watcher=watcher,
         trigger=trigger,
+        leave=abandon,
         experimenter=lambda watch, progress, cancelled: Lab(
             loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
         ),

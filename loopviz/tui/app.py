@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -27,6 +27,7 @@ from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
 from loopviz.tui.bindings import bindings, commands
 from loopviz.tui.compat import AsciiFilter, end_on_signals
+from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
 from loopviz.tui.keymap import Keys
 from loopviz.tui.pulse import FRAME_RATE
@@ -40,7 +41,8 @@ __all__ = ["LoopvizApp"]
 class LoopvizApp(Firing, Navigation, Rows, Opening):
     """The live picture of a source.
 
-    Its exit code is 0, or 2 with a message if the source cannot start.
+    Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it
+    is called in any thread when the terminal is gone, and has left the application no other way to end.
     """
 
     TITLE = "loopviz"
@@ -56,10 +58,12 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         trigger: Trigger | None = None,
         watcher: Watcher | None = None,
         timeline: Timeline | None = None,
+        leave: Callable[[], object] | None = None,
     ) -> None:
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
         self.experimenter = experimenter
         self._watcher = watcher
+        self._leave = leave
         self._failed: str | None = None
         self._keymap_now: dict[str, str] = {}
 
@@ -105,6 +109,8 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
     def on_mount(self) -> None:
         """Start the server behind the first frame, and the frames."""
         end_on_signals(self)
+        if self._leave is not None:
+            watch_terminal(lambda: self.call_from_thread(self.exit, 0), self._leave)
         self.source.start()
         threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()
         self.set_interval(1 / FRAME_RATE, self.tick)
