@@ -59,7 +59,7 @@ def generate(random: Random, without: frozenset[str] = frozenset()) -> Load:  # 
         if word in {"give_way", "raise"}:
             return (word,)
         if word in {"block", "compute"}:
-            return (word, random.choice([2, 15, 30, 50]))
+            return (word, random.choice([2, 15, 15, 30, 30, 50, 50, 120]))
         if word in {"set_event", "put"}:
             return (word, random.randint(0, 1))
         if word in {"wait_event", "get"}:
