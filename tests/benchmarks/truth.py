@@ -4,8 +4,9 @@ Run by hand: ``python -m tests.benchmarks.truth [--seeds N] [--loop uvloop]``. E
 application that stamps its own truth (see `tests.truth`), and is run under the real probe. The result is a
 share, for each state and in all, and the worst requests with their programs. Exit code 1 below the goal.
 
-``--only SEED`` repeats one application. ``--shrink`` makes the worst one smaller while it is told wrong, and
-prints it as a load that can be kept in a test.
+``--only SEED`` repeats one application. ``--shrink`` makes the worst one smaller while it is told wrong,
+and prints it as a load that can be kept in a test. ``--mechanisms`` runs the shortest load for each known
+mechanism by which a state was told wrong.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
 from tests.truth.measure import TOLERANCE, Comparison, Judged, compare
+from tests.truth.mechanisms import MECHANISMS
 from tests.truth.programs import WORDS, Load, generate, show, smaller
 
 GOAL = 0.995
@@ -95,6 +97,21 @@ def report(found: list[tuple[int, Comparison]], worst: int) -> float:
     return share
 
 
+def mechanisms(loop: str) -> int:
+    """Print how each known mechanism is told; the exit code."""
+    wrong = 0
+    for about, load in MECHANISMS.items():
+        comparison = compare(load, loop=loop)
+        right = not any(one.wrong for one in comparison.requests) and not comparison.trouble
+        wrong += not right
+        print(f"{comparison.share:8.2%}  {'right' if right else 'WRONG'}  {about}")
+        for one in comparison.requests:
+            if one.wrong:
+                print(f"      request {one.number}: {load.programs[one.number - 1][1]}")
+                print("\n".join(described(one)))
+    return 1 if wrong else 0
+
+
 def main() -> int:
     """Measure and print; the exit code."""
     parser = argparse.ArgumentParser(
@@ -111,7 +128,10 @@ def main() -> int:
     parser.add_argument(
         "--shrink", action="store_true", help="make the worst application smaller, and print it"
     )
+    parser.add_argument("--mechanisms", action="store_true", help="only the shortest load for each mechanism")
     given = parser.parse_args()
+    if given.mechanisms:
+        return mechanisms(given.loop)
     seeds = [given.only] if given.only is not None else range(given.first, given.first + given.seeds)
     print(f"Python {platform.python_version()}, {given.loop}, seeds {seeds[0]} to {seeds[-1]}")
     found: list[tuple[int, Comparison]] = []

@@ -245,7 +245,7 @@ class Application:
     async def do_sleep(self, actor: Actor, ms: int) -> None:
         """Await a timer."""
         due = time.monotonic_ns() + ms * MS
-        await self.wait(actor, asyncio.sleep(ms / 1000), "sleep", due)
+        await self.wait(actor, asyncio.sleep(ms / 1000), "sleep", due, ms * MS)
 
     async def do_give_way(self, actor: Actor) -> None:
         """Let others run."""

@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -150,10 +150,14 @@ def compare(load: Load, *, loop: str = "asyncio", settle: float = 0.03) -> Compa
             session.wait()
             fired = [session.fire(file, 1, delay=delay / 1000) for delay, _ in load.programs]
             until = time.monotonic() + _PATIENCE
-            while wait(fired, timeout=1 / 30).not_done and time.monotonic() < until:
+            closing: Future[None] | None = None
+            while time.monotonic() < until:  # drained as often as the screen does
+                if closing is None and not wait(fired, timeout=1 / 30).not_done:
+                    # The next load's threads and tasks are not to be disturbed by those of this one.
+                    closing = session._server.submit(app.close())
+                if closing is not None and wait([closing], timeout=1 / 30).done:
+                    break
                 timeline.feed(session.drain())
-            # The next load's threads and tasks are not to be disturbed by those of this one.
-            session._server.submit(app.close()).result(_PATIENCE)
             time.sleep(settle)
             timeline.feed(session.drain_all())
             vitals = session.vitals()

@@ -32,8 +32,8 @@ kind         fields                meaning
 ``promise``  actor, child          the actor will await the child, although it does not yet ...
 ``break``    actor, child          ... and it will not
 ``resume``   actor                 it runs
-``suspend``  actor, word, *what    it awaits ``("sleep", due)``, ``("signal",)``, ``("turn",)`` (it gives
-                                   way), ``("token",)`` of AnyIO's limiter, ``("call", number)``,
+``suspend``  actor, word, *what    it awaits ``("sleep", due, length)``, ``("signal",)``, ``("turn",)`` (it
+                                   gives way), ``("token",)`` of AnyIO's limiter, ``("call", number)``,
                                    ``("handed", number)`` by AnyIO to a thread that is free, or
                                    ``("children", numbers)``, all of them
 ``woken``    actor                 what it awaits is done: somebody has just set the future
@@ -136,7 +136,7 @@ class Truth:
     def _suspend(self, t: int, actor: int, *on: Any) -> None:
         self.actors[actor].turn(t, on)
         if on[0] == "sleep":
-            self._edges.add(on[1])
+            self._edges |= {on[1], t + on[2]}
 
     def _woken(self, t: int, actor: int) -> None:
         self.actors[actor].woken.append(t)
@@ -167,8 +167,8 @@ class Truth:
         """The request's states from `start`, when it was sent, to `end`.
 
         A state is ambiguous where a cancellation was due and the loop had no time for it, where a child
-        runs that its parent will await but does not await yet, and where AnyIO has handed a call to a free
-        thread that has not begun it.
+        runs that its parent will await but does not await yet, where AnyIO has handed a call to a free
+        thread that has not begun it, and where the thread was stopped while it set a timer.
         """
         read, done = self.read[request], self.done.get(request, _FAR)
         inner = self.edges[bisect_right(self.edges, start) : bisect_right(self.edges, end - 1)]
@@ -215,6 +215,10 @@ class Truth:
         children = [child for child, (s, e) in actor.promised.items() if promised and s <= t < e]
         state = self._suspended(actor, since, doing, t)
         if promised and state == "token_wait" and doing[0] == "handed":
+            state = "awaiting"
+        if (
+            promised and doing[0] == "sleep" and t < since + doing[2]
+        ):  # the thread was stopped before it slept
             state = "awaiting"
         if state == "awaiting" and doing[0] == "children":
             children += doing[1]
