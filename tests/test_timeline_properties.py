@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count, pairwise
 from random import Random
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from loopviz.model import DELAYED, Request, State, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
-from loopviz.stream.events import Event
+from loopviz.stream.events import Event, expand
 from tests.random_events import expanded_event, expanded_events, times
+from tests.simulated_probe import SETTLED, Entry, SimulatedProbe
 from tests.streams import MS, ZERO, merged
 
 PRECEDENCE = [
     State.RUNNING,
     State.IN_THREAD,
+    State.IN_PROCESS,
     State.READY,
     State.TOKEN_WAIT,
     State.AWAITING,
@@ -202,11 +204,14 @@ class Call:
 class Story:
     """The events of a simulated server, and what really happened."""
 
-    events: list[Event]
-    lives: dict[int, tuple[int, int, int, int, list[Actor]]]
+    events: list[Event] = field(repr=False)
+    """What the probe's events stand for, in the order of their time."""
+    entries: list[Entry] = field(repr=False)
+    """The probe's events, as they are appended."""
+    lives: dict[int, tuple[int, int, int, int, list[Actor]]] = field(repr=False)
     """Start, read, done and end of each request, and its actors."""
     foreign: set[int]
-    stretches: list[tuple[int, int, int]]
+    stretches: list[tuple[int, int, int]] = field(repr=False)
     """Start and end of each stretch of the loop, and the request whose step it was (0: callbacks)."""
 
     def timeline_of(self, request: int) -> list[tuple[str, int, int]]:
@@ -254,7 +259,7 @@ class Server:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.t = ZERO
-        self.events: list[Event] = []
+        self.probe = SimulatedProbe(random)
         self.ready: deque[Actor] = deque()
         self.sleeping: list[tuple[int, int, Actor]] = []
         self.returning: list[tuple[int, int, Actor]] = []
@@ -274,7 +279,17 @@ class Server:
 
     def emit(self, kind: str, *fields: object) -> int:
         """Emit an event of the loop's thread; its time."""
-        self.events.append(cast("Event", (self.tick(), kind, *fields)))
+        self.probe.on_loop(self.tick(), kind, *fields)
+        return self.t
+
+    def wake(self, task: Actor) -> int:
+        """Schedule a task's next step; the time."""
+        self.probe.woken(self.tick(), task.number)
+        return self.t
+
+    def end(self, awaited: str | None, due: int = 0) -> int:
+        """End a step; the time."""
+        self.probe.ends(self.tick(), awaited, due)
         return self.t
 
     def elsewhere(self, delay: int) -> int:
@@ -287,18 +302,18 @@ class Server:
             self.stretches.append((self.turned, self.t, self.owner))
         self.turned, self.owner = self.t, owner
 
-    def program(self, depth: int) -> list[Op]:
-        """A random program for a task."""
+    def program(self, depth: int, workers: tuple[str, ...]) -> list[Op]:
+        """A random program for a task, which calls these kinds of workers."""
         random = self.random
         ops: list[Op] = []
         for _ in range(random.randint(0, 4)):
-            op = random.choice(["run", "run", "sleep", "give way", "thread", "executor", "children"])
+            op = random.choice(["run", "run", "sleep", "give way", *workers, "children"])
             if op == "children" and depth < 2:
-                ops.append((op, [self.program(depth + 1) for _ in range(random.randint(1, 3))]))
+                ops.append((op, [self.program(depth + 1, workers) for _ in range(random.randint(1, 3))]))
                 if random.random() < 0.7:
                     ops.append(("gather",))
             elif op != "children":
-                ops.append((op, random.choice([1_000, 300_000, 30 * MS])))
+                ops.append((op, random.choice([1_000, 300_000, 30 * MS, 100 * MS])))
         if depth == 0 and random.random() < 0.9:
             ops.insert(random.randint(0, len(ops)), ("respond",))
         return ops
@@ -313,7 +328,7 @@ class Server:
         foreign = {number for _, number in arrivals if random.random() < 0.4}
         for at, number in arrivals:
             if number not in foreign:
-                self.events.append((at, ev.SENT, number, "GET", "/"))
+                self.probe.elsewhere(at, (ev.SENT, number, "GET", "/"))
         waiting = deque(arrivals)
         while waiting or self.ready or self.soon or self.sleeping or self.returning or self.queue:
             self.ready.extend(self.soon)
@@ -330,11 +345,13 @@ class Server:
                 at, number = waiting.popleft()
                 self.emit(ev.READ, number, "GET", "/", at if number in foreign else 0)
                 self.lives[number] = [at, self.t, 0, 0, []]
-                self.spawn(number, self.program(0), None)
+                # Threads or processes: of calls in both at once, the state is that of the first.
+                workers = random.choice([("thread", "executor"), ("thread", "executor"), ("process",)])
+                self.spawn(number, self.program(0, workers), None)
             for heap in (self.sleeping, self.returning):
                 while heap and heap[0][0] <= now:
                     task = heappop(heap)[2]
-                    self.emit(ev.WAKE, task.number)
+                    self.wake(task)
                     self.ready.append(task)
                     if heap is self.sleeping:
                         task.turn(State.READY, max(task.due, task.since))
@@ -342,9 +359,10 @@ class Server:
                 self.step(self.ready.popleft())
         self.emit(ev.IDLE)
         self.turn(-1)
-        self.events.sort(key=lambda event: event[0])
         lives = {number: tuple(life) for number, life in self.lives.items()}
-        return Story(self.events, lives, foreign, self.stretches)
+        entries = self.probe.entries()
+        events = sorted(expand(event for _, event in entries), key=lambda event: event[0])
+        return Story(events, entries, lives, foreign, self.stretches)
 
     def spawn(self, request: int, program: list[Op], parent: Actor | None) -> Actor:
         """Make a task, scheduled for the next iteration."""
@@ -359,7 +377,7 @@ class Server:
 
     def step(self, task: Actor) -> None:
         """One step: operations until one of them suspends the task."""
-        self.emit(ev.STEP, task.number)
+        self.probe.begins(self.tick(), task.number)
         self.turn(task.request)
         task.turn(State.RUNNING, self.t)
         self.tick()
@@ -369,7 +387,7 @@ class Server:
             if self.operate(task):
                 return
         life = self.lives[task.request]
-        self.emit(ev.END, task.number)
+        self.end(None)
         self.turn(0)
         task.turn(None, self.t)
         life[3] = self.t
@@ -378,7 +396,7 @@ class Server:
             life[2] = life[2] or self.t
         elif parent.gathers and all(child.state is None for child in parent.children):
             parent.program.pop(0)
-            parent.turn(State.READY, self.emit(ev.WAKE, parent.number))
+            parent.turn(State.READY, self.wake(parent))
             self.soon.append(parent)
 
     def operate(self, task: Actor) -> bool:  # noqa: C901, PLR0911 - a small interpreter
@@ -410,29 +428,35 @@ class Server:
             return True
         elif op == "give way":
             self.soon.append(task)
-            if self.random.random() < 0.5:
-                self.emit(ev.WAKE, task.number)
-                return self.suspend(task, State.READY)
             return self.suspend(task, State.READY, awaited="")
-        elif op in ("thread", "executor"):
+        elif op in ("thread", "executor", "process"):
             task.got_token = op == "thread"
-            self.work(task, rest[0], submitted=op == "executor")
+            self.work(task, rest[0], submitted=op != "thread", in_process=op == "process")
             return True
         return False
 
-    def work(self, task: Actor, longest: int, *, submitted: bool) -> None:
-        """Call a worker thread and await its return."""
+    def work(self, task: Actor, longest: int, *, submitted: bool, in_process: bool) -> None:
+        """Call a worker thread or process and await its result."""
         number = next(self.calls)
+        state = State.IN_PROCESS if in_process else State.IN_THREAD
         if submitted:
             self.emit(ev.SUBMIT, number, task.number, task.request)
         begins = self.elsewhere(longest)
         returns = begins + 2 * self.random.randint(1, longest)
         task.call = Call(begins, returns)
         # No two calls share a thread, so that no span hides another.
-        self.events.append((begins, ev.CALL, number, task.number, task.request, 100 + number, "f", 1, "g"))
-        self.events.append((returns, ev.RETURN, number))
+        call = (ev.CALL, number, task.number, task.request, 100 + number, "f", 1, "g")
+        told = 0
+        if in_process:  # a moment before the call, so that a shuffled stream has one right order
+            told = self.probe.elsewhere(begins - 2, (ev.THREAD, 100 + number, "process"))
+        told = self.probe.elsewhere(begins, call, after=told)
+        told = self.probe.elsewhere(returns, (ev.RETURN, number), after=told)
+        done = returns
+        if in_process:
+            done += 2 * self.random.randint(0, longest)
+            self.probe.elsewhere(done, (ev.RESULT, number, task.number))
         self.lives[task.request][4].append(
-            Actor(number, task.request, truth=[(State.IN_THREAD, begins, returns)], state=None)
+            Actor(number, task.request, truth=[(state, begins, returns)], state=None)
         )
         self.tick(longest if self.random.random() < 0.3 else 1_000)
         self.suspend(task, State.TOKEN_WAIT if submitted else State.AWAITING)
@@ -440,8 +464,8 @@ class Server:
             task.turn(State.AWAITING, begins)
         elif submitted:
             task.state = State.AWAITING
-        task.turn(State.READY, max(returns, self.t))
-        heappush(self.returning, (returns, task.number, task))
+        task.turn(State.READY, max(done, self.t))
+        heappush(self.returning, (done, task.number, task))
 
     def release(self, task: Actor) -> None:
         """Release the token, or pass it on to the next task in the queue."""
@@ -454,12 +478,12 @@ class Server:
             following = self.queue.popleft()
             self.tokens -= 1
             following.got_token = True
-            following.turn(State.READY, self.emit(ev.WAKE, following.number))
+            following.turn(State.READY, self.wake(following))
             self.soon.append(following)
 
     def suspend(self, task: Actor, state: State, due: int = 0, awaited: str = "Future") -> bool:
         """End a step; True, as of every operation that does."""
-        self.emit(ev.YIELD, task.number, awaited, due)
+        self.end(awaited, due)
         self.turn(0)
         task.turn(state, self.t)
         task.due = due
@@ -513,6 +537,33 @@ def test_a_shuffled_stream_gives_what_really_happened(story, random, batch):
         line.feed(reorder.push([story.events[n] for _, n in chunk], now=chunk[0][0]))
     line.feed(reorder.flush())
     check_truth(line, story)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_stories, st.lists(st.integers(1 * MS, 60 * MS), min_size=1, max_size=20))
+def test_what_is_shown_between_two_drains_is_what_really_happened(story, gaps):
+    """The probe's events, appended late and drained at any moment, tell the truth and never take it back.
+
+    See `tests.simulated_probe.TELLS` for what goes wrong if the step that lasts is not told in time.
+    """
+    reorder, line = Reorder(), Timeline(threshold=10 * MS)
+    entries, now, taken = deque(story.entries), ZERO, 0
+    looks = []
+    while entries:
+        now += gaps[taken % len(gaps)]
+        taken += 1
+        drained = []
+        while entries and entries[0][0] <= now:
+            drained.append(entries.popleft()[1])
+        line.feed(reorder.push(drained, now))
+        past = now - SETTLED
+        looks.append((past, {number: merged(r.history(past)) for number, r in line.requests.items()}))
+    line.feed(reorder.flush())
+    check_truth(line, story)
+    for past, shown in looks:
+        assert {n for n, life in story.lives.items() if life[1] < past} <= set(shown)
+        for number, history in shown.items():
+            assert history == merged(line.requests[number].history(past)) == story.clipped(number, past)
 
 
 @settings(max_examples=300, deadline=None)
