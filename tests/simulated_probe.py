@@ -33,8 +33,8 @@ the step has ended. Without "thread", so it is with a call of the request that b
 long step of another of its tasks. Without "sampler", so it is with a wake-up that is reported because it
 lasts.
 """
-REPEATS: Final = False
-"""Whether RAN repeats the wake-up of a step that has been told.
+REPEATS: Final = True
+"""Whether RAN repeats the wake-up of a step that has been told, as the real probe does.
 
 Then the model takes it for a wake-up in that step: the task, whatever it awaits afterwards, is told to be
 *ready* until its next step. So it is today after every block that the sampler has reported, unless it was the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -175,6 +176,25 @@ class Actor:
     parent: Actor | None = None
     call: Call | None = None
     got_token: bool = False
+    counts: bool = True
+    """Whether its parent awaits it, or is not yet known not to."""
+    toggled: list[int] = field(default_factory=list)
+    """When `counts` has changed."""
+
+    def count(self, counts: bool, t: int) -> None:  # noqa: FBT001
+        """Count from `t` on, or not."""
+        if counts is not self.counts:
+            self.counts = counts
+            self.toggled.append(t)
+
+    @property
+    def lineage(self) -> list[Actor]:
+        """The actor, its parent, and so on."""
+        return [self, *self.parent.lineage] if self.parent is not None else [self]
+
+    def counted(self, t: int) -> bool:
+        """Whether it counted for its request just after `t`."""
+        return all(bisect_right(actor.toggled, t) % 2 == 0 for actor in self.lineage)
 
     @property
     def gathers(self) -> bool:
@@ -218,9 +238,16 @@ class Story:
         """State, start and end of the request's true segments, cut where the response was out."""
         start, read, done, over, actors = self.lives[request]
         edges = {read, done, over} | {e for a in actors for _, s, f in a.truth for e in (s, f)}
+        edges |= {t for a in actors for t in a.toggled}
         found = [("queued", start, read)] if read > start else []
         for one, next_one in pairwise(sorted(e for e in edges if read <= e <= over)):
-            states = {state for a in actors for state, s, f in a.truth if s <= one and next_one <= f}
+            states = {
+                state
+                for a in actors
+                if a.counted(one)
+                for state, s, f in a.truth
+                if s <= one and next_one <= f
+            }
             state = next(state for state in PRECEDENCE if state in states).value
             if found and found[-1][0] == state and one != done:
                 one = found.pop()[1]  # noqa: PLW2901
@@ -378,7 +405,7 @@ class Server:
     def step(self, task: Actor) -> None:
         """One step: operations until one of them suspends the task."""
         self.probe.begins(self.tick(), task.number)
-        self.turn(task.request)
+        self.turn(task.request if task.counted(self.t) else 0)
         task.turn(State.RUNNING, self.t)
         self.tick()
         if task.call is not None and task.call.returns < self.t:
@@ -390,10 +417,11 @@ class Server:
         self.end(None)
         self.turn(0)
         task.turn(None, self.t)
-        life[3] = self.t
+        for child in task.children:
+            child.count(False, self.t)
         parent = task.parent
         if parent is None:
-            life[2] = life[2] or self.t
+            life[2:4] = life[2] or self.t, self.t
         elif parent.gathers and all(child.state is None for child in parent.children):
             parent.program.pop(0)
             parent.turn(State.READY, self.wake(parent))
@@ -456,7 +484,7 @@ class Server:
             done += 2 * self.random.randint(0, longest)
             self.probe.elsewhere(done, (ev.RESULT, number, task.number))
         self.lives[task.request][4].append(
-            Actor(number, task.request, truth=[(state, begins, returns)], state=None)
+            Actor(number, task.request, truth=[(state, begins, returns)], state=None, parent=task)
         )
         self.tick(longest if self.random.random() < 0.3 else 1_000)
         self.suspend(task, State.TOKEN_WAIT if submitted else State.AWAITING)
@@ -487,6 +515,11 @@ class Server:
         self.turn(0)
         task.turn(state, self.t)
         task.due = due
+        if awaited:
+            for child in task.children:
+                if child.state is not None and child.counts is not task.gathers:
+                    how = int(task.gathers)
+                    child.count(task.gathers, self.emit(ev.AWAITS_TASK, task.number, child.number, how))
         return True
 
 

@@ -124,8 +124,8 @@ class Loop:
     def step(self, t: int, number: int) -> None:
         """STEP: a step of the task begins."""
         task = self._requests.task(number)
-        if number == self._task and task.doing is Doing.RUNNING and t <= self._since:
-            return  # a sample has reported it already
+        if t <= task.began:
+            return  # it has been reported before its end
         self._turn(t, number)
         self._requests.step(task, t)
 

@@ -117,6 +117,7 @@ class Sampler:
             woken = trace.woken
             if woken and trace.wake_reported != woken and now - woken > LOOK:
                 trace.wake_reported = woken
+                self._state.report_long_step(now)
                 self._state.emit((woken, WAKE, trace.number))
             since = trace.since
             if not since or trace.sampled == since or now - since < LOOK:

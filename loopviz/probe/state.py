@@ -24,6 +24,9 @@ HANDLE = "_loopviz_handle"
 Not in the `Trace`: that is kept in `ProbeState.live`, and must not keep the task's context alive.
 """
 
+_LONG = 500_000
+"""A step that has lasted for less (ns) may end before its begin has to be known."""
+
 # Counted for the whole process, so that a probe that is installed again on the same loop never gives a
 # task that it has seen before the number of another one.
 _tasks = itertools.count(1)
@@ -170,6 +173,7 @@ class ProbeState:
             creator.joins.new.append(trace)
         name = getattr(coro, "__qualname__", type(coro).__name__)
         now = now_ns()
+        self.report_long_step(now)
         self.emit((now, TASK, trace.number, parent, request, name))
         if request and not parent and not root:
             self.emit((now, AWAITS_TASK, 0, trace.number, 0))
@@ -214,13 +218,21 @@ class ProbeState:
         A step is reported when it ends. Without this, what it does to its own request would be reported
         first.
         """
-        trace = self.current
-        if trace is None or self.reported == self.began or not self.began:
+        trace, woken, began = self.current, self.woken, self.began
+        if trace is None or self.reported == began or not began:
             return
-        self.reported = self.began
-        if self.woken:
-            self.emit((self.woken, WAKE, trace.number))
-        self.emit((self.began, STEP, trace.number))
+        self.reported = began
+        if woken:
+            self.emit((woken, WAKE, trace.number))
+        self.emit((began, STEP, trace.number))
+
+    def report_long_step(self, now: int) -> None:
+        """The same before an event of another thread, or of a child task; not if the step is short.
+
+        What is reported by the end of a short step is put in order with those events.
+        """
+        if self.current is not None and now - self.began > _LONG and self.reported != self.began:
+            self.report_step()
 
     def pause(self) -> None:
         """The step that is being executed runs the loop itself (`nest_asyncio` makes that possible)."""

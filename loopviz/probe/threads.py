@@ -91,14 +91,18 @@ class Threads:
             thread: Thread = self._mine.thread
         except AttributeError:
             thread = self.register("worker")
+        state = self.state
         thread.since = began = clock()
         thread.call = number
+        state.report_long_step(began)
         emit((began, CALL, number, task, request, thread.number, *definition(func)))
         try:
             return func(*args)
         finally:
             thread.call = 0
-            emit((clock(), RETURN, number))
+            now = clock()
+            state.report_long_step(now)
+            emit((now, RETURN, number))
 
     def make_run_sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """AnyIO's ``run_sync_in_worker_thread``, with the call watched."""
