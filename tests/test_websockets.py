@@ -116,7 +116,7 @@ def client(server: Served, path: str) -> Iterator[ClientConnection]:
 def model(events: list[RawEvent]) -> Timeline:
     """The timeline of the events."""
     timeline = Timeline()
-    timeline.feed(events)  # type: ignore[arg-type]
+    timeline.feed(events)
     return timeline
 
 

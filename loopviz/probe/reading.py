@@ -7,15 +7,16 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
+from loopviz.probe.arrival import arrival
 from loopviz.probe.state import ProbeState
 from loopviz.stream.blind import WEBSOCKETS
 
-__all__ = ["came_in", "make_data_received", "protocol_of"]
+__all__ = ["came_in", "make_data_received", "pipelines", "protocol_of"]
 
 _READ = "_loopviz_read"
-"""The attribute of a cycle that waits for the one before it: when it was read (ns)."""
+"""The attribute of a cycle that waits for the one before it: when it was read, and came (ns)."""
 _PIECES = "_loopviz_pieces"
-"""The attribute of a protocol whose parser keeps bytes back: its `_Pieces`."""
+"""The attribute of a protocol whose client pipelines: what its parser keeps back, or None."""
 
 
 class _Pieces:
@@ -93,7 +94,9 @@ def _keep(protocol: Any, size: int, read: int) -> None:
     if waiting is not None:
         for cycle, *_ in waiting:
             if not hasattr(cycle, _READ):
-                setattr(cycle, _READ, read)
+                # With one waiting already, the protocol had stopped reading.
+                setattr(cycle, _READ, (read, arrival(protocol) if hasattr(protocol, _PIECES) else 0))
+                setattr(protocol, _PIECES, None)
         return
     left = compat.held_back(protocol)
     pieces: _Pieces | None = getattr(protocol, _PIECES, None)
@@ -105,14 +108,25 @@ def _keep(protocol: Any, size: int, read: int) -> None:
     pieces.add(size, read, left)
 
 
-def came_in(cycle: Any) -> int:
-    """When the request of a cycle was read that had to wait for the response before it (ns); else 0."""
-    read: int = getattr(cycle, _READ, 0)
-    if read:
+def came_in(cycle: Any) -> tuple[int, int]:
+    """When the request of a cycle was read that had to wait for the response before it (ns); else 0.
+
+    And when it had reached the machine before, or 0 where that is unknown.
+    """
+    read: tuple[int, int] | None = getattr(cycle, _READ, None)
+    if read is not None:
         return read
     protocol = protocol_of(cycle)
     pieces: _Pieces | None = getattr(protocol, _PIECES, None)
-    return pieces.read_at(compat.held_back(protocol)) if pieces is not None else 0
+    return (pieces.read_at(compat.held_back(protocol)) if pieces is not None else 0), 0
+
+
+def pipelines(cycle: Any) -> bool:
+    """Whether the client of a cycle has sent a request before it had the response to the one before.
+
+    Then uvicorn stops reading now and then, and bytes wait in the kernel although the loop is free.
+    """
+    return hasattr(protocol_of(cycle), _PIECES)
 
 
 def _is_upgrade(data: bytes) -> bool:

@@ -8,7 +8,6 @@ uvicorn's names are documented in `loopviz.probe.compat`.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from types import CodeType
@@ -16,9 +15,10 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat, websockets
+from loopviz.probe.arrival import arrival as _arrival
 from loopviz.probe.classes import Hook
 from loopviz.probe.exceptions import Logger
-from loopviz.probe.reading import came_in, protocol_of
+from loopviz.probe.reading import came_in, pipelines, protocol_of
 from loopviz.probe.selector import LONG
 from loopviz.probe.state import ATTRIBUTE, ProbeState
 from loopviz.stream.blind import WEBSOCKETS
@@ -31,9 +31,6 @@ HEADER = "x-loopviz-request"
 """The header with the number of a request of loopviz's own client."""
 
 _NAME = HEADER.encode()
-_TCP_INFO = getattr(socket, "TCP_INFO", None)
-# struct tcp_info of linux/tcp.h: 8 bytes, then 32-bit fields; tcpi_last_data_recv is the 12th.
-_LAST_DATA_RECV = slice(52, 56)
 _RECENT = 100_000_000  # ns; a new connection takes some iterations until it is read
 _NO_LIBRARY = "{} has found no WebSocket library: install websockets or wsproto"
 
@@ -163,14 +160,15 @@ def make_adopt(
         scope = getattr(cycle, scope_name)
         headers = scope["headers"]
         is_websocket = name != request_name
-        held = 0 if is_websocket or state.read else came_in(cycle)
+        held, arrived = (0, 0) if is_websocket or state.read else came_in(cycle)
         read = held or state.read or clock()
         number = own_number(headers)
-        arrived = 0
         if not number:
             number = next(numbers)
-            if not held:
-                arrived = _arrival(state, cycle, read)
+            if not held and (_may_have_waited(state, read) or pipelines(cycle)):
+                arrived = _arrival(cycle)
+        else:
+            arrived = 0  # its client knows better
         method = WEBSOCKET if is_websocket else scope["method"]
         emit((read, READ, number, method, scope["path"], arrived))
         if held:
@@ -224,17 +222,6 @@ def unread(state: ProbeState) -> str:
     return f"{why} ({state.unrecognised})" if state.unrecognised else why
 
 
-def _arrival(state: ProbeState, cycle: Any, read: int) -> int:
-    """When another client's request reached this machine (ns), or 0 where that is unknown.
-
-    Read only if the loop was busy recently, and for long enough that it can matter.
-    """
-    if _TCP_INFO is None or (read - state.looked < LONG and read - state.slow > _RECENT):
-        return 0
-    transport = getattr(cycle, compat.TRANSPORT, None)
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    if sock is None:
-        return 0
-    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _LAST_DATA_RECV.stop)
-    waited = int.from_bytes(info[_LAST_DATA_RECV], "little") * 1_000_000
-    return clock() - waited if waited > LONG else 0
+def _may_have_waited(state: ProbeState, read: int) -> bool:
+    """Whether the loop was busy recently, and for so long that a request can have waited for it."""
+    return read - state.looked >= LONG or read - state.slow <= _RECENT
