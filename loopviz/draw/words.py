@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
-from loopviz.model import Block, Request, State, Timeline, Where
+from loopviz.model import Block, Request, State, Timeline, WebSocket, Where
 from loopviz.model.lane import COMPUTES
 
 __all__ = [
@@ -119,6 +119,16 @@ def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
 def headline(request: Request) -> str:
     """A request's name: ``#9 GET /blocking``."""
     return f"#{request.id} {printable(request.method)} {printable(request.path)}"
+
+
+def messages(websocket: WebSocket) -> str:
+    """How many messages the application has received and sent: ``3 in 5 out``."""
+    return f"{websocket.received} in {websocket.sent} out"
+
+
+def closed(websocket: WebSocket) -> str:
+    """That it is over, with its close code: ``closed 1000``."""
+    return "closed" if websocket.code is None else f"closed {websocket.code}"
 
 
 def holder(request: int) -> str:
