@@ -131,8 +131,8 @@ class Timeline:
         for block in reversed(self.blocks):
             if block.end is None or block.end <= t:
                 break
-            if number in block.victims:  # as a request that is known only now
-                block.victims.remove(number)
+            if block.victims[-1:] == [number]:  # as a request that is known only now
+                block.victims.pop()
 
     def _thread(self, t: int, number: int, role: str) -> None:
         if role == "loop":
