@@ -359,3 +359,31 @@ def test_after_the_probe_protocols_are_as_before() -> None:
 def test_the_libraries_are_there() -> None:
     """The tests above need both libraries that uvicorn can use."""
     assert all(importlib.util.find_spec(name) for name in ("websockets", "wsproto"))
+
+
+@every_kind
+@pytest.mark.parametrize(
+    "message", [{}, None, {"type": 5}, {"type": "websocket.close"}, {"type": "websocket.http.response.start"}]
+)
+def test_a_malformed_message(ws: str, message: Any) -> None:
+    """An application that sends nonsense gets the same error as without the probe, or none, as without it."""
+    raised: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        try:
+            await send(message)
+        except Exception as error:
+            raised.append(type(error).__name__)
+            raise
+        raised.append("")
+
+    for probed in (False, True):
+        server = Served(app, probed=probed)
+        config: Any = server._config
+        config.ws = ws
+        with server, pytest.raises(InvalidStatus), client(server, "/"):
+            pass
+    assert raised[0] == raised[1]
