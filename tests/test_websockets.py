@@ -180,10 +180,12 @@ def test_what_a_connection_does_is_drawn_as_of_any_request(ws: str, setup: Setup
     timeline = model(events)
     (request,) = timeline.requests.values()
     assert request.totals[State.AWAITING] > 200_000_000
-    assert 150_000_000 < request.totals[State.RUNNING] < 500_000_000
-    assert [block.request for block in timeline.blocks] == [request.id]
-    where = timeline.blocks[0].where
-    assert where is None or where.function.endswith("talk")
+    assert request.totals[State.RUNNING] > 190_000_000
+    longest = max(timeline.blocks, key=lambda block: block.lasted(timeline.last))
+    assert longest.request == request.id
+    assert longest.lasted(timeline.last) > 190_000_000
+    assert longest.where is not None
+    assert longest.where.function.endswith("talk")
 
 
 @every_kind
