@@ -181,7 +181,7 @@ class Actor:
     toggled: list[int] = field(default_factory=list)
     """When `counts` has changed."""
 
-    def count(self, counts: bool, t: int) -> None:  # noqa: FBT001
+    def count(self, counts: bool, t: int) -> None:
         """Count from `t` on, or not."""
         if counts is not self.counts:
             self.counts = counts

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
-from loopviz.model import Block, Request, State, Timeline, Where
+from loopviz.model import Block, Request, State, Timeline, WebSocket, Where
 from loopviz.model.lane import COMPUTES
 
 __all__ = [
@@ -129,6 +129,16 @@ def task_name(name: str) -> str:
     return printable(name.rpartition(".")[2] or name, 40)
 
 
+def messages(websocket: WebSocket) -> str:
+    """How many messages the application has received and sent: ``3 in 5 out``."""
+    return f"{websocket.received} in {websocket.sent} out"
+
+
+def closed(websocket: WebSocket) -> str:
+    """That it is over, with its close code: ``closed 1000``."""
+    return "closed" if websocket.code is None else f"closed {websocket.code}"
+
+
 def holder(block: Block) -> str:
     """What holds the loop: ``#9``, ``the task worker (started by #1)``, or ``a callback``."""
     if block.request:
@@ -155,14 +165,21 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
     block = timeline.block_at(now)
     if block is not None:
         return "alarm", _of_block(timeline, block, now, brief=brief)
-    live = timeline.alive_at(now)
+    live = []
     states: Counter[State] = Counter()
-    for request in live:
-        if (segment := request.state_at(now)) is not None:
+    sockets = 0
+    for request in timeline.alive_at(now):
+        segment = request.state_at(now)
+        if request.websocket is not None and segment is not None and segment.state is State.AWAITING:
+            sockets += 1  # open, and nothing happens: no part of what requests do
+            continue
+        live.append(request)
+        if segment is not None:
             states[segment.state] += 1
     if states[State.TOKEN_WAIT]:
         return "alarm", _of_threads(timeline, live, states[State.TOKEN_WAIT], now, brief=brief)
-    return _of_calm(timeline, states, len(live), now) or ("dim", _of_the_past(timeline, now, invitation))
+    said = _of_calm(timeline, states, len(live), now)
+    return said or ("dim", _of_the_past(timeline, now, invitation, sockets))
 
 
 def _of_calm(
@@ -257,11 +274,12 @@ def _idle_share(timeline: Timeline, now: int) -> float:
     return max(0.0, 1 - timeline.busy(now - NS, now) / NS)
 
 
-def _of_the_past(timeline: Timeline, now: int, invitation: str) -> list[str]:
-    """The result of the last burst."""
+def _of_the_past(timeline: Timeline, now: int, invitation: str, sockets: int) -> list[str]:
+    """The result of the last burst; without one, the WebSockets that are open."""
     burst = timeline.last_burst(now)
     if not burst:
-        return [invitation]
+        is_open = f"{count(sockets, 'WebSocket')} {'is' if sockets == 1 else 'are'} open."
+        return [is_open, invitation] if sockets else [invitation]
     start = min(request.start for request in burst)
     end = max(request.done or start for request in burst)
     totals: Counter[State] = Counter()

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from loopviz.claims import TIMER_HEADER, Burst
-from loopviz.experiment.measure import Progress, Tap, follow, require_visible
+from loopviz.experiment.alone import Progress, begin
+from loopviz.experiment.measure import Tap, follow, require_visible
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.sample import Sample, sampled
@@ -21,7 +22,8 @@ __all__ = ["Bench"]
 class Bench:
     """A server that stays up for several bursts; a context manager.
 
-    `tap` is called with the events as well, so that they can be drawn.
+    Entering it waits until the server of an earlier measurement has ended, as `loopviz.experiment.alone`
+    says. `tap` is called with the events as well, so that they can be drawn.
     """
 
     def __init__(
@@ -47,8 +49,8 @@ class Bench:
         return self._session.environment
 
     def __enter__(self) -> Self:
-        self._session.start()
         try:
+            begin(self._session, list(self._scenarios), self._progress, self._cancelled)
             self._session.wait()
         except BaseException:
             self._session.stop()

@@ -12,8 +12,9 @@ from statistics import median
 from loopviz import scenario
 from loopviz.claims import Experiment, Machine, Samples, Trial
 from loopviz.errors import InputError
+from loopviz.experiment.alone import Progress
 from loopviz.experiment.bench import Bench
-from loopviz.experiment.measure import Progress, Tap
+from loopviz.experiment.measure import Tap
 from loopviz.live.session import environment
 from loopviz.model.sample import Sample
 from loopviz.scenario import ScenarioFile, cores
@@ -27,7 +28,7 @@ class Lab:
 
     Scenarios are looked up in `folder` first, if there is one, and then among the built-in ones.
     `progress` is called now and then with a text. Once `cancelled` is set, measuring raises
-    `loopviz.experiment.measure.Cancelled` within 0.1 s. `watch` is called for every server
+    `loopviz.experiment.alone.Cancelled` within 0.1 s. `watch` is called for every server
     that is started, and returns a callable for its events. Use it on one thread at a time.
     """
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loopviz.errors import NotVisibleError
+from loopviz.experiment.alone import Cancelled, Progress, begin
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
@@ -23,8 +24,6 @@ __all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "measure", "require_
 
 Tap = Callable[[list[Event]], None]
 """Called with the events of a run as they come in."""
-Progress = Callable[[str], None]
-"""Called now and then with a text for the person who waits, and with "" at the end."""
 
 _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
@@ -32,10 +31,6 @@ _SETTLE = 2.0
 """The longest wait for the server's last events after the client has the last answer (s)."""
 _NEXT_READING = (CLOCKS_EVERY + 1) * PERIOD
 """The longest time until the sampler's next reading of the CPU clocks, which classifies a block (s)."""
-
-
-class Cancelled(Exception):  # noqa: N818 - cancelling is not an error
-    """The measurement was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +72,19 @@ def measure(
 ) -> Run:
     """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer.
 
-    The events are also recorded in the file `output`, if it is given.
+    The events are also recorded in the file `output`, if it is given. Raises `InputError` if the server of
+    an earlier measurement does not end; see `loopviz.experiment.alone`.
     """
     count = requests or scenario.facts.requests
+    progress = progress or _silent
     session = Session([scenario], threads=threads, loop=loop)
     timeline = Timeline()
     try:
         recorder = None if output is None else session.record(output)
-        session.start()
+        begin(session, [scenario.name], progress)
         session.wait()
         answered = session.fire(scenario, count)
-        follow(session, timeline, [answered], count, progress=progress or _silent)
+        follow(session, timeline, [answered], count, progress=progress)
         settle(session, timeline)
     finally:
         session.end_recording()  # later events are not in the timeline either

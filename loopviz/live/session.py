@@ -223,6 +223,11 @@ class Session:
         buffer, probe = self._buffer, self._probe
         return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
 
+    @property
+    def ended(self) -> bool:
+        """Whether its server does not run, or no longer: it may go on after `stop` has given up."""
+        return self._server.ended
+
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
         self._client.stop(0.3)

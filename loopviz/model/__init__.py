@@ -6,6 +6,7 @@ from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
 from loopviz.model.states import DELAYED, State
 from loopviz.model.timeline import Timeline
+from loopviz.model.websocket import WebSocket
 from loopviz.model.workers import Tokens
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "State",
     "Timeline",
     "Tokens",
+    "WebSocket",
     "Where",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from loopviz.model.limits import MAX_SEGMENTS
 from loopviz.model.segments import PackedTotals, Segment, Segments, Where
 from loopviz.model.states import DELAYED, State
+from loopviz.model.websocket import WebSocket
 
 __all__ = ["Request"]
 
@@ -48,6 +49,9 @@ class Request:
     where: Where | None = None
     ready_at: int = 0
     """When the first timer that one of its tasks awaits is due; 0 for none."""
+    websocket: WebSocket | None = None
+    """What passes through it, if it is a WebSocket. Then its latency is the life of the connection, and
+    belongs in no figure of requests."""
 
     # -- changes -------------------------------------------------------------------------------
 

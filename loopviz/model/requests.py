@@ -17,6 +17,8 @@ from loopviz.model.request import Request
 from loopviz.model.segments import Where
 from loopviz.model.shared import Shared
 from loopviz.model.states import State
+from loopviz.model.websocket import WebSocket
+from loopviz.stream.fields import WEBSOCKET
 
 __all__ = ["Requests"]
 
@@ -67,7 +69,10 @@ class Requests:
         return self._arrivals
 
     def last_burst(self, now: int) -> list[Request]:
-        """The latest overlapping requests done by `now`: back from the one that was sent last."""
+        """The latest overlapping requests done by `now`: back from the one that was sent last.
+
+        WebSockets are left out: their lives are as long as their clients want.
+        """
         burst: list[Request] = []
         start = 0
         arrivals = self.arrivals
@@ -75,7 +80,7 @@ class Requests:
         at = bisect_right(arrivals, now, key=lambda request: request.start)
         for index in range(at - 1, max(-1, at - 1 - MAX_BURST), -1):
             request = arrivals[index]
-            if request.done is None or request.done > now:
+            if request.done is None or request.done > now or request.websocket is not None:
                 continue
             if burst and request.done < start:
                 break
@@ -161,8 +166,31 @@ class Requests:
         if life is None:
             new = True
             life = self._begin(number, method, path, min(arrived or t, t), own=False)
+        if method == WEBSOCKET and life.request.websocket is None:
+            life.request.websocket = WebSocket()
         life.request.enter(State.READY, t)
         return life.request if new else None
+
+    def behind(self, t: int, number: int) -> None:
+        """BEHIND: it waits for the response before it, and could not run on a free loop."""
+        life = self.lives.get(number)
+        if life is not None and not life.tasks:
+            life.request.enter(State.AWAITING, t)
+
+    def message(self, t: int, number: int, direction: str, size: int) -> None:
+        """MESSAGE: the application receives or sends a message."""
+        request = self.by_number.get(number)
+        if request is not None and (websocket := request.websocket) is not None:
+            if direction == "received":
+                websocket.received += 1
+            else:
+                websocket.sent += 1
+
+    def closed(self, t: int, number: int, code: int) -> None:
+        """CLOSED: the WebSocket is closed."""
+        request = self.by_number.get(number)
+        if request is not None and request.websocket is not None:
+            request.websocket.code = code
 
     def status(self, t: int, number: int, status: int) -> None:
         """STATUS: the head of the response is sent."""
@@ -398,7 +426,9 @@ class Requests:
         is_root = life is not None and number == life.root
         if is_root and life is not None and not life.request.started_by and life.request.done is None:
             request = life.request  # it ends without a whole response
-            if request.error is None and not request.received:
+            # A WebSocket whose handshake was answered is over when the application is.
+            answered = request.received or (request.websocket is not None and request.status is not None)
+            if request.error is None and not answered:
                 request.error = _UNANSWERED
             life.apply_due_timers(t)
             request.finish(t)

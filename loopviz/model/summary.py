@@ -14,6 +14,7 @@ from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
 from loopviz.model.states import State
 from loopviz.model.timeline import Timeline
+from loopviz.model.websocket import WebSocket
 
 __all__ = ["FORMAT", "VERSION", "summarise"]
 
@@ -37,7 +38,9 @@ def summarise(
     """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)
     zero = min((request.start for request in requests), default=0)
-    end = max((request.done or timeline.last for request in requests), default=zero)
+    # A WebSocket lasts as long as its client wants.
+    measured = [request for request in requests if request.websocket is None] or requests
+    end = max((request.done or timeline.last for request in measured), default=zero)
 
     def at(t: int | None) -> float | None:
         return None if t is None else seconds(t - zero)
@@ -50,6 +53,12 @@ def summarise(
             "end_s": at(part.end),
             "thread": lane.name if lane else None,
             "where": _where(part.where),
+        }
+
+    def messages(websocket: WebSocket) -> dict[str, Any]:
+        return {
+            "messages": {"received": websocket.received, "sent": websocket.sent},
+            "close_code": websocket.code,
         }
 
     def request(r: Request) -> dict[str, Any]:
@@ -67,6 +76,7 @@ def summarise(
             "states": {state.value: seconds(time) for state, time in r.totals.items()},
             "segments": [segment(part) for part in r.segments],
             "after_response": [segment(part) for part in r.after],
+            **({} if r.websocket is None else messages(r.websocket)),
         }
 
     def started(row: Request) -> dict[str, Any]:

@@ -71,9 +71,12 @@ class Timeline:
             ev.SENT: requests.sent,
             ev.RECEIVED: requests.received,
             ev.READ: self._read,
+            ev.BEHIND: self._behind,
             ev.STATUS: requests.status,
             ev.RAISED: requests.raised,
             ev.RESPONDED: requests.responded,
+            ev.MESSAGE: requests.message,
+            ev.CLOSED: requests.closed,
             ev.TASK: requests.created,
             ev.WAKE: requests.wake,
             ev.STEP: loop.step,
@@ -124,6 +127,14 @@ class Timeline:
         request = self._requests.read(t, number, method, path, arrived)
         if request is not None:
             self._loop.arrived(number, request.start)
+
+    def _behind(self, t: int, number: int) -> None:
+        self._requests.behind(t, number)
+        for block in reversed(self.blocks):
+            if block.end is None or block.end <= t:
+                break
+            if block.victims[-1:] == [number]:  # as a request that is known only now
+                block.victims.pop()
 
     def _thread(self, t: int, number: int, role: str) -> None:
         if role == "loop":

@@ -31,8 +31,11 @@ __all__ = [
     "DATA_RECEIVED",
     "ERROR_LOG",
     "GATHERED",
+    "LOGGER",
     "ON_RESPONSE",
+    "PIPELINE",
     "PYTHON_STEPS",
+    "REFUSE",
     "RELEASE",
     "REQUEST",
     "SCOPE",
@@ -42,8 +45,11 @@ __all__ = [
     "TOTAL",
     "TRANSPORT",
     "WAKEUP",
+    "WEBSOCKETS",
+    "WEBSOCKET_CLASS",
     "callbacks_of",
     "cycle_of",
+    "held_back",
     "host_of",
     "installed",
     "limiter_counts",
@@ -167,16 +173,15 @@ without a loop, the documented one is used."""
 # -- AnyIO: worker threads and their limit --------------------------------------------------------
 
 
-def worker_call() -> tuple[type, str, Callable[..., Any]] | None:
-    """Where AnyIO hands a function to a worker thread: class, name, and the function of the class method.
+def worker_call() -> tuple[type, str] | None:
+    """Where AnyIO hands a function to a worker thread: the class, and the name of the class method.
 
     None, and then worker threads are reported as not visible, without it.
     """
     if get_async_backend is None:
         return None
     backend, name = get_async_backend(), "run_sync_in_worker_thread"
-    method = vars(backend).get(name)
-    return (backend, name, method.__func__) if isinstance(method, classmethod) else None
+    return (backend, name) if isinstance(vars(backend).get(name), classmethod) else None
 
 
 ACQUIRE: Final = "acquire_on_behalf_of_nowait"
@@ -246,9 +251,43 @@ DATA_RECEIVED: Final = "data_received"
 """The protocol's method that is given the bytes of a connection. Without it the time at which a request's
 first byte is read is taken when its task is made, and that is reported."""
 
+PIPELINE: Final = "pipeline"
+"""The requests that httptools' protocol has read, and keeps until those before them on their connection are
+answered: pairs of a cycle and an application. Without it they count as read when their task is made."""
+
+
+def held_back(protocol: Any) -> int:
+    """How many bytes h11's protocol has been given and keeps unread, until a response is complete.
+
+    Its connection is h11's, and has a documented attribute for them. Without it: as `PIPELINE`.
+    """
+    unread = getattr(getattr(protocol, "conn", None), "trailing_data", None)
+    return len(unread[0]) if unread else 0
+
+
+LOGGER: Final = "logger"
+"""The attribute of a cycle, or of a WebSocket's protocol, through which an exception that the application
+lets out is logged. Without it the exception's name is reported as not visible; the status 500 is visible."""
+
 ERROR_LOG: Final = "uvicorn.error"
-"""The logger to which an exception that an application lets out goes. Without it the exception's name is
-not seen; the status 500 is."""
+"""The name of that logger; the server's own errors go there as well."""
+
+WEBSOCKETS: Final = {
+    "WebSocketsSansIOProtocol.run_asgi": ("send", "receive"),
+    "WSProtocol.run_asgi": ("send", "receive"),
+    "WebSocketProtocol.run_asgi": ("asgi_send", "asgi_receive"),
+}
+"""The coroutines that serve a WebSocket, each a method of the connection's protocol, which has the names
+that a cycle has; and that protocol's methods for ASGI messages. Without the coroutine WebSockets are reported
+as not visible when there is one; without a method, what it shows."""
+
+WEBSOCKET_CLASS: Final = "ws_protocol_class"
+"""The HTTP protocol's attribute for the class of WebSockets' protocols: None if no library for them is
+installed, which is reported when a client asks for one. Without the attribute nothing is reported."""
+
+REFUSE: Final = "send_500_response"
+"""The method of a WebSocket's protocol that answers 500 for the application. Without it the status of such a
+WebSocket is unknown."""
 
 
 def installed(library: str) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
 
 from loopviz.probe import compat, selftest
+from loopviz.probe.classes import Hook, hook
 from loopviz.probe.lines import Lines
 from loopviz.probe.processes import Processes
-from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received, unread
+from loopviz.probe.reading import make_data_received
+from loopviz.probe.requests import make_adopt, unread
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
 from loopviz.probe.state import ProbeState
@@ -25,10 +28,12 @@ from loopviz.stream.buffer import Buffer
 __all__ = ["Probe"]
 
 _MISSING: Any = object()
+_watched: set[asyncio.AbstractEventLoop] = set()
+"""The loops that have a probe."""
 
 
 class Probe:
-    """Watches one event loop.
+    """Watches one event loop; a process may have a probe for each of its loops.
 
     `install` runs on that loop, inside a coroutine; `uninstall` may run there or, once the loop
     has stopped, anywhere. `numbers` gives other clients' requests their numbers, and `secret`
@@ -50,11 +55,10 @@ class Probe:
         self._numbers = numbers if numbers is not None else itertools.count(1)
         self._secret = secret
         self._lines = Lines(own)
-        self._undo: list[tuple[Any, str, Any]] = []
+        self._undo: list[Callable[[], None]] = []
         self._state: ProbeState | None = None
         self._sampler: Sampler | None = None
         self._processes: Processes | None = None
-        self._names: ExceptionNames | None = None
         self._tested: selftest.Findings | None = None
 
     @property
@@ -74,15 +78,22 @@ class Probe:
         return sampler + int(self.buffer.emitted * event)
 
     def install(self, protocol_class: type | None = None) -> None:
-        """Hook the running loop, and uvicorn's `protocol_class` for its requests."""
+        """Hook the running loop, and uvicorn's `protocol_class` for its requests.
+
+        Raises RuntimeError if it is installed already, or if another probe watches this loop.
+        """
         if self._undo:
             raise RuntimeError("this probe is installed already")
         loop = asyncio.get_running_loop()
+        if loop in _watched:
+            raise RuntimeError("another probe watches this loop")
         if self._tested is None:
             self._tested = selftest.run(loop)
         state = self._state = ProbeState(self.buffer, loop, sees_tasks=not self._tested.tasks)
         threads = Threads(state)
         self._processes = Processes(state, threads, self.not_seen)
+        _watched.add(loop)
+        self._undo.append(partial(_watched.discard, loop))
         thread = threads.register("loop")
         self._hook_tasks(state, self._tested)
         self._hook_worker_calls(threads, self._processes)
@@ -95,8 +106,6 @@ class Probe:
                 "threads' CPU time, and so whether a block sleeps or computes",
                 "this platform has no CPU clock for each thread",
             )
-        self._names = ExceptionNames(state)
-        logging.getLogger(compat.ERROR_LOG).addHandler(self._names)
         self._sampler = Sampler(state, threads, self._lines, thread)
         self._sampler.start()
 
@@ -121,9 +130,10 @@ class Probe:
             return
         if tested.sleeps:
             self.not_seen("when the timer of a sleep is due", tested.sleeps)
-        adopt = make_adopt(state, self._numbers, self._secret, self._set, self.not_seen)
-        for name, hook in (hook_timers(state) | hook_steps(state, adopt)).items():
-            self._set(state.loop, name, hook)
+        replace = partial(self._hook, state.loop)
+        adopt = make_adopt(state, self._numbers, self._secret, replace, self.not_seen)
+        for name, method in (hook_timers(state) | hook_steps(state, adopt)).items():
+            self._set(state.loop, name, method)
 
     def _hook_selector(self, state: ProbeState) -> None:
         selector = compat.selector_of(state.loop)
@@ -136,8 +146,8 @@ class Probe:
     def _hook_worker_calls(self, threads: Threads, processes: Processes) -> None:
         worker_call = compat.worker_call()
         if worker_call is not None:
-            backend, name, function = worker_call
-            self._set(backend, name, classmethod(threads.make_run_sync(function)))
+            backend, name = worker_call
+            self._hook(threads.state.loop, backend, name, threads.make_run_sync)
         else:
             self.not_seen("worker threads", f"{compat.installed('anyio')} starts them in another way")
         loop = threads.state.loop
@@ -146,34 +156,38 @@ class Probe:
 
     def _hook_limiter(self, threads: Threads) -> None:
         limiter = anyio.to_thread.current_default_thread_limiter()
-        kind = type(limiter)
-        acquire, release = getattr(kind, compat.ACQUIRE, None), getattr(kind, compat.RELEASE, None)
-        if acquire is not None and release is not None:
-            self._set(kind, compat.ACQUIRE, threads.make_acquire(acquire, limiter))
-            self._set(kind, compat.RELEASE, threads.make_release(release, limiter))
+        kind, loop = type(limiter), threads.state.loop
+        if hasattr(kind, compat.ACQUIRE) and hasattr(kind, compat.RELEASE):
+            self._hook(loop, kind, compat.ACQUIRE, partial(threads.make_acquire, limiter=limiter))
+            self._hook(loop, kind, compat.RELEASE, partial(threads.make_release, limiter=limiter))
         else:
             self.not_seen(
                 "waiting for a thread, and how many threads are in use",
                 f"the limiter of {compat.installed('anyio')} was not recognised",
             )
         total = vars(kind).get(compat.TOTAL)
-        if isinstance(total, property):
-            self._set(kind, compat.TOTAL, threads.make_total(total, limiter))
+        if isinstance(total, property) and total.fset is not None:
+            self._hook(loop, kind, compat.TOTAL, partial(threads.make_set_total, limiter=limiter))
 
     def _hook_protocol(self, state: ProbeState, protocol_class: type) -> None:
-        received = getattr(protocol_class, compat.DATA_RECEIVED, None)
-        if received is not None:
-            self._set(
-                protocol_class, compat.DATA_RECEIVED, make_data_received(state, received, self.answered)
-            )
+        if hasattr(protocol_class, compat.DATA_RECEIVED):
+            make = partial(make_data_received, state, unseen=self.answered, blind=self.not_seen)
+            self._hook(state.loop, protocol_class, compat.DATA_RECEIVED, make)
         else:
             self.not_seen(
                 "when the first byte of a request is read",
                 f"{protocol_class.__name__} of {compat.installed('uvicorn')} has no {compat.DATA_RECEIVED}",
             )
 
+    def _hook(
+        self, loop: asyncio.AbstractEventLoop, owner: type, name: str, make: Callable[[Hook], Hook]
+    ) -> None:
+        """Put a hook on a class, for this loop only."""
+        self._undo.append(hook(owner, name, loop, make))
+
     def _set(self, owner: Any, name: str, value: Any) -> None:
-        self._undo.append((owner, name, vars(owner).get(name, _MISSING)))
+        """Put a hook on an object that belongs to this loop."""
+        self._undo.append(partial(_put_back, owner, name, vars(owner).get(name, _MISSING)))
         setattr(owner, name, value)
 
     def uninstall(self) -> None:
@@ -184,11 +198,13 @@ class Probe:
             self._sampler.stop()
         if self._processes is not None:
             self._processes.close()
-        if self._names is not None:
-            logging.getLogger(compat.ERROR_LOG).removeHandler(self._names)
         while self._undo:
-            owner, name, value = self._undo.pop()
-            if value is _MISSING:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
+            self._undo.pop()()
+
+
+def _put_back(owner: Any, name: str, value: Any) -> None:
+    if value is not _MISSING:
+        setattr(owner, name, value)
+    else:
+        with suppress(AttributeError):  # somebody else has removed it
+            delattr(owner, name)

@@ -8,30 +8,31 @@ uvicorn's names are documented in `loopviz.probe.compat`.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from types import CodeType
 from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe import compat
+from loopviz.probe import compat, websockets
+from loopviz.probe.arrival import arrival as _arrival
+from loopviz.probe.classes import Hook
+from loopviz.probe.exceptions import Logger
+from loopviz.probe.reading import came_in, pipelines, protocol_of
 from loopviz.probe.selector import LONG
 from loopviz.probe.state import ATTRIBUTE, ProbeState
-from loopviz.stream.events import RAISED, READ, RESPONDED, STATUS
+from loopviz.stream.blind import WEBSOCKETS
+from loopviz.stream.events import BEHIND, READ, RESPONDED, STATUS
+from loopviz.stream.fields import WEBSOCKET
 
-__all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received", "unread"]
+__all__ = ["HEADER", "make_adopt", "unread"]
 
 HEADER = "x-loopviz-request"
 """The header with the number of a request of loopviz's own client."""
 
 _NAME = HEADER.encode()
-_TCP_INFO = getattr(socket, "TCP_INFO", None)
-# struct tcp_info of linux/tcp.h: 8 bytes, then 32-bit fields; tcpi_last_data_recv is the 12th.
-_LAST_DATA_RECV = slice(52, 56)
 _RECENT = 100_000_000  # ns; a new connection takes some iterations until it is read
+_NO_LIBRARY = "{} has found no WebSocket library: install websockets or wsproto"
 
 
 def make_send(
@@ -48,7 +49,7 @@ def make_send(
         try:
             if message["type"] == "http.response.start":
                 probe, request = getattr(self, ATTRIBUTE, not_ours)
-                if probe is state:  # other servers' cycles are of this class too
+                if probe is state:  # not of a probe that watched this loop before
                     emit((clock(), STATUS, request, int(message["status"])))
         except Exception as error:  # a malformed message: uvicorn reports it
             state.failed("send", error)
@@ -61,23 +62,27 @@ def make_adopt(
     state: ProbeState,
     numbers: Iterator[int],
     secret: str,
-    replace: Callable[[Any, str, Any], None],
+    replace: Callable[[type, str, Callable[[Hook], Hook]], None],
     blind: Callable[[str, str], None],
 ) -> Callable[[object], int]:
     """`adopt(coroutine)`: announce the request that a new task serves; its number, or 0.
 
     `numbers` numbers the requests of other clients, `secret` marks the header of our own client,
-    `replace(owner, name, value)` puts a hook on a class until the probe is removed, and
+    `replace(class, name, make)` puts the hook `make(original)` on a class until the probe is removed, and
     `blind(what, why)` reports what cannot be seen.
     """
     emit = state.emit
     request_name, cycle_of, scope_name = compat.REQUEST, compat.cycle_of, compat.SCOPE
-    send_name, response_name = compat.SEND, compat.ON_RESPONSE
+    send_name, response_name, logger_name = compat.SEND, compat.ON_RESPONSE, compat.LOGGER
     prefix = secret.encode() + b"-"
-    # Whether a coroutine's code is that of run_asgi. By identity: a code object's hash is computed
-    # from all of its instructions, each time. The code is kept alive, so that its id is not used again.
-    known: dict[int, tuple[bool, CodeType]] = {}
+    # The name of a coroutine's code if it is a run_asgi, else "". By identity: a code object's hash is
+    # computed from all of its instructions, each time. The code is kept alive, so that its id is not used
+    # again.
+    known: dict[int, tuple[str, CodeType]] = {}
     hooked: set[type] = set()
+    # One bit for each number of our own client's that has come. An application that forwards the headers
+    # of a request, as a gateway does, sends a number a second time: that request is another one.
+    taken = bytearray()
 
     def responded(original: Callable[..., None], request: int, *args: Any) -> None:
         state.report_step()
@@ -87,25 +92,91 @@ def make_adopt(
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
         for name, value in headers:
             if name == _NAME and value.startswith(prefix):
-                return int(value[len(prefix) :])
+                number = int(value[len(prefix) :])
+                place, bit = number >> 3, 1 << (number & 7)
+                if place >= len(taken):
+                    taken.extend(bytes(place + 1024 - len(taken)))
+                if taken[place] & bit:
+                    return 0
+                taken[place] |= bit
+                return number
         return 0
+
+    def serves(code: CodeType) -> bool:
+        """Whether the application runs in this coroutine, and uvicorn catches what it lets out."""
+        return code.co_qualname == request_name or code.co_qualname in compat.WEBSOCKETS
+
+    def watch_log(owner: Any, request: int) -> None:
+        logger = getattr(owner, logger_name, None)
+        if logger is None:
+            blind("the exception that an application lets out", _has_no(type(owner), logger_name))
+        else:
+            setattr(owner, logger_name, Logger(logger, state, request, serves))
 
     def follow(cycle: Any, request: int) -> None:
         """Hook the response of a request."""
         kind = type(cycle)
         if kind not in hooked:
             hooked.add(kind)
-            send = getattr(kind, send_name, None)
-            if send is None:
+            if getattr(kind, send_name, None) is None:
                 blind("the status of a response", _has_no(kind, send_name))
             else:
-                replace(kind, send_name, make_send(state, send))
+                replace(kind, send_name, partial(make_send, state))
         setattr(cycle, ATTRIBUTE, (state, request))
         on_response = getattr(cycle, response_name, None)
         if on_response is None:
             blind("the end of a response", _has_no(kind, response_name))
         else:
             setattr(cycle, response_name, partial(responded, on_response, request))
+        watch_log(cycle, request)
+
+    def follow_websocket(protocol: Any, request: int, name: str) -> None:
+        """Hook a WebSocket."""
+        kind = type(protocol)
+        setattr(protocol, ATTRIBUTE, websockets.Connection(state, request))
+        watch_log(protocol, request)
+        if kind in hooked:
+            return
+        hooked.add(kind)
+        send, receive = compat.WEBSOCKETS[name]
+        for hook, method, what in (
+            (websockets.make_send, send, "the status of a WebSocket, and what it sends"),
+            (websockets.make_receive, receive, "what a WebSocket receives"),
+            (websockets.make_refuse, compat.REFUSE, "the status of a WebSocket that is refused"),
+            (websockets.make_connection_lost, "connection_lost", "when the client of a WebSocket has gone"),
+        ):
+            if getattr(kind, method, None) is None:
+                blind(what, _has_no(kind, method))
+            else:
+                replace(kind, method, partial(hook, state))
+
+    def refused_upgrade(cycle: Any, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether uvicorn treats the request for a WebSocket as any other, because it cannot serve one."""
+        if not any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers):
+            return False
+        return getattr(protocol_of(cycle), compat.WEBSOCKET_CLASS, True) is None
+
+    def read_request(cycle: Any, name: str) -> int:
+        """Report the request that has been read; its number."""
+        scope = getattr(cycle, scope_name)
+        headers = scope["headers"]
+        is_websocket = name != request_name
+        held, arrived = (0, 0) if is_websocket or state.read else came_in(cycle)
+        read = held or state.read or clock()
+        number = own_number(headers)
+        if not number:
+            number = next(numbers)
+            if not held and (_may_have_waited(state, read) or pipelines(cycle)):
+                arrived = _arrival(cycle)
+        else:
+            arrived = 0  # its client knows better
+        method = WEBSOCKET if is_websocket else scope["method"]
+        emit((read, READ, number, method, scope["path"], arrived))
+        if held:
+            emit((held, BEHIND, number))
+        if not is_websocket and refused_upgrade(cycle, headers):
+            blind(WEBSOCKETS, _NO_LIBRARY.format(compat.installed("uvicorn")))
+        return number
 
     def adopt(coro: object) -> int:
         code = getattr(coro, "cr_code", None)
@@ -113,30 +184,28 @@ def make_adopt(
             return 0
         request = known.get(id(code))
         if request is None:
-            request = (code.co_qualname == request_name, code)
+            name = code.co_qualname
+            request = (name if name == request_name or name in compat.WEBSOCKETS else "", code)
             if len(known) < 10_000:
                 known[id(code)] = request
-        if not request[0]:
+        name = request[0]
+        if not name:
             if state.read and not state.request_seen:
                 state.unrecognised = f"a protocol ran {code.co_qualname}"
             return 0
         try:
             cycle = cycle_of(coro)
-            scope = getattr(cycle, scope_name)
-            read = state.read or clock()
-            number = own_number(scope["headers"])
-            arrived = 0
-            if not number:
-                number = next(numbers)
-                arrived = _arrival(state, cycle, read)
-            emit((read, READ, number, scope["method"], scope["path"], arrived))
+            number = read_request(cycle, name)
         except Exception as error:
             state.failed("request", error)
             state.unrecognised = f"a request could not be read: {type(error).__name__}: {error}"
             return 0
-        state.request_seen = True
         try:
-            follow(cycle, number)
+            if name == request_name:
+                state.request_seen = True
+                follow(cycle, number)
+            else:
+                follow_websocket(cycle, number, name)
         except Exception as error:
             state.failed("request", error)
         return number
@@ -154,70 +223,6 @@ def unread(state: ProbeState) -> str:
     return f"{why} ({state.unrecognised})" if state.unrecognised else why
 
 
-def _arrival(state: ProbeState, cycle: Any, read: int) -> int:
-    """When another client's request reached this machine (ns), or 0 where that is unknown.
-
-    Read only if the loop was busy recently, and for long enough that it can matter.
-    """
-    if _TCP_INFO is None or (read - state.looked < LONG and read - state.slow > _RECENT):
-        return 0
-    transport = getattr(cycle, compat.TRANSPORT, None)
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    if sock is None:
-        return 0
-    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _LAST_DATA_RECV.stop)
-    waited = int.from_bytes(info[_LAST_DATA_RECV], "little") * 1_000_000
-    return clock() - waited if waited > LONG else 0
-
-
-def make_data_received(
-    state: ProbeState, original: Callable[[Any, bytes], None], unseen: Callable[[], None]
-) -> Callable[[Any, bytes], None]:
-    """A protocol's `data_received` that notes when the bytes came in.
-
-    `unseen()` is called if a task was made for a request, and no request has ever been recognised.
-    """
-    running = compat.running_loop
-    loop = state.loop
-
-    def data_received(self: Any, data: bytes) -> None:
-        if running() is not loop:
-            original(self, data)
-            return
-        state.read = clock()
-        try:
-            original(self, data)
-        finally:
-            state.read = 0
-            if state.unrecognised and not state.request_seen and not _is_upgrade(data):
-                unseen()
-
-    return data_received
-
-
-def _is_upgrade(data: bytes) -> bool:
-    """Whether these bytes ask for another protocol, as a WebSocket does: its task is no request's."""
-    return b"\nupgrade:" in data.lower()
-
-
-class ExceptionNames(logging.Handler):
-    """Sees the exceptions that an application lets out, where uvicorn logs them."""
-
-    def __init__(self, state: ProbeState) -> None:
-        super().__init__(logging.ERROR)
-        self.state = state
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Report the exception of the request whose task logs it; never raises."""
-        try:
-            error = record.exc_info[1] if record.exc_info else None
-            if error is None or compat.running_loop() is not self.state.loop:
-                return
-            task = asyncio.current_task()
-            # `trace_of`, since an eager task has no trace of its own yet in its first step.
-            trace = self.state.trace_of(task) if task is not None else None
-            if trace is not None and trace.request:
-                message = str(error)[:200]
-                self.state.emit((clock(), RAISED, trace.request, type(error).__name__, message))
-        except Exception as failure:
-            self.state.failed("exception", failure)
+def _may_have_waited(state: ProbeState, read: int) -> bool:
+    """Whether the loop was busy recently, and for so long that a request can have waited for it."""
+    return read - state.looked >= LONG or read - state.slow <= _RECENT

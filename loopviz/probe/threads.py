@@ -105,13 +105,11 @@ class Threads:
             emit((now, RETURN, number))
 
     def make_run_sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """AnyIO's ``run_sync_in_worker_thread``, with the call watched."""
-        running, current_task = compat.running_loop, asyncio.current_task
-        state, run, loop = self.state, self._run, self.state.loop
+        """AnyIO's ``run_sync_in_worker_thread`` on this loop, with the call watched."""
+        current_task = asyncio.current_task
+        state, run = self.state, self._run
 
         def run_sync_in_worker_thread(cls: Any, func: Any, args: Any, *rest: Any, **options: Any) -> Any:
-            if running() is not loop:
-                return original(cls, func, args, *rest, **options)
             task = current_task()
             if task is None:
                 return original(cls, func, args, *rest, **options)
@@ -201,20 +199,19 @@ class Threads:
 
         return release_on_behalf_of
 
-    def make_total(self, original: property, limiter: CapacityLimiter) -> property:
-        """The limiter's ``total_tokens``, so that a change of the thread limit is seen when it is made."""
+    def make_set_total(
+        self, original: Callable[[Any, float], None], limiter: CapacityLimiter
+    ) -> Callable[[Any, float], None]:
+        """The setter of the limiter's ``total_tokens``, so that a change is seen when it is made."""
         emit, count = self.state.emit, compat.limiter_counts(limiter)
-        get, change = original.fget, original.fset
-        if get is None or change is None:
-            return original
 
         def set_total_tokens(self: Any, value: float) -> None:
-            change(self, value)
+            original(self, value)
             if self is limiter:
                 emit((clock(), TOKENS, *count()))
 
         emit((clock(), TOKENS, *count()))
-        return property(get, set_total_tokens)
+        return set_total_tokens
 
 
 def definition(func: Any) -> tuple[str, int, str]:

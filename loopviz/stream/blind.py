@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["IDLE", "REQUESTS", "TASKS", "Blind", "nothing_visible"]
+__all__ = ["IDLE", "REQUESTS", "TASKS", "WEBSOCKETS", "Blind", "nothing_visible"]
 
 TASKS: Final = "tasks and their steps"
 """`Blind.what` where no task is visible. Then no request is visible either."""
@@ -13,6 +13,9 @@ REQUESTS: Final = "requests"
 """`Blind.what` where no request is visible."""
 IDLE: Final = "the loop's idle time and its callbacks outside tasks"
 """`Blind.what` where the loop's iterations are not visible."""
+
+WEBSOCKETS: Final = "WebSockets"
+"""`Blind.what` where no WebSocket is visible, or none can be served."""
 
 
 class Blind(NamedTuple):

@@ -42,6 +42,14 @@ ReadEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["read"], f.Request, f.Method, f.Path, f.Arrived],
     About("The server has read the first byte of the request.", _REQUESTS, keeps_texts=True),
 ]
+BEHIND: Final = "behind"
+BehindEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["behind"], f.Request],
+    About(
+        "The request has been read, and waits for the response before it on its connection (pipelining).",
+        _REQUESTS,
+    ),
+]
 STATUS: Final = "status"
 StatusEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["status"], f.Request, f.Status],
@@ -56,6 +64,17 @@ RESPONDED: Final = "responded"
 RespondedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["responded"], f.Request],
     About("The server has passed the last byte of the response to the kernel.", _REQUESTS),
+]
+
+MESSAGE: Final = "message"
+MessageEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["message"], f.Request, f.Direction, f.Size],
+    About("The application has received a WebSocket message, or sends one.", _REQUESTS),
+]
+CLOSED: Final = "closed"
+ClosedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["closed"], f.Request, f.CloseCode],
+    About("The application closes its WebSocket, or learns that it is closed.", _REQUESTS),
 ]
 
 # -- tasks on the server's loop ------------------------------------------------------------------
@@ -194,7 +213,8 @@ AwaitsEvent: TypeAlias = Annotated[
 
 Event: TypeAlias = (
     SentEvent | ReceivedEvent
-    | ReadEvent | StatusEvent | RaisedEvent | RespondedEvent
+    | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent
+    | MessageEvent | ClosedEvent
     | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | AwaitsTaskEvent
     | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent

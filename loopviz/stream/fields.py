@@ -6,9 +6,12 @@ A type checker sees the plain types, ``int`` and ``str``; `loopviz.stream.schema
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-__all__ = ["About", "Field", "Role"]
+__all__ = ["WEBSOCKET", "About", "Field", "Role", "Way"]
+
+WEBSOCKET: Final = "WS"
+"""What stands for the method of a request that asks for a WebSocket: the request is the whole connection."""
 
 Unit: TypeAlias = Literal["", "number", "ns", "clock"]
 
@@ -42,6 +45,7 @@ class About:
 
 
 Role: TypeAlias = Literal["loop", "worker", "process"]
+Way: TypeAlias = Literal["received", "sent"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
 
@@ -61,7 +65,7 @@ Function: TypeAlias = Annotated[str, Field("function", "the qualified name of th
 Calls: TypeAlias = Annotated[str, Field("calls", "the function called at that line (`time.sleep`), or empty")]
 
 # Requests.
-Method: TypeAlias = Annotated[str, Field("method", "the HTTP method")]
+Method: TypeAlias = Annotated[str, Field("method", "the HTTP method; `WS` for a WebSocket")]
 Path: TypeAlias = Annotated[str, Field("path", "the path of the URL")]
 Arrived: TypeAlias = Annotated[
     int, Field("arrived", "when it reached the machine; 0 if that is not known", "clock")
@@ -73,6 +77,11 @@ StatusOrNone: TypeAlias = Annotated[
 Error: TypeAlias = Annotated[str | None, Field("error", "the client's error; null if there was none")]
 ExceptionName: TypeAlias = Annotated[str, Field("name", "the class of the exception")]
 Message: TypeAlias = Annotated[str, Field("message", "the text of the exception, at most 200 characters")]
+
+# WebSockets.
+Direction: TypeAlias = Annotated[Way, Field("direction", "by the application: `received` or `sent`")]
+Size: TypeAlias = Annotated[int, Field("size", "bytes of the message, without its frames")]
+CloseCode: TypeAlias = Annotated[int, Field("code", "the close code, such as 1000")]
 
 # Tasks.
 Coroutine: TypeAlias = Annotated[str, Field("name", "the qualified name of its coroutine")]

@@ -50,7 +50,7 @@ class Trigger:
             yield from self._of_request(request, now)
 
     def _of_request(self, request: Request, now: int) -> Iterator[int]:
-        if self.kind == "latency" and request.latency(now) > self.over:
+        if self.kind == "latency" and request.websocket is None and request.latency(now) > self.over:
             yield request.start + self.over
         elif self.kind == "error" and request.failed:
             if request.done is not None:  # until then, a more exact error may be reported

@@ -115,6 +115,7 @@ class ServerThread:
             self._sock.close()  # uvicorn closes it only if it has started
             self._ready.set()
             self._unwatch()
+            _log.removeHandler(self._errors)
 
     async def _serve(self) -> None:
         protocol = compat.prepared_protocol(self._config)
@@ -154,8 +155,12 @@ class ServerThread:
             self._sock.close()
             return True
         self._thread.join(timeout)
-        _log.removeHandler(self._errors)
         _log.propagate = self._propagate
+        return not self._thread.is_alive()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread does not run, or no longer."""
         return not self._thread.is_alive()
 
 

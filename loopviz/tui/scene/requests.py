@@ -109,13 +109,24 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
             return pen.says(line, [latency, why], columns, pen.alarm)
         ended = state is None or request.ended
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
-        return pen.says(line, [what, latency], columns, pen.dim, align=True)
+        if request.websocket is not None and ended:
+            what = words.closed(request.websocket)
+        return _tells(pen, frame, line, request, [what, latency], pen.dim)
     if state is None:
         what = "ready" if request.start < moment else "not sent yet"
         return pen.says(line, [what], columns, pen.dim)
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
-    return pen.says(line, [label, latency], columns, style, align=True)
+    return _tells(pen, frame, line, request, [label, latency], style)
+
+
+def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str], style: Style) -> Line:
+    """Add a state and a time; of a WebSocket, also its messages, if they are those of the moment shown."""
+    if request.websocket is None:
+        return pen.says(line, what, frame.columns, style, align=True)
+    over = request.done is not None and request.done <= frame.view.moment
+    messages = [words.messages(request.websocket)] if over or frame.view.at is None else []
+    return pen.says(line, [what[0], *messages, *what[1:]], frame.columns, style)
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:

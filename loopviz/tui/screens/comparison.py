@@ -35,6 +35,9 @@ from loopviz.tui.surface import Surface
 
 __all__ = ["Comparison", "Lineup", "Pick", "compose_lineup"]
 
+_LONGEST_END = 30 * NS
+"""How long what the run before has left behind is waited for (ns)."""
+
 
 @dataclass(slots=True)
 class Lineup:
@@ -49,6 +52,22 @@ class Lineup:
     """Why it could not be fired, if so."""
     sent: Future[None] | None = None
     """Done when the requests have been sent."""
+    waits_for: str = ""
+    """The request of a run before that it waits for, since it would be measured beside it."""
+    waits_since: int = 0
+
+    def may_fire(self, before: Sequence[Lineup], now: int) -> bool:
+        """Whether nothing of the runs before still runs; it is given up if that takes too long."""
+        left = next((r for run in before for r in run.requests if not r.ended), None)
+        self.waits_for = words.headline(left) if left is not None else ""
+        if left is None:
+            return True
+        self.waits_since = self.waits_since or now
+        if now - self.waits_since > _LONGEST_END:
+            self.fired = now
+            still = f"{self.waits_for} still runs, and this would be measured beside it"
+            self.failure, self.over = f"Not measured: {still}.", True
+        return False
 
     def fire(self, source: Source, requests: int, now: int) -> None:
         """Send its requests."""
@@ -137,7 +156,8 @@ def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
         Segment(f"  {printable(lineup.file.facts.title)}  ", palette.text("dim")),
     ]
     if lineup.fired is None:
-        line.append(Segment("waits for its turn", palette.text("dim")))
+        waits = f"waits until {lineup.waits_for} has ended" if lineup.waits_for else "waits for its turn"
+        line.append(Segment(waits, palette.text("dim")))
     elif lineup.failure:
         line.append(Segment(printable(lineup.failure), palette.text("alarm")))
     elif not lineup.over:
@@ -209,8 +229,8 @@ class Comparison(Screen[None]):
     def follow(self, now: int) -> None:
         """One frame: fire the next one when the one before is over, and draw."""
         picture = self._picture
-        for lineup in self._lineups:
-            if lineup.fired is None:
+        for place, lineup in enumerate(self._lineups):
+            if lineup.fired is None and lineup.may_fire(self._lineups[:place], now):
                 lineup.fire(picture.source, self._requests, now)
             lineup.follow(picture.timeline, self._requests)
             if not lineup.over:

@@ -86,6 +86,9 @@ def detail_table(request: Request, timeline: Timeline, now: int, palette: Palett
         table.add_row("", "", Text("after the response", palette.text("dim")), "")
         for segment in after[-_MOST:]:
             _add(table, segment, request, timeline, palette)
+    if request.websocket is not None:
+        code = "" if request.websocket.code is None else f", {words.closed(request.websocket)}"
+        table.add_row("", "", Text("messages", palette.text("dim")), words.messages(request.websocket) + code)
     if request.error:
         table.add_row("", "", Text("error", palette.text("alarm")), Text(printable(request.error)))
     return table
