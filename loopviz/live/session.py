@@ -26,7 +26,7 @@ from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Recorder
-from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled
+from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import RECEIVED, Event
 from loopviz.stream.source import Environment, Vitals
@@ -39,7 +39,7 @@ class Session:
 
     `port` 0 takes a free one; `threads` is the thread limit; `loop` is uvicorn's name of an event loop.
     Every scenario is ready when the server serves; see `loopviz.live.server.Apps` for `lazily`. Raises
-    `InputError` if the port or the loop cannot be used.
+    `InputError` if the port or the loop cannot be used, or if two scenarios are fired at the same path.
     """
 
     mode = "in a thread"
@@ -58,6 +58,7 @@ class Session:
             raise InputError(
                 "uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop."
             )
+        require_own_paths(scenarios)
         self.scenarios = scenarios
         self.threads = threads
         self.environment = environment(loop)

@@ -19,12 +19,23 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 from loopviz.errors import InputError
 from loopviz.loaded import module_name
 from loopviz.scenario.declaration import Scenario
+from loopviz.scenario.endpoints import first_endpoint
 
-__all__ = ["ScenarioFile", "builtin_folder", "execute", "executed", "find", "nearest", "read"]
+__all__ = [
+    "ScenarioFile",
+    "builtin_folder",
+    "execute",
+    "executed",
+    "find",
+    "nearest",
+    "read",
+    "require_own_paths",
+]
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ def nearest(what: str, name: str, known: Sequence[str]) -> str:
 def read(paths: Iterable[Path]) -> list[ScenarioFile]:
     """Read scenario files, in the order in which they are listed.
 
-    Raises `InputError` for a file that cannot be read, and for two files with the same key.
+    Raises `InputError` for a file that cannot be read, and for two files with the same key or the same path.
     """
     found = sorted((_read(path) for path in paths), key=lambda file: (file.facts.order, file.name))
     by_key: dict[str, ScenarioFile] = {}
@@ -108,7 +119,23 @@ def read(paths: Iterable[Path]) -> list[ScenarioFile]:
                 f"{other.file.name} and {scenario.file.name} both declare the key {key!r}.\n"
                 "Change the key of one of them."
             )
+    require_own_paths(found)
     return found
+
+
+def require_own_paths(files: Iterable[ScenarioFile]) -> None:
+    """Raise `InputError` if two scenarios are fired at the same method and path.
+
+    On one server, one of them would be answered by the other's application. Queries do not distinguish them.
+    """
+    known: dict[tuple[str, str], ScenarioFile] = {}
+    for file in files:
+        fired = (file.method, unquote(file.path.partition("?")[0]))
+        if not file.missing and (other := known.setdefault(fired, file)) is not file:
+            raise InputError(
+                f"{other.file.name} and {file.file.name} are both fired at {' '.join(fired)}.\n"
+                "Change the path of one of them, or run one at a time."
+            )
 
 
 def executed(file: ScenarioFile) -> ScenarioFile:
@@ -191,11 +218,9 @@ def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
     app = getattr(module, "app", None)
     if not callable(app):
         raise InputError(f"{path} has no application.\nAdd 'app = FastAPI()' and an endpoint.")
-    for route in getattr(app, "routes", ()):
-        methods = getattr(route, "methods", None)
-        if methods and getattr(route, "include_in_schema", False):
-            method = "GET" if "GET" in methods else min(methods)
-            return ScenarioFile(path.stem, path, facts, app, method, facts.path or route.path)
+    first = first_endpoint(app)
+    if first is not None:
+        return ScenarioFile(path.stem, path, facts, app, first.methods[0], facts.path or first.path)
     if facts.path is None:
         raise InputError(f'The application of {path} has no endpoint.\nAdd one: @app.get("/{path.stem}").')
     return ScenarioFile(path.stem, path, facts, app, "GET", facts.path)
