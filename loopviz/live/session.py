@@ -122,17 +122,27 @@ class Session:
         """Send requests at once; the future is done when all of them are answered.
 
         If the scenario is not ready, its file is executed and the processes that it declares are started
-        first. Raises `InputError` if a module that it needs is missing; any other error of the scenario
-        is the future's exception. For the other arguments see `loopviz.live.client.Client.fire`.
+        first. Raises `InputError` if a module that it needs is missing, or a value that its requests need;
+        any other error of the scenario is the future's exception. For the other arguments see
+        `loopviz.live.client.Client.fire`.
         """
 
         def send() -> concurrent.futures.Future[None]:
             return self._client.fire(
-                scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
+                scenario.method,
+                scenario.path,
+                requests,
+                at_once=at_once,
+                delay=delay,
+                heard=heard,
+                headers=scenario.headers,
+                body=scenario.body,
             )
 
         if scenario.missing:
             executed(scenario)
+        if scenario.lacking is not None:
+            raise InputError(scenario.lacking)
         if self._apps.ready(scenario.name):
             return send()
         answered: concurrent.futures.Future[None] = concurrent.futures.Future()

@@ -106,12 +106,12 @@ def first_endpoint(app: object) -> Endpoint | None:
     return next((endpoint for endpoint in known if endpoint.listed), known[0] if known else None)
 
 
-def find_endpoint(app: object, method: str | None, path: str) -> Endpoint | None:
-    """The endpoint that answers a path, without its query; by that method, if one is given."""
-    matching = [endpoint for endpoint in endpoints(app) if endpoint.takes(path)]
-    if method is None:
-        return matching[0] if matching else None
-    return next((endpoint for endpoint in matching if method in endpoint.methods), None)
+def find_endpoint(app: object, method: str | None, path: str | None) -> Endpoint | None:
+    """The first endpoint that answers this method, and this path without its query; None stands for any."""
+    for endpoint in endpoints(app):
+        if (path is None or endpoint.takes(path)) and (method is None or method in endpoint.methods):
+            return endpoint
+    return None
 
 
 def is_mount(route: object) -> bool:
