@@ -115,7 +115,7 @@ def nearest(what: str, name: str, known: Sequence[str]) -> str:
 def read(paths: Iterable[Path]) -> list[ScenarioFile]:
     """Read scenario files, in the order in which they are listed.
 
-    Raises `InputError` for a file that cannot be read, and for two files with the same key or the same path.
+    Raises `InputError` for a file that cannot be read, and for two files with the same key.
     """
     found = sorted((_read(path) for path in paths), key=lambda file: (file.facts.order, file.name))
     by_key: dict[str, ScenarioFile] = {}
@@ -126,14 +126,13 @@ def read(paths: Iterable[Path]) -> list[ScenarioFile]:
                 f"{other.file.name} and {scenario.file.name} both declare the key {key!r}.\n"
                 "Change the key of one of them."
             )
-    require_own_paths(found)
     return found
 
 
 def require_own_paths(files: Iterable[ScenarioFile]) -> None:
-    """Raise `InputError` if two scenarios are fired at the same method and path.
+    """Raise `InputError` if two scenarios of one server are fired at the same method and path.
 
-    On one server, one of them would be answered by the other's application. Queries do not distinguish them.
+    One of them would be answered by the other's application. Queries do not distinguish them.
     """
     known: dict[tuple[str, str], ScenarioFile] = {}
     for file in files:
