@@ -43,6 +43,19 @@ class Item(BaseModel):
 @app.post("/items")
 async def items(item: Item): return item
 """
+NO_FIELD: dict[str, Any] = {"schema": {"properties": {}, "required": [{}]}}
+TWICE = """
+class E(BaseModel):
+    a: 'E | F'
+    b: 'F | E'
+
+class F(BaseModel):
+    a: 'E | F'
+    b: 'F | E'
+
+@app.post('/e')
+async def e(e: E): return e
+"""
 
 
 def scenario(folder: Path, text: str, facts: str = "", name: str = "mine") -> ScenarioFile:
@@ -164,6 +177,7 @@ def test_the_endpoint_is_the_one_that_is_meant(tmp_path: Path) -> None:
          "GET /a/{item} (its openapi() raises LookupError).", "params={'item': …}"),
         (PARAMETER + "\napp.openapi = lambda: {'paths': {'/a/{item}': {'get': {'parameters': [3, "
          "{'$ref': 7}]}}}}", "the path parameter 'item'", "params={'item': …}"),
+        (TWICE, "the field 'a' in the body and the field 'b'", "json="),
         ("from starlette.applications import Starlette\nfrom starlette.routing import Route\n"
          "async def f(r): return PlainTextResponse('')\napp = Starlette(routes=[Route('/f/{p:path}', f)])",
          "the path parameter 'p' of GET /f/{p}.", "params={'p': …}"),
@@ -186,6 +200,32 @@ def test_what_is_lacking_is_named(
             session.fire(file, 1)
     finally:
         session.stop()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {"paths": 3},
+        {"paths": {"/x": {"post": []}}},
+        {"paths": {"/x": {"post": {"parameters": 3, "requestBody": {"required": True, "content": {3: 4}}}}}},
+        {
+            "paths": {"/x": {"post": {"parameters": [{"name": 3, "in": "path"}, {"$ref": "#/a"}]}}},
+            "a": {"$ref": "#/a"},
+        },
+        {
+            "paths": {
+                "/x": {"post": {"requestBody": {"required": True, "content": {"text/json+json": NO_FIELD}}}}
+            }
+        },
+    ],
+)
+def test_a_document_that_is_none_is_no_error(tmp_path: Path, document: Any) -> None:
+    """A document of any shape is read without an error, and never for ever."""
+    text = f"@app.post('/x')\nasync def x(): return 1\napp.openapi = lambda: {document!r}"
+    file = scenario(tmp_path, text)
+    assert (file.method, file.path) == ("POST", "/x")
 
 
 def test_reading_leaves_the_document_as_it_was(tmp_path: Path) -> None:

@@ -37,14 +37,17 @@ class Asked:
     """Two lines: which values there are none of, and how to declare them. None if it can be fired."""
 
 
-def ask(name: str, facts: Scenario, app: object) -> Asked | None:
-    """What the scenario of this name asks its application for; None if there is no endpoint to ask."""
+def ask(name: str, facts: Scenario, app: object, *, described: bool = True) -> Asked | None:
+    """What the scenario of this name asks its application for; None if there is no endpoint to ask.
+
+    If not `described`, the application's OpenAPI document is left alone: every value is declared.
+    """
     endpoint = _endpoint(facts, app)
     if endpoint is None and facts.path is None:
         return None
     method = _method(facts, endpoint)
     operation = Operation()
-    if endpoint is not None:
+    if endpoint is not None and described:
         operation = operation_of(endpoint.owner, method, endpoint.within)
     return _Request(name, facts, method, endpoint, operation).asked()
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 __all__ = [
     "Endpoint",
+    "attribute",
     "endpoints",
     "find_endpoint",
     "first_endpoint",
@@ -59,6 +60,14 @@ class Endpoint:
         return re.fullmatch("".join(parts), path) is not None
 
 
+def attribute(thing: object, name: str) -> Any:
+    """An attribute; None if there is none, or if a property raises whatever it likes."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:
+        return None
+
+
 def parameter_names(path: str) -> list[str]:
     """The names of the parameters in a path, as in ``/items/{item}`` or ``/files/{name:path}``."""
     return [name for name, _ in _PARAMETER.findall(path)]
@@ -70,10 +79,10 @@ def routes_of(app: object) -> list[Any] | None:
     What was included from other routers is in the list itself, in the order in which it is tried.
     """
     for _ in range(_DEPTH):
-        routes = _attribute(app, "routes")
+        routes = attribute(app, "routes")
         if isinstance(routes, list | tuple):
             return _opened(routes)
-        app = _attribute(app, "app")
+        app = attribute(app, "app")
         if app is None:
             return None
     return None
@@ -82,22 +91,21 @@ def routes_of(app: object) -> list[Any] | None:
 def endpoints(app: object, prefix: str = "", depth: int = _DEPTH) -> Iterator[Endpoint]:
     """What an application answers by its routes, in their order; mounted applications included."""
     owner = _described(app)
-    own_pages = {_attribute(owner, name) for name in _OWN_PAGES}
+    own_pages = {attribute(owner, name) for name in _OWN_PAGES}
     for route in routes_of(app) or ():
-        path = _attribute(route, "path")
+        path = attribute(route, "path")
         if not isinstance(path, str):
             continue
         # What FastAPI makes of a route in an included router has methods, even if it is for WebSockets.
-        declared = _attribute(route, "original_route") or route
-        if hasattr(declared, "methods"):
+        if _has(attribute(route, "original_route") or route, "methods"):
             within = _PARAMETER.sub(r"{\1}", path)
-            listed = bool(_attribute(route, "include_in_schema"))
+            listed = bool(attribute(route, "include_in_schema"))
             if listed or path not in own_pages:
                 slashes = frozenset(name for name, kind in _PARAMETER.findall(path) if kind == "path")
                 methods = _methods(route)
                 yield Endpoint(methods, prefix + within, listed, owner, within, slashes)
         elif depth and is_mount(route):
-            yield from endpoints(_attribute(route, "app"), prefix + _PARAMETER.sub(r"{\1}", path), depth - 1)
+            yield from endpoints(attribute(route, "app"), prefix + _PARAMETER.sub(r"{\1}", path), depth - 1)
 
 
 def first_endpoint(app: object) -> Endpoint | None:
@@ -116,27 +124,27 @@ def find_endpoint(app: object, method: str | None, path: str | None) -> Endpoint
 
 def is_mount(route: object) -> bool:
     """Whether what is below the route's path belongs to another application."""
-    kind = type(_attribute(route, "original_route") or route)
+    kind = type(attribute(route, "original_route") or route)
     return hasattr(kind, "routes") and not hasattr(kind, "methods")
 
 
 def _methods(route: object) -> tuple[str, ...]:
     """The methods of a route; for a class, those that it has a handler for."""
-    methods = _attribute(route, "methods")
+    methods = attribute(route, "methods")
     if isinstance(methods, Iterable):
         found = sorted(methods, key=lambda method: (method != "GET", method))
     else:
-        handler = _attribute(route, "endpoint")
-        found = [method for method in _METHODS if _attribute(handler, method.lower()) is not None]
+        handler = attribute(route, "endpoint")
+        found = [method for method in _METHODS if attribute(handler, method.lower()) is not None]
     return tuple(found) or ("GET",)
 
 
 def _described(app: object) -> object:
     """The application within its middleware: the one that has routes, and perhaps a description of them."""
     for _ in range(_DEPTH):
-        if isinstance(_attribute(app, "routes"), list | tuple):
+        if isinstance(attribute(app, "routes"), list | tuple):
             return app
-        app = _attribute(app, "app")
+        app = attribute(app, "app")
     return None
 
 
@@ -146,7 +154,7 @@ def _opened(routes: Iterable[Any]) -> list[Any]:
     opened: list[Any] = []
     for route in routes:
         found: list[Any] = [route]
-        if contexts is not None and not hasattr(route, "path"):
+        if contexts is not None and not _has(route, "path"):
             try:
                 found = list(contexts([route]))
             except Exception:  # a class of the user's own: what it answers is not known
@@ -155,9 +163,8 @@ def _opened(routes: Iterable[Any]) -> list[Any]:
     return opened
 
 
-def _attribute(thing: object, name: str) -> Any:
-    """An attribute; None if there is none, or if a property raises whatever it likes."""
+def _has(thing: object, name: str) -> bool:
     try:
-        return getattr(thing, name, None)
-    except Exception:
-        return None
+        return hasattr(thing, name)
+    except Exception:  # a property that raises is there
+        return True

@@ -224,7 +224,7 @@ def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
     app = getattr(module, "app", None)
     if not callable(app):
         raise InputError(f"{path} has no application.\nAdd 'app = FastAPI()' and an endpoint.")
-    asked = ask(path.name, facts, app)
+    asked = ask(path.name, facts, app, described=path.parent != builtin_folder())
     if asked is None and facts.method is not None:
         raise InputError(
             f"The application of {path} has no endpoint for {facts.method}.\n"

@@ -6,6 +6,7 @@ enumeration. None is made up from a type.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ NOTHING: Final = object()
 
 _DEPTH: Final = 30
 """How many levels of a schema are followed: a schema may contain itself."""
+_MOST: Final = 5_000
+"""How many schemas are read for one endpoint: what contains itself twice has no end in practice."""
 _KINDS: Final = ("application/json", "application/x-www-form-urlencoded")
 
 
@@ -84,7 +87,7 @@ def operation_of(app: object, method: str, path: str) -> Operation:
 def _document(app: object) -> Any:
     """The application's document. It is left as it was: FastAPI keeps the first one that is asked for."""
     make = getattr(app, "openapi", None)
-    if not callable(make):
+    if not callable(make) or inspect.iscoroutinefunction(make):
         return {}
     before = getattr(app, "openapi_schema", NOTHING)
     try:
@@ -102,6 +105,7 @@ class _Reader:
 
     def __init__(self, document: Any) -> None:
         self._document = document
+        self._left = _MOST
 
     def resolved(self, thing: Any) -> Mapping[str, Any]:
         """The object, or the one that it refers to."""
@@ -137,7 +141,7 @@ class _Reader:
         kinds = _mapping(body, "content")
         if body.get("required") is not True or not kinds:
             return None
-        kind = next((kind for kind in _KINDS if kind in kinds), next(iter(kinds)))
+        kind = next((kind for kind in _KINDS if kind in kinds), str(next(iter(kinds))))
         content = _mapping(kinds, kind)
         value = self.example(content)
         if value is not NOTHING:
@@ -151,7 +155,8 @@ class _Reader:
         schema = self.resolved(thing)
         for value in (*_given(thing), *_given(schema)):  # a reference may have values beside it
             return value, []
-        if depth:
+        self._left -= 1
+        if depth and self._left > 0:
             for word in ("anyOf", "oneOf"):
                 for choice in _sequence(schema, word):
                     value, lacking = self._read(choice, depth - 1, name)
@@ -166,8 +171,8 @@ class _Reader:
     def _fields(self, schema: Mapping[str, Any], depth: int, name: str) -> tuple[Any, list[str]]:
         """The value of an object: of the fields that it requires."""
         made, missing = {}, []
-        for field in _sequence(schema, "required"):
-            within = f"{name}.{field}" if name else str(field)
+        for field in map(str, _sequence(schema, "required")):
+            within = f"{name}.{field}" if name else field
             properties = schema["properties"]
             made[field], lacking = self._read(properties.get(field), depth - 1, within)
             missing += lacking

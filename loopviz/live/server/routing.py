@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.routing import Match
 
-from loopviz.scenario.endpoints import is_mount, routes_of
+from loopviz.scenario.endpoints import attribute, is_mount, routes_of
 
 __all__ = ["Fit", "Kind", "fit"]
 
@@ -71,7 +71,7 @@ def _fit(routes: Sequence[Any], scope: dict[str, Any], depth: int) -> Fit | None
         match, child = _match(route, scope)
         if match is Match.NONE:
             continue
-        path = getattr(route, "path", None)
+        path = attribute(route, "path")
         named = len(_PARAMETER.sub("", path)) if isinstance(path, str) else 0
         found: Fit = (Kind.FULL if match is Match.FULL else Kind.PARTIAL, named)
         if is_mount(route):
@@ -94,7 +94,7 @@ def _match(route: Any, scope: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 def _below(route: Any, scope: dict[str, Any], named: int, depth: int) -> Fit:
     """How the request fits the application that is mounted."""
-    routes = routes_of(getattr(route, "app", None)) if depth else None
+    routes = routes_of(attribute(route, "app")) if depth else None
     if not routes:  # files, or an application without routes
         return (Kind.FULL if named else Kind.BELOW, named)
     inner = _fit(routes, scope, depth - 1)
@@ -102,4 +102,4 @@ def _below(route: Any, scope: dict[str, Any], named: int, depth: int) -> Fit:
 
 
 def _redirects(app: object) -> bool:
-    return bool(getattr(getattr(app, "router", app), "redirect_slashes", True))
+    return attribute(attribute(app, "router") or app, "redirect_slashes") is not False
