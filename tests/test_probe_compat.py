@@ -542,7 +542,8 @@ def test_requests_whose_sending_is_not_reported(monkeypatch: pytest.MonkeyPatch)
     assert all("httpcore 1" in why for _, why in blind)
 
 
-def test_an_app_without_starlettes_router() -> None:
-    """An application without a lifespan that can be found is served without one."""
-    assert loopviz.live.server.compat.lifespan_of(object()) is None
-    assert loopviz.live.server.compat.lifespan_of(FastAPI()) is not None
+def test_without_uvicorns_own_view_of_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without uvicorn's names, an application is called as it is."""
+    app = FastAPI()
+    monkeypatch.setattr(uvicorn.Config, "load", lambda _: None)
+    assert loopviz.live.server.compat.as_called(app) is app

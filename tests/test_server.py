@@ -212,15 +212,16 @@ def test_two_apps() -> None:
 
 
 def test_unknown_path() -> None:
-    """A path of no scenario is 404 without any middleware; an app's own 404 has its middleware."""
-    apps = Apps([scenario_file(app_with("one"), "one")])
+    """A path that no application knows is 404 without any middleware; an app's own 404 has its middleware."""
+    apps = Apps([scenario_file(app_with(name), name) for name in ("one", "two")])
     with running(apps) as (_, port, _):
-        for path in ("/", "/nothing", "/openapi.json"):
+        for path in ("/", "/nothing"):
             status, _, headers = get(port, path)
             assert status == 404
             assert "x-from" not in headers
-        status, _, headers = get(port, "/one/nothing")
-        assert (status, headers["x-from"]) == (404, "one")
+        for name in ("one", "two"):
+            status, _, headers = get(port, f"/{name}/nothing")
+            assert (status, headers["x-from"]) == (404, name)
 
 
 def test_lifespans() -> None:

@@ -334,6 +334,26 @@ async def test_a_missing_package_is_named(drive):
 
 
 @run
+async def test_a_value_that_is_lacking_is_asked_for(drive):
+    """A scenario whose requests lack a value is not fired: the screen says which, and how to declare it."""
+
+    def refuse(file: ScenarioFile, _: int) -> None:
+        raise InputError(str(file.lacking))
+
+    async with drive(size=(80, 24)) as screen:
+        lacking = (
+            "items.py: no value for the path parameter 'item' of GET /items/{item}.\n"
+            "Declare it: Scenario(…, params={'item': …}), or give it an example."
+        )
+        screen.source.scenarios.append(replace(scenario("items"), lacking=lacking))
+        screen.app.screen.catalogue.show(screen.source.scenarios)
+        screen.source.fire = refuse
+        await screen.press("tab", *"items")
+        text = " ".join(part.strip("▌ ") for part in await screen.press("enter"))
+        assert " ".join(lacking.split()) in " ".join(text.split())
+
+
+@run
 async def test_a_filter_without_matches_fires_nothing(drive):
     """A filter that nothing matches leaves nothing to fire."""
     async with drive() as screen:

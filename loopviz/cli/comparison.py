@@ -68,7 +68,8 @@ def _prefixed(progress: Progress, prefix: str) -> Progress:
 def _entry(run: Run) -> Entry:
     timeline, name = run.timeline, run.scenario.name
     own = [number for number, request in timeline.requests.items() if request.own]
-    sample = sampled(timeline, own, {run.scenario.path: name}, threads=run.threads)
+    asked = (run.scenario.method, run.scenario.path)
+    sample = sampled(timeline, own, {asked: name}, threads=run.threads)
     return Entry(name, sample, timeline.sees_iterations)
 
 

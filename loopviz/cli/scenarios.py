@@ -42,7 +42,10 @@ def scenarios(options: argparse.Namespace) -> int:
 
 
 def one(name: str) -> ScenarioFile:
-    """The scenario of a name or a file. Raises `InputError` if it is a folder of several."""
+    """The scenario of a name or a file, to be fired.
+
+    Raises `InputError` if it is a folder of several, or if its requests lack a value.
+    """
     from loopviz.scenario import find, read
 
     files = read(find(name))
@@ -51,6 +54,8 @@ def one(name: str) -> ScenarioFile:
             f"{name} is a folder of {len(files)} scenarios.\n"
             f"Name one of them: {', '.join(f.name for f in files)}."
         )
+    if files[0].lacking is not None:
+        raise InputError(files[0].lacking)
     return files[0]
 
 
@@ -69,6 +74,7 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
             "file": str(file.file),
             "needs": list(file.facts.needs),
             "missing": list(file.missing),
+            "lacking": file.lacking,
         }
         for file in files
     ]
@@ -76,6 +82,8 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
 
 
 def _print(files: Sequence[ScenarioFile]) -> None:
+    from loopviz.draw.words import one_line
+
     titles = {file.name: printable(file.facts.title) for file in files}
     name = max(len(file.name) for file in files)
     title = max(map(len, titles.values()))
@@ -87,6 +95,8 @@ def _print(files: Sequence[ScenarioFile]) -> None:
             if file.facts.group == group:
                 facts = file.facts
                 lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
+                if file.lacking is not None:
+                    lacks = f" (cannot be fired: {one_line(file.lacking)})"
                 line = (
                     f"{facts.key or ' '}  {file.name:<{name}}  {titles[file.name]:<{title}}  {facts.expect}"
                 )

@@ -103,5 +103,5 @@ class Bench:
         )
         require_visible(self._session.blind)
         fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
-        names = {file.path: file.name for file in self._scenarios.values()}
+        names = {(file.method, file.path): file.name for file in self._scenarios.values()}
         return sampled(timeline, fired, names, threads=self._session.threads, timed=timed)

@@ -65,6 +65,8 @@ class Lab:
                 return str(error).partition("\n")[0]
             if file.missing:
                 return f"{name} needs {' and '.join(file.missing)} ({file.install})"
+            if file.lacking is not None:
+                return file.lacking.partition("\n")[0]
         return None
 
     def machine(self, *, parallel: bool = False) -> Machine:

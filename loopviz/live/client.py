@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import httpx
 
@@ -20,6 +21,16 @@ _NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its con
 
 Heard = Callable[[int, Mapping[str, str]], None]
 """Called on the client's thread with a request's number and the headers of its answer."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What each request of a burst asks for."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes | None
 
 
 class Client:
@@ -59,14 +70,18 @@ class Client:
         at_once: int | None = None,
         delay: float = 0.0,
         heard: Heard | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> concurrent.futures.Future[None]:
         """Send `requests` requests at once; the future is done when all of them are answered.
 
-        `at_once` limits the concurrent requests: as soon as one is answered, the next is sent. The
-        first are sent `delay` seconds from now. `heard` is called with each answer's headers.
+        Each has these `headers` and this `body`. `at_once` limits the concurrent requests: as soon as one
+        is answered, the next is sent. The first are sent `delay` seconds from now. `heard` is called with
+        each answer's headers.
         """
         numbers = [next(self._numbers) for _ in range(requests)]
-        burst = self._burst(method, path, numbers, at_once or requests, delay, heard or _ignore)
+        asked = _Asked(method, path, dict(headers or {}), body)
+        burst = self._burst(asked, numbers, at_once or requests, delay, heard or _ignore)
         return asyncio.run_coroutine_threadsafe(burst, self._loop)
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -87,7 +102,7 @@ class Client:
         self._loop.close()
 
     async def _burst(
-        self, method: str, path: str, numbers: list[int], at_once: int, delay: float, heard: Heard
+        self, asked: _Asked, numbers: list[int], at_once: int, delay: float, heard: Heard
     ) -> None:
         await asyncio.sleep(delay)
         client = httpx.AsyncClient(
@@ -99,9 +114,9 @@ class Client:
         )
 
         async def runner(first: int) -> None:
-            await self._one(client, line, method, path, first, heard)
+            await self._one(client, line, asked, first, heard)
             for number in rest:
-                await self._one(client, _StartLine(1), method, path, number, heard)
+                await self._one(client, _StartLine(1), asked, number, heard)
 
         async with client:
             first, rest = numbers[:at_once], iter(numbers[at_once:])
@@ -109,9 +124,10 @@ class Client:
             await asyncio.gather(*map(runner, first))
 
     async def _one(
-        self, client: httpx.AsyncClient, line: _StartLine, method: str, path: str, number: int, heard: Heard
+        self, client: httpx.AsyncClient, line: _StartLine, asked: _Asked, number: int, heard: Heard
     ) -> None:
         sent = False
+        method, path = asked.method, asked.path
 
         async def trace(event: str, _: object) -> None:
             nonlocal sent
@@ -121,10 +137,14 @@ class Client:
                 self._emit((now_ns(), SENT, number, method, path))
 
         status = error = None
-        asked = now_ns()
+        began = now_ns()
         try:
             response = await client.request(
-                method, path, headers=self._headers(number), extensions={"trace": trace}
+                method,
+                path,
+                headers=asked.headers | self._headers(number),
+                content=asked.body,
+                extensions={"trace": trace},
             )
             status = response.status_code
             heard(number, response.headers)
@@ -133,7 +153,7 @@ class Client:
         now = now_ns()
         if not sent:
             line.failed()
-            self._emit((now if status is None else asked, SENT, number, method, path))
+            self._emit((now if status is None else began, SENT, number, method, path))
         if not sent and status is not None:
             self._blind("the moment at which a request is sent", _NOT_TRACED.format(installed("httpcore")))
         self._emit((now, RECEIVED, number, status, error))

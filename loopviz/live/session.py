@@ -26,7 +26,7 @@ from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Recorder
-from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled
+from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import RECEIVED, Event
 from loopviz.stream.source import Environment, Vitals
@@ -39,7 +39,7 @@ class Session:
 
     `port` 0 takes a free one; `threads` is the thread limit; `loop` is uvicorn's name of an event loop.
     Every scenario is ready when the server serves; see `loopviz.live.server.Apps` for `lazily`. Raises
-    `InputError` if the port or the loop cannot be used.
+    `InputError` if the port or the loop cannot be used, or if two scenarios are fired at the same path.
     """
 
     mode = "in a thread"
@@ -58,6 +58,7 @@ class Session:
             raise InputError(
                 "uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop."
             )
+        require_own_paths(scenarios)
         self.scenarios = scenarios
         self.threads = threads
         self.environment = environment(loop)
@@ -121,17 +122,27 @@ class Session:
         """Send requests at once; the future is done when all of them are answered.
 
         If the scenario is not ready, its file is executed and the processes that it declares are started
-        first. Raises `InputError` if a module that it needs is missing; any other error of the scenario
-        is the future's exception. For the other arguments see `loopviz.live.client.Client.fire`.
+        first. Raises `InputError` if a module that it needs is missing, or a value that its requests need;
+        any other error of the scenario is the future's exception. For the other arguments see
+        `loopviz.live.client.Client.fire`.
         """
 
         def send() -> concurrent.futures.Future[None]:
             return self._client.fire(
-                scenario.method, scenario.path, requests, at_once=at_once, delay=delay, heard=heard
+                scenario.method,
+                scenario.path,
+                requests,
+                at_once=at_once,
+                delay=delay,
+                heard=heard,
+                headers=scenario.headers,
+                body=scenario.body,
             )
 
         if scenario.missing:
             executed(scenario)
+        if scenario.lacking is not None:
+            raise InputError(scenario.lacking)
         if self._apps.ready(scenario.name):
             return send()
         answered: concurrent.futures.Future[None] = concurrent.futures.Future()

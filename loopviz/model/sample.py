@@ -136,15 +136,16 @@ class Sample:
 def sampled(
     timeline: Timeline,
     numbers: Collection[int],
-    scenarios: Mapping[str, str],
+    scenarios: Mapping[tuple[str, str], str],
     *,
     threads: int,
     timed: Mapping[int, float] | None = None,
 ) -> Sample:
     """The sample of the requests with these `numbers`.
 
-    `scenarios` maps paths to scenarios, `threads` is the thread limit, and `timed` has the seconds that
-    the server's own timer reported, by request. Raises KeyError for a request that `timeline` has not.
+    `scenarios` maps methods and paths to scenarios, `threads` is the thread limit, and `timed` has the
+    seconds that the server's own timer reported, by request. Raises KeyError for a request that
+    `timeline` has not.
     """
     timed = timed or {}
     requests = [timeline.requests[number] for number in sorted(numbers)]
@@ -152,7 +153,7 @@ def sampled(
     end = max((request.done or timeline.last for request in requests), default=zero)
     seen = tuple(
         Seen(
-            scenarios.get(request.path, request.path),
+            scenarios.get((request.method, request.path), request.path),
             ((request.done or timeline.last) - request.start) / NS,
             (request.start - zero) / NS,
             {state: time / NS for state, time in request.totals.items() if time},

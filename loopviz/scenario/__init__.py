@@ -13,7 +13,16 @@ from loopviz.scenario.declaration import (
     cores,
     gil_enabled,
 )
-from loopviz.scenario.files import ScenarioFile, builtin_folder, execute, executed, find, nearest, read
+from loopviz.scenario.files import (
+    ScenarioFile,
+    builtin_folder,
+    execute,
+    executed,
+    find,
+    nearest,
+    read,
+    require_own_paths,
+)
 
 __all__ = [
     "DEFAULT_REQUESTS",
@@ -30,4 +39,5 @@ __all__ = [
     "gil_enabled",
     "nearest",
     "read",
+    "require_own_paths",
 ]

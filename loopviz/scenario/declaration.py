@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from string import ascii_lowercase
 from typing import Any, Final
 
@@ -77,6 +78,11 @@ _TYPES: Final[dict[str, tuple[Any, str]]] = {
     "upstream": (bool, "True or False"),
     "worker": (str | None, "the name of a Celery application in the file"),
     "path": (str | None, "a text"),
+    "method": (str | None, "a method such as 'POST'"),
+    "params": (Mapping, "a dictionary of names and values"),
+    "headers": (Mapping, "a dictionary of names and texts"),
+    "json": (object, "anything that JSON can say"),
+    "body": (str | bytes | None, "a text or bytes"),
 }
 """What each field of `Scenario` must be, as types and in words."""
 
@@ -109,6 +115,16 @@ class Scenario:
     """The name of a Celery application in the file, for which loopviz runs a worker process."""
     path: str | None = None
     """The path that is requested; the application's first endpoint if None."""
+    method: str | None = None
+    """The method of its requests; the endpoint's if None."""
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The values of the path's parameters, by name. What the path does not have goes into the query."""
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The headers of its requests, besides those that every request has."""
+    json: Any = field(default=None, hash=False)
+    """The body of its requests, as a value that is sent as JSON."""
+    body: str | bytes | None = None
+    """The body of its requests as it is, where it is no JSON."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be shown or fired. Raises `TypeError` or `ValueError`."""
@@ -127,3 +143,31 @@ class Scenario:
             )
         if self.requests < 1:
             raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")
+        self._check_request()
+
+    def _check_request(self) -> None:
+        """Refuse what cannot be sent."""
+        if self.path is not None and not re.fullmatch(r"/[\x21-\x7e\x80-\U0010ffff]*", self.path):
+            raise ValueError(f"path must begin with / and have no spaces, not {self.path!r}")
+        if self.method is not None and not re.fullmatch("[A-Za-z]+", self.method):
+            raise ValueError(f"method must be a method such as 'POST', not {self.method!r}")
+        for name, value in self.params.items():
+            if not isinstance(name, str) or value is None or isinstance(value, Mapping):
+                raise TypeError(f"params must be a dictionary of names and values, not {dict(self.params)!r}")
+        for name, value in self.headers.items():
+            texts = isinstance(name, str) and isinstance(value, str)
+            if not texts or not re.fullmatch("[!#-'*+.^-`|~\\w-]+", name, re.ASCII) or not _sendable(value):
+                raise TypeError(
+                    f"headers must be a dictionary of names and texts, not {dict(self.headers)!r}"
+                )
+        if self.json is not None and self.body is not None:
+            raise ValueError("a request has one body: declare json or body, not both")
+        try:
+            json.dumps(self.json)
+        except (TypeError, ValueError, RecursionError):
+            raise TypeError(f"json must be anything that JSON can say, not {self.json!r}") from None
+
+
+def _sendable(value: str) -> bool:
+    """Whether a header may have this value."""
+    return value.isascii() and value.isprintable()

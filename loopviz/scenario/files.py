@@ -14,17 +14,28 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 from loopviz.errors import InputError
 from loopviz.loaded import module_name
+from loopviz.scenario.asking import Asked, ask, ask_literally
 from loopviz.scenario.declaration import Scenario
 
-__all__ = ["ScenarioFile", "builtin_folder", "execute", "executed", "find", "nearest", "read"]
+__all__ = [
+    "ScenarioFile",
+    "builtin_folder",
+    "execute",
+    "executed",
+    "find",
+    "nearest",
+    "read",
+    "require_own_paths",
+]
 
 
 @dataclass(frozen=True)
@@ -39,8 +50,15 @@ class ScenarioFile:
     """The ASGI application; None until the file has been executed."""
     method: str
     path: str
+    """The real path, with its query. If it is `lacking` a value, its parameters are in braces."""
     missing: tuple[str, ...] = ()
     """Modules that it needs and that are not installed. It can be listed, but not fired."""
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The headers of its requests, besides those that every request has."""
+    body: bytes | None = None
+    """The body of its requests."""
+    lacking: str | None = None
+    """Why it cannot be fired, and how to declare what it lacks, in two lines; None if it can be."""
 
     @property
     def install(self) -> str:
@@ -111,6 +129,21 @@ def read(paths: Iterable[Path]) -> list[ScenarioFile]:
     return found
 
 
+def require_own_paths(files: Iterable[ScenarioFile]) -> None:
+    """Raise `InputError` if two scenarios of one server are fired at the same method and path.
+
+    One of them would be answered by the other's application. Queries do not distinguish them.
+    """
+    known: dict[tuple[str, str], ScenarioFile] = {}
+    for file in files:
+        fired = (file.method, unquote(file.path.partition("?")[0]))
+        if not (file.missing or file.lacking) and (other := known.setdefault(fired, file)) is not file:
+            raise InputError(
+                f"{other.file.name} and {file.file.name} are both fired at {' '.join(fired)}.\n"
+                "Change the path of one of them, or run one at a time."
+            )
+
+
 def executed(file: ScenarioFile) -> ScenarioFile:
     """The scenario with its application. Raises `InputError` if the file cannot be executed."""
     if file.missing:
@@ -129,7 +162,7 @@ def _read(path: Path) -> ScenarioFile:
         missing = tuple(name for name in facts.needs if importlib.util.find_spec(name) is None)
         if (missing or builtin) and (route or facts.path):
             method, declared = route or ("GET", "")
-            return ScenarioFile(path.stem, path, facts, None, method, facts.path or declared, missing)
+            return _file(path, facts, None, ask_literally(facts, method, declared), missing)
     return _executed(path, tree)
 
 
@@ -191,14 +224,30 @@ def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
     app = getattr(module, "app", None)
     if not callable(app):
         raise InputError(f"{path} has no application.\nAdd 'app = FastAPI()' and an endpoint.")
-    for route in getattr(app, "routes", ()):
-        methods = getattr(route, "methods", None)
-        if methods and getattr(route, "include_in_schema", False):
-            method = "GET" if "GET" in methods else min(methods)
-            return ScenarioFile(path.stem, path, facts, app, method, facts.path or route.path)
-    if facts.path is None:
+    asked = ask(path.name, facts, app, described=path.parent != builtin_folder())
+    if asked is None and facts.method is not None:
+        raise InputError(
+            f"The application of {path} has no endpoint for {facts.method}.\n"
+            f'Add one, or declare its path: path="/{path.stem}".'
+        )
+    if asked is None:
         raise InputError(f'The application of {path} has no endpoint.\nAdd one: @app.get("/{path.stem}").')
-    return ScenarioFile(path.stem, path, facts, app, "GET", facts.path)
+    return _file(path, facts, app, asked)
+
+
+def _file(path: Path, facts: Scenario, app: Any, asked: Asked, missing: tuple[str, ...] = ()) -> ScenarioFile:
+    return ScenarioFile(
+        path.stem,
+        path,
+        facts,
+        app,
+        asked.method,
+        asked.path,
+        missing,
+        headers=asked.headers,
+        body=asked.body,
+        lacking=asked.lacking,
+    )
 
 
 def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopviz.errors import InputError
-from loopviz.scenario.files import ScenarioFile, find, read
+from loopviz.scenario.files import ScenarioFile, find, read, require_own_paths
 
 __all__ = ["SavedFile", "Watcher"]
 
@@ -55,6 +55,10 @@ class Watcher:
                 return SavedFile(
                     path, None, f"{path}: {file.name} has the key {key!r}.\nChange the key of one of them."
                 )
+        try:
+            require_own_paths([*(other for file, other in self._good.items() if file != path), scenario])
+        except InputError as error:
+            return SavedFile(path, None, str(error))
         self._good[path] = scenario
         return SavedFile(path, scenario)
 

@@ -1,27 +1,31 @@
-"""Several applications behind one port, each unchanged and with its own middleware."""
+"""Applications behind one port, each served as uvicorn alone would serve it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 
 from loopviz.live.server import compat
-from loopviz.scenario import ScenarioFile, executed
+from loopviz.live.server.routing import Fit, fit
+from loopviz.scenario import ScenarioFile, executed, require_own_paths
 
 __all__ = ["Apps"]
 
 
 class Apps:
-    """An ASGI application that passes each request to the scenario that has its path.
+    """An ASGI application that passes each request and each WebSocket to the scenario that it is for.
 
-    The first part of the path decides. A path that no scenario has is answered 404 by an empty FastAPI
-    application, as a user's own server would.
+    One scenario gets everything. Of several, a request at which a scenario is fired is that scenario's; for
+    any other request their applications' own routes are tried. What fits none belongs to the scenario whose
+    path begins like it, and else it is answered by an empty FastAPI application: 404, as a user's own server
+    would. Raises `InputError` for two scenarios that are fired at the same path.
 
     A scenario whose application is not loaded yet is prepared by `prepare`, on the server's loop: its
     file is executed by `execute` (in a thread of its own, since it may import a lot) and its lifespan
@@ -42,7 +46,7 @@ class Apps:
         self._execute = execute
         self._mounts: dict[str, _Mount] = {}
         self._preparing: dict[str, asyncio.Task[None]] = {}
-        self._names: dict[str, str] = {}
+        self._fired: dict[tuple[str, str], str] = {}
         self._fallback = FastAPI(lifespan=self._lifespan, openapi_url=None)
         self._route()
 
@@ -67,6 +71,7 @@ class Apps:
 
         If that raises, the previous version is still served.
         """
+        require_own_paths({**self._files, file.name: file}.values())
         mount = await self._mounted(file)
         before = self._mounts.get(file.name)
         self._files[file.name] = file
@@ -90,17 +95,30 @@ class Apps:
         return mount
 
     def _route(self) -> None:
-        """Map the first part of each path to the first scenario that has it."""
-        names: dict[str, str] = {}
+        """Note at which method and path each scenario is fired."""
+        require_own_paths(self._files.values())
+        self._fired = {
+            (file.method, unquote(file.path.partition("?")[0])): name
+            for name, file in self._files.items()
+            if not file.missing
+        }
+
+    def _chosen(self, scope: Any) -> str | None:
+        """The scenario that a request or a WebSocket is for; None if none has it."""
+        if len(self._files) == 1:
+            return next((name for name, file in self._files.items() if not file.missing), None)
+        fired = self._fired.get((scope.get("method", ""), scope["path"]))
+        if fired is not None:
+            return fired
+        best: tuple[Fit, str] | None = None
         for name, file in self._files.items():
-            mount = self._mounts.get(name)
-            app = mount.file.app if mount is not None else file.app
-            for route in getattr(app, "routes", ()):
-                if getattr(route, "include_in_schema", False):
-                    names.setdefault(_first_part(route.path), name)
-            if not file.missing:
-                names.setdefault(_first_part(file.path), name)
-        self._names = names
+            if file.missing:
+                continue
+            served = self._mounts[name].file if name in self._mounts else file
+            found = fit(served.app, served.path, scope)
+            if found is not None and (best is None or found > best[0]):
+                best = (found, name)
+        return best[1] if best is not None else None
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -131,53 +149,83 @@ class Apps:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI interface."""
-        name = self._names.get(_first_part(scope["path"])) if scope["type"] == "http" else None
+        name = None if scope["type"] == "lifespan" else self._chosen(scope)
         if name is None:
             await self._fallback(scope, receive, send)
             return
         if name not in self._mounts:
             await self.prepare(name)
         mount = self._mounts[name]
-        if mount.state:
-            scope.setdefault("state", {}).update(mount.state)
-        await mount.file.app(scope, receive, send)
+        scope["state"] = mount.state.copy()
+        await mount.app(scope, receive, send)
 
 
 class _Mount:
-    """An application that is served: its lifespan runs in one task from start to end."""
+    """An application that is served: its lifespan runs in one task from start to end.
+
+    As with uvicorn, an application that raises when it is asked for its lifespan has none.
+    """
 
     def __init__(self, file: ScenarioFile) -> None:
         self.file = file
-        self.state: Mapping[str, Any] = {}
-        """What its lifespan has yielded: part of every request's state."""
+        self.app = compat.as_called(file.app)
+        self.state: dict[str, Any] = {}
+        """What its lifespan has put into its state: each request has a copy."""
+        self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._begun = asyncio.Event()
         self._over = asyncio.Event()
+        self._failure: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Start the lifespan, if there is one. Raises what it raises."""
-        lifespan = compat.lifespan_of(self.file.app)
-        if lifespan is None:
-            return
-        self._task = asyncio.create_task(self._live(lifespan), context=contextvars.Context())
-        begun = asyncio.create_task(self._begun.wait(), context=contextvars.Context())
-        await asyncio.wait([self._task, begun], return_when=asyncio.FIRST_COMPLETED)
-        begun.cancel()
-        if self._task.done():
-            self._task.result()
+        self._messages.put_nowait({"type": "lifespan.startup"})
+        self._task = asyncio.create_task(self._live(), context=contextvars.Context())
+        await _until(self._begun, self._task)
+        if self._failure is not None:
+            await self._failed(self._task)
 
     async def end(self) -> None:
         """End the lifespan. Raises what it raises."""
-        self._over.set()
-        if self._task is not None:
-            await self._task
+        if self._task is None:
+            return
+        self._messages.put_nowait({"type": "lifespan.shutdown"})
+        await _until(self._over, self._task)
+        if self._failure is not None:
+            await self._failed(self._task)
 
-    async def _live(self, lifespan: Callable[[Any], Any]) -> None:
-        async with lifespan(self.file.app) as state:
-            self.state = state or {}
+    async def _failed(self, task: asyncio.Task[None]) -> None:
+        """Raise the error of the lifespan, which reports it before it raises it."""
+        await asyncio.wait([task], timeout=1.0)
+        if task.done():
+            task.result()
+        lines = (self._failure or "").strip().splitlines()
+        raise RuntimeError(lines[-1] if lines else "the lifespan failed and gave no reason")
+
+    async def _live(self) -> None:
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self.state,
+        }
+        try:
+            await self.app(scope, self._messages.get, self._heard)
+        except BaseException:
+            if self._failure is not None:
+                raise
+
+    async def _heard(self, message: Any) -> None:
+        kind = message["type"]
+        if kind in {"lifespan.startup.failed", "lifespan.shutdown.failed"}:
+            self._failure = message.get("message", "")
+        if kind.startswith("lifespan.startup."):
             self._begun.set()
-            await self._over.wait()
+        else:
+            self._over.set()
 
 
-def _first_part(path: str) -> str:
-    return path.partition("/")[2].partition("/")[0]
+async def _until(event: asyncio.Event, task: asyncio.Task[None]) -> None:
+    """Wait for the event, or for the task's end."""
+    waiting = asyncio.create_task(event.wait(), context=contextvars.Context())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

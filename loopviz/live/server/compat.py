@@ -17,9 +17,9 @@ from loopviz.probe.compat import installed
 __all__ = [
     "STARTUP_FAILED",
     "UnsupportedError",
+    "as_called",
     "end",
     "has_started",
-    "lifespan_of",
     "loop_factory",
     "prepared_protocol",
 ]
@@ -64,6 +64,15 @@ STARTUP_FAILED: Final = "Application startup failed. Exiting."
 that the server did not start, instead of the error before it."""
 
 
-def lifespan_of(app: object) -> Callable[[Any], Any] | None:
-    """An application's lifespan. None, and so no lifespan is run, without Starlette's attributes for it."""
-    return getattr(getattr(app, "router", None), "lifespan_context", None)
+def as_called(app: Any) -> Any:
+    """The application as uvicorn calls it: a factory is called, one of ASGI 2 is wrapped.
+
+    Without uvicorn's names, the application itself.
+    """
+    config = uvicorn.Config(app, log_config=None, proxy_headers=False)
+    try:
+        config.load()
+        called = _required(config, "loaded_app")
+    except Exception:  # uvicorn's own, of this version; what the application raises is seen when it is called
+        return app
+    return called

@@ -24,7 +24,7 @@ class Firing(PictureApp):
         try:
             self.pending.add(self.source.fire(file, self.view.requests or file.facts.requests))
         except InputError as error:
-            self.say(one_line(str(error)))
+            self.say(one_line(str(error)), seconds=8)
             return
         if self.view.behind is not None:
             self.view.remember()

@@ -93,7 +93,9 @@ class Lineup:
         self.requests = [
             request
             for request in timeline.requests.values()
-            if request.own and request.start >= fired and request.path == self.file.path
+            if request.own
+            and request.start >= fired
+            and (request.method, request.path) == (self.file.method, self.file.path)
         ]
         answered = sum(1 for request in self.requests if request.received is not None)
         self.over = answered >= wanted
