@@ -139,9 +139,7 @@ def _figures(
     if workers["process"]:
         yield "processes", f"{workers['process']} used"
     if workers["thread"]:
-        waited = max(
-            (s.end - s.start for r in rows for s in r.segments if s.state is State.TOKEN_WAIT), default=0
-        )
+        waited = max(r.longest(State.TOKEN_WAIT, end) for r in rows)
         wait = f"; longest wait for a thread {duration(waited)}" if waited > 1_000_000 else ""
         yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
 

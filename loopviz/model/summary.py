@@ -97,7 +97,7 @@ def summarise(
         "threadpool": {
             "limit": limit,
             "peak": timeline.peak,
-            "max_token_wait_s": max((_longest(r, State.TOKEN_WAIT) for r in requests), default=0.0),
+            "max_token_wait_s": seconds(max((r.longest(State.TOKEN_WAIT, end) for r in requests), default=0)),
             "threads": [
                 {"name": lane.name, "busy_s": seconds(lane.busy), "cpu_s": seconds(lane.cpu)}
                 for lane in timeline.workers.values()
@@ -121,7 +121,3 @@ def _where(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
     return {"file": where.file, "line": where.line, "function": where.function}
-
-
-def _longest(request: Request, state: State) -> float:
-    return seconds(max((s.end - s.start for s in request.segments if s.state is state), default=0))
