@@ -13,7 +13,7 @@ from loopviz.scenario.declaration import (
     cores,
     gil_enabled,
 )
-from loopviz.scenario.files import ScenarioFile, builtin_folder, execute, executed, find, nearest, read
+from loopviz.scenario.files import ScenarioFile, apart, builtin_folder, execute, executed, find, nearest, read
 
 __all__ = [
     "DEFAULT_REQUESTS",
@@ -22,6 +22,7 @@ __all__ = [
     "Load",
     "Scenario",
     "ScenarioFile",
+    "apart",
     "builtin_folder",
     "cores",
     "execute",
