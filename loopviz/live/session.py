@@ -155,7 +155,7 @@ class Session:
         """
 
         def replaced(done: concurrent.futures.Future[None]) -> None:
-            if not done.cancelled() and done.exception() is None:
+            if not done.cancelled() and done.exception() is None and self._apps.serves(file):
                 known = {scenario.name: scenario for scenario in self.scenarios}
                 self.scenarios = list((known | {file.name: file}).values())
 

@@ -261,7 +261,8 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
             return sys.modules[name]  # the package itself imports it
         sys.modules[name] = module  # so that annotations in it can be resolved
         exec(code, module.__dict__)  # noqa: S102 - executing it is the purpose
-        setattr(package, file.stem, module)
+        if sys.modules.get(name) is module:  # else a newer version is being read
+            setattr(package, file.stem, module)
     except BaseException as error:  # a file may raise an exception class of its own
         source.restore()
         if sys.modules.get(name) in {None, module}:  # else a newer version is being read
