@@ -21,7 +21,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
-__all__ = ["forget_changed", "place", "spec", "use"]
+__all__ = ["beside", "forget_changed", "place", "spec", "use"]
 
 _FOLDERS = "LOOPVIZ_FOLDERS"
 _MARK = b"loopviz.scenario"
@@ -138,6 +138,17 @@ def use(file: Path) -> None:
             if loader.folder not in {folder, ""}:
                 _kept.setdefault(loader.folder, {})[name] = sys.modules.pop(name)
         sys.modules.update(_kept.pop(folder, {}))
+
+
+def beside(file: Path) -> dict[Path, tuple[int, int] | None]:
+    """The files of the modules that were loaded beside `file`, with time (ns) and size when they were."""
+    folder, _ = place(file.resolve())
+    with _lock:
+        return {
+            Path(loader.path): loader.stamp
+            for name, loader in _modules()
+            if loader.folder == folder and name not in _scenarios
+        }
 
 
 def forget_changed(file: Path) -> dict[str, ModuleType]:

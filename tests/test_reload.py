@@ -120,6 +120,26 @@ def test_only_the_newest_version_counts(mine, tmp_path, older_first):
     assert titles(found + watcher.poll()) == ["version three"]
 
 
+def test_a_module_beside_it_is_watched_as_well(tmp_path):
+    """Saving a module that a single scenario file imports reads the file again, once; its repair as well."""
+    file, helper = tmp_path / "mine.py", tmp_path / "helper_watched.py"
+    helper.write_text("VALUE = 'one'\n")
+    text = SLOW.format(gate=str(helper), ready=str(helper), answer="x", more="import helper_watched")
+    file.write_text(text + "scenario = Scenario(title=helper_watched.VALUE, expect='it')\n")
+    watcher = Watcher(str(file), read(find(str(file))))
+    assert watcher.poll() == []
+    helper.write_text("VALUE = 'two'\n")
+    assert titles(read_until(watcher, bool)) == ["two"]
+    helper.write_text("VALUE = (\n")
+    (said,) = titles(read_until(watcher, bool))
+    assert "SyntaxError" in said
+    time.sleep(0.1)
+    assert watcher.poll() == []
+    assert watcher.reading == []
+    helper.write_text("VALUE = 'three'\n")
+    assert titles(read_until(watcher, bool)) == ["three"]
+
+
 def test_an_error_in_the_newest_version_is_reported(mine, tmp_path):
     """An error beside the screen is reported with its line, as before."""
     watcher = Watcher(str(mine.file), read(find(str(mine.file))))

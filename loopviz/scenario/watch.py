@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopviz.errors import InputError
+from loopviz.loaded import beside
 from loopviz.scenario.files import ScenarioFile, find, read
 
 __all__ = ["SavedFile", "Watcher"]
@@ -53,7 +54,8 @@ class Watcher:
     """Finds the files of a target (a scenario file, or a folder of them) that were saved.
 
     `scenarios` are the versions that were read first. A file that was removed keeps its last version. A file
-    that is saved while it is read is read again, and only its newest version counts.
+    that is saved while it is read is read again, and only its newest version counts. A single
+    file is also read again when a module beside it was saved that it has imported.
     """
 
     def __init__(self, target: str, scenarios: Sequence[ScenarioFile]) -> None:
@@ -69,11 +71,15 @@ class Watcher:
 
     def poll(self) -> list[SavedFile]:
         """What has been read since the last call; what was saved since begins to be read. Never waits."""
-        for path in self._paths():
-            stamp = _stamp(path)
-            if stamp is not None and stamp != self._seen.get(path):
-                self._seen[path] = stamp
-                self._readings[path] = _Reading(path)  # the result of an older one is not asked for
+        paths = self._paths()
+        saved = [path for path in paths if self._is_new(path)]
+        # In a folder it is not known whose module it is; to execute all files again may be much.
+        if len(paths) == 1 and [
+            path for path, loaded in beside(paths[0]).items() if self._is_new(path, loaded)
+        ]:
+            saved = paths
+        for path in saved:
+            self._readings[path] = _Reading(path)  # the result of an older one is not asked for
         changes = []
         for path, reading in list(self._readings.items()):
             result = reading.result
@@ -81,6 +87,14 @@ class Watcher:
                 del self._readings[path]
                 changes.append(self._taken(path, result))
         return changes
+
+    def _is_new(self, path: Path, known: _Stamp | None = None) -> bool:
+        """Whether the file was saved since the last call; before the first one, since it was as `known`."""
+        stamp = _stamp(path)
+        if stamp is None or stamp == self._seen.get(path, known):
+            return False
+        self._seen[path] = stamp
+        return True
 
     def _taken(self, path: Path, result: ScenarioFile | str) -> SavedFile:
         if isinstance(result, str):
