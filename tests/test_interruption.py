@@ -164,7 +164,7 @@ def test_a_run_that_ends_was_not_interrupted(tmp_path, capsys):
     file.write_text(QUICK)
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert cli.main(["record", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["interrupted"] is False
+    assert "interrupted" not in json.loads(capsys.readouterr().out)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 

@@ -36,7 +36,7 @@ def summarise(
 
     `limit` is the thread limit, `dropped` the number of lost events, and `blind` has what could not be
     seen, and why. `interrupted` is when the run was interrupted (ns): what had not ended then has no end,
-    and its states and segments are those up to then.
+    its states and segments are those up to then, and the field ``interrupted`` is added.
     """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)
     zero = min((request.start for request in requests), default=0)
@@ -97,7 +97,7 @@ def summarise(
         "version": VERSION,
         "environment": dict(environment),
         "scenario": scenario,
-        "interrupted": interrupted is not None,
+        **({} if interrupted is None else {"interrupted": True}),
         "makespan_s": seconds(end - zero),
         "requests": [request(r) for r in requests],
         "loop": {
