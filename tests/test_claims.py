@@ -41,8 +41,8 @@ def sample(
     """A measurement with these numbers."""
     makespans = makespan if isinstance(makespan, tuple) else (makespan,)
     took = makespans[0] if latency is None else latency
-    states = {State.READY: waits, State.TOKEN_WAIT: token_wait}
-    seen = tuple(Seen(of, took, 0.0, states, None, timed) for _ in range(requests))
+    states = {State.READY: waits}
+    seen = tuple(Seen(of, took, 0.0, states, None, timed, token_wait) for _ in range(requests))
     return Sample(seen, 40, makespans, lag, used)
 
 

@@ -10,13 +10,17 @@ import pytest
 
 from loopviz import cli
 from loopviz.claims import Burst
+from loopviz.draw.words import story
 from loopviz.experiment import sweep
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.sweep import SweepPoint, knee
-from loopviz.model import State
+from loopviz.model import State, Timeline
 from loopviz.model.comparison import Entry, winner
-from loopviz.model.sample import Sample, Seen, percentile
+from loopviz.model.sample import Sample, Seen, percentile, sampled
+from loopviz.model.summary import summarise
 from loopviz.scenario import ScenarioFile, read
+from tests import streams
+from tests.streams import ns
 
 WAITS = """
 import asyncio, time
@@ -89,6 +93,56 @@ def test_a_run_that_fails_cannot_win():
     won = winner([entry("a", 0.1, "status 500"), entry("b", 1.0), entry("c", 2.0)])
     assert won.scenario == "b"
     assert winner([entry("a", 0.1, "status 500"), entry("b", 1.0)]).scenario is None
+
+
+def one(status: int | None, *, own: bool) -> Timeline:
+    """A timeline with one request that was answered like this after 10 ms, or never if there is no status."""
+    begun = [streams.sent(0)] if own else []
+    begun += [streams.read(1), streams.made(1), streams.step(2), streams.suspend(3)]
+    if status is None:
+        return streams.timeline(begun, [streams.idle(4)])
+    ended = [streams.status(9, status), streams.responded(10), streams.end(10)]
+    return streams.timeline(begun, ended, [streams.received(11, 1, status)] if own else [])
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "why"),
+    [
+        (200, True, None), (399, True, None), (404, True, "status 404"), (500, True, "status 500"),
+        (200, False, None), (404, False, None), (503, False, "status 503"),
+    ],
+)  # fmt: skip
+def test_what_has_failed(status, own, why):
+    """From 400 on, what loopviz has sent has failed; of another client's requests, what has 500 or more.
+
+    The request, its sample and the sentences agree.
+    """
+    line = one(status, own=own)
+    request = line.requests[1]
+    assert (request.failed, request.failure) == (why is not None, why)
+    assert sampled(line, [1], {}, threads=40).errors == (() if why is None else (why,))
+    assert ("1 failed" in " ".join(story(line, ns(20), "")[1])) == (why is not None)
+
+
+def test_without_an_answer():
+    """A request that is still being served has not failed; in a finished measurement it has."""
+    line = one(None, own=True)
+    assert not line.requests[1].failed
+    assert sampled(line, [1], {}, threads=40).errors == ("no answer",)
+
+
+def test_the_longest_wait_for_a_thread_is_one_wait():
+    """Of two waits of 40 and 30 ms, record, report and compare give the longest one, not their sum."""
+    line = streams.timeline(
+        streams.accepted(),
+        [streams.token_wait(3), streams.suspend(10), streams.wake(50), streams.step(51)],
+        [streams.token_wait(52), streams.suspend(60), streams.wake(90), streams.step(91)],
+        [streams.status(92, 200), streams.responded(93), streams.end(93)],
+    )
+    (seen,) = sampled(line, [1], {}, threads=40).requests
+    assert seen.states[State.TOKEN_WAIT] == pytest.approx(0.070)
+    summary = summarise(line, scenario="x", environment={}, limit=40)
+    assert seen.token_wait == summary["threadpool"]["max_token_wait_s"] == pytest.approx(0.040)
 
 
 def steps(**throughput: float) -> list[SweepPoint]:

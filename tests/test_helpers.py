@@ -22,7 +22,7 @@ from loopviz.live.helpers.guard import MARK
 from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
 from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, builtin_folder, find, read
-from loopviz.scenario.watch import Watcher
+from loopviz.scenario.watch import SavedFile, Watcher
 
 ROOT = Path(__file__).parent.parent
 
@@ -287,6 +287,18 @@ scenario = Scenario(title="{answer}", expect="it", key="{key}", requests=1)
 """
 
 
+def saved(watcher: Watcher) -> list[SavedFile]:
+    """What was read of what was saved."""
+    changes: list[SavedFile] = []
+
+    def found() -> bool:
+        changes.extend(watcher.poll())
+        return bool(changes)
+
+    assert soon(found)
+    return changes
+
+
 def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
     """A saved file is served in its new version; if it has an error, the previous one is still served."""
     mine = tmp_path / "mine.py"
@@ -305,14 +317,14 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
         assert watcher.poll() == []
         assert answer() == "one"
         mine.write_text(MINE.format(answer="two", key="o"))
-        (change,) = watcher.poll()
+        (change,) = saved(watcher)
         assert change.scenario is not None
         session.reload(change.scenario).result(5)
         assert answer() == "two"
         assert [file.facts.title for file in session.scenarios] == ["two"]
 
         mine.write_text(MINE.format(answer="six", key="o") + "\n1 / 0\n")
-        (change,) = watcher.poll()
+        (change,) = saved(watcher)
         assert change.scenario is None
         assert change.error is not None
         assert f"{mine}:14: ZeroDivisionError" in change.error
@@ -320,11 +332,11 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
         assert watcher.poll() == []
 
         (tmp_path / "more.py").write_text(MINE.format(answer="more", key="o").replace("/mine", "/more"))
-        (change,) = watcher.poll()
+        (change,) = saved(watcher)
         assert change.error is not None
         assert "mine.py has the key 'o'" in change.error
         (tmp_path / "more.py").write_text(MINE.format(answer="more", key="p").replace("/mine", "/more"))
-        (change,) = watcher.poll()
+        (change,) = saved(watcher)
         assert change.scenario is not None
         session.reload(change.scenario).result(5)
         assert (answer("/more"), answer()) == ("more", "two")

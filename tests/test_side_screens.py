@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.color import Color
 from textual.widgets import Input, OptionList
 
 from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Trial, Verdict
+from loopviz.cli import comparison as command_line
 from loopviz.draw import look
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
+from loopviz.model.comparison import Entry, ranking
 from loopviz.model.sample import Sample
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import RECEIVED, Event
@@ -372,13 +377,13 @@ async def picked(screen: Driver) -> None:
     assert isinstance(screen.app.screen, Comparison)
 
 
-def own(number: int, name: str, at: float, length: float) -> list[Event]:
+def own(number: int, name: str, at: float, length: float, status: int = 200) -> list[Event]:
     """A request of our own to a scenario."""
     return [
         (ns(at), "sent", number, "GET", f"/{name}"), streams.read(at + 1, number, number),
         streams.made(at + 1, number, number), streams.step(at + 2, number), streams.suspend(at + 3, number),
         streams.idle(at + 3), streams.responded(at + length, number), streams.end(at + length, number),
-        (ns(at + length), RECEIVED, number, 200, None),
+        (ns(at + length), RECEIVED, number, status, None),
     ]  # fmt: skip
 
 
@@ -658,13 +663,65 @@ def test_ascii_is_ascii_on_every_screen(claimed, drive, name, size):
     test(drive=drive)
 
 
-def test_a_factor_near_one_is_no_factor():
-    """Within five percent of the fastest is as fast."""
-    lineups = [comparison.Lineup(scenario(name), ns(0), over=True) for name in ("sync", "async")]
-    line = streams.timeline([*own(1, "sync", 0, 1_000), *own(2, "async", 2_000, 1_040)])
-    lineups[0].requests, lineups[1].requests = [line.requests[1]], [line.requests[2]]
-    frame = comparison.compose_lineup(Palette(), Keys(), line, lineups, ns(5_000), 100, 20)
-    assert sum("the fastest" in segment.text for row in frame for segment in row) == 2
+def compared(*runs: tuple[float, int]) -> tuple[list[str], list[Entry]]:
+    """The titles on the screen, and what was measured, of runs of so many ms with such a status."""
+    lineups: list[comparison.Lineup] = []
+    events: list[Event] = []
+    for number, (length, status) in enumerate(runs, 1):
+        begin = number * 20_000.0
+        lineups.append(comparison.Lineup(scenario(f"run{number}"), ns(begin)))
+        events += own(number, f"run{number}", begin, length, status)
+    line = streams.timeline(events)
+    for lineup in lineups:
+        lineup.requests = []
+        lineup.follow(line, 1, 40)
+    rows = ["".join(s.text for s in row) for row in comparison.compose_lineup(
+        Palette(), Keys(), line, lineups, ns(500_000), 200, 60
+    )]  # fmt: skip
+    return [row for row in rows if row.startswith(" run")], [
+        lineup.entry for lineup in lineups if lineup.entry
+    ]
+
+
+def test_within_the_noise_the_screen_names_no_winner():
+    """Less than a tenth, or less than 30 ms, is no difference on the screen either."""
+    for other in (1_040, 1_090):
+        titles, _ = compared((1_000, 200), (other, 200), (3_000, 200))
+        assert ["within the noise" in title for title in titles] == [True, True, False]
+        assert "3.0 times as long" in titles[2]
+
+
+def test_what_failed_does_not_win_on_the_screen():
+    """A run that was answered 404 at once is not the fastest: the screen says that it failed, and why."""
+    titles, _ = compared((5, 404), (1_000, 200), (2_000, 200))
+    assert "1 of 1 failed: status 404" in titles[0]
+    assert "the fastest" in titles[1]
+    assert "2.0 times as long" in titles[2]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([10, 35, 40, 100, 105, 109, 111, 1_000]), st.sampled_from([200, 200, 404])),
+        min_size=2, max_size=4,
+    )
+)  # fmt: skip
+def test_screen_and_command_line_say_the_same(runs):
+    """For equal runs, screen and `loopviz compare` name the same winner, the same noise and factors."""
+    titles, entries = compared(*runs)
+    ranked = ranking(entries)
+    said = command_line.said(ranked)
+    for entry, title in zip(entries, titles, strict=True):
+        name = entry.scenario
+        assert ("the fastest" in title) == f"{said} ".startswith(f"{name} wins: ")
+        assert ("no clear winner" in title) == (
+            name in said.partition(" are within")[0].split() and "No clear" in said
+        )
+        factor = re.search(r"(\d+\.\d) times as long", title)
+        if "No winner" not in said:
+            assert (factor is not None) == (f"{name} took" in said)
+        if factor is not None:
+            assert f"{name} took {factor[1]} times as long" in said
+        assert ("failed" in title) == bool(entry.sample.errors)
 
 
 @run

@@ -55,9 +55,10 @@ def compare(options: argparse.Namespace) -> int:
     from loopviz.cli.scenarios import one
     from loopviz.cli.sweep import run_sweep
     from loopviz.live.helpers.workspace import Workspace
+    from loopviz.scenario import apart
 
     with Workspace():
-        files = [one(name) for name in options.scenarios]
+        files = apart([one(name) for name in options.scenarios])
         common: dict[str, Any] = {
             "threads": options.threads,
             "loop": options.loop,

@@ -17,11 +17,11 @@ from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.draw.words import duration
 from loopviz.experiment.measure import Progress, Run, measure, require_visible
-from loopviz.model.comparison import AT_LEAST, CLEARLY, Entry, Winner, document, winner
+from loopviz.model.comparison import Entry, Ranking, document, ranking
 from loopviz.model.sample import Sample, percentile, sampled
 from loopviz.scenario import ScenarioFile
 
-__all__ = ["run_comparison"]
+__all__ = ["run_comparison", "said"]
 
 
 def run_comparison(
@@ -95,14 +95,14 @@ def _print(console: Console, palette: Palette, entries: Sequence[Entry], request
     head = "".join(f"  {name:>{size}}" for name, size in columns)
     console.print(Text(" " * (names + 2 + width) + head, dim))
     longest = max(entry.sample.makespan for entry in entries) or 1.0
-    won = winner(entries)
+    ranked = ranking(entries)
     for entry in entries:
         sample = entry.sample
         values = [
             "?" if name == "lag" and not entry.sees_lag else shown(value(sample), palette)
             for name, value in _COLUMNS
         ]
-        role = palette.text("good" if entry.scenario == won.scenario else "text")
+        role = palette.text("good" if entry is ranked.winner else "text")
         drawn = _bar(palette, sample.makespan / longest, width)
         row = Text(set_cell_size(shown(printable(entry.scenario, 24), palette), names) + "  ")
         row.append(f"{drawn:<{width}}", role)
@@ -115,22 +115,17 @@ def _print(console: Console, palette: Palette, entries: Sequence[Entry], request
                 Text(" " * (names + 2) + shown(printable(failed, 100), palette), palette.text("alarm"))
             )
     console.print()
-    console.print(
-        Text(shown(_said(entries, won), palette), palette.text("good" if won.scenario else "title"))
-    )
+    console.print(Text(shown(said(ranked), palette), palette.text("good" if ranked.winner else "title")))
 
 
-def _said(entries: Sequence[Entry], won: Winner) -> str:
+def said(ranked: Ranking) -> str:
     """The result in a sentence."""
-    ranked = sorted((e for e in entries if not e.sample.errors), key=lambda entry: entry.sample.makespan)
-    if len(ranked) < 2:
+    if len(ranked.first) + len(ranked.behind) < 2:
         return "No winner: requests failed."
-    first = ranked[0].sample.makespan
-    if won.scenario is not None:
-        others = (f"{e.scenario} took {e.sample.makespan / first:.1f} times as long" for e in ranked[1:])
-        return f"{won.scenario} wins: {', '.join(others)}."
-    near = [e for e in ranked if e.sample.makespan < max(CLEARLY * first, first + AT_LEAST)]
-    said = f"No clear winner: {' and '.join(e.scenario for e in near)} are within the noise of each other."
-    for entry in ranked[len(near) :]:
-        said += f" {entry.scenario} took {entry.sample.makespan / first:.1f} times as long."
-    return said
+    others = [f"{e.scenario} took {ranked.factor(e) or 1:.1f} times as long" for e in ranked.behind]
+    if ranked.winner is not None:
+        return f"{ranked.winner.scenario} wins: {', '.join(others)}."
+    near = " and ".join(entry.scenario for entry in ranked.first)
+    return " ".join(
+        [f"No clear winner: {near} are within the noise of each other.", *(f"{other}." for other in others)]
+    )

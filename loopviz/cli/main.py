@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
+        from loopviz.cli.console import show_progress
         from loopviz.live.session import leave
 
+        show_progress("")
+        print("loopviz: interrupted", file=sys.stderr)
         leave(130)  # do not wait for a busy worker thread
 
 

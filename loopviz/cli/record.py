@@ -44,12 +44,13 @@ def add_parser(commands: Any) -> None:
 def record(options: argparse.Namespace) -> int:
     """Run the scenario once and print the report on standard output; the exit code."""
     from loopviz.cli.console import palette_for, show_progress
+    from loopviz.cli.interruption import Interruption
     from loopviz.cli.scenarios import one
-    from loopviz.draw.safe import printable
-    from loopviz.draw.words import saved
     from loopviz.experiment.measure import measure
     from loopviz.live.helpers.workspace import Workspace
+    from loopviz.live.session import leave
 
+    interruption = Interruption()
     with Workspace():
         run = measure(
             one(options.scenario),
@@ -58,11 +59,23 @@ def record(options: argparse.Namespace) -> int:
             loop=options.loop,
             progress=show_progress,
             output=options.output,
+            interruption=interruption,
         )
+    code = _print(run, options, palette_for(options))
+    if run.interrupted is not None:
+        leave(interruption.code)  # what the requests that have no answer have started may never end
+    return code
+
+
+def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:
+    """Print the report, and what became of the recording; the exit code."""
+    from loopviz.draw.safe import printable
+    from loopviz.draw.words import saved
+
     if options.json:
         print(json.dumps(run.summary(), indent=2))
     else:
-        _report(run, palette_for(options))
+        _report(run, palette)
     if run.unrecorded is not None:
         print(f"loopviz: {printable(run.unrecorded, 1_000)}", file=sys.stderr)
         return 2
@@ -87,6 +100,7 @@ def _report(run: Run, palette: Palette) -> None:
         run.scenario,
         requests=run.requests,
         threads=run.threads,
+        interrupted=run.interrupted,
     )
     for what, why in run.blind:
         if what not in {TASKS, REQUESTS}:  # they are in the report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -15,11 +16,14 @@ from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.draw.words import count, duration, holder, line, requests_named, task_name
+from loopviz.draw.words import count, duration, holder, line, requests_named, state_name, task_name
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
 __all__ = ["print_report"]
+
+_MOST = 4
+"""How many blocks, and how many requests without an answer, are listed."""
 
 
 def print_report(
@@ -30,11 +34,19 @@ def print_report(
     *,
     requests: int,
     threads: int,
+    interrupted: int | None = None,
 ) -> None:
-    """Print what happened in a run of `requests` requests with a thread limit of `threads`."""
+    """Print what happened in a run of `requests` requests with a thread limit of `threads`.
+
+    `interrupted` is when it was interrupted (ns).
+    """
     rows = sorted(timeline.requests.values(), key=lambda request: request.id)
+    if not rows:
+        console.print("No request was seen.")
+        return
     zero = min(request.start for request in rows)
-    end = max(request.done or timeline.last for request in rows)
+    last = timeline.last if interrupted is None else interrupted
+    end = max(request.done or last for request in rows)
     title = palette.text("title")
     separator = " · " if palette.unicode else " | "
     facts = scenario.facts
@@ -50,9 +62,11 @@ def print_report(
     for request in rows:
         console.print(Segments(_row(palette, timeline, request, names, numbers, width, half, zero, end)))
     console.print()
-    console.print(_legend(palette, rows, timeline.threshold))
+    console.print(_legend(palette, rows, timeline.threshold, interrupted))
     console.print()
-    for name, value in _figures(timeline, scenario, rows, zero, end, requests, threads):
+    for name, value in _figures(
+        timeline, scenario, rows, zero, end, requests, threads, interrupted=interrupted is not None
+    ):
         console.print(Text.assemble((f"{name:<10}", palette.text("dim")), shown(value, palette)))
 
 
@@ -85,13 +99,19 @@ def _row(
     yield Segment.line()
 
 
-def _legend(palette: Palette, rows: list[Request], threshold: int) -> Text:
+def _legend(palette: Palette, rows: list[Request], threshold: int, interrupted: int | None) -> Text:
     """The states that occurred, and each one's share of the requests' time."""
     totals: Counter[str] = Counter()
     for request in rows:
         for state, time in request.totals.items():
             totals[CODES[state]] += time
-        for segment in request.segments:
+        open_now = (
+            () if request.done is not None or interrupted is None else request.open_segments(interrupted)
+        )
+        unfinished = list(open_now)
+        for segment in unfinished:
+            totals[CODES[segment.state]] += segment.end - segment.start
+        for segment in (*request.segments, *unfinished):
             length = segment.end - segment.start
             if code_of(segment.state, length, threshold) == BLOCK:
                 totals[CODES[State.RUNNING]] -= length
@@ -119,37 +139,66 @@ def _figures(
     end: int,
     requests: int,
     threads: int,
+    *,
+    interrupted: bool,
 ) -> Iterator[tuple[str, str]]:
     makespan = duration(end - zero)
     law = scenario.facts.makespan
-    if law is not None:
+    unanswered = [request for request in rows if request.done is None]
+    if interrupted:
+        missing = f"{len(unanswered)} of {count(requests, 'request')} without an answer"
+        makespan = f"none: interrupted {makespan} after the first request, {missing}"
+    elif law is not None:
         single = timeline.computed / len(rows) / NS
         expected = law(Load.here(requests, threads, scenario.facts.seconds, single)) * NS
         makespan += f" from the first request to the last answer; expected {duration(expected)}"
     yield "makespan", makespan
+    if interrupted:
+        yield from _open_ends(unanswered, timeline, zero, end)
     busy = timeline.busy(zero, end)
     lag = f", longest lag {duration(timeline.lag_since(zero))}" if timeline.sees_iterations else ""
     yield "loop", f"busy for {duration(busy)}{lag}"
     blocks = [block for block in timeline.blocks if block.end is not None and block.end > zero]
-    for block in blocks[:4]:
+    for block in blocks[:_MOST]:
         yield "block", _block(block, zero)
-    if len(blocks) > 4:
-        yield "", f"and {count(len(blocks) - 4, 'more block')}"
+    if len(blocks) > _MOST:
+        yield "", f"and {count(len(blocks) - _MOST, 'more block')}"
     alive = [row for row in timeline.started(timeline.last) if not row.ended]
-    for row in alive[:2]:
+    for row in alive[:_MOST]:
         name = task_name(row.path)
         yield "task", f"{name}, started by #{row.started_by} and not awaited, goes on after its response"
-    if len(alive) > 2:
-        yield "", f"and {count(len(alive) - 2, 'more task')}"
+    if len(alive) > _MOST:
+        yield "", f"and {count(len(alive) - _MOST, 'more task')}"
     workers = Counter(lane.role for lane in timeline.workers.values())
     if workers["process"]:
         yield "processes", f"{workers['process']} used"
     if workers["thread"]:
-        waited = max(
-            (s.end - s.start for r in rows for s in r.segments if s.state is State.TOKEN_WAIT), default=0
-        )
+        waited = max(r.longest(State.TOKEN_WAIT, end) for r in rows)
         wait = f"; longest wait for a thread {duration(waited)}" if waited > 1_000_000 else ""
         yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
+
+
+def _open_ends(
+    unanswered: list[Request], timeline: Timeline, zero: int, end: int
+) -> Iterator[tuple[str, str]]:
+    """What had not ended when the run was interrupted: requests, and a block."""
+    for request in unanswered[:_MOST]:
+        yield "no answer", _unanswered(request, end)
+    if len(unanswered) > _MOST:
+        yield "", f"and {count(len(unanswered) - _MOST, 'more request')}"
+    held = timeline.block_at(end)
+    if held is not None and held.end is None:
+        delayed = timeline.victims(held, end)
+        yield "block", _block(replace(held, end=end, victims=delayed), zero) + "; it had not ended"
+
+
+def _unanswered(request: Request, end: int) -> str:
+    """What a request without an answer was doing at the end, and where."""
+    segment = request.state_at(end)
+    if segment is None:
+        return f"#{request.id}"
+    where = f" at {line(segment.where)}" if segment.where is not None else ""
+    return f"#{request.id}: {state_name(segment.state)} for {duration(segment.end - segment.start)}{where}"
 
 
 def _block(block: Block, zero: int) -> str:

@@ -15,7 +15,7 @@ from loopviz.errors import InputError
 from loopviz.experiment.alone import Progress
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Tap
-from loopviz.live.session import environment
+from loopviz.live.session import environment, require_gil
 from loopviz.model.sample import Sample
 from loopviz.scenario import ScenarioFile, cores
 from loopviz.stream.source import Environment
@@ -29,7 +29,8 @@ class Lab:
     Scenarios are looked up in `folder` first, if there is one, and then among the built-in ones.
     `progress` is called now and then with a text. Once `cancelled` is set, measuring raises
     `loopviz.experiment.alone.Cancelled` within 0.1 s. `watch` is called for every server
-    that is started, and returns a callable for its events. Use it on one thread at a time.
+    that is started, and returns a callable for its events. Use it on one thread at a time. Raises
+    `InputError` where no server can be observed.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Lab:
         cancelled: threading.Event | None = None,
         watch: Callable[[], Tap] | None = None,
     ) -> None:
+        require_gil()
         self._loop = loop
         self._progress = progress
         self._cancelled = cancelled

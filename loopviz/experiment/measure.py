@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loopviz.clock import now_ns
 from loopviz.errors import NotVisibleError
 from loopviz.experiment.alone import Cancelled, Progress, begin
 from loopviz.live.session import Session
@@ -27,6 +29,8 @@ Tap = Callable[[list[Event]], None]
 
 _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
+_LONG = 5.0
+"""Seconds of silence after which the person who waits is told what else can be done."""
 _SETTLE = 2.0
 """The longest wait for the server's last events after the client has the last answer (s)."""
 _NEXT_READING = (CLOCKS_EVERY + 1) * PERIOD
@@ -48,6 +52,8 @@ class Run:
     """How many events were recorded in a file."""
     unrecorded: str | None = None
     """Why recording failed; None if it did not."""
+    interrupted: int | None = None
+    """When it was interrupted, with requests that have no answer (ns); None if it was not."""
 
     def summary(self) -> dict[str, Any]:
         """The JSON document of the run; see `loopviz.model.summary`."""
@@ -58,6 +64,7 @@ class Run:
             limit=self.threads,
             dropped=self.vitals.dropped,
             blind=self.blind,
+            interrupted=self.interrupted,
         )
 
 
@@ -69,23 +76,39 @@ def measure(
     loop: str = "asyncio",
     progress: Progress | None = None,
     output: str | None = None,
+    interruption: AbstractContextManager[threading.Event] | None = None,
 ) -> Run:
     """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer.
 
-    The events are also recorded in the file `output`, if it is given. Raises `InputError` if the server of
-    an earlier measurement does not end; see `loopviz.experiment.alone`.
+    The events are also recorded in the file `output`, if it is given. `interruption` is entered while
+    answers are waited for; when its event is set, the run ends with what was seen so far. Raises `InputError`
+    if the server of an earlier measurement does not end; see `loopviz.experiment.alone`.
     """
     count = requests or scenario.facts.requests
     progress = progress or _silent
     session = Session([scenario], threads=threads, loop=loop)
     timeline = Timeline()
+    interrupted: int | None = None
     try:
         recorder = None if output is None else session.record(output)
         begin(session, [scenario.name], progress)
         session.wait()
-        answered = session.fire(scenario, count)
-        follow(session, timeline, [answered], count, progress=progress)
-        settle(session, timeline)
+        try:
+            with interruption or nullcontext() as cancelled:
+                follow(
+                    session,
+                    timeline,
+                    [session.fire(scenario, count)],
+                    count,
+                    progress=progress,
+                    cancelled=cancelled,
+                    hint="Ctrl+C reports what was seen" if cancelled is not None else "Ctrl+C ends it",
+                )
+            settle(session, timeline)
+        except Cancelled:
+            progress("")
+            timeline.feed(session.drain_all())
+            interrupted = max(now_ns(), timeline.last)
     finally:
         session.end_recording()  # later events are not in the timeline either
         session.stop()
@@ -99,6 +122,7 @@ def measure(
         tuple(session.blind),
         recorder.events if recorder else 0,
         recorder.failed if recorder else None,
+        interrupted,
     )
 
 
@@ -115,11 +139,12 @@ def follow(
     progress: Progress = _silent,
     cancelled: threading.Event | None = None,
     tap: Tap | None = None,
+    hint: str = "",
 ) -> None:
     """Feed the timeline until every answer has arrived and the server has no request left.
 
     `answered` are the futures of what was fired, `count` requests in all. Raises `Cancelled` within
-    0.1 s after `cancelled` has been set.
+    0.1 s after `cancelled` has been set. `hint` is added to the progress when it takes long.
     """
 
     def feed(events: list[Event]) -> None:
@@ -135,7 +160,10 @@ def follow(
         waited = time.monotonic() - began
         if waited > _PATIENCE:
             done = sum(1 for request in timeline.requests.values() if request.done is not None)
-            progress(f"{done} of {count} answered, {waited:.0f} s")
+            said = f"{done} of {count} answered, {waited:.0f} s"
+            if hint and waited > _LONG:
+                said = f"{count - done} of {count} still without an answer after {waited:.0f} s; {hint}"
+            progress(said)
     progress("")
     for future in answered:
         future.result()

@@ -31,7 +31,7 @@ from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import RECEIVED, Event
 from loopviz.stream.source import Environment, Vitals
 
-__all__ = ["Session", "environment", "leave"]
+__all__ = ["Session", "environment", "leave", "require_gil"]
 
 
 class Session:
@@ -39,7 +39,8 @@ class Session:
 
     `port` 0 takes a free one; `threads` is the thread limit; `loop` is uvicorn's name of an event loop.
     Every scenario is ready when the server serves; see `loopviz.live.server.Apps` for `lazily`. Raises
-    `InputError` if the port or the loop cannot be used, or if two scenarios are fired at the same path.
+    `InputError` if the port or the loop cannot be used, if two scenarios are fired at the same path, or if
+    there is no GIL.
     """
 
     mode = "in a thread"
@@ -54,6 +55,7 @@ class Session:
         loop: str = "asyncio",
         lazily: bool = False,
     ) -> None:
+        require_gil()
         if loop == "uvloop" and find_spec("uvloop") is None:
             raise InputError(
                 "uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop."
@@ -165,7 +167,7 @@ class Session:
         """
 
         def replaced(done: concurrent.futures.Future[None]) -> None:
-            if not done.cancelled() and done.exception() is None:
+            if not done.cancelled() and done.exception() is None and self._apps.serves(file):
                 known = {scenario.name: scenario for scenario in self.scenarios}
                 self.scenarios = list((known | {file.name: file}).values())
 
@@ -245,6 +247,18 @@ class Session:
         ended = self._server.stop()
         self._workspace.leave()
         return ended
+
+
+def require_gil() -> None:
+    """Raise `InputError` where the GIL is disabled: the probe's hooks and counters rely on it.
+
+    It is enabled by an extension module that needs it, so this is asked when the scenarios have been read.
+    """
+    if not gil_enabled():
+        raise InputError(
+            "This Python runs without the GIL, which loopviz does not support: it would show wrong states.\n"
+            "Enable the GIL: set PYTHON_GIL=1, or use 'python -X gil=1 -m loopviz'."
+        )
 
 
 def leave(code: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The same load on several scenarios: the figures of each, and which one wins.
+"""The same load on several scenarios: the figures of each, and which one wins. All views use this.
 
 Percentiles are by nearest rank, as `loopviz.model.sample` defines them. One scenario wins if its
 makespan is clearly shorter than every other's: by a factor of 1.1 and by 30 ms. A smaller difference
@@ -13,7 +13,18 @@ from typing import Any
 
 from loopviz.model.sample import Sample, percentile
 
-__all__ = ["AT_LEAST", "CLEARLY", "FORMAT", "VERSION", "Entry", "Winner", "document", "winner"]
+__all__ = [
+    "AT_LEAST",
+    "CLEARLY",
+    "FORMAT",
+    "VERSION",
+    "Entry",
+    "Ranking",
+    "Winner",
+    "document",
+    "ranking",
+    "winner",
+]
 
 FORMAT = "loopviz-comparison"
 VERSION = 1
@@ -57,16 +68,51 @@ class Winner:
     """The second makespan divided by the winner's; without a winner, the longest by the shortest."""
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """The entries in the order of their makespans, as far as it is clear. There may be none of a kind."""
+
+    first: tuple[Entry, ...]
+    """The shortest one and those within the noise of it, the shortest first."""
+    behind: tuple[Entry, ...]
+    """Those that are clearly longer than the shortest one."""
+    failed: tuple[Entry, ...]
+    """Those with failed requests, which are not compared."""
+
+    @property
+    def winner(self) -> Entry | None:
+        """The one that is clearly the shortest of two or more; None if there is none."""
+        return self.first[0] if len(self.first) == 1 and self.behind else None
+
+    def factor(self, entry: Entry) -> float | None:
+        """The makespan divided by the shortest one; None where there is nothing to divide by."""
+        shortest = self.first[0].sample.makespan if self.first else 0.0
+        return entry.sample.makespan / shortest if shortest else None
+
+
+def ranking(entries: Sequence[Entry]) -> Ranking:
+    """The entries compared by the rule in the module's docstring."""
+    good = sorted((e for e in entries if not e.sample.errors), key=lambda entry: entry.sample.makespan)
+    behind = tuple(entry for entry in good if _clearly_longer(entry, good[0]))
+    return Ranking(
+        tuple(good[: len(good) - len(behind)]), behind, tuple(e for e in entries if e.sample.errors)
+    )
+
+
+def _clearly_longer(entry: Entry, shortest: Entry) -> bool:
+    longer, short = entry.sample.makespan, shortest.sample.makespan
+    return longer >= CLEARLY * short and longer - short >= AT_LEAST
+
+
 def winner(entries: Sequence[Entry]) -> Winner:
     """The winner; the module's docstring says when there is none."""
-    ranked = sorted((e for e in entries if not e.sample.errors), key=lambda entry: entry.sample.makespan)
-    if len(ranked) < 2:
+    ranked = ranking(entries)
+    good = (*ranked.first, *ranked.behind)
+    if len(good) < 2:
         return Winner(None, None)
-    first, second = ranked[0].sample.makespan, ranked[1].sample.makespan
-    if second >= CLEARLY * first and second - first >= AT_LEAST:
-        return Winner(ranked[0].scenario, round(second / first, 2) if first else None)
-    last = ranked[-1].sample.makespan
-    return Winner(None, round(last / first, 2) if first else None)
+    won = ranked.winner
+    factor = ranked.factor(good[1 if won is not None else -1])
+    return Winner(None if won is None else won.scenario, None if factor is None else round(factor, 2))
 
 
 def document(

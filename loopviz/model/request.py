@@ -114,9 +114,30 @@ class Request:
     # -- queries -------------------------------------------------------------------------------
 
     @property
+    def failure(self) -> str | None:
+        """Why it failed; None if it has not. This is the one definition for all views and measurements.
+
+        It failed if there was an exception or an error of the client, if it has ended without an answer,
+        or if its status is 500 or more. If loopviz has sent it, 400 is enough: loopviz asks for what the
+        application says that it has. Another client may ask for anything.
+        """
+        if self.error is not None:
+            return self.error
+        if self.status is None:
+            return "no answer" if self.ended and self.done is None else None
+        return f"status {self.status}" if self.status >= (400 if self.own else 500) else None
+
+    @property
     def failed(self) -> bool:
-        """Whether it ended with an exception, without an answer, or with a status of 500 or more."""
-        return self.error is not None or (self.status or 0) >= 500
+        """Whether it failed; see `failure`."""
+        return self.failure is not None
+
+    def longest(self, state: State, now: int) -> int:
+        """The longest time (ns) that it was in `state` without interruption, up to its end or to `now`."""
+        spans = [s.end - s.start for s in self.segments if s.state is state]
+        if self.done is None:
+            spans += [s.end - s.start for s in self.open_segments(now) if s.state is state]
+        return max(spans, default=0)
 
     def open_segments(self, now: int) -> Iterator[Segment]:
         """The segment that it is in, up to `now`: two if a timer has come due meanwhile."""

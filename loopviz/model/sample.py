@@ -7,7 +7,7 @@ It is always a value that was measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -15,7 +15,7 @@ from loopviz.clock import NS
 from loopviz.model import Request, State, Timeline
 from loopviz.scenario import THREAD_LIMIT
 
-__all__ = ["Sample", "Seen", "percentile", "sampled"]
+__all__ = ["Sample", "Seen", "percentile", "sample_of", "sampled"]
 
 
 def percentile(values: Iterable[float], p: float) -> float:
@@ -39,16 +39,14 @@ class Seen:
     """What went wrong; None if the answer was a success."""
     timed: float | None = None
     """How long it took by the server's own timer; None if the server has none."""
+    token_wait: float = 0.0
+    """The longest that it waited for a thread at a time. A request that needs several threads in turn may
+    wait several times."""
 
     @property
     def kept_waiting(self) -> float:
         """How long it could have run, but the loop was busy with something else."""
         return self.states.get(State.QUEUED, 0.0) + self.states.get(State.READY, 0.0)
-
-    @property
-    def token_wait(self) -> float:
-        """How long it waited for a thread."""
-        return self.states.get(State.TOKEN_WAIT, 0.0)
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class Sample:
 
     @property
     def max_token_wait(self) -> float:
-        """The longest that a request waited for a thread."""
+        """The longest that a request waited for a thread, at a time."""
         return max((seen.token_wait for seen in self.requests), default=0.0)
 
     @property
@@ -147,8 +145,20 @@ def sampled(
     seconds that the server's own timer reported, by request. Raises KeyError for a request that
     `timeline` has not.
     """
-    timed = timed or {}
     requests = [timeline.requests[number] for number in sorted(numbers)]
+    return sample_of(timeline, requests, scenarios, threads=threads, timed=timed)
+
+
+def sample_of(
+    timeline: Timeline,
+    requests: Sequence[Request],
+    scenarios: Mapping[tuple[str, str], str],
+    *,
+    threads: int,
+    timed: Mapping[int, float] | None = None,
+) -> Sample:
+    """As `sampled`, of these requests. One that has no end counts as not answered."""
+    timed = timed or {}
     zero = min((request.start for request in requests), default=0)
     end = max((request.done or timeline.last for request in requests), default=zero)
     seen = tuple(
@@ -157,12 +167,13 @@ def sampled(
             ((request.done or timeline.last) - request.start) / NS,
             (request.start - zero) / NS,
             {state: time / NS for state, time in request.totals.items() if time},
-            _failure(request),
+            request.failure or ("no answer" if request.done is None else None),
             timed.get(request.id),
+            request.longest(State.TOKEN_WAIT, timeline.last) / NS,
         )
         for request in requests
     )
-    kept = set(numbers)
+    kept = {request.id for request in requests}
     return Sample(
         seen,
         threads,
@@ -170,11 +181,3 @@ def sampled(
         timeline.lag_since(zero) / NS,
         sum(1 for lane in timeline.workers.values() if any(span.request in kept for span in lane.spans)),
     )
-
-
-def _failure(request: Request) -> str | None:
-    if request.error is not None:
-        return request.error
-    if request.status is None or request.status >= 400:
-        return f"status {request.status}" if request.status else "no answer"
-    return None

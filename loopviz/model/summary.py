@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loopviz.clock import seconds
+from loopviz.model.block import Block
 from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
 from loopviz.model.states import State
@@ -30,17 +31,20 @@ def summarise(
     limit: int,
     dropped: int = 0,
     blind: Iterable[tuple[str, str]] = (),
+    interrupted: int | None = None,
 ) -> dict[str, Any]:
     """The run in `timeline` as one JSON document.
 
     `limit` is the thread limit, `dropped` the number of lost events, and `blind` has what could not be
-    seen, and why.
+    seen, and why. `interrupted` is when the run was interrupted (ns): what had not ended then has no end,
+    its states and segments are those up to then, and the field ``interrupted`` is added.
     """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)
     zero = min((request.start for request in requests), default=0)
+    last = timeline.last if interrupted is None else interrupted
     # A WebSocket lasts as long as its client wants.
     measured = [request for request in requests if request.websocket is None] or requests
-    end = max((request.done or timeline.last for request in measured), default=zero)
+    end = max((request.done or last for request in measured), default=zero)
 
     def at(t: int | None) -> float | None:
         return None if t is None else seconds(t - zero)
@@ -63,6 +67,10 @@ def summarise(
 
     def request(r: Request) -> dict[str, Any]:
         received = r.received if r.own else None
+        totals = dict(r.totals)
+        now = [] if r.done is not None or interrupted is None else list(r.open_segments(interrupted))
+        for part in now:
+            totals[part.state] += part.end - part.start
         return {
             "id": r.id,
             "method": r.method,
@@ -73,8 +81,8 @@ def summarise(
             "done_s": at(r.done),
             "latency_s": None if r.done is None else seconds(r.done - r.start),
             "client_latency_s": None if received is None else seconds(received - r.start),
-            "states": {state.value: seconds(time) for state, time in r.totals.items()},
-            "segments": [segment(part) for part in r.segments],
+            "states": {state.value: seconds(time) for state, time in totals.items()},
+            "segments": [segment(part) for part in (*r.segments, *now)],
             "after_response": [segment(part) for part in r.after],
             **({} if r.websocket is None else messages(r.websocket)),
         }
@@ -94,12 +102,29 @@ def summarise(
             "segments": [segment(part) for part in segments],
         }
 
+    def block(b: Block) -> dict[str, Any]:
+        return {
+            "start_s": at(b.start),
+            "end_s": at(b.end),
+            "request": b.request or None,
+            "task": (b.task or None) if not b.request else None,
+            "started_by": b.started_by or None,
+            "kind": b.kind,
+            "where": _where(b.where),
+            "victims": sorted(timeline.victims(b, end) if b.end is None else b.victims),
+        }
+
+    blocks = [b for b in timeline.blocks if b.end is not None and b.end > zero]
+    held = None if interrupted is None else timeline.block_at(interrupted)
+    if held is not None and held.end is None:
+        blocks.append(held)
     busy = timeline.busy(zero, end)
     return {
         "format": FORMAT,
         "version": VERSION,
         "environment": dict(environment),
         "scenario": scenario,
+        **({} if interrupted is None else {"interrupted": True}),
         "makespan_s": seconds(end - zero),
         "requests": [request(r) for r in requests],
         "started_tasks": [started(row) for row in timeline.started(timeline.last)],
@@ -107,25 +132,12 @@ def summarise(
             "busy_s": seconds(busy),
             "idle_s": seconds(max(0, end - zero - busy)) if timeline.sees_iterations else None,
             "max_lag_s": seconds(timeline.lag_since(zero)) if timeline.sees_iterations else None,
-            "blocks": [
-                {
-                    "start_s": at(block.start),
-                    "end_s": at(block.end),
-                    "request": block.request or None,
-                    "task": (block.task or None) if not block.request else None,
-                    "started_by": block.started_by or None,
-                    "kind": block.kind,
-                    "where": _where(block.where),
-                    "victims": sorted(block.victims),
-                }
-                for block in timeline.blocks
-                if block.end is not None and block.end > zero
-            ],
+            "blocks": [block(b) for b in blocks],
         },
         "threadpool": {
             "limit": limit,
             "peak": timeline.peak,
-            "max_token_wait_s": max((_longest(r, State.TOKEN_WAIT) for r in requests), default=0.0),
+            "max_token_wait_s": seconds(max((r.longest(State.TOKEN_WAIT, end) for r in requests), default=0)),
             "threads": [
                 {
                     "name": lane.name,
@@ -153,7 +165,3 @@ def _where(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
     return {"file": where.file, "line": where.line, "function": where.function}
-
-
-def _longest(request: Request, state: State) -> float:
-    return seconds(max((s.end - s.start for s in request.segments if s.state is state), default=0))

@@ -15,6 +15,7 @@ from loopviz.scenario.declaration import (
 )
 from loopviz.scenario.files import (
     ScenarioFile,
+    apart,
     builtin_folder,
     execute,
     executed,
@@ -31,6 +32,7 @@ __all__ = [
     "Load",
     "Scenario",
     "ScenarioFile",
+    "apart",
     "builtin_folder",
     "cores",
     "execute",

@@ -10,24 +10,27 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
+import importlib
 import importlib.util
+import linecache
 import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
+from loopviz import loaded
 from loopviz.errors import InputError
-from loopviz.loaded import module_name
 from loopviz.scenario.asking import Asked, ask, ask_literally
 from loopviz.scenario.declaration import Scenario
 
 __all__ = [
     "ScenarioFile",
+    "apart",
     "builtin_folder",
     "execute",
     "executed",
@@ -43,7 +46,7 @@ class ScenarioFile:
     """A scenario and its file. It can be served once it has an application: see `executed`."""
 
     name: str
-    """The file's name without its suffix."""
+    """The file's name without its suffix; see `apart` for files that have the same one."""
     file: Path
     facts: Scenario
     app: Any
@@ -122,11 +125,31 @@ def read(paths: Iterable[Path]) -> list[ScenarioFile]:
     for scenario in found:
         key = scenario.facts.key
         if key is not None and (other := by_key.setdefault(key, scenario)) is not scenario:
-            raise InputError(
-                f"{other.file.name} and {scenario.file.name} both declare the key {key!r}.\n"
-                "Change the key of one of them."
-            )
-    return found
+            one, two = other.file.name, scenario.file.name
+            if one == two:
+                one, two = str(other.file), str(scenario.file)
+            raise InputError(f"{one} and {two} both declare the key {key!r}.\nChange the key of one of them.")
+    return apart(found)
+
+
+def apart(files: Sequence[ScenarioFile]) -> list[ScenarioFile]:
+    """The same scenarios, each with a name of its own.
+
+    Files of the same name get as many of their folders as tell them apart, such as ``old/main`` and
+    ``new/main``; the same file twice is numbered: ``main (1)`` and ``main (2)``.
+    """
+    paths = [file.file.resolve().with_suffix("").parts for file in files]
+    named = []
+    for index, (file, path) in enumerate(zip(files, paths, strict=True)):
+        others = {other for other in paths if other != path}
+        length = 1
+        while any(other[-length:] == path[-length:] for other in others):
+            length += 1
+        name = "/".join(path[-length:])
+        if paths.count(path) > 1:
+            name += f" ({paths[: index + 1].count(path)})"
+        named.append(replace(file, name=name))
+    return named
 
 
 def require_own_paths(files: Iterable[ScenarioFile]) -> None:
@@ -151,19 +174,33 @@ def executed(file: ScenarioFile) -> ScenarioFile:
             f"{file.name} needs {' and '.join(file.missing)}, which is not installed.\n"
             f"Install it: {file.install}"
         )
-    return file if file.app is not None else _executed(file.file, _parsed(file.file))
+    if file.app is None:
+        return replace(_executed(file.file, _parsed(file.file)), name=file.name)
+    if not _is_builtin(file.file):
+        loaded.use(file.file)  # what it imports from now on lies beside it
+    return file
 
 
 def _read(path: Path) -> ScenarioFile:
     tree = _parsed(path)
     facts, route = _declared(tree), _route(tree)
-    builtin = path.parent == builtin_folder()
+    builtin = _is_builtin(path)
     if facts is not None and (builtin or facts.needs):
-        missing = tuple(name for name in facts.needs if importlib.util.find_spec(name) is None)
+        missing = tuple(name for name in facts.needs if _is_missing(name, path))
         if (missing or builtin) and (route or facts.path):
             method, declared = route or ("GET", "")
             return _file(path, facts, None, ask_literally(facts, method, declared), missing)
     return _executed(path, tree)
+
+
+def _is_builtin(path: Path) -> bool:
+    return path.resolve().parent == builtin_folder().resolve()
+
+
+def _is_missing(module: str, path: Path) -> bool:
+    """Whether a module that the file `path` needs is not installed. The file itself is not that module."""
+    found = importlib.util.find_spec(module)
+    return found is None or found.origin == str(path.resolve())
 
 
 def _parsed(path: Path) -> ast.Module:
@@ -251,24 +288,71 @@ def _file(path: Path, facts: Scenario, app: Any, asked: Asked, missing: tuple[st
 
 
 def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
-    """Execute a scenario file and return its module. Raises `InputError` for whatever it raises."""
-    name, file = module_name(path), path.resolve()
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None:
-        raise InputError(f"{path} is not a Python file.\nThe name of a scenario file ends in .py.")
+    """Execute a scenario file and return its module. Raises `InputError` for whatever it raises.
+
+    May be called in any thread. If it raises, the version before is still the one that is imported by its
+    name, and whose source is shown.
+    """
+    file = path.resolve()
+    tree = tree or _parsed(path)
+    spec = loaded.spec(file, alone=_is_builtin(path))
+    name = spec.name
+    forgotten = loaded.forget_changed(file) | _taken(name)
+    for module in forgotten.values():
+        linecache.checkcache(getattr(module, "__file__", None) or "")
+    source = _Source(file)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that annotations in it can be resolved
     try:
         # Compiled from its present text: the import system would not notice a file that was saved
         # twice within a second.
-        exec(compile(tree or _parsed(path), str(file), "exec"), module.__dict__)  # noqa: S102 - executing it is the purpose
-    except SyntaxError as error:
-        raise _syntax_error(path, error) from None
-    except KeyboardInterrupt:
-        raise
+        code = compile(tree, str(file), "exec")
+        package = importlib.import_module(name.rpartition(".")[0])
+        if name in sys.modules:
+            return sys.modules[name]  # the package itself imports it
+        sys.modules[name] = module  # so that annotations in it can be resolved
+        exec(code, module.__dict__)  # noqa: S102 - executing it is the purpose
+        if sys.modules.get(name) is module:  # else a newer version is being read
+            setattr(package, file.stem, module)
     except BaseException as error:  # a file may raise an exception class of its own
+        source.restore()
+        if sys.modules.get(name) in {None, module}:  # else a newer version is being read
+            sys.modules.pop(name, None)
+            sys.modules.update(forgotten)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        if isinstance(error, SyntaxError) and error.filename in {str(path), str(file)}:
+            raise _syntax_error(path, error) from None
         raise InputError(f"{path}:{_line_in(path, error)}: {_explain(error)}") from None
     return module
+
+
+def _taken(name: str) -> dict[str, ModuleType]:
+    """Take the version before from the modules."""
+    before = sys.modules.pop(name, None)
+    return {} if before is None else {name: before}
+
+
+class _Source:
+    """The text that is executed, as the text that is shown of the file: it may be saved again meanwhile."""
+
+    def __init__(self, file: Path) -> None:
+        self._name = str(file)
+        self._before = linecache.cache.get(self._name)
+        try:
+            text = importlib.util.decode_source(file.read_bytes())
+        except (OSError, SyntaxError, ValueError):
+            text = ""
+        # Without a time, it is not replaced by what is in the file later.
+        self._own = (len(text), None, text.splitlines(keepends=True), self._name)
+        linecache.cache[self._name] = self._own
+
+    def restore(self) -> None:
+        """Show the text of the version before again."""
+        if linecache.cache.get(self._name) is self._own:
+            if self._before is None:
+                linecache.cache.pop(self._name)
+            else:
+                linecache.cache[self._name] = self._before
 
 
 def _syntax_error(path: Path, error: SyntaxError) -> InputError:

@@ -138,6 +138,10 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
             else:
                 notice = f"{change.scenario.name} has been read again."
                 self.pending.add(self.source.reload(change.scenario), notice)
+        reading = self._watcher.reading
+        if reading and not self.view.notice:
+            names = ", ".join(path.stem for path in reading)
+            self.say(f"Reading {names} again. The previous version is still served.", seconds=1)
 
     def _report_done(self) -> None:
         """Show what the source has done of what it was asked for, or why it could not."""

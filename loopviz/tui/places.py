@@ -69,7 +69,7 @@ def _described(what: _What, now: int) -> str:
     if isinstance(what, Tokens):
         return f"All {what.total} threads are in use, and a request begins to wait for one."
     if isinstance(what, Request):
-        return f"An error: {words.headline(what)}: {printable(what.error or str(what.status), 60)}."
+        return f"An error: {words.headline(what)}: {printable(what.failure or '', 60)}."
     return f"A late frame: the screen was {words.duration(what)} late."
 
 

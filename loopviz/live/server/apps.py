@@ -47,12 +47,18 @@ class Apps:
         self._mounts: dict[str, _Mount] = {}
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._fired: dict[tuple[str, str], str] = {}
+        self._asked = 0
+        self._served: dict[str, int] = {}
         self._fallback = FastAPI(lifespan=self._lifespan, openapi_url=None)
         self._route()
 
     def ready(self, name: str) -> bool:
         """Whether a request to the scenario is served at once. May be called in any thread."""
         return name in self._mounts
+
+    def serves(self, file: ScenarioFile) -> bool:
+        """Whether this version of a scenario is the one that is served. May be called in any thread."""
+        return self._files.get(file.name) is file
 
     async def prepare(self, name: str) -> None:
         """Prepare the scenario; returns when it is ready. Raises what its file or its lifespan raises."""
@@ -69,10 +75,17 @@ class Apps:
     async def replace(self, file: ScenarioFile) -> None:
         """Serve this version of a scenario, or a new one, from now on.
 
-        If that raises, the previous version is still served.
+        If that raises, the previous version is still served. A version that is ready only after a newer one
+        is not served.
         """
         require_own_paths({**self._files, file.name: file}.values())
+        self._asked += 1
+        number = self._asked
         mount = await self._mounted(file)
+        if number < self._served.get(file.name, 0):
+            await mount.end()
+            return
+        self._served[file.name] = number
         before = self._mounts.get(file.name)
         self._files[file.name] = file
         self._mounts[file.name] = mount

@@ -105,7 +105,7 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     latency = words.duration(request.latency(moment))
     if request.done is not None and request.done <= moment:
         if request.failed:
-            why = printable(request.error or "failed", 40)
+            why = printable(request.error or request.failure or "", 40)
             return pen.says(line, [latency, why], columns, pen.alarm)
         ended = state is None or request.ended
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.segment import Segment
 from rich.text import Text
@@ -24,6 +24,8 @@ from loopviz.draw.raster import raster, request_stretches
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 from loopviz.model import Request, Timeline
+from loopviz.model.comparison import Entry, Ranking, ranking
+from loopviz.model.sample import sample_of
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Source
 from loopviz.tui.bindings import bindings
@@ -51,7 +53,9 @@ class Lineup:
     failure: str = ""
     """Why it could not be fired, if so."""
     sent: Future[None] | None = None
-    """Done when the requests have been sent."""
+    """Done when the requests have been answered."""
+    entry: Entry | None = None
+    """What was measured; None until it is over."""
     waits_for: str = ""
     """The request of a run before that it waits for, since it would be measured beside it."""
     waits_since: int = 0
@@ -80,8 +84,11 @@ class Lineup:
     def _fail(self, error: BaseException) -> None:
         self.failure, self.over = words.one_line(str(error)) or type(error).__name__, True
 
-    def follow(self, timeline: Timeline, wanted: int) -> None:
-        """Collect its requests; it is over when `wanted` of them have been answered."""
+    def follow(self, timeline: Timeline, wanted: int, threads: int) -> None:
+        """Collect its requests; it is over when `wanted` of them have been answered.
+
+        `threads` is the thread limit.
+        """
         fired = self.fired
         if fired is None or self.over:
             return
@@ -99,6 +106,9 @@ class Lineup:
         ]
         answered = sum(1 for request in self.requests if request.received is not None)
         self.over = answered >= wanted
+        if self.over:
+            sample = sample_of(timeline, self.requests, {}, threads=threads)
+            self.entry = Entry(self.file.name, sample, timeline.sees_iterations)
 
     def makespan(self, now: int) -> int:
         """From the first request sent to the last one done, or up to `now`."""
@@ -123,11 +133,11 @@ def compose_lineup(
     cells = max(10, width - label - says)
     longest = max((lineup.makespan(now) for lineup in lineups), default=0)
     half = max(1, -(-max(longest, NS) // (2 * cells)))
-    best = min((lineup.makespan(now) for lineup in lineups if lineup.over and not lineup.failure), default=0)
+    ranked = ranking([lineup.entry for lineup in lineups if lineup.entry is not None])
     room = max(1, (height - 3) // max(1, len(lineups)) - 2)
     lines: list[Line] = [[Segment(" Side by side, from the first request sent", title)], []]
     for lineup in lineups:
-        lines.append(_title(palette, lineup, now, best))
+        lines.append(_title(palette, lineup, now, ranked))
         shown = lineup.requests[:room]
         for request in shown:
             zero = min(r.start for r in lineup.requests)
@@ -152,7 +162,7 @@ def compose_lineup(
     return [fitted(line, width, palette) for line in lines]
 
 
-def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
+def _title(palette: Palette, lineup: Lineup, now: int, ranked: Ranking) -> Line:
     line = [
         Segment(f" {printable(lineup.file.name)}", palette.text("title")),
         Segment(f"  {printable(lineup.file.facts.title)}  ", palette.text("dim")),
@@ -162,15 +172,28 @@ def _title(palette: Palette, lineup: Lineup, now: int, best: int) -> Line:
         line.append(Segment(waits, palette.text("dim")))
     elif lineup.failure:
         line.append(Segment(printable(lineup.failure), palette.text("alarm")))
-    elif not lineup.over:
-        line.append(Segment(words.duration(lineup.makespan(now)), palette.text("text")))
     else:
-        makespan = lineup.makespan(now)
-        factor = makespan / best if best else 1.0
-        times = "the fastest" if factor < 1.05 else f"{factor:.1f} times as long"
-        style = palette.text("good" if factor < 1.05 else "text")
-        line.append(Segment(f"{words.duration(makespan)}: {times}", style))
+        entry = lineup.entry
+        took = words.duration(lineup.makespan(now) if entry is None else entry.sample.makespan * NS)
+        said = _standing(entry, ranked) if entry is not None else ""
+        roles: dict[bool, Literal["alarm", "good", "text"]] = {
+            entry is not None and bool(entry.sample.errors): "alarm",
+            entry is not None and entry is ranked.winner: "good",
+        }
+        line.append(Segment(f"{took}: {said}" if said else took, palette.text(roles.get(True, "text"))))
     return line
+
+
+def _standing(entry: Entry, ranked: Ranking) -> str:
+    """How it compares with the others that are over; empty while there is nothing to say."""
+    errors = entry.sample.errors
+    if errors:
+        return f"{len(errors)} of {len(entry.sample.requests)} failed: {printable(errors[0], 60)}"
+    if entry is ranked.winner:
+        return "the fastest"
+    if entry in ranked.behind:
+        return f"{ranked.factor(entry) or 1:.1f} times as long"
+    return "no clear winner, within the noise" if len(ranked.first) > 1 else ""
 
 
 class Pick(ModalScreen[list[str]]):
@@ -234,7 +257,7 @@ class Comparison(Screen[None]):
         for place, lineup in enumerate(self._lineups):
             if lineup.fired is None and lineup.may_fire(self._lineups[:place], now):
                 lineup.fire(picture.source, self._requests, now)
-            lineup.follow(picture.timeline, self._requests)
+            lineup.follow(picture.timeline, self._requests, picture.source.threads)
             if not lineup.over:
                 break
         width, height = self.surface.size
