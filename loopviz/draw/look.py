@@ -211,6 +211,20 @@ APPEARANCES: tuple[Appearance, ...] = (
             tile="M0 1.5H8M0 4H8M0 6.5H8", stroke=0.9, trace="thread_state_runnable",
         ),
     ),
+    Appearance(
+        State.RECEIVING, "v", "receiving", "receiving", "Its client has not sent all of the body yet.",
+        Look(
+            fill="#3d3320", ink="#d9b978", texture="«", plain="<", text="#d9b978",
+            tile="M5.5 1L2.5 4L5.5 7", stroke=1.3, trace="rail_load", light="#f0e3c4",
+        ),
+    ),
+    Appearance(
+        State.SENDING, "s", "sending", "sending", "Its client has not taken all of the response yet.",
+        Look(
+            fill="#3a2f63", ink="#b7a6f7", texture="»", plain=">", text="#b7a6f7",
+            tile="M2.5 1L5.5 4L2.5 7", stroke=1.3, trace="thread_state_iowait", light="#e2dcfa",
+        ),
+    ),
 )  # fmt: skip
 """Every state and the block, in the order of legends: the one table of how they look and what they mean."""
 

@@ -180,12 +180,21 @@ def _of_calm(
             f"{_are(states[State.IN_THREAD])} in worker threads.",
             "The event loop is free to serve other requests.",
         ]
-    if states[State.AWAITING]:
-        return "good", [
-            f"{_are(states[State.AWAITING])} suspended at an await. That costs the event loop nothing.",
-            f"It was idle for {_idle_share(timeline, now):.0%} of the last second.",
-        ]
+    suspended = _of_suspended(states)
+    if suspended:
+        idle = f"It was idle for {_idle_share(timeline, now):.0%} of the last second."
+        return "good", [f"{suspended} That costs the event loop nothing.", idle]
     return ("good", [f"{_are(live)} in progress."]) if live else None
+
+
+def _of_suspended(states: Counter[State]) -> str:
+    """What the requests wait for that need nothing of the server; empty if there are none."""
+    for state, deed in ((State.SENDING, "take the response"), (State.RECEIVING, "send the body")):
+        if number := states[state]:
+            whom = "waits for its client" if number == 1 else "wait for their clients"
+            return f"{count(number, 'request')} {whom} to {deed}."
+    number = states[State.AWAITING]
+    return f"{_are(number)} suspended at an await." if number else ""
 
 
 def _are(number: int) -> str:

@@ -22,6 +22,10 @@ class Doing(IntEnum):
     THREAD_WAIT = 2
     """Waiting for a thread."""
     SUSPENDED = 3
+    RECEIVING = 4
+    """Waiting for the client's bytes."""
+    SENDING = 5
+    """Waiting until the client takes the response's."""
 
 
 _NONE = [0] * len(Doing)
@@ -39,6 +43,8 @@ class Task:
     woken: bool = False
     """Woken while it was still in its step."""
     wants_thread: bool = False
+    client: Doing | None = None
+    """What its next suspension is, if it waits for the client."""
     submitted: int = 0
     """Calls handed to an executor that have not begun."""
     awaits_call: int = 0
@@ -71,6 +77,8 @@ class Life:
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
     """Calls that execute in a worker thread now."""
+    sending: bool = False
+    """Whether the application has passed on the whole response, and the client has not taken it yet."""
     dues: list[tuple[int, int]] = field(default_factory=list)
     """A heap of due times and the tasks that sleep until then; outdated entries are skipped."""
 
@@ -126,6 +134,8 @@ class Life:
         doing, request = self.doing, self.request
         if doing[Doing.RUNNING]:
             request.enter(State.RUNNING, t)
+        elif self.sending:  # what its tasks do now is no part of what the client waits for
+            request.enter(State.SENDING, t)
         elif self.calls:
             call = next(iter(self.calls.values()))
             request.enter(call.state, t, call.thread, call.where)
@@ -133,6 +143,10 @@ class Life:
             request.enter(State.READY, t)
         elif doing[Doing.THREAD_WAIT]:
             request.enter(State.TOKEN_WAIT, t, due=self._next_due())
+        elif doing[Doing.SENDING]:
+            request.enter(State.SENDING, t, due=self._next_due())
+        elif doing[Doing.RECEIVING]:
+            request.enter(State.RECEIVING, t, due=self._next_due())
         elif doing[Doing.SUSPENDED]:
             request.enter(State.AWAITING, t, due=self._next_due())
 

@@ -15,10 +15,11 @@ from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
 from loopviz.model.request import Request
 from loopviz.model.segments import Where
 from loopviz.model.shared import Shared
-from loopviz.model.states import State
+from loopviz.model.states import SUSPENDED, State
 
 __all__ = ["Requests"]
 
+_CLIENT_WAITS = {"receiving": Doing.RECEIVING, "sending": Doing.SENDING}
 _UNANSWERED = "no whole response: the client has gone"
 
 
@@ -136,6 +137,9 @@ class Requests:
         """STATUS: the head of the response is sent."""
         if (life := self.lives.get(number)) is not None:
             life.request.status = status
+            for task in list(life.tasks.values()) if life.doing[Doing.RECEIVING] else ():
+                if task.doing is Doing.RECEIVING:  # another one answers: it looks for a disconnect
+                    life.turn(task, Doing.SUSPENDED, t)
 
     def raised(self, t: int, number: int, name: str, message: str) -> None:
         """RAISED: the application raised an exception."""
@@ -147,8 +151,25 @@ class Requests:
         if (life := self.lives.get(number)) is not None and life.request.done is None:
             life.apply_due_timers(t)
             life.request.finish(t)
-            if not life.tasks:  # their events were lost, so their ends will not come
+            if not life.tasks:  # they have ended while it was sent, or their events were lost
                 self._end_request(life, t)
+            elif life.sending:
+                life.sending = False
+                life.refresh(t)
+
+    def sending(self, t: int, number: int) -> None:
+        """SENDING: the application has passed on the last byte, and not all of it has left yet."""
+        if (life := self.lives.get(number)) is not None and life.request.done is None:
+            life.apply_due_timers(t)
+            life.sending = True
+            life.refresh(t)
+
+    def abandoned(self, t: int, number: int) -> None:
+        """ABANDONED: the client has gone before it has taken the whole response."""
+        if (life := self.lives.get(number)) is not None and life.request.done is None:
+            if life.request.error is None:
+                life.request.error = _UNANSWERED
+            self.responded(t, number)
 
     def received(self, t: int, number: int, status: int | None, error: str | None) -> None:
         """RECEIVED: loopviz's client has the answer, or an error."""
@@ -163,7 +184,9 @@ class Requests:
         elif error is None and request.error == _UNANSWERED:  # it had all that it wanted
             request.error = None
         life = self.lives.get(number)
-        if life is not None and request.state is State.QUEUED:  # the server never read it
+        if life is not None and life.sending:  # the client knows it earlier, or has given up
+            self.responded(t, number)
+        elif life is not None and request.state is State.QUEUED:  # the server never read it
             request.finish(t)
             self._end_request(life, t)
 
@@ -196,12 +219,17 @@ class Requests:
         """WAKE: what the task awaited is done."""
         task = self.task(number)
         task.wants_thread = False
+        task.client = None
         task.awaits_call = 0
         self._ready(task, t)
 
     def wants_thread(self, t: int, number: int) -> None:
         """TOKEN_WAIT: the task has to wait for a thread."""
         self.task(number).wants_thread = True
+
+    def waits_for_client(self, t: int, number: int, direction: str) -> None:
+        """CLIENT_WAIT: the task will be suspended until its request's client has done its part."""
+        self.task(number).client = _CLIENT_WAITS.get(direction)
 
     def awaits(self, t: int, number: int, file: str, line: int, function: str) -> None:
         """AWAITS: a sample of the line at which the task is suspended."""
@@ -210,7 +238,7 @@ class Requests:
             return
         task.where = self._shared.where(file, line, function)
         life = self.lives.get(task.request)
-        if life is not None and life.request.state in (State.AWAITING, State.TOKEN_WAIT):
+        if life is not None and life.request.state in SUSPENDED and not life.sending:
             life.request.where = task.where
 
     def task(self, number: int) -> Task:
@@ -252,7 +280,8 @@ class Requests:
         elif not due and (task.wants_thread or task.submitted):
             doing = Doing.THREAD_WAIT
         else:
-            doing = Doing.SUSPENDED
+            doing = task.client or Doing.SUSPENDED
+        task.client = None
         self._turn(task, doing, t)
 
     def end(self, t: int, number: int) -> None:
@@ -264,6 +293,9 @@ class Requests:
         if life is None or not life.remove(task, t):
             return
         request = life.request
+        if life.sending and request.done is None:  # the client takes it now: `responded` ends the request
+            life.refresh(t)
+            return
         if number == life.root and request.done is None:  # it ends without a whole response
             if request.error is None and not request.received:
                 request.error = _UNANSWERED

@@ -27,10 +27,16 @@ except ImportError:  # see `worker_call`
 
 __all__ = [
     "ACQUIRE",
+    "CONNECTION_LOST",
     "DATA_RECEIVED",
+    "DRAIN",
     "ERROR_LOG",
+    "FLOW",
+    "MESSAGE_EVENT",
+    "MORE_BODY",
     "ON_RESPONSE",
     "PYTHON_STEPS",
+    "RECEIVE",
     "RELEASE",
     "REQUEST",
     "SCOPE",
@@ -39,6 +45,7 @@ __all__ = [
     "STEP_WRAPPER",
     "TOTAL",
     "TRANSPORT",
+    "WAIT",
     "WAKEUP",
     "cycle_of",
     "installed",
@@ -48,6 +55,7 @@ __all__ = [
     "selector_of",
     "set_result",
     "worker_call",
+    "writes_later",
 ]
 
 # -- asyncio: a task's steps ----------------------------------------------------------------------
@@ -133,6 +141,18 @@ running_loop: Callable[[], asyncio.AbstractEventLoop | None] = getattr(
 """The running loop, or None. Without asyncio's function, which raises nothing and so is faster in a thread
 without a loop, the documented one is used."""
 
+WAIT: Final = "wait"
+"""The method by which a task waits for an asyncio.Event. It is documented."""
+
+
+def writes_later(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a transport keeps what it is given until the end of the iteration.
+
+    asyncio's selector loop passes it to the kernel at once; uvloop does not, and Windows' proactor may not.
+    """
+    return not isinstance(loop, asyncio.SelectorEventLoop)
+
+
 # -- AnyIO: worker threads and their limit --------------------------------------------------------
 
 
@@ -210,6 +230,26 @@ is reported as not visible."""
 ON_RESPONSE: Final = "on_response"
 """The cycle's callback for a response that has been written. Without it the end of a response is reported
 as not visible."""
+
+RECEIVE: Final = "receive"
+"""The cycle's method that gives the application the request's body. Without it, `MESSAGE_EVENT` or
+`MORE_BODY`, waiting for the rest of the body is drawn as awaiting, and reported as not visible."""
+
+MESSAGE_EVENT: Final = "message_event"
+"""The cycle's asyncio.Event, for which `RECEIVE` waits. As `RECEIVE`."""
+
+MORE_BODY: Final = "more_body"
+"""The cycle's flag: not all of the body has arrived. As `RECEIVE`."""
+
+FLOW: Final = "flow"
+"""The cycle's flow control. Without it or `DRAIN`, a wait for the client to take a part of the response is
+drawn as awaiting, and reported as not visible."""
+
+DRAIN: Final = "drain"
+"""The flow control's method that waits until the transport's buffer has room. As `FLOW`."""
+
+CONNECTION_LOST: Final = "connection_lost"
+"""The protocol's method that is told of the end of a connection. asyncio documents it."""
 
 DATA_RECEIVED: Final = "data_received"
 """The protocol's method that is given the bytes of a connection. Without it the time at which a request's

@@ -19,6 +19,7 @@ from loopviz.probe.selector import make_select
 from loopviz.probe.state import ProbeState
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads
+from loopviz.probe.transports import make_connection_lost
 from loopviz.stream.blind import IDLE, REQUESTS, TASKS, Blind
 from loopviz.stream.buffer import Buffer
 
@@ -81,6 +82,7 @@ class Probe:
         if self._tested is None:
             self._tested = selftest.run(loop)
         state = self._state = ProbeState(self.buffer, loop, sees_tasks=not self._tested.tasks)
+        state.writes_later = compat.writes_later(loop)
         threads = Threads(state)
         self._processes = Processes(state, threads, self.not_seen)
         thread = threads.register("loop")
@@ -171,6 +173,10 @@ class Probe:
                 "when the first byte of a request is read",
                 f"{protocol_class.__name__} of {compat.installed('uvicorn')} has no {compat.DATA_RECEIVED}",
             )
+
+        lost = getattr(protocol_class, compat.CONNECTION_LOST, None)
+        if lost is not None:
+            self._set(protocol_class, compat.CONNECTION_LOST, make_connection_lost(state, lost))
 
     def _set(self, owner: Any, name: str, value: Any) -> None:
         self._undo.append((owner, name, vars(owner).get(name, _MISSING)))

@@ -20,7 +20,8 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.selector import LONG
 from loopviz.probe.state import ATTRIBUTE, ProbeState
-from loopviz.stream.events import RAISED, READ, RESPONDED, STATUS
+from loopviz.probe.transports import Reply, follow_client, next_data, responded
+from loopviz.stream.events import RAISED, READ, STATUS
 
 __all__ = ["HEADER", "ExceptionNames", "make_adopt", "make_data_received", "unread"]
 
@@ -37,19 +38,22 @@ _RECENT = 100_000_000  # ns; a new connection takes some iterations until it is 
 def make_send(
     state: ProbeState, original: Callable[[Any, Any], Awaitable[None]]
 ) -> Callable[[Any, Any], Awaitable[None]]:
-    """A cycle's `send` that reports the head of the response.
+    """A cycle's `send` that reports the head of the response, and adds up the length of its body.
 
     It belongs on the class: an attribute `send` of every cycle would keep the cycle alive in a reference
     cycle, and would make access to all its other attributes slower.
     """
-    emit, not_ours = state.emit, (None, 0)
+    emit = state.emit
 
     def send(self: Any, message: Any) -> Awaitable[None]:
         try:
-            if message["type"] == "http.response.start":
-                probe, request = getattr(self, ATTRIBUTE, not_ours)
-                if probe is state:  # other servers' cycles are of this class too
-                    emit((clock(), STATUS, request, int(message["status"])))
+            reply: Reply | None = getattr(self, ATTRIBUTE, None)
+            if reply is not None and reply.probe is state:  # other servers' cycles are of this class too
+                if message["type"] == "http.response.start":
+                    emit((clock(), STATUS, reply.request, int(message["status"])))
+                    reply.sender = state.current.number if state.current is not None else 0
+                else:
+                    reply.bytes += len(message.get("body", b""))
         except Exception as error:  # a malformed message: uvicorn reports it
             state.failed("send", error)
         return original(self, message)
@@ -79,8 +83,8 @@ def make_adopt(
     known: dict[int, tuple[bool, CodeType]] = {}
     hooked: set[type] = set()
 
-    def responded(original: Callable[..., None], request: int, *args: Any) -> None:
-        emit((clock(), RESPONDED, request))
+    def ends(original: Callable[..., None], reply: Reply, transport: Any, *args: Any) -> None:
+        responded(reply, transport)
         original(*args)
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
@@ -99,12 +103,15 @@ def make_adopt(
                 blind("the status of a response", _has_no(kind, send_name))
             else:
                 replace(kind, send_name, make_send(state, send))
-        setattr(cycle, ATTRIBUTE, (state, request))
+            follow_client(state, cycle, replace, blind)
+        reply = Reply(state, request)
+        setattr(cycle, ATTRIBUTE, reply)
         on_response = getattr(cycle, response_name, None)
         if on_response is None:
             blind("the end of a response", _has_no(kind, response_name))
         else:
-            setattr(cycle, response_name, partial(responded, on_response, request))
+            transport = getattr(cycle, compat.TRANSPORT, None)
+            setattr(cycle, response_name, partial(ends, on_response, reply, transport))
 
     def adopt(coro: object) -> int:
         code = getattr(coro, "cr_code", None)
@@ -183,6 +190,8 @@ def make_data_received(
         if running() is not loop:
             original(self, data)
             return
+        if state.sending:
+            next_data(state, getattr(self, compat.TRANSPORT, None))
         state.read = clock()
         try:
             original(self, data)

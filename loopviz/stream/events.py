@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 from loopviz.stream import fields as f
-from loopviz.stream.fields import About, Role
+from loopviz.stream.fields import About, Direction, Role
 
-__all__ = ["Event", "Role", "expand"]
+__all__ = ["Direction", "Event", "Role", "expand"]
 
 # -- the client ----------------------------------------------------------------------------------
 
@@ -57,6 +57,20 @@ RespondedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["responded"], f.Request],
     About("The server has passed the last byte of the response to the kernel.", _REQUESTS),
 ]
+SENDING: Final = "sending"
+SendingEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["sending"], f.Request],
+    About(
+        "The application has passed on the last byte of the response, and not all of it has left yet: "
+        "the client does not take it. `responded` or `abandoned` follows.",
+        _REQUESTS,
+    ),
+]
+ABANDONED: Final = "abandoned"
+AbandonedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["abandoned"], f.Request],
+    About("The client has gone before it has taken the whole response.", _REQUESTS),
+]
 
 # -- tasks on the server's loop ------------------------------------------------------------------
 
@@ -91,6 +105,11 @@ END: Final = "end"
 EndEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["end"], f.Task],
     About("The last step of the task ends.", _TASKS),
+]
+CLIENT_WAIT: Final = "client-wait"
+ClientWaitEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["client-wait"], f.Task, f.WaitsFor],
+    About("The step of the task will end at an `await` of its request's client.", _TASKS),
 ]
 
 # -- worker threads and worker processes ---------------------------------------------------------
@@ -175,8 +194,8 @@ AwaitsEvent: TypeAlias = Annotated[
 
 Event: TypeAlias = (
     SentEvent | ReceivedEvent
-    | ReadEvent | StatusEvent | RaisedEvent | RespondedEvent
-    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent
+    | ReadEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | AbandonedEvent
+    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | ClientWaitEvent
     | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
     | IdleEvent | IterationEvent

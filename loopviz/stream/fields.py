@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-__all__ = ["About", "Field", "Role"]
+__all__ = ["About", "Direction", "Field", "Role"]
 
 Unit: TypeAlias = Literal["", "number", "ns", "clock"]
 
@@ -42,6 +42,7 @@ class About:
 
 
 Role: TypeAlias = Literal["loop", "worker", "process"]
+Direction: TypeAlias = Literal["receiving", "sending"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
 
@@ -90,6 +91,11 @@ Woken: TypeAlias = Annotated[
 ]
 Began: TypeAlias = Annotated[int, Field("began", "when the step began", "clock", least=1, past=True)]
 Since: TypeAlias = Annotated[int, Field("since", "since when", "clock")]
+
+WaitsFor: TypeAlias = Annotated[
+    Direction,
+    Field("direction", "`receiving`: for bytes of the body; `sending`: that the client takes the response"),
+]
 
 # Threads and processes.
 Total: TypeAlias = Annotated[int, Field("total", "the thread limit; -1 for no limit", least=-1)]
