@@ -24,6 +24,25 @@ from loopviz.model.request import Request as Row
 from loopviz.model.states import SUSPENDED
 from loopviz.stream import events as ev
 from tests.probe_support import DEBUG, PLAIN, UVLOOP, Served, Setup, every_setup, of_kind
+from tests.streams import (
+    accepted,
+    call,
+    end,
+    feed,
+    iteration,
+    made,
+    ns,
+    received,
+    responded,
+    returns,
+    sent,
+    shape,
+    status,
+    step,
+    suspend,
+    timeline,
+    wake,
+)  # fmt: skip
 
 BIG = 30_000_000
 """Bytes that no kernel takes at once."""
@@ -378,3 +397,96 @@ def test_a_client_that_gives_up_its_upload_ends_the_wait(setup: Setup) -> None:
         client.close()
         request = row(served)
     assert path(request) == [State.RECEIVING, State.AWAITING]
+
+
+# -- the model, by events written by hand ------------------------------------------------------------
+
+
+def waits_for(direction: ev.Direction, at: float, task: int = 1) -> ev.Event:
+    """CLIENT_WAIT."""
+    return (ns(at), ev.CLIENT_WAIT, task, direction)
+
+
+def sending(at: float) -> ev.Event:
+    """SENDING."""
+    return (ns(at), ev.SENDING, 1)
+
+
+def abandoned(at: float) -> ev.Event:
+    """ABANDONED."""
+    return (ns(at), ev.ABANDONED, 1)
+
+
+@pytest.mark.parametrize("direction", ["receiving", "sending"])
+def test_a_task_that_waits_for_its_client_waits_until_it_is_woken(direction: ev.Direction) -> None:
+    """The suspension that follows is receiving or sending; the next one of the task is awaiting again."""
+    line = timeline(
+        accepted(1, 1, 0), waits_for(direction, 3), suspend(4), wake(30), step(31), suspend(32),
+        wake(50), step(51), status(51, 200), responded(52), end(53),
+    )  # fmt: skip
+    assert shape(line.requests[1].segments)[-7:] == [
+        ("running", 2, 4), (direction, 4, 30), ("ready", 30, 31), ("running", 31, 32), ("awaiting", 32, 50),
+        ("ready", 50, 51), ("running", 51, 52),
+    ]  # fmt: skip
+
+
+def test_a_child_task_that_waits_for_the_client_counts_before_one_that_awaits() -> None:
+    """The request receives, even if its root only awaits the task that does."""
+    line = timeline(
+        accepted(1, 1, 0), made(3, 2, 1, 1), suspend(4, 1),
+        step(5, 2), waits_for("receiving", 6, 2), suspend(7, 2),
+    )  # fmt: skip
+    feed(line, iteration(40))
+    assert line.requests[1].state is State.RECEIVING
+
+
+def test_who_receives_while_another_task_answers_looks_for_a_disconnect() -> None:
+    """Once the head of the response is sent by another task, the wait for the client is awaiting."""
+    line = timeline(
+        accepted(1, 1, 0), made(3, 2, 1, 1), waits_for("receiving", 3.5), suspend(4, 1),
+        step(5, 2), status(6, 200), suspend(7, 2),
+    )  # fmt: skip
+    assert line.requests[1].state is State.AWAITING
+
+
+def test_a_request_ends_when_its_response_has_left() -> None:
+    """The task may have ended before: the request is sending until the response has left."""
+    line = timeline(accepted(1, 1, 0), status(3, 200), sending(4), end(5))
+    assert line.live == 1
+    assert line.requests[1].state is State.SENDING
+    feed(line, responded(60))
+    request = line.requests[1]
+    assert (line.live, request.error, request.ended) == (0, None, True)
+    assert shape(request.segments)[-1] == ("sending", 5, 60)
+    assert sum(request.totals.values()) == request.latency(line.last)
+
+
+def test_what_a_task_does_beside_the_sending_counts_only_when_it_holds_the_loop() -> None:
+    """A background task's thread and awaits are not what the client waits for; its steps are."""
+    line = timeline(
+        accepted(1, 1, 0), status(3, 200), sending(4), suspend(5), call(6, 1), returns(20, 1),
+        step(21), suspend(30), responded(60),
+    )  # fmt: skip
+    request = line.requests[1]
+    assert shape(request.segments)[-3:] == [("sending", 5, 21), ("running", 21, 30), ("sending", 30, 60)]
+    assert request.state is State.AWAITING
+
+
+def test_a_response_that_is_not_taken_has_an_error() -> None:
+    """A client that goes away ends the request, and the request says so."""
+    line = timeline(accepted(1, 1, 0), status(3, 200), sending(4), end(5), abandoned(60))
+    request = line.requests[1]
+    assert request.ended
+    assert request.done == ns(60)
+    assert request.error is not None
+    assert "client has gone" in request.error
+
+
+def test_the_own_client_ends_the_sending() -> None:
+    """Loopviz's own client ends a response as soon as it has everything."""
+    line = timeline(
+        sent(-1), accepted(1, 1, 0), status(3, 200), sending(4), end(5), received(50), responded(60)
+    )
+    request = line.requests[1]
+    assert request.done == request.received == ns(50)
+    assert request.ended

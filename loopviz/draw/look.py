@@ -215,14 +215,14 @@ APPEARANCES: tuple[Appearance, ...] = (
         State.RECEIVING, "v", "receiving", "receiving", "Its client has not sent all of the body yet.",
         Look(
             fill="#3d3320", ink="#d9b978", texture="«", plain="<", text="#d9b978",
-            tile="M5.5 1L2.5 4L5.5 7", stroke=1.3, trace="rail_load", light="#f0e3c4",
+            tile="M5 1.8L2.8 4L5 6.2", stroke=1.2, trace="rail_load", light="#f0e3c4",
         ),
     ),
     Appearance(
         State.SENDING, "s", "sending", "sending", "Its client has not taken all of the response yet.",
         Look(
             fill="#3a2f63", ink="#b7a6f7", texture="»", plain=">", text="#b7a6f7",
-            tile="M2.5 1L5.5 4L2.5 7", stroke=1.3, trace="thread_state_iowait", light="#e2dcfa",
+            tile="M3 1.8L5.2 4L3 6.2", stroke=1.2, trace="thread_state_iowait", light="#e2dcfa",
         ),
     ),
 )  # fmt: skip
