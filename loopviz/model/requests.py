@@ -12,6 +12,7 @@ from itertools import islice
 from loopviz.model.ended import Ended
 from loopviz.model.life import Call, Doing, Life, Task
 from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
+from loopviz.model.pools import Pools
 from loopviz.model.request import Request
 from loopviz.model.segments import Where
 from loopviz.model.shared import Shared
@@ -32,6 +33,7 @@ class Requests:
         self.lives: dict[int, Life] = {}
         """Of the requests that have not ended."""
         self.tasks: dict[int, Task] = {}
+        self.pools = Pools(limits)
         self._shared = shared
         self._limits = limits
         self._ended = Ended()
@@ -249,6 +251,10 @@ class Requests:
         return task
 
     def _turn(self, task: Task, doing: Doing, t: int) -> None:
+        if doing is Doing.THREAD_WAIT:
+            self.pools.waits(t, task.number, task.request)
+        elif task.doing is Doing.THREAD_WAIT:
+            self.pools.ends(t, task.number)
         life = self.lives.get(task.request)
         if life is None or task.number not in life.tasks:
             task.doing = doing
@@ -289,6 +295,7 @@ class Requests:
         task = self.tasks.pop(number, None)
         if task is None:
             return
+        self.pools.forget(number)
         life = self.lives.get(task.request)
         if life is None or not life.remove(task, t):
             return

@@ -17,6 +17,7 @@ from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, WHOLE
 from loopviz.model.loop import Loop
+from loopviz.model.pools import Pools
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
@@ -58,6 +59,8 @@ class Timeline:
         """The loop's shorter stretches."""
         self.workers: dict[int, Lane] = workers.lanes
         """Worker threads and worker processes, by number."""
+        self.pools: Pools = requests.pools
+        """The pools of workers, and who waits for them."""
         self.blocks: deque[Block] = loop.blocks
         """Blocks that have ended."""
         self.tokens: deque[tuple[int, Tokens]] = workers.tokens
@@ -84,6 +87,8 @@ class Timeline:
             ev.CLIENT_WAIT: requests.waits_for_client,
             ev.TOKEN_WAIT: requests.wants_thread,
             ev.TOKENS: workers.limiter,
+            ev.POOL: requests.pools.declared,
+            ev.POOL_CALL: workers.handed,
             ev.SUBMIT: workers.submit,
             ev.CALL: workers.call,
             ev.RETURN: workers.returns,

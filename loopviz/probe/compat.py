@@ -48,8 +48,11 @@ __all__ = [
     "WAIT",
     "WAKEUP",
     "cycle_of",
+    "default_executor",
     "installed",
     "limiter_counts",
+    "pool_name",
+    "pool_size",
     "ready_queue",
     "running_loop",
     "selector_of",
@@ -151,6 +154,29 @@ def writes_later(loop: asyncio.AbstractEventLoop) -> bool:
     asyncio's selector loop passes it to the kernel at once; uvloop does not, and Windows' proactor may not.
     """
     return not isinstance(loop, asyncio.SelectorEventLoop)
+
+
+# -- executors ------------------------------------------------------------------------------------
+
+
+def default_executor(loop: asyncio.AbstractEventLoop) -> Any | None:
+    """The executor that a loop uses if it is given none; None if it has not made it yet, or without the name.
+
+    Without it the sentence about a wait for its threads names no pool.
+    """
+    return getattr(loop, "_default_executor", None)
+
+
+def pool_size(executor: Any) -> int:
+    """The most workers that an executor has; -1 without the name: then its size is not told."""
+    size = getattr(executor, "_max_workers", None)
+    return size if isinstance(size, int) and size > 0 else -1
+
+
+def pool_name(executor: Any) -> str:
+    """The prefix of the names of an executor's threads; without the name, the class of the executor."""
+    prefix = getattr(executor, "_thread_name_prefix", None)
+    return prefix if isinstance(prefix, str) and prefix else type(executor).__name__
 
 
 # -- AnyIO: worker threads and their limit --------------------------------------------------------

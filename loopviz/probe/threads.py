@@ -17,6 +17,7 @@ from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
+from loopviz.probe.pools import Pools
 from loopviz.probe.state import ATTRIBUTE, ProbeState, next_call
 from loopviz.stream.events import CALL, CPU, RETURN, SUBMIT, THREAD, TOKEN_WAIT, TOKENS, Role
 
@@ -45,6 +46,7 @@ class Threads:
 
     def __init__(self, state: ProbeState) -> None:
         self.state = state
+        self.pools = Pools(state)
         self.numbers = itertools.count(1)
         """Numbers for threads and processes."""
         self.by_ident: dict[int, Thread] = {}
@@ -102,7 +104,7 @@ class Threads:
 
     def make_run_in_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The loop's ``run_in_executor`` (and so ``asyncio.to_thread``), with the call watched."""
-        state, run = self.state, self._run
+        state, run, pools, loop = self.state, self._run, self.pools, self.state.loop
 
         def run_in_executor(executor: Any, func: Callable[..., Any], *args: Any) -> Any:
             if executor is not None and not isinstance(executor, ThreadPoolExecutor):
@@ -113,7 +115,15 @@ class Threads:
                 trace = state.trace_of(current)
                 task, request = trace.number, trace.request
             state.emit((clock(), SUBMIT, number, task, request))
-            return original(executor, partial(run, number, task, request, func), *args)
+            default = compat.default_executor(loop)
+            if executor is not None and executor is not default:
+                pools.submitted(executor, "executor", number, task)
+            elif default is not None:
+                pools.submitted(default, "default-executor", number, task)
+            future = original(executor, partial(run, number, task, request, func), *args)
+            if executor is default is None and (default := compat.default_executor(loop)) is not None:
+                pools.submitted(default, "default-executor", number, task)  # this call has made it
+            return future
 
         return run_in_executor
 
@@ -121,6 +131,7 @@ class Threads:
         self, original: Callable[[Any, Any], None], limiter: CapacityLimiter
     ) -> Callable[[Any, Any], None]:
         """The limiter's ``acquire_on_behalf_of_nowait``: it gives a thread, or the task has to wait."""
+        pools = self.pools
         emit, count = self.state.emit, compat.limiter_counts(limiter)
 
         def acquire_on_behalf_of_nowait(self: Any, borrower: Any) -> None:
@@ -129,6 +140,7 @@ class Threads:
             except WouldBlock:
                 trace = getattr(borrower, ATTRIBUTE, None)
                 if trace is not None and trace.wants_thread:
+                    pools.waits(self, trace.number, default=self is limiter)
                     emit((clock(), TOKEN_WAIT, trace.number))
                     if self is limiter:
                         total, borrowed, waiting = count()
@@ -147,10 +159,10 @@ class Threads:
 
         def release_on_behalf_of(self: Any, borrower: Any) -> None:
             original(self, borrower)
+            trace = getattr(borrower, ATTRIBUTE, None)
+            if trace is not None:
+                trace.wants_thread = False
             if self is limiter:
-                trace = getattr(borrower, ATTRIBUTE, None)
-                if trace is not None:
-                    trace.wants_thread = False
                 emit((clock(), TOKENS, *count()))
 
         return release_on_behalf_of

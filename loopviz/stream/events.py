@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 from loopviz.stream import fields as f
-from loopviz.stream.fields import About, Direction, Role
+from loopviz.stream.fields import About, Direction, PoolKind, Role
 
-__all__ = ["Direction", "Event", "Role", "expand"]
+__all__ = ["Direction", "Event", "PoolKind", "Role", "expand"]
 
 # -- the client ----------------------------------------------------------------------------------
 
@@ -126,6 +126,20 @@ TokensEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["tokens"], f.Total, f.Borrowed, f.Waiting],
     About("The default capacity limiter of AnyIO has changed.", _WORKERS),
 ]
+POOL: Final = "pool"
+PoolEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["pool"], f.Pool, f.KindOfPool, f.PoolName, f.Size],
+    About("A pool is used for the first time, or its size has changed.", _WORKERS, keeps_texts=True),
+]
+POOL_CALL: Final = "pool-call"
+PoolCallEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["pool-call"], f.Call, f.Task, f.Pool],
+    About(
+        "The task hands the call to an executor (`submit` tells of the same call), or has to wait for a "
+        "thread of a limiter (call 0; `token-wait` follows).",
+        _WORKERS,
+    ),
+]
 SUBMIT: Final = "submit"
 SubmitEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["submit"], f.Call, f.Task, f.Request],
@@ -196,7 +210,8 @@ Event: TypeAlias = (
     SentEvent | ReceivedEvent
     | ReadEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | AbandonedEvent
     | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | ClientWaitEvent
-    | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | ReturnEvent | ResultEvent
+    | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
+    | SubmitEvent | CallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
     | IdleEvent | IterationEvent
     | HoldsEvent | ExecutesEvent | AwaitsEvent

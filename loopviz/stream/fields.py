@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-__all__ = ["About", "Direction", "Field", "Role"]
+__all__ = ["About", "Direction", "Field", "PoolKind", "Role"]
 
 Unit: TypeAlias = Literal["", "number", "ns", "clock"]
 
@@ -42,6 +42,7 @@ class About:
 
 
 Role: TypeAlias = Literal["loop", "worker", "process"]
+PoolKind: TypeAlias = Literal["default-limiter", "limiter", "default-executor", "executor", "processes"]
 Direction: TypeAlias = Literal["receiving", "sending"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
@@ -53,6 +54,7 @@ Request: TypeAlias = Annotated[
 Task: TypeAlias = Annotated[int, Field("task", "the task", "number")]
 Parent: TypeAlias = Annotated[int, Field("parent", "the task that has created it", "number")]
 Call: TypeAlias = Annotated[int, Field("call", "the call in a worker thread or worker process", "number")]
+Pool: TypeAlias = Annotated[int, Field("pool", "the pool of workers: a limiter or an executor", "number")]
 Thread: TypeAlias = Annotated[int, Field("thread", "the thread or worker process", "number")]
 
 # A line of source code.
@@ -101,5 +103,18 @@ WaitsFor: TypeAlias = Annotated[
 Total: TypeAlias = Annotated[int, Field("total", "the thread limit; -1 for no limit", least=-1)]
 Borrowed: TypeAlias = Annotated[int, Field("borrowed", "threads in use")]
 Waiting: TypeAlias = Annotated[int, Field("waiting", "tasks that wait for a thread")]
+KindOfPool: TypeAlias = Annotated[
+    PoolKind,
+    Field(
+        "kind",
+        "AnyIO's default limiter, another one, asyncio's default executor, another one, or one of processes",
+    ),
+]
+PoolName: TypeAlias = Annotated[
+    str, Field("name", "the prefix of its threads' names, or the executor's class; empty for a limiter")
+]
+Size: TypeAlias = Annotated[
+    int, Field("size", "the most workers that it has; -1 if it has no limit, or it is not known", least=-1)
+]
 ThreadRole: TypeAlias = Annotated[Role, Field("role", "what it does for the server")]
 Used: TypeAlias = Annotated[int, Field("used", "CPU time that it has used since it began", "ns")]
