@@ -241,8 +241,7 @@ def _of_threads(timeline: Timeline, live: list[Request], now: int, *, brief: boo
         return [f"{waits} for a {worker}{whose}: {lasts}", "The event loop is free."]
     remedy = f"The event loop is free. {_REMEDIES[pool.kind]}"
     if brief and pool.kind != "default-limiter":
-        full = f"{_pool_name(pool, brief=True)} is full ({pool.size})"
-        return [f"{full}: {waits} for a {worker}, {lasts}", remedy]
+        return [f"{_pool_name(pool, brief=True)} is full ({pool.size}): {waits}, {lasts}", remedy]
     workers = f"worker {worker}es" if worker == "process" else f"{worker}s"
     in_use = f"All {pool.size} {workers}"
     if pool.size == 1:
@@ -284,7 +283,7 @@ def _pool_name(pool: Pool, *, brief: bool) -> str:
     """A pool in the middle of a sentence; in at most 20 columns if it is to be brief."""
     if pool.kind == "default-executor" and brief:
         return "asyncio's executor"
-    return printable(pool.title, 20 if brief else 40)
+    return printable(pool.title, 18 if brief else 40)
 
 
 def _idle_share(timeline: Timeline, now: int) -> float:

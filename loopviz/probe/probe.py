@@ -145,6 +145,8 @@ class Probe:
         loop = threads.state.loop
         in_process = processes.make_run_in_executor(loop.run_in_executor)
         self._set(loop, "run_in_executor", threads.make_run_in_executor(in_process))
+        set_default = threads.make_set_default_executor(loop.set_default_executor)
+        self._set(loop, "set_default_executor", set_default)
 
     def _hook_limiter(self, threads: Threads) -> None:
         limiter = anyio.to_thread.current_default_thread_limiter()

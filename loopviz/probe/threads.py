@@ -47,6 +47,8 @@ class Threads:
     def __init__(self, state: ProbeState) -> None:
         self.state = state
         self.pools = Pools(state)
+        self.default: Any = None
+        """The loop's default executor, once it has been set."""
         self.numbers = itertools.count(1)
         """Numbers for threads and processes."""
         self.by_ident: dict[int, Thread] = {}
@@ -115,17 +117,26 @@ class Threads:
                 trace = state.trace_of(current)
                 task, request = trace.number, trace.request
             state.emit((clock(), SUBMIT, number, task, request))
-            default = compat.default_executor(loop)
+            default = self.default or compat.default_executor(loop)
             if executor is not None and executor is not default:
                 pools.submitted(executor, "executor", number, task)
             elif default is not None:
                 pools.submitted(default, "default-executor", number, task)
             future = original(executor, partial(run, number, task, request, func), *args)
-            if executor is default is None and (default := compat.default_executor(loop)) is not None:
-                pools.submitted(default, "default-executor", number, task)  # this call has made it
+            if executor is default is None:  # this call has made it; uvloop does not show it
+                pools.submitted(compat.default_executor(loop) or loop, "default-executor", number, task)
             return future
 
         return run_in_executor
+
+    def make_set_default_executor(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        """The loop's `set_default_executor`: uvloop does not show which one it is."""
+
+        def set_default_executor(executor: Any) -> None:
+            original(executor)
+            self.default = executor
+
+        return set_default_executor
 
     def make_acquire(
         self, original: Callable[[Any, Any], None], limiter: CapacityLimiter
