@@ -109,6 +109,12 @@ def big_app(size: int = BIG) -> FastAPI:
     return app
 
 
+def pause(served: Served, kind: str = ev.SENDING, count: int = 1, lasts: float = PAUSE) -> None:
+    """Do nothing for some seconds after the server has begun to wait for its client."""
+    served.wait_for(lambda events: len(of_kind(events, kind)) >= count)
+    time.sleep(lasts)
+
+
 # -- sending --------------------------------------------------------------------------------------
 
 
@@ -124,7 +130,7 @@ def test_a_response_is_sent_until_its_client_has_taken_it(
     """30 MB for a client that reads after a pause are sending, and done when it has them."""
     with Served(big_app(), setup) as served:
         client = ask(served, version, *headers)
-        time.sleep(PAUSE)
+        pause(served)
         had = read(client, BIG)
         request = row(served)
         client.close()
@@ -144,7 +150,7 @@ def test_what_only_the_kernel_has_is_not_sent_yet(setup: Setup, closes: bool) ->
     size = 1_500_000
     with Served(big_app(size), setup) as served:
         client = ask(served, "1.1", *(["connection: close"] if closes else []))
-        time.sleep(PAUSE)
+        pause(served)
         had = read(client, size)
         request = row(served)
         client.close()
@@ -203,7 +209,7 @@ def test_a_stream_that_its_client_does_not_read_is_sending(setup: Setup) -> None
 
     with Served(app, setup) as served:
         client = ask(served)
-        time.sleep(PAUSE)
+        pause(served, ev.CLIENT_WAIT)
         read(client, BIG)
         request = row(served)
         client.close()
@@ -227,7 +233,7 @@ def test_a_background_task_runs_while_the_response_is_sent(setup: Setup) -> None
 
     with Served(app, setup) as served:
         client = ask(served)
-        time.sleep(PAUSE)
+        pause(served)
         read(client, BIG)
         request = row(served)
         client.close()
@@ -243,7 +249,7 @@ def test_a_client_that_goes_away_ends_the_response(setup: Setup, closes: bool) -
     """A client that resets the connection while the response is sent ends it, and the row says so."""
     with Served(big_app(), setup) as served:
         client = ask(served, "1.1", *(["connection: close"] if closes else []))
-        time.sleep(PAUSE)
+        pause(served)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
         gone = now_ns()
@@ -265,7 +271,7 @@ def test_a_client_that_sends_no_more_still_gets_its_response(setup: Setup) -> No
         client = ask(served, "1.1", "connection: close")
         time.sleep(0.1)
         client.shutdown(socket.SHUT_WR)
-        time.sleep(PAUSE)
+        pause(served)
         read(client, size)
         client.close()
         request = row(served)
@@ -281,9 +287,9 @@ def slow_upload(served: Served, size: int = 200_000, pauses: int = 1) -> int:
     client = served.connect()
     with contextlib.closing(client):
         client.sendall(f"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: {size}\r\n\r\n".encode())
-        for _ in range(pauses):
+        for number in range(pauses):
             client.sendall(b"x" * (size // (pauses + 1)))
-            time.sleep(PAUSE / pauses)
+            pause(served, ev.CLIENT_WAIT, number + 1, PAUSE / pauses)
         client.sendall(b"x" * (size - pauses * (size // (pauses + 1))))
         answer = http.client.HTTPResponse(client)
         answer.begin()
@@ -393,7 +399,7 @@ def test_a_client_that_gives_up_its_upload_ends_the_wait(setup: Setup) -> None:
     with Served(app, setup) as served:
         client = served.connect()
         client.sendall(b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nxx")
-        time.sleep(PAUSE)
+        pause(served, ev.CLIENT_WAIT)
         client.close()
         request = row(served)
     assert path(request) == [State.RECEIVING, State.AWAITING]
