@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import loopviz.export
-from loopviz.draw.look import PAGE_COLOURS
+from loopviz.draw.look import NAMES, PAGE_COLOURS
 from loopviz.export import FORMATS
 from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
 from loopviz.export.perfetto import REQUESTS
@@ -421,3 +421,26 @@ def test_calls_that_a_lane_has_discarded_are_taken_from_their_requests():
     calls = worker_spans(line)[2]
     assert [(span.request, span.end - span.start) for span in calls] == [(n, 2_000_000) for n in range(1, 6)]
     validated(trace(line))
+
+
+def test_the_legend_of_a_picture_with_every_state_fits():
+    """The SVG names every state that it shows within its width."""
+    line = Timeline()
+    line.feed([(ns(0), ev.SENT, 1, "GET", "/")])
+    at = 0
+    for state, lasts in [
+        (State.RUNNING, 50),
+        *((state, 300) for state in State),
+    ]:  # a short step, and a block
+        line.requests[1].state = state
+        at += lasts
+        line.requests[1].close(ns(at))
+    line.last = ns(at)
+    picture = export(line, "svg")
+    (width,) = map(int, re.findall(r'<svg [^>]* width="([0-9]+)"', picture))
+    ends = {
+        words: float(x) + 9.7 * len(words)
+        for x, words in re.findall(r'<text x="([0-9.]+)"[^>]*>([^<]+)</text>', picture)
+    }
+    assert set(NAMES.values()) <= ends.keys()
+    assert max(ends[name] for name in NAMES.values()) <= width

@@ -25,7 +25,17 @@ RUNS = {
     "blocking": ("blocking", "--requests", "4"),
     "cpu": ("cpu", "--requests", "3"),
 }
-STATES = {"queued", "running", "awaiting", "ready", "token_wait", "in_thread", "in_process"}
+STATES = {
+    "queued",
+    "running",
+    "awaiting",
+    "ready",
+    "token_wait",
+    "in_thread",
+    "in_process",
+    "receiving",
+    "sending",
+}
 
 needs_uvloop = pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed")
 every_run = pytest.mark.parametrize(

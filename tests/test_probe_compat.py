@@ -324,6 +324,26 @@ def test_renamed_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (served.probe.failures, served.probe.blind) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("RECEIVE", "that a request waits for the rest of its body"),
+        ("MESSAGE_EVENT", "that a request waits for the rest of its body"),
+        ("MORE_BODY", "that a request waits for the rest of its body"),
+        ("FLOW", "that a request waits until its client takes what was sent"),
+        ("DRAIN", "that a request waits until its client takes what was sent"),
+    ],
+)
+def test_renamed_waits_for_the_client(name: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name by which a wait for the client is recognised, that is reported, and nothing else is."""
+    monkeypatch.setattr(compat, name, "renamed")
+    served = served_without()
+    ((found, why),) = served.probe.blind
+    assert (found, "uvicorn" in why) == (what, True)
+    assert served.probe.failures == []
+    assert kinds(served.events)[ev.RESPONDED] == 3
+
+
 def test_worker_calls_that_are_started_in_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without AnyIO's method, worker threads are reported as not visible, and nothing else is."""
     monkeypatch.setattr(compat, "get_async_backend", None)

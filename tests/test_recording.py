@@ -528,10 +528,20 @@ BEFORE = ROOT / "tests" / "data" / "before"
 
 @pytest.mark.parametrize("name", ["blocking", "sync"])
 def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(name):
-    """The summary and the table of an old recording are those that the old program exported."""
+    """The summary and the table of an old recording are what the old program exported, and what was added."""
     replay = Replay(BEFORE / f"{name}.lvr.gz")
     line = replay.timeline()
     assert replay.damage is None
     assert replay.recording.complete
-    assert replay.summary(line) == json.loads((BEFORE / f"{name}.json").read_text())
+    before = json.loads((BEFORE / f"{name}.json").read_text())
+    assert within(replay.summary(line), before) == before
     assert "".join(table(Material(line, name))) == (BEFORE / f"{name}.csv").read_text()
+
+
+def within(new: Any, old: Any) -> Any:
+    """The part of a document that was there before: without the fields that `old` has not."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        return {name: within(value, old[name]) for name, value in new.items() if name in old}
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [within(*pair) for pair in zip(new, old, strict=True)]
+    return new

@@ -211,6 +211,20 @@ APPEARANCES: tuple[Appearance, ...] = (
             tile="M0 1.5H8M0 4H8M0 6.5H8", stroke=0.9, trace="thread_state_runnable",
         ),
     ),
+    Appearance(
+        State.RECEIVING, "v", "receiving", "receiving", "Its client has not sent all of the body yet.",
+        Look(
+            fill="#3d3320", ink="#d9b978", texture="«", plain="<", text="#d9b978",
+            tile="M5 1.8L2.8 4L5 6.2", stroke=1.2, trace="rail_load", light="#f0e3c4",
+        ),
+    ),
+    Appearance(
+        State.SENDING, "s", "sending", "sending", "Its client has not taken all of the response yet.",
+        Look(
+            fill="#3a2f63", ink="#b7a6f7", texture="»", plain=">", text="#b7a6f7",
+            tile="M3 1.8L5.2 4L3 6.2", stroke=1.2, trace="thread_state_iowait", light="#e2dcfa",
+        ),
+    ),
 )  # fmt: skip
 """Every state and the block, in the order of legends: the one table of how they look and what they mean."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
 from pathlib import PurePath
 from textwrap import wrap
 from typing import Literal
@@ -15,6 +15,7 @@ from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
 from loopviz.model import Block, Request, State, Timeline, WebSocket, Where
 from loopviz.model.lane import COMPUTES
+from loopviz.model.pools import Pool
 
 __all__ = [
     "Mood",
@@ -177,7 +178,7 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
         if segment is not None:
             states[segment.state] += 1
     if states[State.TOKEN_WAIT]:
-        return "alarm", _of_threads(timeline, live, states[State.TOKEN_WAIT], now, brief=brief)
+        return "alarm", _of_threads(timeline, live, now, brief=brief)
     said = _of_calm(timeline, states, len(live), now)
     return said or ("dim", _of_the_past(timeline, now, invitation, sockets))
 
@@ -210,12 +211,21 @@ def _of_calm(
             f"{_are(states[State.IN_THREAD])} in worker threads.",
             "The event loop is free to serve other requests.",
         ]
-    if states[State.AWAITING]:
-        return "good", [
-            f"{_are(states[State.AWAITING])} suspended at an await. That costs the event loop nothing.",
-            f"It was idle for {_idle_share(timeline, now):.0%} of the last second.",
-        ]
+    suspended = _of_suspended(states)
+    if suspended:
+        idle = f"It was idle for {_idle_share(timeline, now):.0%} of the last second."
+        return "good", [f"{suspended} That costs the event loop nothing.", idle]
     return ("good", [f"{_are(live)} in progress."]) if live else None
+
+
+def _of_suspended(states: Counter[State]) -> str:
+    """What the requests wait for that need nothing of the server; empty if there are none."""
+    for state, deed in ((State.SENDING, "take the response"), (State.RECEIVING, "send the body")):
+        if number := states[state]:
+            whom = "waits for its client" if number == 1 else "wait for their clients"
+            return f"{count(number, 'request')} {whom} to {deed}."
+    number = states[State.AWAITING]
+    return f"{_are(number)} suspended at an await." if number else ""
 
 
 def _are(number: int) -> str:
@@ -244,30 +254,68 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     return [held, f"{f'{why}, and' if why else 'It'} {delays}: {named}{end}"]
 
 
-def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int, *, brief: bool) -> list[str]:
-    tokens = timeline.tokens_at(now)
-    waits_since = {
+def _of_threads(timeline: Timeline, live: list[Request], now: int, *, brief: bool) -> list[str]:
+    """The pool for which most requests wait; no pool where that is not known."""
+    since = {
         request.id: segment.start
         for request in live
         if (segment := request.state_at(now)) is not None and segment.state is State.TOKEN_WAIT
     }
-    longest = min(waits_since, key=waits_since.__getitem__)
-    waits = f"; {count(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
+    pool, waiting = _fullest(timeline, since.keys(), now)
+    longest = min(waiting, key=since.__getitem__)
+    number, lasts = len(waiting), f"#{longest} for {duration(now - since[longest])}."
+    waits = f"{count(number, 'request')} {'waits' if number == 1 else 'wait'}"
     if not brief:
-        waits = f", and {_are(waiting)} waiting"
-    waits += f" for one: #{longest} for {duration(now - waits_since[longest])}."
-    busy = sum(lane.role == "process" and lane.busy_at(now) for lane in timeline.workers.values())
-    if busy and not (tokens and tokens.waiting):
-        return [
-            f"{count(busy, 'worker process', 'worker processes')} {'is' if busy == 1 else 'are'} busy{waits}",
-            "The event loop is free. More processes than cores would not be faster.",
-        ]
-    in_use = "All threads are in use"
-    if tokens and tokens.total >= 0:
-        in_use = (
-            "The only thread is in use" if tokens.total == 1 else f"All {tokens.total} threads are in use"
-        )
-    return [f"{in_use}{waits}", "The event loop is free. A higher thread limit (]) would let them start."]
+        waits = f"{_are(number)} waiting"
+    worker = "process" if pool is not None and pool.kind == "processes" else "thread"
+    if pool is None or not pool.full_at(now):
+        whose = f" of {_pool_name(pool, brief=brief)}" if pool is not None else ""
+        return [f"{waits} for a {worker}{whose}: {lasts}", "The event loop is free."]
+    remedy = f"The event loop is free. {_REMEDIES[pool.kind]}"
+    if brief and pool.kind != "default-limiter":
+        return [f"{_pool_name(pool, brief=True)} is full ({pool.size}): {waits}, {lasts}", remedy]
+    workers = f"worker {worker}es" if worker == "process" else f"{worker}s"
+    in_use = f"All {pool.size} {workers}"
+    if pool.size == 1:
+        in_use = f"The only {'worker ' if worker == 'process' else ''}{worker}"
+    if pool.kind != "default-limiter":
+        in_use += f" of {_pool_name(pool, brief=False)}"
+    in_use += " is in use" if pool.size == 1 else " are in use"
+    return [f"{in_use}{'; ' if brief else ', and '}{waits} for one: {lasts}", remedy]
+
+
+_REMEDIES = {
+    "default-limiter": "A higher thread limit (]) would let them start.",
+    "limiter": "A higher total_tokens of it would let them start.",
+    "default-executor": "loop.set_default_executor can set a larger one.",
+    "executor": "A higher max_workers of it would let them start.",
+    "processes": "More processes than cores would not be faster.",
+}
+
+
+def _fullest(timeline: Timeline, waiting: KeysView[int], now: int) -> tuple[Pool | None, set[int]]:
+    """The pool for which most of these requests wait, and those; None if it is not known for most."""
+    pools = timeline.pools.by_number
+    known = {
+        number: requests & waiting
+        for number, requests in timeline.pools.waiting_at(now).items()
+        if number in pools
+    }
+    number = max(known, key=lambda number: len(known[number]), default=0)
+    unknown = waiting - set().union(*known.values())
+    if number and len(known[number]) >= len(unknown):
+        return pools[number], known[number]
+    tokens = timeline.tokens_at(now)
+    if tokens is not None and tokens.waiting and not pools:  # a recording of before: it names no pools
+        return Pool(0, "default-limiter", "", tokens.total), unknown
+    return None, unknown
+
+
+def _pool_name(pool: Pool, *, brief: bool) -> str:
+    """A pool in the middle of a sentence; in at most 20 columns if it is to be brief."""
+    if pool.kind == "default-executor" and brief:
+        return "asyncio's executor"
+    return printable(pool.title, 18 if brief else 40)
 
 
 def _idle_share(timeline: Timeline, now: int) -> float:

@@ -22,6 +22,10 @@ class Doing(IntEnum):
     THREAD_WAIT = 2
     """Waiting for a thread."""
     SUSPENDED = 3
+    RECEIVING = 4
+    """Waiting for the client's bytes."""
+    SENDING = 5
+    """Waiting until the client takes the response's."""
 
 
 _NONE = [0] * len(Doing)
@@ -56,6 +60,8 @@ class Task:
     wants_thread: bool = False
     pending: dict[int, Call] = field(default_factory=dict)
     """The calls that it awaits, by number."""
+    client: Doing | None = None
+    """What its next suspension is, if it waits for the client."""
     where: Where | None = None
 
     @property
@@ -99,6 +105,8 @@ class Life:
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
     """Calls that execute in a worker thread now, and are awaited."""
+    sending: bool = False
+    """Whether the application has passed on the whole response, and the client has not taken it yet."""
     dues: list[tuple[int, int]] = field(default_factory=list)
     """A heap of due times and the tasks that sleep until then; outdated entries are skipped."""
 
@@ -163,12 +171,18 @@ class Life:
         doing, request = self.doing, self.request
         if doing[Doing.RUNNING]:
             request.enter(State.RUNNING, t)
+        elif self.sending:  # what its tasks do now is no part of what the client waits for
+            request.enter(State.SENDING, t)
         elif self.calls and (call := self._foremost()) is not None:
             request.enter(call.state, t, call.thread, call.where)
         elif doing[Doing.READY]:
             request.enter(State.READY, t)
         elif doing[Doing.THREAD_WAIT]:
             request.enter(State.TOKEN_WAIT, t, due=self._next_due())
+        elif doing[Doing.SENDING]:
+            request.enter(State.SENDING, t, due=self._next_due())
+        elif doing[Doing.RECEIVING]:
+            request.enter(State.RECEIVING, t, due=self._next_due())
         elif doing[Doing.SUSPENDED]:
             request.enter(State.AWAITING, t, due=self._next_due())
 

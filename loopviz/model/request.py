@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from loopviz.model.limits import MAX_SEGMENTS
 from loopviz.model.segments import PackedTotals, Segment, Segments, Where
-from loopviz.model.states import DELAYED, State
+from loopviz.model.states import DELAYED, SUSPENDED, State
 from loopviz.model.websocket import WebSocket
 
 __all__ = ["Request"]
@@ -144,7 +144,7 @@ class Request:
         if self.state is None or now <= self.since:
             return
         due = self.ready_at
-        if self.state in (State.AWAITING, State.TOKEN_WAIT) and due and due < now:
+        if self.state in SUSPENDED and due and due < now:
             if due > self.since:
                 yield Segment(self.state, self.since, due, 0, self.where)
             yield Segment(State.READY, max(due, self.since), now)

@@ -13,15 +13,17 @@ from itertools import islice
 from loopviz.model.ended import Ended
 from loopviz.model.life import Call, Doing, Life, Task
 from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
+from loopviz.model.pools import Pools
 from loopviz.model.request import Request
 from loopviz.model.segments import Where
 from loopviz.model.shared import Shared
-from loopviz.model.states import State
+from loopviz.model.states import SUSPENDED, State
 from loopviz.model.websocket import WebSocket
 from loopviz.stream.fields import WEBSOCKET
 
 __all__ = ["Requests"]
 
+_CLIENT_WAITS = {"receiving": Doing.RECEIVING, "sending": Doing.SENDING}
 _IN_GROUP = 2
 """Of AWAITS_TASK: the other task is in a task group of the task."""
 _UNANSWERED = "no whole response: the client has gone"
@@ -42,6 +44,7 @@ class Requests:
         """The rows of such tasks that have ended, or are awaited by now."""
         self._rows = 0
         """How many rows of started tasks there have been."""
+        self.pools = Pools(limits)
         self._shared = shared
         self._limits = limits
         self._ended = Ended()
@@ -196,6 +199,9 @@ class Requests:
         """STATUS: the head of the response is sent."""
         if (life := self.lives.get(number)) is not None:
             life.request.status = status
+            for task in list(life.tasks.values()) if life.doing[Doing.RECEIVING] else ():
+                if task.doing is Doing.RECEIVING:  # another one answers: it looks for a disconnect
+                    life.turn(task, Doing.SUSPENDED, t)
 
     def raised(self, t: int, number: int, name: str, message: str) -> None:
         """RAISED: the application raised an exception."""
@@ -207,8 +213,25 @@ class Requests:
         if (life := self.lives.get(number)) is not None and life.request.done is None:
             life.apply_due_timers(t)
             life.request.finish(t)
-            if not life.tasks:  # their events were lost, so their ends will not come
+            if not life.tasks:  # they have ended while it was sent, or their events were lost
                 self._end_request(life, t)
+            elif life.sending:
+                life.sending = False
+                life.refresh(t)
+
+    def sending(self, t: int, number: int) -> None:
+        """SENDING: the application has passed on the last byte, and not all of it has left yet."""
+        if (life := self.lives.get(number)) is not None and life.request.done is None:
+            life.apply_due_timers(t)
+            life.sending = True
+            life.refresh(t)
+
+    def abandoned(self, t: int, number: int) -> None:
+        """ABANDONED: the client has gone before it has taken the whole response."""
+        if (life := self.lives.get(number)) is not None and life.request.done is None:
+            if life.request.error is None:
+                life.request.error = _UNANSWERED
+            self.responded(t, number)
 
     def received(self, t: int, number: int, status: int | None, error: str | None) -> None:
         """RECEIVED: loopviz's client has the answer, or an error."""
@@ -223,7 +246,9 @@ class Requests:
         elif error is None and request.error == _UNANSWERED:  # it had all that it wanted
             request.error = None
         life = self.lives.get(number)
-        if life is not None and request.state is State.QUEUED:  # the server never read it
+        if life is not None and life.sending:  # the client knows it earlier, or has given up
+            self.responded(t, number)
+        elif life is not None and request.state is State.QUEUED:  # the server never read it
             request.finish(t)
             self._end_request(life, t)
 
@@ -338,7 +363,9 @@ class Requests:
         if not life.remove(task, t):
             return False
         if not life.tasks:
-            if life.request.started_by:
+            if life.sending and life.request.done is None:  # `responded` ends the request
+                life.refresh(t)
+            elif life.request.started_by:
                 self.started.pop(life.root, None)
                 life.request.finish(t)
                 life.request.end(t)
@@ -354,11 +381,16 @@ class Requests:
             return  # its step has been reported already
         task.wants_thread = False
         task.woken_by = 0
+        task.client = None
         self._ready(task, t)
 
     def wants_thread(self, t: int, number: int) -> None:
         """TOKEN_WAIT: the task has to wait for a thread."""
         self.task(number).wants_thread = True
+
+    def waits_for_client(self, t: int, number: int, direction: str) -> None:
+        """CLIENT_WAIT: the task will be suspended until its request's client has done its part."""
+        self.task(number).client = _CLIENT_WAITS.get(direction)
 
     def awaits(self, t: int, number: int, file: str, line: int, function: str) -> None:
         """AWAITS: a sample of the line at which the task is suspended."""
@@ -367,7 +399,7 @@ class Requests:
             return
         task.where = self._shared.where(file, line, function)
         life = task.life
-        if life is not None and life.request.state in (State.AWAITING, State.TOKEN_WAIT):
+        if life is not None and life.request.state in SUSPENDED and not life.sending:
             life.request.where = task.where
 
     def task(self, number: int) -> Task:
@@ -378,6 +410,10 @@ class Requests:
         return task
 
     def _turn(self, task: Task, doing: Doing, t: int) -> None:
+        if doing is Doing.THREAD_WAIT:
+            self.pools.waits(t, task.number, task.request)
+        elif task.doing is Doing.THREAD_WAIT:
+            self.pools.ends(t, task.number)
         if task.life is None:
             task.doing = doing
         else:
@@ -412,7 +448,8 @@ class Requests:
         elif not due and task.waits_for_worker:
             doing = Doing.THREAD_WAIT
         else:
-            doing = Doing.SUSPENDED
+            doing = task.client or Doing.SUSPENDED
+        task.client = None
         self._turn(task, doing, t)
 
     def end(self, t: int, number: int) -> None:
@@ -420,10 +457,11 @@ class Requests:
         task = self.tasks.pop(number, None)
         if task is None:
             return
+        self.pools.forget(number)
         life, call = task.life, task.from_call
         if call is not None:
             call.waits_for -= 1
-        is_root = life is not None and number == life.root
+        is_root = life is not None and number == life.root and not life.sending
         if is_root and life is not None and not life.request.started_by and life.request.done is None:
             request = life.request  # it ends without a whole response
             # A WebSocket whose handshake was answered is over when the application is.

@@ -5,7 +5,7 @@ This is the only list of the states. Its order is the order of a request's total
 
 from enum import StrEnum
 
-__all__ = ["DELAYED", "State"]
+__all__ = ["DELAYED", "SUSPENDED", "State"]
 
 
 class State(StrEnum):
@@ -25,7 +25,13 @@ class State(StrEnum):
     """Executing in a worker thread."""
     IN_PROCESS = "in_process"
     """Executing in a worker process."""
+    RECEIVING = "receiving"
+    """Waiting for bytes of its body that the client has not sent yet."""
+    SENDING = "sending"
+    """Waiting until the client takes what has been sent of the response."""
 
 
 DELAYED = frozenset({State.QUEUED, State.READY})
 """The states of a victim: it could run if the loop were free."""
+SUSPENDED = frozenset({State.AWAITING, State.TOKEN_WAIT, State.RECEIVING, State.SENDING})
+"""The states of a request whose tasks are all suspended: a timer that is due ends them."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from loopviz.clock import seconds
 from loopviz.model.block import Block
+from loopviz.model.pools import Pool
 from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
 from loopviz.model.states import State
@@ -153,6 +154,7 @@ def summarise(
             for lane in timeline.workers.values()
             if lane.role == "process"
         ],
+        "pools": _pools(timeline, limit),
         "probe": {
             "events": timeline.events,
             "dropped": dropped,
@@ -165,3 +167,22 @@ def _where(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
     return {"file": where.file, "line": where.line, "function": where.function}
+
+
+def _pools(timeline: Timeline, limit: int) -> list[dict[str, Any]]:
+    """Every pool of workers that was seen; AnyIO's default limiter is the first one."""
+    found: list[dict[str, Any]] = [
+        {
+            "name": pool.title,
+            "kind": pool.kind,
+            "size": pool.size if pool.size >= 0 else None,
+            "peak": timeline.peak if pool.kind == "default-limiter" else pool.peak,
+            "max_waiting_s": seconds(timeline.pools.longest(pool, timeline.last)),
+        }
+        for pool in sorted(timeline.pools.by_number.values(), key=lambda pool: pool.kind != "default-limiter")
+    ]
+    if not found or found[0]["kind"] != "default-limiter":
+        name = Pool(0, "default-limiter", "", limit).title
+        unused = {"name": name, "kind": "default-limiter", "size": limit, "peak": timeline.peak}
+        found.insert(0, {**unused, "max_waiting_s": 0.0})
+    return found

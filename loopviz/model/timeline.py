@@ -17,6 +17,7 @@ from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, WHOLE
 from loopviz.model.loop import Loop
+from loopviz.model.pools import Pools
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
@@ -58,6 +59,8 @@ class Timeline:
         """The loop's shorter stretches."""
         self.workers: dict[int, Lane] = workers.lanes
         """Worker threads and worker processes, by number."""
+        self.pools: Pools = requests.pools
+        """The pools of workers, and who waits for them."""
         self.blocks: deque[Block] = loop.blocks
         """Blocks that have ended."""
         self.tokens: deque[tuple[int, Tokens]] = workers.tokens
@@ -77,14 +80,19 @@ class Timeline:
             ev.RESPONDED: requests.responded,
             ev.MESSAGE: requests.message,
             ev.CLOSED: requests.closed,
+            ev.SENDING: requests.sending,
+            ev.ABANDONED: requests.abandoned,
             ev.TASK: requests.created,
             ev.WAKE: requests.wake,
             ev.STEP: loop.step,
             ev.YIELD: loop.suspend,
             ev.END: loop.end,
             ev.AWAITS_TASK: requests.awaits_task,
+            ev.CLIENT_WAIT: requests.waits_for_client,
             ev.TOKEN_WAIT: requests.wants_thread,
             ev.TOKENS: workers.limiter,
+            ev.POOL: requests.pools.declared,
+            ev.POOL_CALL: workers.handed,
             ev.SUBMIT: workers.submit,
             ev.CALL: workers.call,
             ev.AWAITS_CALL: workers.awaits_call,

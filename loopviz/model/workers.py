@@ -61,6 +61,13 @@ class Workers:
         self.tokens.append((t, self._shared.same(Tokens(total, borrowed, waiting))))
         self.peak = max(self.peak, borrowed)
 
+    def handed(self, t: int, number: int, task: int, pool: int) -> None:
+        """POOL_CALL: a call was handed to a pool. The call may have begun."""
+        call = self.calls.get(number)
+        if number and call is None:
+            return  # it has returned
+        self._requests.pools.handed(t, number, task, pool, executes=call is not None and call.thread > 0)
+
     def submit(self, t: int, number: int, task: int, request: int) -> None:
         """SUBMIT: a call was handed to an executor."""
         call = self.calls[number] = Call(task, request, submitted=True)
@@ -80,6 +87,7 @@ class Workers:
         state = State.IN_PROCESS if lane.role == "process" else State.IN_THREAD
         call = self.calls.setdefault(number, Call(task, request))
         call.thread, call.where, call.state = thread, where, state
+        self._requests.pools.begins(t, number, task)
         self._requests.call_begins(t, number, call)
 
     def returns(self, t: int, number: int) -> None:
@@ -88,6 +96,7 @@ class Workers:
         if call is None:
             return
         call.over = True
+        self._requests.pools.returns(t, number, call.task, began=call.thread > 0)
         lane = self.lanes.get(call.thread)  # None if the call's beginning was lost
         if lane is not None:
             lane.close(t, call.where)

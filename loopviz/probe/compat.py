@@ -28,13 +28,19 @@ except ImportError:  # see `worker_call`
 
 __all__ = [
     "ACQUIRE",
+    "CONNECTION_LOST",
     "DATA_RECEIVED",
+    "DRAIN",
     "ERROR_LOG",
+    "FLOW",
     "GATHERED",
     "LOGGER",
+    "MESSAGE_EVENT",
+    "MORE_BODY",
     "ON_RESPONSE",
     "PIPELINE",
     "PYTHON_STEPS",
+    "RECEIVE",
     "REFUSE",
     "RELEASE",
     "REQUEST",
@@ -44,20 +50,25 @@ __all__ = [
     "STEP_WRAPPER",
     "TOTAL",
     "TRANSPORT",
+    "WAIT",
     "WAKEUP",
     "WEBSOCKETS",
     "WEBSOCKET_CLASS",
     "callbacks_of",
     "cycle_of",
+    "default_executor",
     "held_back",
     "host_of",
     "installed",
     "limiter_counts",
+    "pool_name",
+    "pool_size",
     "ready_queue",
     "running_loop",
     "selector_of",
     "set_result",
     "worker_call",
+    "writes_later",
 ]
 
 # -- asyncio: a task's steps ----------------------------------------------------------------------
@@ -170,6 +181,41 @@ running_loop: Callable[[], asyncio.AbstractEventLoop | None] = getattr(
 """The running loop, or None. Without asyncio's function, which raises nothing and so is faster in a thread
 without a loop, the documented one is used."""
 
+WAIT: Final = "wait"
+"""The method by which a task waits for an asyncio.Event. It is documented."""
+
+
+def writes_later(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a transport keeps what it is given until the end of the iteration.
+
+    asyncio's selector loop passes it to the kernel at once; uvloop does not, and Windows' proactor may not.
+    """
+    return not isinstance(loop, asyncio.SelectorEventLoop)
+
+
+# -- executors ------------------------------------------------------------------------------------
+
+
+def default_executor(loop: asyncio.AbstractEventLoop) -> Any | None:
+    """The executor that a loop uses if it is given none; None if it has not made it yet, or without the name.
+
+    Without it the sentence about a wait for its threads names no pool.
+    """
+    return getattr(loop, "_default_executor", None)
+
+
+def pool_size(executor: Any) -> int:
+    """The most workers that an executor has; -1 without the name: then its size is not told."""
+    size = getattr(executor, "_max_workers", None)
+    return size if isinstance(size, int) and size > 0 else -1
+
+
+def pool_name(executor: Any) -> str:
+    """The prefix of the names of an executor's threads; without the name, the class of the executor."""
+    prefix = getattr(executor, "_thread_name_prefix", None)
+    return prefix if isinstance(prefix, str) and prefix else type(executor).__name__
+
+
 # -- AnyIO: worker threads and their limit --------------------------------------------------------
 
 
@@ -246,6 +292,26 @@ is reported as not visible."""
 ON_RESPONSE: Final = "on_response"
 """The cycle's callback for a response that has been written. Without it the end of a response is reported
 as not visible."""
+
+RECEIVE: Final = "receive"
+"""The cycle's method that gives the application the request's body. Without it, `MESSAGE_EVENT` or
+`MORE_BODY`, waiting for the rest of the body is drawn as awaiting, and reported as not visible."""
+
+MESSAGE_EVENT: Final = "message_event"
+"""The cycle's asyncio.Event, for which `RECEIVE` waits. As `RECEIVE`."""
+
+MORE_BODY: Final = "more_body"
+"""The cycle's flag: not all of the body has arrived. As `RECEIVE`."""
+
+FLOW: Final = "flow"
+"""The cycle's flow control. Without it or `DRAIN`, a wait for the client to take a part of the response is
+drawn as awaiting, and reported as not visible."""
+
+DRAIN: Final = "drain"
+"""The flow control's method that waits until the transport's buffer has room. As `FLOW`."""
+
+CONNECTION_LOST: Final = "connection_lost"
+"""The protocol's method that is told of the end of a connection. asyncio documents it."""
 
 DATA_RECEIVED: Final = "data_received"
 """The protocol's method that is given the bytes of a connection. Without it the time at which a request's

@@ -22,6 +22,7 @@ from loopviz.probe.selector import make_select
 from loopviz.probe.state import ProbeState
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads
+from loopviz.probe.transports import make_connection_lost
 from loopviz.stream.blind import IDLE, REQUESTS, TASKS, Blind
 from loopviz.stream.buffer import Buffer
 
@@ -90,6 +91,7 @@ class Probe:
         if self._tested is None:
             self._tested = selftest.run(loop)
         state = self._state = ProbeState(self.buffer, loop, sees_tasks=not self._tested.tasks)
+        state.writes_later = compat.writes_later(loop)
         threads = Threads(state)
         self._processes = Processes(state, threads, self.not_seen)
         _watched.add(loop)
@@ -153,6 +155,8 @@ class Probe:
         loop = threads.state.loop
         in_process = processes.make_run_in_executor(loop.run_in_executor)
         self._set(loop, "run_in_executor", threads.make_run_in_executor(in_process))
+        set_default = threads.make_set_default_executor(loop.set_default_executor)
+        self._set(loop, "set_default_executor", set_default)
 
     def _hook_limiter(self, threads: Threads) -> None:
         limiter = anyio.to_thread.current_default_thread_limiter()
@@ -178,6 +182,10 @@ class Probe:
                 "when the first byte of a request is read",
                 f"{protocol_class.__name__} of {compat.installed('uvicorn')} has no {compat.DATA_RECEIVED}",
             )
+
+        if hasattr(protocol_class, compat.CONNECTION_LOST):
+            make_lost = partial(make_connection_lost, state)
+            self._hook(state.loop, protocol_class, compat.CONNECTION_LOST, make_lost)
 
     def _hook(
         self, loop: asyncio.AbstractEventLoop, owner: type, name: str, make: Callable[[Hook], Hook]

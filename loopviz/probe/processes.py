@@ -82,6 +82,7 @@ class Processes:
         try:
             recipient = self._open()
             number, task = self._announce(func)
+            self._threads.pools.submitted(executor, "processes", number, task)
         except Exception as error:
             self._state.failed("process", error)
             return executor.submit(func, *args), 0

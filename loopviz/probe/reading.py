@@ -9,6 +9,7 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.arrival import arrival
 from loopviz.probe.state import ProbeState
+from loopviz.probe.transports import next_data
 from loopviz.stream.blind import WEBSOCKETS
 
 __all__ = ["came_in", "make_data_received", "pipelines", "protocol_of"]
@@ -69,6 +70,8 @@ def make_data_received(
                 blind(WEBSOCKETS, f"{name} of {compat.installed('uvicorn')} was not recognised")
 
     def data_received(self: Any, data: bytes) -> None:
+        if state.sending:
+            next_data(state, getattr(self, compat.TRANSPORT, None))
         read = state.read = clock()
         try:
             original(self, data)

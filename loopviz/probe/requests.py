@@ -21,8 +21,9 @@ from loopviz.probe.exceptions import Logger
 from loopviz.probe.reading import came_in, pipelines, protocol_of
 from loopviz.probe.selector import LONG
 from loopviz.probe.state import ATTRIBUTE, ProbeState
+from loopviz.probe.transports import Reply, follow_client, responded
 from loopviz.stream.blind import WEBSOCKETS
-from loopviz.stream.events import BEHIND, READ, RESPONDED, STATUS
+from loopviz.stream.events import BEHIND, READ, STATUS
 from loopviz.stream.fields import WEBSOCKET
 
 __all__ = ["HEADER", "make_adopt", "unread"]
@@ -38,19 +39,22 @@ _NO_LIBRARY = "{} has found no WebSocket library: install websockets or wsproto"
 def make_send(
     state: ProbeState, original: Callable[[Any, Any], Awaitable[None]]
 ) -> Callable[[Any, Any], Awaitable[None]]:
-    """A cycle's `send` that reports the head of the response.
+    """A cycle's `send` that reports the head of the response, and adds up the length of its body.
 
     It belongs on the class: an attribute `send` of every cycle would keep the cycle alive in a reference
     cycle, and would make access to all its other attributes slower.
     """
-    emit, not_ours = state.emit, (None, 0)
+    emit = state.emit
 
     def send(self: Any, message: Any) -> Awaitable[None]:
         try:
-            if message["type"] == "http.response.start":
-                probe, request = getattr(self, ATTRIBUTE, not_ours)
-                if probe is state:  # not of a probe that watched this loop before
-                    emit((clock(), STATUS, request, int(message["status"])))
+            reply: Reply | None = getattr(self, ATTRIBUTE, None)
+            if reply is not None and reply.probe is state:  # not of a probe that watched this loop before
+                if message["type"] == "http.response.start":
+                    emit((clock(), STATUS, reply.request, int(message["status"])))
+                    reply.sender = state.current.number if state.current is not None else 0
+                else:
+                    reply.bytes += len(message.get("body", b""))
         except Exception as error:  # a malformed message: uvicorn reports it
             state.failed("send", error)
         return original(self, message)
@@ -84,9 +88,9 @@ def make_adopt(
     # of a request, as a gateway does, sends a number a second time: that request is another one.
     taken = bytearray()
 
-    def responded(original: Callable[..., None], request: int, *args: Any) -> None:
+    def ends(original: Callable[..., None], reply: Reply, transport: Any, *args: Any) -> None:
         state.report_step()
-        emit((clock(), RESPONDED, request))
+        responded(reply, transport)
         original(*args)
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
@@ -122,12 +126,15 @@ def make_adopt(
                 blind("the status of a response", _has_no(kind, send_name))
             else:
                 replace(kind, send_name, partial(make_send, state))
-        setattr(cycle, ATTRIBUTE, (state, request))
+            follow_client(state, cycle, replace, blind)
+        reply = Reply(state, request)
+        setattr(cycle, ATTRIBUTE, reply)
         on_response = getattr(cycle, response_name, None)
         if on_response is None:
             blind("the end of a response", _has_no(kind, response_name))
         else:
-            setattr(cycle, response_name, partial(responded, on_response, request))
+            transport = getattr(cycle, compat.TRANSPORT, None)
+            setattr(cycle, response_name, partial(ends, on_response, reply, transport))
         watch_log(cycle, request)
 
     def follow_websocket(protocol: Any, request: int, name: str) -> None:

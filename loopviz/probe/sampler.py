@@ -15,6 +15,7 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe.lines import Lines
 from loopviz.probe.state import ProbeState
 from loopviz.probe.threads import Thread, Threads
+from loopviz.probe.transports import look
 from loopviz.stream.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
 
 __all__ = ["CLOCKS_EVERY", "PERIOD", "Sampler"]
@@ -82,6 +83,8 @@ class Sampler:
         every = self._rounds % CLOCKS_EVERY == 0
         if held or every:
             self._read_clocks(every=every)
+        if self._state.sending:
+            look(self._state, ask=True)
         self._suspended(now)
 
     def _loop_held(self, now: int) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe.state import ProbeState
+from loopviz.probe.transports import look
 from loopviz.stream.events import IDLE, ITERATION
 
 __all__ = ["LONG", "make_select"]
@@ -20,7 +21,7 @@ LONG = 4_000_000
 
 def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., Any]:
     """A `select` that reports when the loop goes to sleep and when an iteration begins."""
-    emit = state.emit
+    emit, sending = state.emit, state.sending
 
     def probed_select(timeout: float | None = None) -> Any:
         nested = state.current
@@ -29,6 +30,8 @@ def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., 
         now = clock()
         if now - state.looked > LONG:
             state.slow = now
+        if sending:
+            look(state)
         if timeout == 0:
             ready = select(timeout)
         else:

@@ -147,6 +147,10 @@ class ProbeState:
     """Whether a request has been recognised so far."""
     unrecognised: str = ""
     """What is wrong with a task that an HTTP protocol has made, if it was not recognised as a request's."""
+    sending: dict[int, Any] = field(default_factory=dict)
+    """What is left of the responses that have not left yet, by request; see `loopviz.probe.transports`."""
+    writes_later: bool = False
+    """Whether a transport of this loop keeps what it is given until the end of the iteration, as uvloop's."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0

@@ -17,6 +17,7 @@ from anyio import CapacityLimiter, WouldBlock
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
+from loopviz.probe.pools import Pools
 from loopviz.probe.state import ATTRIBUTE, Joins, ProbeState, next_call
 from loopviz.stream.events import (
     AWAITS_CALL,
@@ -56,6 +57,9 @@ class Threads:
 
     def __init__(self, state: ProbeState) -> None:
         self.state = state
+        self.pools = Pools(state)
+        self.default: Any = None
+        """The loop's default executor, once it has been set."""
         self.numbers = itertools.count(1)
         """Numbers for threads and processes."""
         self.by_ident: dict[int, Thread] = {}
@@ -122,7 +126,7 @@ class Threads:
 
     def make_run_in_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The loop's ``run_in_executor`` (and so ``asyncio.to_thread``), with the call watched."""
-        state, run = self.state, self._run_submitted
+        state, run, pools, loop = self.state, self._run_submitted, self.pools, self.state.loop
 
         def run_in_executor(executor: Any, func: Callable[..., Any], *args: Any) -> Any:
             if executor is not None and not isinstance(executor, ThreadPoolExecutor):
@@ -134,6 +138,11 @@ class Threads:
                 task, request = trace.number, trace.request
             state.report_step()
             state.emit((clock(), SUBMIT, number, task, request))
+            default = self.default or compat.default_executor(loop)
+            if executor is not None and executor is not default:
+                pools.submitted(executor, "executor", number, task)
+            elif default is not None:
+                pools.submitted(default, "default-executor", number, task)
             begun: list[int] = []
             try:
                 future = original(executor, partial(run, begun, number, task, request, func), *args)
@@ -141,16 +150,28 @@ class Threads:
                 state.emit((clock(), AWAITS_CALL, task, number, 0))
                 state.emit((clock(), RESULT, number, task))
                 raise
+            if executor is default is None:  # this call has made it; uvloop does not show it
+                pools.submitted(compat.default_executor(loop) or loop, "default-executor", number, task)
             if current is not None:
                 state.submitted(number, future, begun)
             return future
 
         return run_in_executor
 
+    def make_set_default_executor(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        """The loop's `set_default_executor`: uvloop does not show which one it is."""
+
+        def set_default_executor(executor: Any) -> None:
+            original(executor)
+            self.default = executor
+
+        return set_default_executor
+
     def make_acquire(
         self, original: Callable[[Any, Any], None], limiter: CapacityLimiter
     ) -> Callable[[Any, Any], None]:
         """The limiter's ``acquire_on_behalf_of_nowait``: it gives a thread, or the task has to wait."""
+        pools = self.pools
         emit, count = self.state.emit, compat.limiter_counts(limiter)
         threads = self
 
@@ -166,6 +187,7 @@ class Threads:
             except WouldBlock:
                 trace = getattr(borrower, ATTRIBUTE, None)
                 if trace is not None and trace.wants_thread:
+                    pools.waits(self, trace.number, default=self is limiter)
                     emit((clock(), TOKEN_WAIT, trace.number))
                     if self is limiter:
                         total, borrowed, waiting = count()
@@ -190,10 +212,10 @@ class Threads:
 
         def release_on_behalf_of(self: Any, borrower: Any) -> None:
             original(self, borrower)
+            trace = getattr(borrower, ATTRIBUTE, None)
+            if trace is not None:
+                trace.wants_thread = False
             if self is limiter:
-                trace = getattr(borrower, ATTRIBUTE, None)
-                if trace is not None:
-                    trace.wants_thread = False
                 threads._counts = counts = count()
                 emit((clock(), TOKENS, *counts))
 

@@ -148,6 +148,7 @@ class History:
         self._batches: deque[tuple[int, int, bytes]] = deque()
         self._threads: dict[int, Event] = {}
         self._tokens: Event | None = None
+        self._pools: dict[int, Event] = {}
 
     def add(self, events: list[Event], seen: int) -> None:
         """Keep events that were taken in at `seen` (ns)."""
@@ -169,6 +170,10 @@ class History:
                     del self._threads[list(self._threads)[1]]
             elif event[1] == ev.TOKENS:
                 self._tokens = event
+            elif event[1] == ev.POOL:
+                self._pools[event[2]] = event
+                if len(self._pools) > 1_000:
+                    del self._pools[next(iter(self._pools))]
 
     def save(self, path: str | Path, header: Header, dropped: int = 0) -> int:
         """Write the events kept; return how many. Raises `InputError` if the file cannot be written."""
@@ -178,7 +183,11 @@ class History:
             header = replace(header, started=first)
         recorder = Recorder(path, header)
         if self._batches:
-            known = [*self._threads.values(), *([self._tokens] if self._tokens else [])]
+            known = [
+                *self._threads.values(),
+                *([self._tokens] if self._tokens else []),
+                *self._pools.values(),
+            ]
             recorder.write([(first, *event[1:]) for event in known], seen)
         for seen, _, batch in self._batches:
             recorder.write(marshal.loads(batch), seen)  # noqa: S302 - made by this object

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 from loopviz.stream import fields as f
-from loopviz.stream.fields import About, Role
+from loopviz.stream.fields import About, Direction, PoolKind, Role
 
-__all__ = ["Event", "Role", "expand"]
+__all__ = ["Direction", "Event", "PoolKind", "Role", "expand"]
 
 # -- the client ----------------------------------------------------------------------------------
 
@@ -65,10 +65,24 @@ RespondedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["responded"], f.Request],
     About("The server has passed the last byte of the response to the kernel.", _REQUESTS),
 ]
+SENDING: Final = "sending"
+SendingEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["sending"], f.Request],
+    About(
+        "The application has passed on the last byte of the response, and not all of it has left yet: "
+        "the client does not take it. `responded` or `abandoned` follows.",
+        _REQUESTS,
+    ),
+]
+ABANDONED: Final = "abandoned"
+AbandonedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["abandoned"], f.Request],
+    About("The client has gone before it has taken the whole response.", _REQUESTS),
+]
 
 MESSAGE: Final = "message"
 MessageEvent: TypeAlias = Annotated[
-    tuple[f.Time, Literal["message"], f.Request, f.Direction, f.Size],
+    tuple[f.Time, Literal["message"], f.Request, f.MessageWay, f.MessageSize],
     About("The application has received a WebSocket message, or sends one.", _REQUESTS),
 ]
 CLOSED: Final = "closed"
@@ -121,6 +135,11 @@ AwaitsTaskEvent: TypeAlias = Annotated[
         _TASKS,
     ),
 ]
+CLIENT_WAIT: Final = "client-wait"
+ClientWaitEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["client-wait"], f.Task, f.WaitsFor],
+    About("The step of the task will end at an `await` of its request's client.", _TASKS),
+]
 
 # -- worker threads and worker processes ---------------------------------------------------------
 
@@ -135,6 +154,20 @@ TOKENS: Final = "tokens"
 TokensEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["tokens"], f.Total, f.Borrowed, f.Waiting],
     About("The default capacity limiter of AnyIO has changed.", _WORKERS),
+]
+POOL: Final = "pool"
+PoolEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["pool"], f.Pool, f.KindOfPool, f.PoolName, f.PoolSize],
+    About("A pool is used for the first time, or its size has changed.", _WORKERS, keeps_texts=True),
+]
+POOL_CALL: Final = "pool-call"
+PoolCallEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["pool-call"], f.Call, f.Task, f.Pool],
+    About(
+        "The task hands the call to an executor (`submit` tells of the same call), or has to wait for a "
+        "thread of a limiter (call 0; `token-wait` follows).",
+        _WORKERS,
+    ),
 ]
 SUBMIT: Final = "submit"
 SubmitEvent: TypeAlias = Annotated[
@@ -213,10 +246,11 @@ AwaitsEvent: TypeAlias = Annotated[
 
 Event: TypeAlias = (
     SentEvent | ReceivedEvent
-    | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent
+    | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | AbandonedEvent
     | MessageEvent | ClosedEvent
-    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | AwaitsTaskEvent
-    | TokenWaitEvent | TokensEvent | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
+    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | AwaitsTaskEvent | ClientWaitEvent
+    | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
+    | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
     | IdleEvent | IterationEvent
     | HoldsEvent | ExecutesEvent | AwaitsEvent

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-__all__ = ["WEBSOCKET", "About", "Field", "Role", "Way"]
+__all__ = ["WEBSOCKET", "About", "Direction", "Field", "PoolKind", "Role", "Way"]
 
 WEBSOCKET: Final = "WS"
 """What stands for the method of a request that asks for a WebSocket: the request is the whole connection."""
@@ -46,6 +46,8 @@ class About:
 
 Role: TypeAlias = Literal["loop", "worker", "process"]
 Way: TypeAlias = Literal["received", "sent"]
+PoolKind: TypeAlias = Literal["default-limiter", "limiter", "default-executor", "executor", "processes"]
+Direction: TypeAlias = Literal["receiving", "sending"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
 
@@ -56,6 +58,7 @@ Request: TypeAlias = Annotated[
 Task: TypeAlias = Annotated[int, Field("task", "the task", "number")]
 Parent: TypeAlias = Annotated[int, Field("parent", "the task that has created it", "number")]
 Call: TypeAlias = Annotated[int, Field("call", "the call in a worker thread or worker process", "number")]
+Pool: TypeAlias = Annotated[int, Field("pool", "the pool of workers: a limiter or an executor", "number")]
 Thread: TypeAlias = Annotated[int, Field("thread", "the thread or worker process", "number")]
 
 # A line of source code.
@@ -79,8 +82,8 @@ ExceptionName: TypeAlias = Annotated[str, Field("name", "the class of the except
 Message: TypeAlias = Annotated[str, Field("message", "the text of the exception, at most 200 characters")]
 
 # WebSockets.
-Direction: TypeAlias = Annotated[Way, Field("direction", "by the application: `received` or `sent`")]
-Size: TypeAlias = Annotated[int, Field("size", "bytes of the message, without its frames")]
+MessageWay: TypeAlias = Annotated[Way, Field("direction", "by the application: `received` or `sent`")]
+MessageSize: TypeAlias = Annotated[int, Field("size", "bytes of the message, without its frames")]
 CloseCode: TypeAlias = Annotated[int, Field("code", "the close code, such as 1000")]
 
 # Tasks.
@@ -104,9 +107,27 @@ Awaits: TypeAlias = Annotated[
 ]
 Since: TypeAlias = Annotated[int, Field("since", "since when", "clock")]
 
+WaitsFor: TypeAlias = Annotated[
+    Direction,
+    Field("direction", "`receiving`: for bytes of the body; `sending`: that the client takes the response"),
+]
+
 # Threads and processes.
 Total: TypeAlias = Annotated[int, Field("total", "the thread limit; -1 for no limit", least=-1)]
 Borrowed: TypeAlias = Annotated[int, Field("borrowed", "threads in use")]
 Waiting: TypeAlias = Annotated[int, Field("waiting", "tasks that wait for a thread")]
+KindOfPool: TypeAlias = Annotated[
+    PoolKind,
+    Field(
+        "kind",
+        "AnyIO's default limiter, another one, asyncio's default executor, another one, or one of processes",
+    ),
+]
+PoolName: TypeAlias = Annotated[
+    str, Field("name", "the prefix of its threads' names, or the executor's class; empty for a limiter")
+]
+PoolSize: TypeAlias = Annotated[
+    int, Field("size", "the most workers that it has; -1 if it has no limit, or it is not known", least=-1)
+]
 ThreadRole: TypeAlias = Annotated[Role, Field("role", "what it does for the server")]
 Used: TypeAlias = Annotated[int, Field("used", "CPU time that it has used since it began", "ns")]

@@ -100,12 +100,13 @@ def _axis(scale: Scale, zero: int, bottom: int) -> Iterator[str]:
 
 
 def _legend(codes: list[str], y: int) -> Iterator[str]:
-    x = float(LEFT)
-    for code in codes:
+    widths = [38 + CHARACTER * (len(NAMES[code]) + 2) for code in codes]
+    x = float(LEFT) if LEFT + sum(widths) <= WIDTH else 24.0  # below the names, if there are many states
+    for code, width in zip(codes, widths, strict=True):
         label = NAMES[code]
         yield bar(x, y - 15, 30, 18, code) + "\n"
         yield written(x + 38, y, label, fill=look_of(code).text)
-        x += 38 + CHARACTER * (len(label) + 2)
+        x += width
 
 
 def _until(request: Request, timeline: Timeline) -> int:

@@ -1,0 +1,66 @@
+"""Pools of workers: AnyIO's limiters and the executors, and which of them a call is handed to."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from typing import Any
+
+from anyio import CapacityLimiter
+
+from loopviz.clock import now_ns as clock
+from loopviz.probe import compat
+from loopviz.probe.state import ProbeState
+from loopviz.stream.events import POOL, POOL_CALL, PoolKind
+
+__all__ = ["Pools"]
+
+
+class Pools:
+    """Reports pools when they are used for the first time, and when their size has changed.
+
+    Its methods may be called in any thread, and raise nothing.
+    """
+
+    def __init__(self, state: ProbeState) -> None:
+        self._state = state
+        self._numbers = itertools.count(1)
+        self._known: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def limiter(self, limiter: CapacityLimiter, *, default: bool) -> int:
+        """The number of a limiter; 0 if it cannot be known again."""
+        total = limiter.total_tokens
+        size = int(total) if total != float("inf") else -1
+        return self._number(limiter, "default-limiter" if default else "limiter", "", size)
+
+    def executor(self, executor: Any, kind: PoolKind) -> int:
+        """The number of an executor; 0 if it cannot be known again."""
+        return self._number(executor, kind, compat.pool_name(executor), compat.pool_size(executor))
+
+    def submitted(self, executor: Any, kind: PoolKind, call: int, task: int) -> None:
+        """A call is handed to an executor."""
+        try:
+            if pool := self.executor(executor, kind):
+                self._state.emit((clock(), POOL_CALL, call, task, pool))
+        except Exception as error:
+            self._state.failed("pool", error)
+
+    def waits(self, limiter: CapacityLimiter, task: int, *, default: bool) -> None:
+        """A task has to wait for a thread of a limiter."""
+        try:
+            if pool := self.limiter(limiter, default=default):
+                self._state.emit((clock(), POOL_CALL, 0, task, pool))
+        except Exception as error:
+            self._state.failed("pool", error)
+
+    def _number(self, pool: Any, kind: PoolKind, name: str, size: int) -> int:
+        known = self._known.get(pool)
+        if known is not None and known[1] == size:
+            return known[0]
+        with self._lock:
+            number = known[0] if known is not None else next(self._numbers)
+            self._known[pool] = number, size
+        self._state.emit((clock(), POOL, number, kind, name, size))
+        return number
