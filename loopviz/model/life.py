@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
 
 from loopviz.model.limits import MAX_LANES
 from loopviz.model.request import Request
-from loopviz.model.segments import Where
+from loopviz.model.segments import Awaits, Where
 from loopviz.model.states import State
 
 __all__ = ["Call", "Doing", "Life", "Task"]
@@ -44,6 +45,7 @@ class Task:
     awaits_call: int = 0
     """The worker thread's call whose result it awaits."""
     where: Where | None = None
+    awaits: Awaits | None = None
 
 
 @dataclass(slots=True)
@@ -55,8 +57,11 @@ class Call:
     thread: int = 0
     """0 until it begins."""
     where: Where | None = None
+    """The line at which it was seen most often; before it was seen, where its function is defined."""
     state: State = State.IN_THREAD
     """The state of its request while it executes."""
+    lines: Counter[Where] = field(default_factory=Counter)
+    """The lines at which it was seen, and how often."""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,8 @@ class Life:
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
     """Calls that execute in a worker thread now."""
+    sampled: dict[int, Task] = field(default_factory=dict)
+    """Its tasks of which it was seen where they are suspended, or at what."""
     dues: list[tuple[int, int]] = field(default_factory=list)
     """A heap of due times and the tasks that sleep until then; outdated entries are skipped."""
 

@@ -13,13 +13,26 @@ from loopviz.model.ended import Ended
 from loopviz.model.life import Call, Doing, Life, Task
 from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
 from loopviz.model.request import Request
-from loopviz.model.segments import Where
+from loopviz.model.segments import Awaits, Where
 from loopviz.model.shared import Shared
 from loopviz.model.states import State
 
 __all__ = ["Requests"]
 
 _UNANSWERED = "no whole response: the client has gone"
+_SUSPENDED = (State.AWAITING, State.TOKEN_WAIT)
+_MOST_TELLING = 100
+"""At most so many of a request's suspended tasks are compared."""
+
+
+def _how_telling(task: Task) -> int:
+    """0 for a task that awaits what keeps its request; more for one that awaits other tasks, or the end."""
+    awaits = task.awaits
+    if awaits is None:
+        return 2
+    if awaits.what == "task":
+        return 1
+    return 3 if awaits.name == "disconnect" else 0
 
 
 class Requests:
@@ -209,9 +222,39 @@ class Requests:
         if task is None:
             return
         task.where = self._shared.where(file, line, function)
+        self._suspended_at(t, task)
+
+    def awaited(self, t: int, number: int, what: str, name: str, holder: int) -> None:
+        """AWAITED: a sample of what the suspended task awaits; `holder` is the task that holds it."""
+        task = self.tasks.get(number)
+        if task is None:
+            return
+        task.awaits = self._shared.same(Awaits(what, name, self.owner(holder)))
+        self._suspended_at(t, task)
+
+    def _suspended_at(self, t: int, task: Task) -> None:
+        """It was seen where a task is suspended, or at what."""
         life = self.lives.get(task.request)
-        if life is not None and life.request.state in (State.AWAITING, State.TOKEN_WAIT):
-            life.request.where = task.where
+        if life is not None and task.number in life.tasks and task.doing is not Doing.RUNNING:
+            life.sampled[task.number] = task
+            self._tell(life, t)
+
+    def _tell(self, life: Life, t: int) -> None:
+        """Say where the request is suspended, and what it awaits, by the most telling of its tasks."""
+        request, root = life.request, life.sampled.get(life.root)
+        if not life.sampled or request.state not in _SUSPENDED:
+            return
+        telling = where = None
+        for task in islice(life.sampled.values(), _MOST_TELLING):
+            if telling is None or _how_telling(task) < _how_telling(telling):
+                telling = task
+            where = where or task.where
+            if where is not None and not _how_telling(telling):
+                break
+        if telling is None:
+            return
+        where = telling.where or (root.where if root is not None else None) or where
+        request.seen_awaiting(t, where, telling.awaits if request.state is State.AWAITING else None)
 
     def task(self, number: int) -> Task:
         """The task; one whose creation was not reported belongs to no request."""
@@ -226,6 +269,8 @@ class Requests:
             task.doing = doing
         else:
             life.turn(task, doing, t)
+            if life.sampled and life.request.where is None:
+                self._tell(life, t)
 
     def _ready(self, task: Task, t: int) -> None:
         """It can continue: now, or when its step ends (an eager task's first step has no beginning)."""
@@ -240,7 +285,10 @@ class Requests:
         """A step of the task begins."""
         task.woken = False
         task.due = task.awaits_call = 0
-        task.where = None
+        if task.where is not None or task.awaits is not None:
+            task.where = task.awaits = None
+            if (life := self.lives.get(task.request)) is not None:
+                life.sampled.pop(task.number, None)
         self._turn(task, Doing.RUNNING, t)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
@@ -263,6 +311,8 @@ class Requests:
         life = self.lives.get(task.request)
         if life is None or not life.remove(task, t):
             return
+        life.sampled.pop(number, None)
+        self._tell(life, t)
         request = life.request
         if number == life.root and request.done is None:  # it ends without a whole response
             if request.error is None and not request.received:
@@ -301,6 +351,7 @@ class Requests:
         if owner is not None and owner.doing is Doing.THREAD_WAIT and not owner.submitted:
             self._turn(owner, Doing.SUSPENDED, t)
         life.refresh(t)
+        self._tell(life, t)
 
     def call_returns(self, t: int, number: int, call: Call, *, resumes: bool) -> None:
         """A call has returned. `resumes` says whether its task can continue now."""
@@ -317,6 +368,7 @@ class Requests:
                 self._ready(task, t)
         if life is not None:
             life.refresh(t)
+            self._tell(life, t)
 
     def result(self, t: int, number: int, task: int) -> None:
         """The result of a process's call has arrived: the task that awaits it can continue."""

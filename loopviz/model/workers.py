@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Call
-from loopviz.model.limits import MAX_LANES, MAX_OPEN, Limits
+from loopviz.model.limits import MAX_LANES, MAX_LINES, MAX_OPEN, Limits
 from loopviz.model.past import begun
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
@@ -94,12 +94,17 @@ class Workers:
         self.returns(t, number)
         self._requests.result(t, number, task)
 
-    def executes(self, t: int, number: int, file: str, line: int, function: str) -> None:
-        """EXECUTES: a sample of the line at which a call is."""
+    def executes(
+        self, t: int, number: int, file: str, line: int, function: str, calls: str = ""
+    ) -> None:
+        """EXECUTES and WITHIN: a sample of the line at which a call is, or which it was made for."""
         call = self.calls.get(number)
         if call is None:
             return
-        call.where = self._shared.where(file, line, function)
+        where = self._shared.where(file, line, function, calls)
+        if where in call.lines or len(call.lines) < MAX_LINES:
+            call.lines[where] += 1
+        call.where = call.lines.most_common(1)[0][0]
         lane = self.lanes.get(call.thread)
         if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)

@@ -27,6 +27,7 @@ except ImportError:  # see `worker_call`
 
 __all__ = [
     "ACQUIRE",
+    "AWAIT_WRAPPERS",
     "DATA_RECEIVED",
     "ERROR_LOG",
     "ON_RESPONSE",
@@ -40,6 +41,8 @@ __all__ = [
     "TOTAL",
     "TRANSPORT",
     "WAKEUP",
+    "awaited_future",
+    "callbacks_of",
     "cycle_of",
     "installed",
     "limiter_counts",
@@ -47,6 +50,7 @@ __all__ = [
     "running_loop",
     "selector_of",
     "set_result",
+    "task_of_group",
     "worker_call",
 ]
 
@@ -132,6 +136,37 @@ running_loop: Callable[[], asyncio.AbstractEventLoop | None] = getattr(
 )
 """The running loop, or None. Without asyncio's function, which raises nothing and so is faster in a thread
 without a loop, the documented one is used."""
+
+AWAIT_WRAPPERS: Final = frozenset(
+    {"async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"}
+)
+"""The types of CPython's objects between an `await` and a generator or coroutine. Under other names the line
+of an await inside an asynchronous generator is not seen."""
+
+
+def awaited_future(task: object) -> Any | None:
+    """The future that a task awaits. None if it awaits none, or without the name: then what is awaited is
+    told by the functions in the chain of awaits only."""
+    return getattr(task, "_fut_waiter", None)
+
+
+def callbacks_of(future: object) -> list[Any]:
+    """What is called when a future is done. Empty without the name: then an executor's future is one of
+    any kind, and the task that awaits another one is not found."""
+    try:
+        return [entry[0] for entry in getattr(future, "_callbacks", None) or ()]
+    except (TypeError, IndexError):
+        return []
+
+
+def task_of_group(group: object) -> Any | None:
+    """The task that waits for a task group of asyncio's or AnyIO's. None for anything else, or without the
+    names: then the line of a call in a thread is the endpoint's, not that of the group."""
+    if type(group).__name__ != "TaskGroup":
+        return None
+    host = getattr(getattr(group, "cancel_scope", None), "_host_task", None)
+    return getattr(group, "_parent_task", host)
+
 
 # -- AnyIO: worker threads and their limit --------------------------------------------------------
 
