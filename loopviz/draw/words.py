@@ -13,12 +13,13 @@ from rich.cells import cell_len
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
-from loopviz.model import Block, Request, State, Timeline, Where
+from loopviz.model import Awaits, Block, Request, State, Timeline, Where
 from loopviz.model.lane import COMPUTES
 
 __all__ = [
     "Mood",
     "ascii_only",
+    "awaited",
     "count",
     "duration",
     "figure",
@@ -89,6 +90,12 @@ def line(where: Where) -> str:
     return f"{printable(PurePath(where.file).name)}:{where.line}"
 
 
+def awaited(awaits: Awaits, *, brief: bool = False) -> str:
+    """What is awaited: ``timer``, ``lock of #3``; with its name, ``queue get``, unless it is to be brief."""
+    what = awaits.what if brief or not awaits.name else f"{awaits.what} {awaits.name}"
+    return printable(f"{what} of #{awaits.holder}" if awaits.holder else what, 60)
+
+
 def state_name(state: State) -> str:
     """A state's name in words."""
     return NAMES[CODES[state]]
@@ -144,16 +151,22 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
         return "alarm", _of_block(timeline, block, now, brief=brief)
     live = timeline.alive_at(now)
     states: Counter[State] = Counter()
+    awaits: Counter[Awaits] = Counter()
     for request in live:
         if (segment := request.state_at(now)) is not None:
             states[segment.state] += 1
+            if segment.awaits is not None:
+                awaits[segment.awaits] += 1
     if states[State.TOKEN_WAIT]:
         return "alarm", _of_threads(timeline, live, states[State.TOKEN_WAIT], now, brief=brief)
-    return _of_calm(timeline, states, len(live), now) or ("dim", _of_the_past(timeline, now, invitation))
+    return _of_calm(timeline, states, awaits, len(live), now) or (
+        "dim",
+        _of_the_past(timeline, now, invitation),
+    )
 
 
 def _of_calm(
-    timeline: Timeline, states: Counter[State], live: int, now: int
+    timeline: Timeline, states: Counter[State], awaits: Counter[Awaits], live: int, now: int
 ) -> tuple[Mood, list[str]] | None:
     """No block, and no request waits for a thread: what the concurrent requests do."""
     computing = [
@@ -183,9 +196,22 @@ def _of_calm(
     if states[State.AWAITING]:
         return "good", [
             f"{_are(states[State.AWAITING])} suspended at an await. That costs the event loop nothing.",
-            f"It was idle for {_idle_share(timeline, now):.0%} of the last second.",
+            f"{_awaited_by(awaits)} was idle for {_idle_share(timeline, now):.0%} of the last second.",
         ]
     return ("good", [f"{_are(live)} in progress."]) if live else None
+
+
+def _awaited_by(awaits: Counter[Awaits]) -> str:
+    """What requests await, where that is known, and the subject of the sentence on the loop that follows."""
+    kinds: Counter[str] = Counter()
+    for kind, number in awaits.items():
+        kinds[awaited(kind, brief=True)] += number
+    if not kinds:
+        return "It"
+    named = [kind if number == 1 else f"{kind} ({number})" for kind, number in kinds.most_common(3)]
+    more = ", …" if len(kinds) > 3 else ""
+    who = "It awaits" if awaits.total() == 1 else "They await"
+    return f"{who}: {', '.join(named)}{more}. The loop"
 
 
 def _are(number: int) -> str:

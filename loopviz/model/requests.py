@@ -244,13 +244,14 @@ class Requests:
         request, root = life.request, life.sampled.get(life.root)
         if not life.sampled or request.state not in _SUSPENDED:
             return
-        telling = where = None
-        for task in islice(life.sampled.values(), _MOST_TELLING):
-            if telling is None or _how_telling(task) < _how_telling(telling):
-                telling = task
-            where = where or task.where
-            if where is not None and not _how_telling(telling):
-                break
+        telling, where = root, None
+        if root is None or _how_telling(root):
+            for task in islice(life.sampled.values(), _MOST_TELLING):
+                if telling is None or _how_telling(task) < _how_telling(telling):
+                    telling = task
+                where = where or task.where
+                if where is not None and not _how_telling(telling):
+                    break
         if telling is None:
             return
         where = telling.where or (root.where if root is not None else None) or where

@@ -94,9 +94,7 @@ class Workers:
         self.returns(t, number)
         self._requests.result(t, number, task)
 
-    def executes(
-        self, t: int, number: int, file: str, line: int, function: str, calls: str = ""
-    ) -> None:
+    def executes(self, t: int, number: int, file: str, line: int, function: str, calls: str = "") -> None:
         """EXECUTES and WITHIN: a sample of the line at which a call is, or which it was made for."""
         call = self.calls.get(number)
         if call is None:

@@ -33,73 +33,58 @@ class _Rule(NamedTuple):
     """What a frame inside may have told, and this one knows better."""
 
 
-_ASYNCIO, _ANYIO = "asyncio", "anyio._backends._asyncio"
 _POOLED = "future event queue lock condition semaphore"
 
-_RULES: dict[tuple[str, str], _Rule] = {
-    (module, function): rule
-    for module, functions in {
-        f"{_ASYNCIO}.tasks": {
-            "sleep": _Rule("timer"),
-            "_wait": _Rule("task"),
-            "_wait_for_one": _Rule("task", over="queue"),
-            "as_completed.<locals>._wait_for_one": _Rule("task", over="queue"),
-            "_AsCompletedIterator._wait_for_one": _Rule("task", over="queue"),
-        },
-        f"{_ASYNCIO}.locks": {
-            "Lock.acquire": _Rule("lock"),
-            "Semaphore.acquire": _Rule("semaphore"),
-            "Event.wait": _Rule("event"),
-            "Condition.wait": _Rule("condition"),
-            "Barrier.wait": _Rule("condition", "barrier", over="condition"),
-        },
-        f"{_ASYNCIO}.queues": {
-            "Queue.get": _Rule("queue", "get"),
-            "Queue.put": _Rule("queue", "put"),
-            "Queue.join": _Rule("queue", "join"),
-        },
-        f"{_ASYNCIO}.streams": {
-            "StreamReader._wait_for_data": _Rule("socket"),
-            "StreamWriter.wait_closed": _Rule("socket"),
-            "FlowControlMixin._drain_helper": _Rule("drain"),
-        },
-        f"{_ASYNCIO}.taskgroups": {
-            "TaskGroup.__aexit__": _Rule("task"),
-            "TaskGroup._aexit": _Rule("task"),
-        },
-        f"{_ASYNCIO}.base_subprocess": {"BaseSubprocessTransport._wait": _Rule("subprocess")},
-        f"{_ASYNCIO}.subprocess": {"Process.communicate": _Rule("subprocess", over="future event task")},
-        _ANYIO: {
-            "Lock.acquire": _Rule("lock"),
-            "Semaphore.acquire": _Rule("semaphore"),
-            "CapacityLimiter.acquire_on_behalf_of": _Rule("semaphore", "limiter"),
-            "AsyncIOBackend.run_sync_in_worker_thread": _Rule("thread", over="future event semaphore"),
-            "AsyncIOBackend.connect_tcp": _Rule("socket"),
-            "AsyncIOBackend.wait_readable": _Rule("socket"),
-            "AsyncIOBackend.wait_writable": _Rule("drain"),
-            "TaskGroup.__aexit__": _Rule("task"),
-            "SocketStream.receive": _Rule("socket"),
-            "SocketStream.send": _Rule("drain"),
-            "UNIXSocketStream.receive": _Rule("socket"),
-            "UNIXSocketStream.send": _Rule("drain"),
-            "UDPSocket.receive": _Rule("socket"),
-            "ConnectedUDPSocket.receive": _Rule("socket"),
-            "TCPSocketListener.accept": _Rule("socket"),
-            "Process.wait": _Rule("subprocess"),
-            "StreamReaderWrapper.receive": _Rule("subprocess", over="future event socket"),
-        },
-        "anyio._core._synchronization": {"Condition.wait": _Rule("condition")},
-        "anyio.streams.memory": {
-            "MemoryObjectReceiveStream.receive": _Rule("stream", "receive"),
-            "MemoryObjectSendStream.send": _Rule("stream", "send"),
-        },
-        "anyio.to_process": {"run_sync": _Rule("process", over=f"{_POOLED} socket subprocess")},
-        "httpcore._async.connection_pool": {
-            "AsyncPoolRequest.wait_for_connection": _Rule("connection", "httpcore", over=_POOLED),
-        },
-    }.items()
-    for function, rule in functions.items()
+_RULES = {
+    "asyncio.tasks:sleep": _Rule("timer"),
+    "asyncio.tasks:_wait": _Rule("task"),
+    "asyncio.tasks:_wait_for_one": _Rule("task", over="queue"),
+    "asyncio.tasks:as_completed.<locals>._wait_for_one": _Rule("task", over="queue"),
+    "asyncio.tasks:_AsCompletedIterator._wait_for_one": _Rule("task", over="queue"),
+    "asyncio.locks:Lock.acquire": _Rule("lock"),
+    "asyncio.locks:Semaphore.acquire": _Rule("semaphore"),
+    "asyncio.locks:Event.wait": _Rule("event"),
+    "asyncio.locks:Condition.wait": _Rule("condition"),
+    "asyncio.locks:Barrier.wait": _Rule("condition", "barrier", over="condition"),
+    "asyncio.queues:Queue.get": _Rule("queue", "get"),
+    "asyncio.queues:Queue.put": _Rule("queue", "put"),
+    "asyncio.queues:Queue.join": _Rule("queue", "join"),
+    "asyncio.streams:StreamReader._wait_for_data": _Rule("socket"),
+    "asyncio.streams:StreamWriter.wait_closed": _Rule("socket"),
+    "asyncio.streams:FlowControlMixin._drain_helper": _Rule("drain"),
+    "asyncio.taskgroups:TaskGroup.__aexit__": _Rule("task"),
+    "asyncio.taskgroups:TaskGroup._aexit": _Rule("task"),
+    "asyncio.base_subprocess:BaseSubprocessTransport._wait": _Rule("subprocess"),
+    "asyncio.subprocess:Process.wait": _Rule("subprocess"),
+    "asyncio.subprocess:Process.communicate": _Rule("subprocess", over="future event task"),
+    "anyio._backends._asyncio:Lock.acquire": _Rule("lock"),
+    "anyio._backends._asyncio:Semaphore.acquire": _Rule("semaphore"),
+    "anyio._backends._asyncio:CapacityLimiter.acquire_on_behalf_of": _Rule("semaphore", "limiter"),
+    "anyio._backends._asyncio:AsyncIOBackend.run_sync_in_worker_thread": _Rule(
+        "thread", over="future event semaphore"
+    ),
+    "anyio._backends._asyncio:AsyncIOBackend.connect_tcp": _Rule("socket"),
+    "anyio._backends._asyncio:AsyncIOBackend.wait_readable": _Rule("socket"),
+    "anyio._backends._asyncio:AsyncIOBackend.wait_writable": _Rule("drain"),
+    "anyio._backends._asyncio:TaskGroup.__aexit__": _Rule("task"),
+    "anyio._backends._asyncio:SocketStream.receive": _Rule("socket"),
+    "anyio._backends._asyncio:SocketStream.send": _Rule("drain"),
+    "anyio._backends._asyncio:UNIXSocketStream.receive": _Rule("socket"),
+    "anyio._backends._asyncio:UNIXSocketStream.send": _Rule("drain"),
+    "anyio._backends._asyncio:UDPSocket.receive": _Rule("socket"),
+    "anyio._backends._asyncio:ConnectedUDPSocket.receive": _Rule("socket"),
+    "anyio._backends._asyncio:TCPSocketListener.accept": _Rule("socket"),
+    "anyio._backends._asyncio:Process.wait": _Rule("subprocess"),
+    "anyio._backends._asyncio:StreamReaderWrapper.receive": _Rule("subprocess", over="future event socket"),
+    "anyio._core._synchronization:Condition.wait": _Rule("condition"),
+    "anyio.streams.memory:MemoryObjectReceiveStream.receive": _Rule("stream", "receive"),
+    "anyio.streams.memory:MemoryObjectSendStream.send": _Rule("stream", "send"),
+    "anyio.to_process:run_sync": _Rule("process", over=f"{_POOLED} socket subprocess"),
+    "httpcore._async.connection_pool:AsyncPoolRequest.wait_for_connection": _Rule(
+        "connection", "httpcore", over=_POOLED
+    ),
 }
+"""What functions of asyncio, AnyIO and httpcore wait for. Where one has been renamed, a `future` is told."""
 
 _LOOPS = re.compile(r"asyncio\.(?:\w+_events)$|uvloop")
 _LOOPS_SOCKETS = re.compile(
@@ -107,7 +92,9 @@ _LOOPS_SOCKETS = re.compile(
     r"|_create_connection_transport|connect_accepted_socket|create_datagram_endpoint|sendfile)"
 )
 _POOL = re.compile(r"(?:^|[._])_?pool|Pool|wait_for_available_connection", re.ASCII)
-_TAKES = re.compile(r"(?i)acquire|borrow|checkout|connection|getconn|lease|wait|(?:^|[._])_?(?:do_)?(?:get|take)")
+_TAKES = re.compile(
+    r"(?i)acquire|borrow|checkout|connection|getconn|lease|wait|(?:^|[._])_?(?:do_)?(?:get|take)"
+)
 _NO_POOLS = {"asyncio", "anyio", "concurrent", "starlette", "fastapi", "uvicorn", "asgiref"}
 
 _BARE = {
@@ -115,6 +102,15 @@ _BARE = {
     "psycopg": "socket", "websockets": "socket",
 }  # fmt: skip
 """What a library's own future stands for."""
+
+_CALLBACKS = {
+    "_chain_future.<locals>._call_check_cancel": "thread",  # of an executor
+    "shield.<locals>._outer_done_callback": "task",
+}
+"""What a future stands for, by the callback that asyncio has added to it."""
+
+_PIPE = re.compile(r"Pipe|ReadUnix")
+"""The classes of asyncio's and uvloop's transports that read from a subprocess."""
 
 _UNNAMED = re.compile(r"Task-\d+$")
 
@@ -168,34 +164,29 @@ def _bound(callback: Any) -> Iterator[Any]:
 
 def _of_future(future: Any, chain: Sequence[FrameType]) -> Awaited:
     """What a future tells, and the function that awaits it."""
-    if chain:
-        module, function = _place(chain[-1])
-        if (module, function) == ("asyncio.tasks", "wait_for"):  # Python 3.11 waits for a future of its own
-            inner = chain[-1].f_locals.get("fut")
-            if asyncio.isfuture(inner):
-                future = inner
+    module, function = _place(chain[-1]) if chain else ("", "")
+    if (module, function) == ("asyncio.tasks", "wait_for"):  # Python 3.11 waits for a future of its own
+        inner = chain[-1].f_locals.get("fut")
+        future = inner if asyncio.isfuture(inner) else future
     if isinstance(future, asyncio.Task):
         return Awaited("task", _task_name(future))
-    children = getattr(future, "_children", None)
+    children = getattr(future, compat.CHILDREN, None)
     if isinstance(children, (list, tuple)):  # asyncio.gather
         return Awaited("task", _names(children))
     for callback in compat.callbacks_of(future):
-        name = getattr(callback, "__qualname__", "")
-        if name == "_chain_future.<locals>._call_check_cancel":
-            return Awaited("thread")
-        if name == "shield.<locals>._outer_done_callback":
-            return Awaited("task")
-    if chain:
-        package = module.partition(".")[0]
-        if package in _BARE and not _is_pool(module, function):
-            return Awaited(_BARE[package], package)
+        what = _CALLBACKS.get(getattr(callback, "__qualname__", ""))
+        if what is not None:
+            return Awaited(what)
+    package = module.partition(".")[0]
+    if package in _BARE and not _is_pool(module, function):
+        return Awaited(_BARE[package], package)
     return Awaited("future")
 
 
 def _of_frame(frame: FrameType, function: str, found: Awaited) -> Awaited | None:  # noqa: PLR0911 - a rule each
     """What a library's function tells, if it knows more than `found`."""
     module = _place(frame)[0]
-    rule = _RULES.get((module, function))
+    rule = _RULES.get(f"{module}:{function}")
     if rule is not None:
         if found.what not in rule.over.split():
             return None
@@ -227,11 +218,11 @@ def _of_uvicorn(frame: FrameType, module: str, function: str) -> Awaited | None:
 def _with_details(awaited: Awaited, frame: FrameType) -> Awaited:
     subject = frame.f_locals.get("self")
     if awaited.what in {"lock", "semaphore"}:
-        return awaited._replace(lock=subject)
+        return Awaited(awaited.what, awaited.name, subject)
     if awaited.what == "task":
-        tasks = frame.f_locals.get("fs") if subject is None else getattr(subject, "_tasks", None)
-        return awaited._replace(name=_names(list(tasks)) if isinstance(tasks, (set, list, tuple)) else "")
-    if awaited.what == "socket" and "Pipe" in type(getattr(subject, "_transport", None)).__name__:
+        tasks = frame.f_locals.get("fs") if subject is None else getattr(subject, compat.GROUP, None)
+        return Awaited("task", _names(list(tasks)) if isinstance(tasks, (set, list, tuple)) else "")
+    if awaited.what == "socket" and _PIPE.search(type(getattr(subject, compat.PIPE, None)).__name__):
         return Awaited("subprocess")
     return awaited
 
@@ -243,8 +234,12 @@ def _is_pool(module: str, function: str) -> bool:
 
 
 def _place(frame: FrameType) -> tuple[str, str]:
+    """A frame's module and function. Cython's frames have another module's variables."""
+    code = frame.f_code
+    if code.co_filename.endswith(".pyx"):
+        return code.co_filename.removesuffix(".pyx").replace("/", "."), code.co_qualname
     module = frame.f_globals.get("__name__")
-    return (module if isinstance(module, str) else "", frame.f_code.co_qualname)
+    return (module if isinstance(module, str) else "", code.co_qualname)
 
 
 def _names(tasks: Iterable[Any]) -> str:

@@ -28,9 +28,14 @@ except ImportError:  # see `worker_call`
 __all__ = [
     "ACQUIRE",
     "AWAIT_WRAPPERS",
+    "CHILDREN",
     "DATA_RECEIVED",
     "ERROR_LOG",
+    "EXIT_STACK",
+    "GROUP",
+    "LOCK",
     "ON_RESPONSE",
+    "PIPE",
     "PYTHON_STEPS",
     "RELEASE",
     "REQUEST",
@@ -145,23 +150,46 @@ of an await inside an asynchronous generator is not seen."""
 
 
 def awaited_future(task: object) -> Any | None:
-    """The future that a task awaits. None if it awaits none, or without the name: then what is awaited is
-    told by the functions in the chain of awaits only."""
+    """The future that a task awaits; None if it awaits none.
+
+    Without the name it is always None, and what is awaited is not told.
+    """
     return getattr(task, "_fut_waiter", None)
 
 
 def callbacks_of(future: object) -> list[Any]:
-    """What is called when a future is done. Empty without the name: then an executor's future is one of
-    any kind, and the task that awaits another one is not found."""
+    """What is called when a future is done.
+
+    Without the name there is nothing: an executor's future is told as a future of any kind, and the task
+    that awaits another one is not found.
+    """
     try:
         return [entry[0] for entry in getattr(future, "_callbacks", None) or ()]
     except (TypeError, IndexError):
         return []
 
 
+CHILDREN: Final = "_children"
+"""The futures that a future of `asyncio.gather` waits for. Without it, gather's is a future of any kind."""
+
+GROUP: Final = "_tasks"
+"""The tasks of a task group of asyncio's or AnyIO's, for their name. Without it they have none."""
+
+PIPE: Final = "_transport"
+"""A stream reader's transport. Without it a pipe of a subprocess is a socket."""
+
+LOCK: Final = "_lock"
+"""The lock of a condition or adapter. Without it, who holds the lock by it is not seen."""
+
+EXIT_STACK: Final = "_exit_callbacks"
+"""What an exit stack is to leave. Without it, who holds a lock by it is not seen."""
+
+
 def task_of_group(group: object) -> Any | None:
-    """The task that waits for a task group of asyncio's or AnyIO's. None for anything else, or without the
-    names: then the line of a call in a thread is the endpoint's, not that of the group."""
+    """The task that waits for a task group of asyncio's or AnyIO's; None for anything else.
+
+    Without the names it is None too: the line of a call in a thread is then the endpoint's.
+    """
     if type(group).__name__ != "TaskGroup":
         return None
     host = getattr(getattr(group, "cancel_scope", None), "_host_task", None)

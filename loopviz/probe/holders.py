@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
 
+from loopviz.probe import compat
 from loopviz.probe.awaited import Awaited
 from loopviz.probe.chain import Link, inwards
 from loopviz.probe.state import ProbeState, Trace
@@ -44,7 +45,7 @@ class Holders:
         self._locks: dict[int, _Contended] = {}
 
     def wait(self, trace: Trace, awaited: Awaited) -> int:
-        """A task waits for a lock from now on: the number of the task that holds it; 0 if that is not seen."""
+        """A task waits for a lock from now on: the task that holds it; 0 if that is not seen."""
         known = self._locks.get(id(awaited.lock))
         if known is None:
             if len(self._locks) >= _MOST_LOCKS:
@@ -132,7 +133,7 @@ def _guards(entered: Any, lock: Any, depth: int = 3) -> bool:
     if not depth:
         return False
     if isinstance(entered, AsyncExitStack):
-        callbacks = [callback for _, callback in list(getattr(entered, "_exit_callbacks", ()))]
+        callbacks = [callback for _, callback in list(getattr(entered, compat.EXIT_STACK, ()))]
         return any(_guards(getattr(exit_, "__self__", None), lock, depth - 1) for exit_ in callbacks)
     if type(entered).__module__ == "contextlib":
         return any(_guards(inner, lock, depth - 1) for inner in _entered(getattr(entered, "gen", None)))
@@ -144,4 +145,4 @@ def _is_lock(found: Any, lock: Any) -> bool:
     if found is lock:
         return True
     library = type(found).__module__.partition(".")[0] in {"asyncio", "anyio"}
-    return library and getattr(found, "_lock", None) is lock
+    return library and getattr(found, compat.LOCK, None) is lock

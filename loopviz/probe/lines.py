@@ -26,8 +26,7 @@ __all__ = ["Line", "Lines"]
 _CALLS = re.compile(r"[A-Za-z_][\w.]*(?=\s*\()")
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 _LOOPVIZ = str(Path(__file__).parents[1])
-_WORKER: CodeType = Threads._run.__code__
-"""What loopviz runs in a worker thread in place of the function."""
+_WORKER = Threads.worker_code()
 
 # Modules that pass a request, a call or a step on to what does the work. They are not what takes the time.
 _PASS_ON = re.compile(
@@ -35,6 +34,8 @@ _PASS_ON = re.compile(
     r"|threading|uvicorn|uvloop|weakref|starlette\.(?:_\w+|applications|concurrency|middleware|routing)"
     r"|fastapi\.(?:applications|concurrency|middleware|routing))(?:\.|$)"
 )
+_COMPILED = (".pyx", ".pxd", ".pxi")
+"""Cython's functions have frames in chains of awaits, without lines."""
 _FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "loopviz"}
 
 
@@ -68,10 +69,10 @@ class Lines:
     def of_thread(self, ident: int, frames: dict[int, FrameType]) -> Line | None:
         """Where the thread is, by the `frames` of all threads.
 
-        If only library code is there: the endpoint that the request is for, if it is known, and what works for
-        it; else a line of a library's, but never one of loopviz's.
+        If only library code is there: the endpoint that the request is for, if it is known, and what works
+        for it; else a line of a library's, but never one of loopviz's.
         """
-        stack = list(_outwards(frames.get(ident)))
+        stack = list(takewhile(_runs_no_loop, _outwards(frames.get(ident))))
         return self._users(stack) or self._of_endpoint(stack) or self._of_library(stack)
 
     def of_call(
@@ -79,8 +80,8 @@ class Lines:
     ) -> Line | None:
         """Where a worker thread is in its `call`; None if it executes another one by now.
 
-        If only library code is there: the line of the `caller`, which is given the number of its task, and the
-        function that was called. `calls` is empty in any other case.
+        If only library code is there: the line of the `caller`, which is given the number of its task, and
+        the function that was called. `calls` is empty in any other case.
         """
         inside: list[FrameType] = []
         for frame in _outwards(frames.get(ident)):
@@ -95,10 +96,10 @@ class Lines:
         line = self._users(inside)
         working = _at_work(inside)
         if line is None and (at := caller(given.get("task", 0))) is not None:
-            return at._replace(calls=_called(working) if working is not None else _name(given.get("func")))
+            return _at(at, _called(working) if working is not None else _name(given.get("func")))
         if line is None and inside:
             line = self._line(working or inside[-1])
-        return line._replace(calls="") if line is not None else None
+        return _at(line, "") if line is not None else None
 
     def of_task(self, coro: Any) -> Line | None:
         """Where a suspended task awaits: the user's innermost line in its chain of awaits."""
@@ -155,7 +156,7 @@ class Lines:
     def _is_foreign(self, file: str) -> bool:
         """Whether it is a library's: the folder that is nearest to it decides."""
         own = max((len(path) for path in self._own if _within(file, path)), default=0)
-        if file.startswith("<"):
+        if file.startswith("<") or file.endswith(_COMPILED):
             return not own
         library = max((len(path) for path in self._libraries if _within(file, path)), default=0)
         for found in _INSTALLED.finditer(file):
@@ -164,17 +165,13 @@ class Lines:
 
     def _of_endpoint(self, stack: Sequence[FrameType]) -> Line | None:
         """The endpoint that a stack of library code is for, and what works for it."""
-        endpoint = self.endpoint(stack[::-1])
-        working = _at_work(stack)
+        endpoint, working = self.endpoint(stack[::-1]), _working(stack)
         if endpoint is None or working is None:
             return None
-        return self._users(stack) or endpoint._replace(calls=_called(working))
+        return self._users(stack) or _at(endpoint, _called(working))
 
-    def _of_library(self, innermost_first: Sequence[FrameType]) -> Line | None:
-        frame = _at_work(innermost_first)
-        if frame is None:
-            others = (f for f in _before_finalizer(innermost_first) if not _within(f.f_code.co_filename, _LOOPVIZ))
-            frame = next(iter(list(others)[::-1]), None)
+    def _of_library(self, stack: Sequence[FrameType]) -> Line | None:
+        frame = _working(stack)
         return self._line(frame) if frame is not None else None
 
     def _line(self, frame: FrameType) -> Line:
@@ -191,10 +188,20 @@ class Lines:
         return Line(code.co_filename, number, code.co_qualname, known[0])
 
 
+def _at(line: Line, calls: str) -> Line:
+    return Line(line.file, line.line, line.function, calls)
+
+
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def _runs_no_loop(frame: FrameType) -> bool:
+    """Whether it is not the frame that runs the loop: the frames around it are not at work in a step."""
+    runs = frame.f_code.co_name in {"run", "run_forever", "run_until_complete"}
+    return not (runs and _module(frame) in {"asyncio.base_events", "asyncio.runners"})
 
 
 def _before_finalizer(innermost_first: Sequence[FrameType]) -> Iterator[FrameType]:
@@ -205,9 +212,20 @@ def _before_finalizer(innermost_first: Sequence[FrameType]) -> Iterator[FrameTyp
 def _at_work(innermost_first: Sequence[FrameType]) -> FrameType | None:
     """The outermost frame of a library's that does not only pass on what it is given."""
     for frame in _before_finalizer(innermost_first):
-        if not _PASS_ON.match(_module(frame)):
+        code = frame.f_code
+        passes_on = {"scope", "receive", "send"}.issubset(code.co_varnames[: code.co_argcount])  # ASGI
+        if not (passes_on or _PASS_ON.match(_module(frame))):
             return frame
     return None
+
+
+def _working(innermost_first: Sequence[FrameType]) -> FrameType | None:
+    """As `_at_work`; where all pass on, the innermost one that is not loopviz's."""
+    found = _at_work(innermost_first)
+    for frame in _before_finalizer(innermost_first) if found is None else ():
+        if not _within(frame.f_code.co_filename, _LOOPVIZ):
+            found = frame
+    return found
 
 
 def _module(frame: FrameType) -> str:

@@ -66,6 +66,11 @@ class Threads:
             self.state.emit((clock(), CPU, number, time.thread_time_ns()))
         return thread
 
+    @classmethod
+    def worker_code(cls) -> CodeType:
+        """The code that runs in a worker thread in place of a function."""
+        return cls._run.__code__
+
     def _run(self, number: int, task: int, request: int, func: Callable[..., Any], *args: Any) -> Any:
         """Run in the worker thread in place of `func`."""
         emit = self.state.emit

@@ -87,7 +87,15 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
         return pen.says(line, [what], columns, pen.dim)
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
+    if state.awaits is not None:
+        label = _awaits(words.awaited(state.awaits, brief=True), label, columns.says - 9)
+        latency = f" {latency}" if len(label) >= 15 else latency  # such a label leaves no space before it
     return pen.says(line, [label, latency], columns, style, align=True)
+
+
+def _awaits(what: str, label: str, room: int) -> str:
+    """What is awaited, in the words for which there is room."""
+    return next((text for text in (f"awaits {what}", what) if cell_len(text) <= room), label)
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:
