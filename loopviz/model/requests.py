@@ -252,7 +252,7 @@ class Requests:
                 where = where or task.where
                 if where is not None and not _how_telling(telling):
                     break
-        if telling is None:
+        if telling is None or (_how_telling(telling) > 2 and len(life.tasks) > len(life.sampled)):
             return
         where = telling.where or (root.where if root is not None else None) or where
         request.seen_awaiting(t, where, telling.awaits if request.state is State.AWAITING else None)

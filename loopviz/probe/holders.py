@@ -23,6 +23,10 @@ __all__ = ["Holders"]
 
 _MOST_LOCKS = 50
 """How many contended locks are followed at once."""
+_MOST_WAITERS = 50
+"""How many of a lock's waiters are told who holds it."""
+_MOST_TASKS = 300
+"""With more tasks than this, all of them are searched for a lock's holder once only."""
 _MISSES = 2
 """After so many looks without a holder there is none that can be seen: one look may find it running."""
 
@@ -30,6 +34,8 @@ _MISSES = 2
 @dataclass(slots=True)
 class _Contended:
     lock: Any
+    one: bool
+    """Whether one task can hold it at a time."""
     holder: Trace | None = None
     since: int = 0
     """The holder's `since` when it was seen to hold the lock."""
@@ -50,50 +56,59 @@ class Holders:
         if known is None:
             if len(self._locks) >= _MOST_LOCKS:
                 return 0
-            known = self._locks[id(awaited.lock)] = _Contended(awaited.lock)
-            self._find(known)
+            known = self._locks[id(awaited.lock)] = _Contended(awaited.lock, one=awaited.what == "lock")
+            self._find(known, list(self._state.live.values()))
+        if len(known.waiters) >= _MOST_WAITERS:
+            return 0
         known.waiters[trace.number] = (trace, trace.since, awaited)
         return known.holder.number if known.holder is not None else 0
 
     def changed(self) -> Iterator[tuple[int, Awaited, int]]:
         """The tasks that still wait, but for another holder than before: task, what it awaits, holder."""
         for key, known in list(self._locks.items()):
+            served = [trace for trace, since, _ in known.waiters.values() if trace.since != since]
             known.waiters = {n: w for n, w in known.waiters.items() if w[0].since == w[1]}
             if not known.waiters:
                 del self._locks[key]
                 continue
             before = known.holder
-            self._find(known)
+            live = self._state.live
+            self._find(known, served if len(live) > _MOST_TASKS else list(live.values()))
             if known.holder is not before:
                 number = known.holder.number if known.holder is not None else 0
                 for waiter, (_, _, awaited) in known.waiters.items():
                     yield waiter, awaited, number
 
-    def _find(self, known: _Contended) -> None:
-        """Look for the holder, if it has not been suspended since it was found."""
+    def _find(self, known: _Contended, tasks: list[Trace]) -> None:
+        """Look for the holder among `tasks`, if it has not been suspended anew since it was found."""
         holder, live = known.holder, self._state.live
-        if holder is not None and holder.number in live and holder.since in {0, known.since}:
-            return
-        found = list(self._holding(known.lock))
+        if holder is not None:
+            if holder.number in live and holder.since in {0, known.since}:
+                return
+            tasks = [holder, *tasks]
+        found = list({trace.number: trace for trace in self._holding(known, tasks)}.values())
         if len(found) == 1:
             known.holder, known.since, known.misses = found[0], found[0].since, 0
             return
         known.misses += 1
-        if len(found) > 1 or known.misses >= _MISSES or (holder is not None and holder.number not in live):
+        if found or known.misses >= _MISSES or (holder is not None and holder.number not in live):
             known.holder = None
 
-    def _holding(self, lock: Any) -> Iterator[Trace]:
-        """The tasks that hold the lock."""
-        owner = _owner(lock)
-        for trace in list(self._state.live.values()):
+    def _holding(self, known: _Contended, tasks: list[Trace]) -> Iterator[Trace]:
+        """The tasks that hold the lock; one of them is enough where there can be one only."""
+        owner = _owner(known.lock)
+        for trace in tasks:
             task = trace.ref()
             if task is None:
                 continue
             if owner:
-                if id(task) == owner:
-                    yield trace
-            elif trace.since and _holds(list(inwards(task.get_coro())), lock):
+                holds = id(task) == owner
+            else:
+                holds = bool(trace.since) and _holds(list(inwards(task.get_coro())), known.lock)
+            if holds:
                 yield trace
+                if known.one:
+                    return
 
 
 def _owner(lock: Any) -> int:
