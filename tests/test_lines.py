@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -118,6 +119,13 @@ def test_a_frameworks_endpoint_is_not_the_users():
     docs = code(f"{INSTALLED}/fastapi/applications.py")["call"]
     of_thread(lines, serves(docs, docs))
     assert lines.is_library(docs.__code__)
+
+
+def test_pythons_own_function_as_an_endpoint_is_not_the_users():
+    """An endpoint that is a function of Python's own does not make its module the user's."""
+    lines = Lines()
+    of_thread(lines, serves(textwrap.dedent, code(f"{INSTALLED}/lib/core.py")["call"]))
+    assert lines.is_library(textwrap.dedent.__code__)
 
 
 # -- stacks of library code ------------------------------------------------------------------------

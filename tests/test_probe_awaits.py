@@ -8,12 +8,14 @@ import gc
 import http.client
 import importlib.util
 import json
+import multiprocessing
 import socket
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,12 @@ def awaited(events: list[RawEvent], request: int = 1) -> list[tuple[str, str]]:
     """What the root of the request has awaited: kinds and names."""
     root = root_of(events, request)
     return [(event[3], event[4]) for event in of_kind(events, ev.AWAITED) if event[2] == root]
+
+
+def of_requests(events: list[RawEvent]) -> Counter[tuple[str, str]]:
+    """How often tasks of requests have awaited what: kinds and names."""
+    tasks = {event[2] for event in of_kind(events, ev.TASK) if event[4]}
+    return Counter((event[3], event[4]) for event in of_kind(events, ev.AWAITED) if event[2] in tasks)
 
 
 def lines(events: list[RawEvent]) -> list[int]:
@@ -188,6 +196,12 @@ async def thread_of_anyio() -> None:
     await anyio.to_thread.run_sync(time.sleep, NAP)
 
 
+async def process() -> None:
+    """Await a call that was submitted to a process pool."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        await asyncio.wrap_future(pool.submit(time.sleep, NAP))
+
+
 async def subprocess() -> None:
     """Await a subprocess."""
     started = await asyncio.create_subprocess_exec(sys.executable, "-c", f"import time; time.sleep({NAP})")
@@ -244,6 +258,7 @@ KINDS: list[tuple[Callable[[], Awaitable[Any]], str, str]] = [
     (task_group, "task", "later"),
     (thread, "thread", ""),
     (thread_of_anyio, "thread", ""),
+    (process, "process", ""),
     (subprocess, "subprocess", ""),
     (sock, "socket", ""),
     (stream_reader, "socket", ""),
@@ -270,7 +285,7 @@ def test_every_kind(setup):
 
 
 def test_a_timeout_hides_nothing():
-    """Under a timeout, the kind is that of what is awaited; in 3.11 `wait_for` runs it in a task of its own."""
+    """Under a timeout, what is awaited is told; in 3.11 `wait_for` runs it in a task of its own."""
 
     async def handler() -> None:
         async with asyncio.timeout(5):
@@ -303,14 +318,14 @@ def test_the_connection_of_a_pool():
                 await asyncio.gather(client.get(url), client.get(url))
 
         events = ask(handler)
-    found = Counter((event[3], event[4]) for event in of_kind(events, ev.AWAITED))
+    found = of_requests(events)
     assert found["connection", "httpcore"] == 1
     assert found["socket", ""] >= 1
     assert not found["event", ""]
 
 
 def test_the_connection_of_a_database(tmp_path):
-    """A request that waits for a connection of SQLAlchemy's asynchronous pool awaits that, and not a queue."""
+    """A request that waits for a connection of SQLAlchemy's pool awaits that, and not a queue."""
     asyncio_ = pytest.importorskip("sqlalchemy.ext.asyncio")
     pytest.importorskip("aiosqlite")
 
@@ -326,7 +341,7 @@ def test_the_connection_of_a_database(tmp_path):
         await asyncio.gather(use(), use())
         await engine.dispose()
 
-    found = Counter((event[3], event[4]) for event in of_kind(ask(handler), ev.AWAITED))
+    found = of_requests(ask(handler))
     assert found["connection", "sqlalchemy"] == 1
     assert not found["queue", "get"]
 
@@ -518,8 +533,8 @@ def test_work_before_the_endpoint_is_told_by_the_endpoint():
 
 @both_loops
 def test_the_self_test_leaves_no_loop_behind(setup):
-    """The loops of the self-test are gone when it ends: no finalizer of theirs runs in a step of the user's."""
-    kind = asyncio.SelectorEventLoop
+    """The loops of the self-test are gone when it ends: no finalizer of theirs runs in a user's step."""
+    kind: Any = asyncio.SelectorEventLoop
     if setup.loop == "uvloop":
         kind = pytest.importorskip("uvloop").Loop
     gc.collect()
@@ -571,7 +586,7 @@ async def by_hand(lock: Any) -> None:
     lock.release()
 
 
-LOCKS = [
+LOCKS: list[Callable[[], Any]] = [
     asyncio.Lock,
     asyncio.Condition,
     lambda: asyncio.Semaphore(1),
@@ -641,7 +656,7 @@ def test_a_queue_for_a_lock_is_told_each_holder():
         for number in range(1, 5):
             clients.append(threading.Thread(target=served.get, args=("/x", number)))
             clients[-1].start()
-            served.wait_for(lambda events, n=number: any(e[2] == n for e in of_kind(events, ev.READ)))
+            served.wait_for(lambda events: len(of_kind(events, ev.READ)) == len(clients))
         for client in clients:
             client.join()
         events = served.settle(4)

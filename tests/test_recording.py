@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import gzip
-import csv
 import json
 import os
 import re
@@ -529,7 +529,7 @@ BEFORE = ROOT / "tests" / "data" / "before"
 
 @pytest.mark.parametrize("name", ["blocking", "sync"])
 def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(name):
-    """The summary and the table of an old recording are what the old program exported; fields may be added."""
+    """The summary and the table of an old recording are what the old program exported, or more."""
     replay = Replay(BEFORE / f"{name}.lvr.gz")
     line = replay.timeline()
     assert replay.damage is None

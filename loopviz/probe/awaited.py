@@ -6,6 +6,7 @@ Nothing is guessed: what is not recognised is a ``future``.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -103,12 +104,6 @@ _BARE = {
 }  # fmt: skip
 """What a library's own future stands for."""
 
-_CALLBACKS = {
-    "_chain_future.<locals>._call_check_cancel": "thread",  # of an executor
-    "shield.<locals>._outer_done_callback": "task",
-}
-"""What a future stands for, by the callback that asyncio has added to it."""
-
 _PIPE = re.compile(r"Pipe|ReadUnix")
 """The classes of asyncio's and uvloop's transports that read from a subprocess."""
 
@@ -174,13 +169,23 @@ def _of_future(future: Any, chain: Sequence[FrameType]) -> Awaited:
     if isinstance(children, (list, tuple)):  # asyncio.gather
         return Awaited("task", _names(children))
     for callback in compat.callbacks_of(future):
-        what = _CALLBACKS.get(getattr(callback, "__qualname__", ""))
-        if what is not None:
-            return Awaited(what)
+        name = getattr(callback, "__qualname__", "")
+        if name == "shield.<locals>._outer_done_callback":
+            return Awaited("task")
+        if name == "_chain_future.<locals>._call_check_cancel":
+            return Awaited(_of_executor(callback))
     package = module.partition(".")[0]
     if package in _BARE and not _is_pool(module, function):
         return Awaited(_BARE[package], package)
     return Awaited("future")
+
+
+def _of_executor(callback: Any) -> str:
+    """What a future stands for that asyncio has chained to one of `concurrent.futures`."""
+    for source in _bound(callback):
+        if isinstance(source, concurrent.futures.Future):
+            return "process" if compat.future_of_process(source) else "thread"
+    return "future"
 
 
 def _of_frame(frame: FrameType, function: str, found: Awaited) -> Awaited | None:  # noqa: PLR0911 - a rule each

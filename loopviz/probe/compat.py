@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import sys
 from asyncio import futures, tasks
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,7 @@ __all__ = [
     "awaited_future",
     "callbacks_of",
     "cycle_of",
+    "future_of_process",
     "installed",
     "limiter_counts",
     "ready_queue",
@@ -167,6 +169,19 @@ def callbacks_of(future: object) -> list[Any]:
         return [entry[0] for entry in getattr(future, "_callbacks", None) or ()]
     except (TypeError, IndexError):
         return []
+
+
+def future_of_process(future: object) -> bool:
+    """Whether a future of `concurrent.futures` is that of a call in a process pool.
+
+    Without the names it is False: then such a call is told as one in a thread.
+    """
+    module = sys.modules.get("concurrent.futures.process")
+    for manager in list(getattr(module, "_threads_wakeups", ())):
+        items = getattr(manager, "pending_work_items", {})
+        if any(getattr(item, "future", None) is future for item in list(items.values())):
+            return True
+    return False
 
 
 CHILDREN: Final = "_children"

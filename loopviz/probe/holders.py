@@ -61,7 +61,8 @@ class Holders:
         if len(known.waiters) >= _MOST_WAITERS:
             return 0
         known.waiters[trace.number] = (trace, trace.since, awaited)
-        return known.holder.number if known.holder is not None else 0
+        holder = known.holder
+        return holder.number if holder is not None and holder is not trace else 0
 
     def changed(self) -> Iterator[tuple[int, Awaited, int]]:
         """The tasks that still wait, but for another holder than before: task, what it awaits, holder."""
@@ -77,7 +78,8 @@ class Holders:
             if known.holder is not before:
                 number = known.holder.number if known.holder is not None else 0
                 for waiter, (_, _, awaited) in known.waiters.items():
-                    yield waiter, awaited, number
+                    if waiter != number:  # else AnyIO has given it the lock, and it has not run since
+                        yield waiter, awaited, number
 
     def _find(self, known: _Contended, tasks: list[Trace]) -> None:
         """Look for the holder among `tasks`, if it has not been suspended anew since it was found."""

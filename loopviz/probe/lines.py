@@ -128,10 +128,11 @@ class Lines:
             with suppress(ValueError):
                 endpoint = unwrap(endpoint)
             file, line, function = definition(endpoint)
-            if not file or _package_name(file) in _FRAMEWORKS:
-                return None
-            if self._is_foreign(file):
-                self._own.add(_package(Path(file)) if not file.startswith("<") else file)
+            package = _package_name(file)
+            if self._is_foreign(file) and file not in self._own:
+                if package in _FRAMEWORKS or not (package or file.startswith("<")):
+                    return None
+                self._own.add(file if file.startswith("<") else _package(Path(file)))
                 self._foreign.clear()
             return Line(file, line, function, "")
         return None
