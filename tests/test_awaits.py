@@ -36,6 +36,7 @@ from tests.streams import (
     wake,
     within,
 )
+from tests.test_scene import scene, text, view
 
 
 def awaiting(request: Request, now: float = 10_000) -> list[Segment]:
@@ -204,6 +205,18 @@ def test_the_sentence_names_what_is_awaited():
     assert sentences[1].startswith("It awaits: lock of #1. The loop was idle for ")
     _, sentences = words.story(gathering(), ns(60), "")
     assert "It awaits: timer." in sentences[1]
+
+
+@pytest.mark.parametrize(
+    ("width", "says"), [(80, "lock of #1"), (120, "lock of #1"), (160, "awaits lock of #1")]
+)
+def test_the_row_says_what_is_awaited(width, says):
+    """A row names what its request awaits, in the words for which there is room, and its latency."""
+    rows = text(scene().compose(lock(), view(60), width, 24))
+    (row,) = [row for row in rows if row.startswith(" #2 ")]
+    shown = row.split()
+    assert " ".join(shown[-(len(says.split()) + 2) :]) == f"{says} 59 ms"
+    assert ("awaits" in shown) == ("awaits" in says)
 
 
 def test_the_detail_says_what_is_awaited():

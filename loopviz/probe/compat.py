@@ -16,6 +16,7 @@ import sys
 from asyncio import futures, tasks
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from typing import Any, Final
 
@@ -177,10 +178,11 @@ def future_of_process(future: object) -> bool:
     Without the names it is False: then such a call is told as one in a thread.
     """
     module = sys.modules.get("concurrent.futures.process")
-    for manager in list(getattr(module, "_threads_wakeups", ())):
-        items = getattr(manager, "pending_work_items", {})
-        if any(getattr(item, "future", None) is future for item in list(items.values())):
-            return True
+    with suppress(RuntimeError):  # a pool is made or ends while they are read
+        for manager in list(getattr(module, "_threads_wakeups", ())):
+            items = getattr(manager, "pending_work_items", {})
+            if any(getattr(item, "future", None) is future for item in list(items.values())):
+                return True
     return False
 
 

@@ -7,17 +7,19 @@ server that is idle, or has short steps only, costs next to nothing.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe.awaited import awaited_by, what_is_awaited
 from loopviz.probe.chain import inwards
 from loopviz.probe.holders import Holders
 from loopviz.probe.lines import Line, Lines
-from loopviz.probe.state import ProbeState
+from loopviz.probe.state import ProbeState, Trace
 from loopviz.probe.threads import Thread, Threads
 from loopviz.stream.events import AWAITED, AWAITS, CPU, END, EXECUTES, HOLDS, WAKE, WITHIN
 
@@ -166,16 +168,24 @@ class Sampler:
                 self._state.live.pop(trace.number, None)
                 self._state.emit((clock(), END, trace.number))
                 continue
-            chain = [frame for _, frame in inwards(task.get_coro())]
-            line = self._lines.of_chain(chain)
-            awaited = what_is_awaited(task, chain, self._lines.is_library)
-            if trace.since != since:
-                continue
-            trace.sampled = since
-            if line is not None:
-                self._state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
-            if awaited is not None:
-                holder = self._holders.wait(trace, awaited) if awaited.lock is not None else 0
-                self._state.emit((clock(), AWAITED, trace.number, awaited.what, awaited.name, holder))
+            try:
+                self._awaits(trace, task, since)
+            except Exception as error:
+                self._state.failed("await", error)
+            if trace.since == since:
+                trace.sampled = since
         for number, awaited, holder in self._holders.changed():
             self._state.emit((clock(), AWAITED, number, awaited.what, awaited.name, holder))
+
+    def _awaits(self, trace: Trace, task: asyncio.Task[Any], since: int) -> None:
+        """Report where a task is suspended, and at what, unless it has run since."""
+        chain = [frame for _, frame in inwards(task.get_coro())]
+        line = self._lines.of_chain(chain)
+        awaited = what_is_awaited(task, chain, self._lines.is_library)
+        if trace.since != since:
+            return
+        if line is not None:
+            self._state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
+        if awaited is not None:
+            holder = self._holders.wait(trace, awaited) if awaited.lock is not None else 0
+            self._state.emit((clock(), AWAITED, trace.number, awaited.what, awaited.name, holder))

@@ -10,7 +10,7 @@ from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS, NOTHING
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.model import Request
+from loopviz.model import Awaits, Request
 from loopviz.model import Segment as StateSegment
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
@@ -88,14 +88,18 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
     if state.awaits is not None:
-        label = _awaits(words.awaited(state.awaits, brief=True), label, columns.says - 9)
-        latency = f" {latency}" if len(label) >= 15 else latency  # such a label leaves no space before it
+        label = _awaits(state.awaits, columns.says - 8)
+        if len(label) >= min(15, columns.says - 8):
+            latency = f" {latency}"  # the label leaves no space before it
     return pen.says(line, [label, latency], columns, style, align=True)
 
 
-def _awaits(what: str, label: str, room: int) -> str:
-    """What is awaited, in the words for which there is room."""
-    return next((text for text in (f"awaits {what}", what) if cell_len(text) <= room), label)
+def _awaits(awaits: Awaits, room: int) -> str:
+    """What is awaited, in as many words as there is room for."""
+    what = words.awaited(awaits, brief=True)
+    return next(
+        (text for text in (f"awaits {what}", what) if cell_len(text) <= room), printable(awaits.what, room)
+    )
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:
