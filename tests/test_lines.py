@@ -143,6 +143,23 @@ def test_work_before_an_endpoint_names_both():
     assert found == Line(__file__, handler.__code__.co_firstlineno, "handler", "parser.call")
 
 
+def test_a_middleware_that_has_called_the_next_application_is_not_at_work():
+    """The user's ASGI middleware is the line while it works itself, not while what it has called works."""
+    parse = code(f"{INSTALLED}/parser/core.py")["call"]
+    pass_on = code("/home/me/app.py", ASGI.replace("receive()", "send(scope, receive, None)"))["app"]
+    routing = code(f"{INSTALLED}/web/routing.py", ASGI)["app"]
+    start = code(f"{INSTALLED}/starlette/routing.py", START.replace("None", "send"), "starlette.routing")
+    start["send"] = routing
+    passing = functools.partial(start["start"], pass_on, handler, parse, functools.partial)
+    found = of_thread(Lines(), passing)
+    assert found == Line(__file__, handler.__code__.co_firstlineno, "handler", "parser.call")
+    working = code("/home/me/app.py", ASGI.replace("receive()", "send(receive)"))["app"]
+    start["send"] = code(f"{INSTALLED}/parser/core.py")["call"]
+    found = of_thread(Lines(), functools.partial(start["start"], working, handler, parse, functools.partial))
+    assert found is not None
+    assert found[:3] == ("/home/me/app.py", 2, "app")
+
+
 def test_work_for_no_endpoint_names_the_library():
     """Without an endpoint the outermost function of a library that does not only pass on is the line."""
     parse = code(f"{INSTALLED}/parser/core.py")["call"]
@@ -239,7 +256,7 @@ async def with_a_default():
 
 async def sends():
     """Await what is sent."""
-    await generator().asend(None)
+    await generator().asend(None)  # codespell:ignore asend
 
 
 async def awaits_an_object():

@@ -73,6 +73,12 @@ class Lines:
         for it; else a line of a library's, but never one of loopviz's.
         """
         stack = list(takewhile(_runs_no_loop, _outwards(frames.get(ident))))
+        # A middleware of the user's that has called the next application is not at work.
+        stack = [
+            f
+            for f, inner in zip(stack, [None, *stack], strict=False)
+            if not (_is_asgi(f) and _is_asgi(inner))
+        ]
         return self._users(stack) or self._of_endpoint(stack) or self._of_library(stack)
 
     def of_call(
@@ -213,11 +219,15 @@ def _before_finalizer(innermost_first: Sequence[FrameType]) -> Iterator[FrameTyp
 def _at_work(innermost_first: Sequence[FrameType]) -> FrameType | None:
     """The outermost frame of a library's that does not only pass on what it is given."""
     for frame in _before_finalizer(innermost_first):
-        code = frame.f_code
-        passes_on = {"scope", "receive", "send"}.issubset(code.co_varnames[: code.co_argcount])  # ASGI
-        if not (passes_on or _PASS_ON.match(_module(frame))):
+        if not (_is_asgi(frame) or _PASS_ON.match(_module(frame))):
             return frame
     return None
+
+
+def _is_asgi(frame: FrameType | None) -> bool:
+    """Whether a function has the parameters of an ASGI application."""
+    code = frame.f_code if frame is not None else None
+    return code is not None and {"scope", "receive", "send"}.issubset(code.co_varnames[: code.co_argcount])
 
 
 def _working(innermost_first: Sequence[FrameType]) -> FrameType | None:
