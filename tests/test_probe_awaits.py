@@ -25,7 +25,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from loopviz.probe import selftest
+from loopviz.probe import compat, selftest
 from loopviz.stream import events as ev
 from tests.probe_support import PLAIN, UVLOOP, RawEvent, Served, Setup, of_kind
 
@@ -663,3 +663,35 @@ def test_a_queue_for_a_lock_is_told_each_holder():
     roots = [root_of(events, number) for number in range(1, 5)]
     last = [e[5] for e in of_kind(events, ev.AWAITED) if e[2] == roots[3] and e[3] == "lock" and e[5]]
     assert last == roots[:3]
+
+
+# -- without the private names ---------------------------------------------------------------------
+
+
+async def gathers_in_a_generator() -> None:
+    """Await tasks inside an asynchronous generator."""
+
+    async def items() -> AsyncIterator[int]:
+        await asyncio.gather(later(int), later(int))  # the gather
+        yield 1
+
+    async for _ in items():  # the loop over it
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told", "seen"),
+    [
+        ("PIPE", "_pipe", [("task", "later")], "the gather"),
+        ("CHILDREN", "_gone", [("future", "")], "the gather"),
+        ("AWAIT_WRAPPERS", frozenset(), [("task", "later")], "the loop over it"),
+        ("awaited_future", lambda _: None, [], "the gather"),
+        ("callbacks_of", lambda _: [], [("task", "later")], "the gather"),
+    ],
+)
+def test_without_a_private_name_less_is_told(monkeypatch, name, value, told, seen):
+    """Where a version has renamed what the probe reads, less is told, and nothing that is wrong."""
+    monkeypatch.setattr(compat, name, value)
+    events = ask(gathers_in_a_generator)
+    assert awaited(events) == told
+    assert lines(events) == [line_of(seen)]
