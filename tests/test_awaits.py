@@ -83,6 +83,13 @@ def test_an_await_keeps_its_line_when_a_child_ends():
     assert second == (102, 150, 11, "timer", 0)
 
 
+def test_an_await_keeps_its_line_when_a_child_goes_on():
+    """While one of several tasks goes on to another await, the line is that of one that was seen."""
+    line = gathering()
+    feed(line, step(101, 2), suspend(102, 2))
+    assert told(line.requests[1], 110)[-1] == (102, 110, 11, "timer", 0)
+
+
 def test_when_all_children_have_ended_the_root_is_told():
     """A root that still awaits has a line of its own."""
     line = gathering()

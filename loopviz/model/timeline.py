@@ -91,7 +91,7 @@ class Timeline:
             ev.ITERATION: loop.iterates,
             ev.HOLDS: loop.holds,
             ev.EXECUTES: workers.executes,
-            ev.WITHIN: workers.executes,
+            ev.WITHIN: workers.within,
             ev.AWAITS: requests.awaits,
             ev.AWAITED: requests.awaited,
         }

@@ -94,8 +94,12 @@ class Workers:
         self.returns(t, number)
         self._requests.result(t, number, task)
 
-    def executes(self, t: int, number: int, file: str, line: int, function: str, calls: str = "") -> None:
-        """EXECUTES and WITHIN: a sample of the line at which a call is, or which it was made for."""
+    def executes(self, t: int, number: int, file: str, line: int, function: str) -> None:
+        """EXECUTES: a sample of the line at which a call is."""
+        self.within(t, number, file, line, function, "")
+
+    def within(self, t: int, number: int, file: str, line: int, function: str, calls: str) -> None:
+        """WITHIN: a sample of a call that is in a library's function, which was called for this line."""
         call = self.calls.get(number)
         if call is None:
             return
