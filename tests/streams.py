@@ -127,6 +127,14 @@ def awaits(at: float, task: int = 1, line: int = 21) -> Event:
     return (ns(at), ev.AWAITS, task, "app.py", line, "handler")
 
 
+def within(at: float, number: int = 1, line: int = 8, calls: str = "time.sleep") -> Event:
+    return (ns(at), ev.WITHIN, number, "app.py", line, "work", calls)
+
+
+def awaited(at: float, task: int = 1, what: str = "timer", name: str = "", holder: int = 0) -> Event:
+    return (ns(at), ev.AWAITED, task, what, name, holder)
+
+
 def accepted(request: int = 1, task: int = 1, at: float = 0) -> list[Event]:
     """An own request that is sent at `at`, read 1 ms later, and begins to run 2 ms later."""
     return [

@@ -202,6 +202,7 @@ def test_what_the_probe_emits_conforms_to_the_schema():
         if scope["type"] != "http":
             return
         await anyio.to_thread.run_sync(time.sleep, 0.06)
+        await anyio.to_thread.run_sync(lambda: time.sleep(0.06))
         await anyio.sleep(0.06)
         time.sleep(0.06)
         if scope["path"] == "/fails":
@@ -229,4 +230,5 @@ def test_what_the_probe_emits_conforms_to_the_schema():
     assert {event[1] for event in emitted} >= {
         ev.READ, ev.STATUS, ev.RAISED, ev.RESPONDED, ev.TASK, ev.RAN, ev.TOKEN_WAIT, ev.TOKENS, ev.CALL,
         ev.RETURN, ev.THREAD, ev.CPU, ev.IDLE, ev.ITERATION, ev.HOLDS, ev.EXECUTES, ev.AWAITS,
+        ev.WITHIN, ev.AWAITED,
     }  # fmt: skip

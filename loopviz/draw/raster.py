@@ -82,7 +82,7 @@ def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -
 def request_stretches(request: Request, threshold: int, now: int) -> Iterator[Stretch]:
     """A request's segments; see `code_of` for `threshold`."""
     done = request.done
-    for state, start, until, _, _ in request.newest_first(now):
+    for state, start, until, *_ in request.newest_first(now):
         if start >= now:
             continue
         end = min(until, now)

@@ -13,13 +13,14 @@ from rich.cells import cell_len
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
-from loopviz.model import Block, Request, State, Timeline, WebSocket, Where
+from loopviz.model import Awaits, Block, Request, State, Timeline, WebSocket, Where
 from loopviz.model.lane import COMPUTES
 from loopviz.model.pools import Pool
 
 __all__ = [
     "Mood",
     "ascii_only",
+    "awaited",
     "count",
     "duration",
     "figure",
@@ -89,6 +90,12 @@ def tick(ns: int) -> str:
 def line(where: Where) -> str:
     """A source line: ``blocking.py:14``."""
     return f"{printable(PurePath(where.file).name)}:{where.line}"
+
+
+def awaited(awaits: Awaits, *, brief: bool = False) -> str:
+    """What is awaited: ``timer``, ``lock of #3``; with its name, ``queue get``, unless it is to be brief."""
+    what = awaits.what if brief or not awaits.name else f"{awaits.what} {awaits.name}"
+    return printable(f"{what} of #{awaits.holder}" if awaits.holder else what, 60)
 
 
 def state_name(state: State) -> str:
@@ -168,6 +175,7 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
         return "alarm", _of_block(timeline, block, now, brief=brief)
     live = []
     states: Counter[State] = Counter()
+    awaits: Counter[Awaits] = Counter()
     sockets = 0
     for request in timeline.alive_at(now):
         segment = request.state_at(now)
@@ -177,14 +185,16 @@ def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False)
         live.append(request)
         if segment is not None:
             states[segment.state] += 1
+            if segment.awaits is not None:
+                awaits[segment.awaits] += 1
     if states[State.TOKEN_WAIT]:
         return "alarm", _of_threads(timeline, live, now, brief=brief)
-    said = _of_calm(timeline, states, len(live), now)
+    said = _of_calm(timeline, states, awaits, len(live), now)
     return said or ("dim", _of_the_past(timeline, now, invitation, sockets))
 
 
 def _of_calm(
-    timeline: Timeline, states: Counter[State], live: int, now: int
+    timeline: Timeline, states: Counter[State], awaits: Counter[Awaits], live: int, now: int
 ) -> tuple[Mood, list[str]] | None:
     """No block, and no request waits for a thread: what the concurrent requests do."""
     computing = [
@@ -213,7 +223,9 @@ def _of_calm(
         ]
     suspended = _of_suspended(states)
     if suspended:
-        idle = f"It was idle for {_idle_share(timeline, now):.0%} of the last second."
+        only = not (states[State.SENDING] or states[State.RECEIVING])
+        subject = _awaited_by(awaits) if only else "It"
+        idle = f"{subject} was idle for {_idle_share(timeline, now):.0%} of the last second."
         return "good", [f"{suspended} That costs the event loop nothing.", idle]
     return ("good", [f"{_are(live)} in progress."]) if live else None
 
@@ -226,6 +238,19 @@ def _of_suspended(states: Counter[State]) -> str:
             return f"{count(number, 'request')} {whom} to {deed}."
     number = states[State.AWAITING]
     return f"{_are(number)} suspended at an await." if number else ""
+
+
+def _awaited_by(awaits: Counter[Awaits]) -> str:
+    """What requests await, where that is known, and the subject of the sentence on the loop that follows."""
+    kinds: Counter[str] = Counter()
+    for kind, number in awaits.items():
+        kinds[awaited(kind, brief=True)] += number
+    if not kinds:
+        return "It"
+    named = [kind if number == 1 else f"{kind} ({number})" for kind, number in kinds.most_common(3)]
+    more = ", …" if len(kinds) > 3 else ""
+    who = "It awaits" if awaits.total() == 1 else "They await"
+    return f"{who}: {', '.join(named)}{more}. The loop"
 
 
 def _are(number: int) -> str:

@@ -44,8 +44,8 @@
     rows.push({ kind: "request", request, failed: request.failed, latency: end - request.start,
       name: `#${request.id} ${request.name}`,
       says: `${duration(end - request.start)}${request.status ? ` ${request.status}` : ""}`,
-      parts: request.segments.map(([state, start, stop, worker, place, after]) =>
-        [start, stop, data.states[state].code, after, request.id, worker, place]) });
+      parts: request.segments.map(([state, start, stop, worker, place, after, awaits]) =>
+        [start, stop, data.states[state].code, after, request.id, worker, place, awaits]) });
   }
   const sums = (row) => {
     const total = new Map();
@@ -384,11 +384,12 @@
       let part = row.parts[first(row.parts, t)];
       if (!part || part[0] > t + near) part = null;
       if (part) {
-        const [start, end, code, after, request, worker, place] = part;
+        const [start, end, code, after, request, worker, place, awaits] = part;
         const lines = [row.kind === "request" ? row.name : `${row.name.trim()}${request ? ` for #${request}` : ""}`,
           `${states[code].name}${after ? " (after the response)" : ""} ${duration(end - start)}`,
           `${at(start)} to ${at(end)}`];
         if (place >= 0) lines.push(`at ${where(place)}`);
+        if (awaits) lines.push(`awaits ${awaits}`);
         if (worker >= 0) lines.push(`by ${data.lanes[worker].name}`);
         const block = code === data.block && data.blocks.find((one) => one[0] < end && one[1] > start);
         if (block && block[3]) lines.push(block[3] === "sleeping" ? "it only waits" : "it computes");

@@ -20,6 +20,7 @@ from typing import Any
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, PAGE_COLOURS
 from loopviz.draw.raster import code_of, lane_code
 from loopviz.draw.safe import printable
+from loopviz.draw.words import awaited
 from loopviz.export.material import (
     Material,
     Window,
@@ -177,7 +178,7 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
             "segments": [
                 [
                     number(s.state, s), s.start - zero, s.end - zero, lanes.get(s.thread, -1),
-                    places.number(s.where), int(after),
+                    places.number(s.where), int(after), awaited(s.awaits) if s.awaits else "",
                 ]
                 for s, after in segments(request, timeline.last)
             ],

@@ -13,7 +13,7 @@ from typing import Any
 
 from loopviz.draw.look import BLOCK, CODES, look_of
 from loopviz.draw.raster import code_of, lane_code
-from loopviz.draw.words import duration, headline, line, state_name
+from loopviz.draw.words import awaited, duration, headline, line, state_name
 from loopviz.export.material import (
     Material,
     all_blocks,
@@ -210,6 +210,8 @@ def _life(request: Request, timeline: Timeline, zero: int) -> Iterator[_Json]:
         code = code_of(segment.state, segment.end - segment.start, timeline.threshold)
         lane = timeline.workers.get(segment.thread)
         args = {**({"thread": text(lane.name)} if lane else {}), **source_line(segment.where)}
+        if segment.awaits:
+            args["awaits"] = awaited(segment.awaits)
         yield _slice(
             state_name(segment.state), segment.start - zero, segment, track, args,
             code, "after response" if after else "state",

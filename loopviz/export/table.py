@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Iterator
 
+from loopviz.draw.words import awaited
 from loopviz.export.material import Material, exact_seconds, extent, requests_by_number, segments, text
 
 __all__ = ["COLUMNS", "table"]
 
 COLUMNS = (
     "request", "method", "path", "state", "start_s", "end_s", "duration_s", "thread", "file", "line",
-    "function", "after_response",
+    "function", "after_response", "awaits",
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -43,6 +44,7 @@ def table(material: Material) -> Iterator[str]:
                 where.line if where else "",
                 _cell(where.function) if where else "",
                 "true" if after else "false",
+                _cell(awaited(segment.awaits)) if segment.awaits else "",
             ))  # fmt: skip
         yield lines.getvalue()
 

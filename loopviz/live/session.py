@@ -77,7 +77,7 @@ class Session:
             self._buffer,
             numbers=numbers,
             secret=secret,
-            own={str(file.file.resolve().parent) for file in scenarios},
+            own={str(file.file.resolve()) for file in scenarios},
         )
         self._workspace = Workspace()
         self._apps = Apps(scenarios, self._execute, lazily=lazily)

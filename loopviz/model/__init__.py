@@ -3,7 +3,7 @@
 from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
 from loopviz.model.request import Request
-from loopviz.model.segments import Segment, Where
+from loopviz.model.segments import Awaits, Segment, Where
 from loopviz.model.states import DELAYED, State
 from loopviz.model.timeline import Timeline
 from loopviz.model.websocket import WebSocket
@@ -12,6 +12,7 @@ from loopviz.model.workers import Tokens
 __all__ = [
     "BLOCK_THRESHOLD",
     "DELAYED",
+    "Awaits",
     "Block",
     "Lane",
     "Request",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
 
 from loopviz.model.limits import MAX_LANES
 from loopviz.model.request import Request
-from loopviz.model.segments import Where
+from loopviz.model.segments import Awaits, Where
 from loopviz.model.states import State
 
 __all__ = ["Call", "Doing", "Life", "Task"]
@@ -44,7 +45,7 @@ class Task:
     """The row in which it counts; None if it belongs to no request."""
     awaited_by: Task | None = None
     """The task that awaits it, or has opened the task group that it is in; None if there is none."""
-    awaits: dict[int, Task] = field(default_factory=dict)
+    joined: dict[int, Task] = field(default_factory=dict)
     """The tasks whose `awaited_by` is this one."""
     from_call: Call | None = None
     """The call in a worker thread that waits for it (AnyIO's ``from_thread``)."""
@@ -63,6 +64,7 @@ class Task:
     client: Doing | None = None
     """What its next suspension is, if it waits for the client."""
     where: Where | None = None
+    awaits: Awaits | None = None
 
     @property
     def waits_for_worker(self) -> bool:
@@ -85,8 +87,11 @@ class Call:
     waits_for: int = 0
     """How many tasks it has started on the loop, and waits for."""
     where: Where | None = None
+    """The line at which it was seen most often; before it was seen, where its function is defined."""
     state: State = State.IN_THREAD
     """The state of its request while it executes."""
+    lines: Counter[Where] = field(default_factory=Counter)
+    """The lines at which it was seen, and how often."""
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +110,8 @@ class Life:
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
     """Calls that execute in a worker thread now, and are awaited."""
+    sampled: dict[int, Task] = field(default_factory=dict)
+    """Its tasks of which it was seen where they are suspended, or at what."""
     sending: bool = False
     """Whether the application has passed on the whole response, and the client has not taken it yet."""
     dues: list[tuple[int, int]] = field(default_factory=list)
@@ -123,6 +130,8 @@ class Life:
                 self.begin(number, call)
         if task.due and task.doing is Doing.SUSPENDED:
             heappush(self.dues, (task.due, task.number))
+        if task.where is not None or task.awaits is not None:
+            self.sampled[task.number] = task
         self.refresh(t)
 
     def remove(self, task: Task, t: int) -> bool:
@@ -133,6 +142,7 @@ class Life:
         self.doing[task.doing] -= 1
         for number in task.pending:
             self.calls.pop(number, None)
+        self.sampled.pop(task.number, None)
         task.life = None
         if self.tasks:
             self.refresh(t)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from loopviz.model.limits import MAX_SEGMENTS
-from loopviz.model.segments import PackedTotals, Segment, Segments, Where
+from loopviz.model.segments import Awaits, PackedTotals, Segment, Segments, Where
 from loopviz.model.states import DELAYED, SUSPENDED, State
 from loopviz.model.websocket import WebSocket
 
@@ -47,6 +47,8 @@ class Request:
     """When the open segment began."""
     thread: int = 0
     where: Where | None = None
+    awaits: Awaits | None = None
+    """What it awaits, in state awaiting."""
     ready_at: int = 0
     """When the first timer that one of its tasks awaits is due; 0 for none."""
     websocket: WebSocket | None = None
@@ -61,7 +63,7 @@ class Request:
             return
         if self.state is not state or self.thread != thread:
             self.close(t)
-            self.state, self.thread, self.where = state, thread, where
+            self.state, self.thread, self.where, self.awaits = state, thread, where, None
         elif self.where is None:
             self.where = where
         self.ready_at = due
@@ -76,6 +78,13 @@ class Request:
             if before:
                 self._add(segment.state, segment.end - segment.start)
         self.since = t
+
+    def seen_awaiting(self, t: int, where: Where | None, awaits: Awaits | None) -> None:
+        """It was seen where it is suspended, and at what. If a lock has passed on, a new segment begins."""
+        before = self.awaits
+        if before and awaits and before.holder not in {0, awaits.holder} and before[:2] == awaits[:2]:
+            self.close(t)
+        self.where, self.awaits = where or self.where, awaits or self.awaits
 
     def finish(self, t: int) -> None:
         """The last byte is sent: what follows does not count as latency."""
@@ -146,10 +155,10 @@ class Request:
         due = self.ready_at
         if self.state in SUSPENDED and due and due < now:
             if due > self.since:
-                yield Segment(self.state, self.since, due, 0, self.where)
+                yield Segment(self.state, self.since, due, 0, self.where, self.awaits)
             yield Segment(State.READY, max(due, self.since), now)
         else:
-            yield Segment(self.state, self.since, now, self.thread, self.where)
+            yield Segment(self.state, self.since, now, self.thread, self.where, self.awaits)
 
     def history(self, now: int) -> list[Segment]:
         """All segments kept, as they were at `now`."""

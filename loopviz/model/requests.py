@@ -15,7 +15,7 @@ from loopviz.model.life import Call, Doing, Life, Task
 from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
 from loopviz.model.pools import Pools
 from loopviz.model.request import Request
-from loopviz.model.segments import Where
+from loopviz.model.segments import Awaits, Where
 from loopviz.model.shared import Shared
 from loopviz.model.states import SUSPENDED, State
 from loopviz.model.websocket import WebSocket
@@ -27,6 +27,18 @@ _CLIENT_WAITS = {"receiving": Doing.RECEIVING, "sending": Doing.SENDING}
 _IN_GROUP = 2
 """Of AWAITS_TASK: the other task is in a task group of the task."""
 _UNANSWERED = "no whole response: the client has gone"
+_MOST_TELLING = 100
+"""At most so many of a request's suspended tasks are compared."""
+
+
+def _how_telling(task: Task) -> int:
+    """0 for a task that awaits what keeps its request; more for one that awaits other tasks, or the end."""
+    awaits = task.awaits
+    if awaits is None:
+        return 2
+    if awaits.what == "task":
+        return 1
+    return 3 if awaits.name == "disconnect" else 0
 
 
 class Requests:
@@ -303,7 +315,7 @@ class Requests:
             if awaits == _IN_GROUP or before is None or before.life is task.life:
                 if task.life is None:
                     self._start(child, t)
-                elif not self._is_root(child) and task not in _awaits_of(child):
+                elif not self._is_root(child) and task not in _joined_by(child):
                     self._attach(child, task, t)
 
     def _not_awaited(self, task: Task, t: int) -> None:
@@ -330,7 +342,7 @@ class Requests:
         if to.life is not None:
             self._detach(task)
             task.awaited_by = to
-            to.awaits[task.number] = task
+            to.joined[task.number] = task
             self._move(task, to.life, t)
 
     def _start(self, task: Task, t: int) -> None:
@@ -346,12 +358,12 @@ class Requests:
 
     def _detach(self, task: Task) -> None:
         if task.awaited_by is not None:
-            task.awaited_by.awaits.pop(task.number, None)
+            task.awaited_by.joined.pop(task.number, None)
             task.awaited_by = None
 
     def _move(self, task: Task, life: Life, t: int) -> None:
         """Let the task, and all that it awaits, count in `life`."""
-        for moved in [task, *_awaits_of(task)]:
+        for moved in [task, *_joined_by(task)]:
             before = moved.life
             if before is not life:
                 if before is not None:
@@ -362,6 +374,7 @@ class Requests:
         """The task does not count in `life` any more; False if it did not before."""
         if not life.remove(task, t):
             return False
+        self._tell(life, t)
         if not life.tasks:
             if life.sending and life.request.done is None:  # `responded` ends the request
                 life.refresh(t)
@@ -398,9 +411,40 @@ class Requests:
         if task is None:
             return
         task.where = self._shared.where(file, line, function)
+        self._suspended_at(t, task)
+
+    def awaited(self, t: int, number: int, what: str, name: str, holder: int) -> None:
+        """AWAITED: a sample of what the suspended task awaits; `holder` is the task that holds it."""
+        task = self.tasks.get(number)
+        if task is None:
+            return
+        task.awaits = self._shared.same(Awaits(what, name, self.owner(holder)))
+        self._suspended_at(t, task)
+
+    def _suspended_at(self, t: int, task: Task) -> None:
+        """It was seen where a task is suspended, or at what."""
         life = task.life
-        if life is not None and life.request.state in SUSPENDED and not life.sending:
-            life.request.where = task.where
+        if life is not None and not life.sending and task.doing is not Doing.RUNNING:
+            life.sampled[task.number] = task
+            self._tell(life, t)
+
+    def _tell(self, life: Life, t: int) -> None:
+        """Say where the request is suspended, and what it awaits, by the most telling of its tasks."""
+        request, root = life.request, life.sampled.get(life.root)
+        if not life.sampled or request.state not in SUSPENDED:
+            return
+        telling, where = root, None
+        if root is None or _how_telling(root):
+            for task in islice(life.sampled.values(), _MOST_TELLING):
+                if telling is None or _how_telling(task) < _how_telling(telling):
+                    telling = task
+                where = where or task.where
+                if where is not None and not _how_telling(telling):
+                    break
+        if telling is None or (_how_telling(telling) > 2 and len(life.tasks) > len(life.sampled)):
+            return
+        where = telling.where or (root.where if root is not None else None) or where
+        request.seen_awaiting(t, where, telling.awaits if request.state is State.AWAITING else None)
 
     def task(self, number: int) -> Task:
         """The task; one whose creation was not reported belongs to no request."""
@@ -417,7 +461,10 @@ class Requests:
         if task.life is None:
             task.doing = doing
         else:
-            task.life.turn(task, doing, t)
+            life = task.life
+            life.turn(task, doing, t)
+            if life.sampled and life.request.where is None:
+                self._tell(life, t)
 
     def _ready(self, task: Task, t: int) -> None:
         """It can continue: now, or when its step ends (an eager task's first step has no beginning)."""
@@ -433,7 +480,10 @@ class Requests:
         task.woken = False
         task.due = task.woken_by = 0
         task.began = t
-        task.where = None
+        if task.where is not None or task.awaits is not None:
+            task.where = task.awaits = None
+            if task.life is not None:
+                task.life.sampled.pop(task.number, None)
         if task.pending:
             for number in [n for n, call in task.pending.items() if not call.submitted]:
                 self._forget_call(task, number)
@@ -471,7 +521,7 @@ class Requests:
             life.apply_due_timers(t)
             request.finish(t)
         self._detach(task)
-        for child in list(task.awaits.values()):
+        for child in list(task.joined.values()):
             self._start(child, t)
         if life is not None:
             self._leave(task, life, t)
@@ -513,6 +563,8 @@ class Requests:
             self._turn(task, Doing.THREAD_WAIT, t)
         elif task.life is not None:
             task.life.refresh(t)
+        if task.life is not None:
+            self._tell(task.life, t)
 
     def _forget_call(self, task: Task, number: int) -> None:
         """The task does not await the call any more. The caller refreshes."""
@@ -538,6 +590,7 @@ class Requests:
             self._settle(owner, t)
         elif life is not None:
             life.refresh(t)
+            self._tell(life, t)
 
     def call_returns(self, t: int, number: int, call: Call, *, resumes: bool) -> None:
         """A call has returned. `resumes` says whether its result is known on the loop's side, too."""
@@ -550,6 +603,7 @@ class Requests:
             self._resume(task, number, t)
         if life is not None:
             life.refresh(t)
+            self._tell(life, t)
 
     def result(self, t: int, number: int, task: int) -> None:
         """The result of a process's call has arrived: the task that awaits it can continue."""
@@ -573,12 +627,12 @@ class Requests:
             life.request.where = call.where
 
 
-def _awaits_of(task: Task) -> list[Task]:
+def _joined_by(task: Task) -> list[Task]:
     """The tasks that it awaits, and that those await, and so on."""
     found: dict[int, Task] = {}
     todo = [task]
     while todo:
-        for number, child in todo.pop().awaits.items():
+        for number, child in todo.pop().joined.items():
             if number not in found:
                 found[number] = child
                 todo.append(child)

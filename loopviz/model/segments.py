@@ -9,7 +9,7 @@ from typing import NamedTuple
 from loopviz.model.limits import MAX_SEGMENTS
 from loopviz.model.states import State
 
-__all__ = ["PackedTotals", "Segment", "Segments", "Where"]
+__all__ = ["Awaits", "PackedTotals", "Segment", "Segments", "Where"]
 
 
 class Where(NamedTuple):
@@ -21,6 +21,16 @@ class Where(NamedTuple):
     calls: str = ""
 
 
+class Awaits(NamedTuple):
+    """What a task awaits: ``timer``, ``lock``, ``socket`` or another word, and who holds it."""
+
+    what: str
+    name: str = ""
+    """What tells it from others of its kind; "" if there is nothing."""
+    holder: int = 0
+    """The request that holds the lock; 0 where that is not seen, or where it is no request's."""
+
+
 class Segment(NamedTuple):
     """A stretch of a request's life in one state (ns)."""
 
@@ -30,10 +40,12 @@ class Segment(NamedTuple):
     thread: int = 0
     """The worker thread, or process, that executes it; 0 for none."""
     where: Where | None = None
+    awaits: Awaits | None = None
+    """What is awaited; None where that is not known, and in other states."""
 
 
-_Kind = tuple[State, int, Where | None]
-"""State, thread and source line of a segment."""
+_Kind = tuple[State, int, Where | None, Awaits | None]
+"""State, thread, source line and what is awaited of a segment."""
 _INDEX = {state: i for i, state in enumerate(State)}
 
 
@@ -72,7 +84,9 @@ class Segments:
         if segments is None:
             return
         kinds: dict[_Kind, int] = {}
-        which = array("H", [kinds.setdefault((s.state, s.thread, s.where), len(kinds)) for s in segments])
+        which = array(
+            "H", [kinds.setdefault((s.state, s.thread, s.where, s.awaits), len(kinds)) for s in segments]
+        )
         times = array("q", [segment.end for segment in segments])
         times.append(segments[0].start if segments else 0)
         same = tuple([known.setdefault(kind, kind) for kind in kinds])
@@ -97,9 +111,9 @@ class Segments:
         times, which = whole[: 8 * count + 8].cast("q"), whole[8 * count + 8 :].cast("H")
         start = times[count]
         for i in range(count):
-            state, thread, where = kinds[which[i]]
+            state, thread, where, awaits = kinds[which[i]]
             end = times[i]
-            yield Segment(state, start, end, thread, where)
+            yield Segment(state, start, end, thread, where, awaits)
             start = end
 
     def __reversed__(self) -> Iterator[Segment]:
@@ -110,8 +124,8 @@ class Segments:
         whole = memoryview(self._packed)
         times, which = whole[: 8 * count + 8].cast("q"), whole[8 * count + 8 :].cast("H")
         for i in range(count - 1, -1, -1):
-            state, thread, where = kinds[which[i]]
-            yield Segment(state, times[i - 1] if i else times[count], times[i], thread, where)
+            state, thread, where, awaits = kinds[which[i]]
+            yield Segment(state, times[i - 1] if i else times[count], times[i], thread, where, awaits)
 
     def __getitem__(self, index: int) -> Segment:
         return (list(self) if self._list is None else self._list)[index]

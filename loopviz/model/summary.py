@@ -13,7 +13,7 @@ from loopviz.clock import seconds
 from loopviz.model.block import Block
 from loopviz.model.pools import Pool
 from loopviz.model.request import Request
-from loopviz.model.segments import Segment, Where
+from loopviz.model.segments import Awaits, Segment, Where
 from loopviz.model.states import State
 from loopviz.model.timeline import Timeline
 from loopviz.model.websocket import WebSocket
@@ -58,6 +58,7 @@ def summarise(
             "end_s": at(part.end),
             "thread": lane.name if lane else None,
             "where": _where(part.where),
+            "awaits": _awaits(part.awaits),
         }
 
     def messages(websocket: WebSocket) -> dict[str, Any]:
@@ -166,7 +167,13 @@ def summarise(
 def _where(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
-    return {"file": where.file, "line": where.line, "function": where.function}
+    return {"file": where.file, "line": where.line, "function": where.function, "calls": where.calls}
+
+
+def _awaits(awaits: Awaits | None) -> dict[str, Any] | None:
+    if awaits is None:
+        return None
+    return {"what": awaits.what, "name": awaits.name, "holder": awaits.holder or None}
 
 
 def _pools(timeline: Timeline, limit: int) -> list[dict[str, Any]]:

@@ -104,7 +104,9 @@ class Timeline:
             ev.ITERATION: loop.iterates,
             ev.HOLDS: loop.holds,
             ev.EXECUTES: workers.executes,
+            ev.WITHIN: workers.within,
             ev.AWAITS: requests.awaits,
+            ev.AWAITED: requests.awaited,
         }
 
     # -- events --------------------------------------------------------------------------------

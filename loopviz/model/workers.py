@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Call
-from loopviz.model.limits import MAX_LANES, MAX_OPEN, Limits
+from loopviz.model.limits import MAX_LANES, MAX_LINES, MAX_OPEN, Limits
 from loopviz.model.past import begun
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
@@ -110,10 +110,17 @@ class Workers:
 
     def executes(self, t: int, number: int, file: str, line: int, function: str) -> None:
         """EXECUTES: a sample of the line at which a call is."""
+        self.within(t, number, file, line, function, "")
+
+    def within(self, t: int, number: int, file: str, line: int, function: str, calls: str) -> None:
+        """WITHIN: a sample of a call that is in a library's function, which was called for this line."""
         call = self.calls.get(number)
         if call is None:
             return
-        call.where = self._shared.where(file, line, function)
+        where = self._shared.where(file, line, function, calls)
+        if where in call.lines or len(call.lines) < MAX_LINES:
+            call.lines[where] += 1
+        call.where = call.lines.most_common(1)[0][0]
         lane = self.lanes.get(call.thread)
         if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)

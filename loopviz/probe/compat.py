@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import sys
 from asyncio import futures, tasks
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from typing import Any, Final
 
@@ -28,16 +30,21 @@ except ImportError:  # see `worker_call`
 
 __all__ = [
     "ACQUIRE",
+    "AWAIT_WRAPPERS",
+    "CHILDREN",
     "CONNECTION_LOST",
     "DATA_RECEIVED",
     "DRAIN",
     "ERROR_LOG",
+    "EXIT_STACK",
     "FLOW",
-    "GATHERED",
+    "GROUP",
+    "LOCK",
     "LOGGER",
     "MESSAGE_EVENT",
     "MORE_BODY",
     "ON_RESPONSE",
+    "PIPE",
     "PIPELINE",
     "PYTHON_STEPS",
     "RECEIVE",
@@ -54,9 +61,11 @@ __all__ = [
     "WAKEUP",
     "WEBSOCKETS",
     "WEBSOCKET_CLASS",
+    "awaited_future",
     "callbacks_of",
     "cycle_of",
     "default_executor",
+    "future_of_process",
     "held_back",
     "host_of",
     "installed",
@@ -107,7 +116,7 @@ in a variable would cost about one per cent each. Without one of them the self-t
 requests are reported as not visible."""
 
 
-GATHERED: Final = "_children"
+CHILDREN: Final = "_children"
 """The futures of the one that ``asyncio.gather`` returns. Without it tasks and calls in a `gather` count as
 not awaited by the task that awaits the `gather`, unless their callbacks show it."""
 
@@ -123,7 +132,7 @@ def callbacks_of(future: object) -> list[Any]:
         return []
 
 
-def host_of(group: object) -> object | None:
+def host_of(group: object) -> asyncio.Task[Any] | None:
     """The task that has opened the task group, or None if `group` is no task group.
 
     Without the names used here, tasks in task groups count as awaited only while their group is left.
@@ -214,6 +223,50 @@ def pool_name(executor: Any) -> str:
     """The prefix of the names of an executor's threads; without the name, the class of the executor."""
     prefix = getattr(executor, "_thread_name_prefix", None)
     return prefix if isinstance(prefix, str) and prefix else type(executor).__name__
+
+
+# -- what a task awaits ---------------------------------------------------------------------------
+
+AWAIT_WRAPPERS: Final = frozenset(
+    {"async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"}
+)
+"""The types of CPython's objects between an `await` and a generator or coroutine. Under other names the line
+of an await inside an asynchronous generator is not seen."""
+
+
+def awaited_future(task: object) -> Any | None:
+    """The future that a task awaits; None if it awaits none.
+
+    Without the name it is always None, and what is awaited is not told.
+    """
+    return getattr(task, "_fut_waiter", None)
+
+
+def future_of_process(future: object) -> bool:
+    """Whether a future of `concurrent.futures` is that of a call in a process pool.
+
+    Without the names it is False: then such a call is told as one in a thread.
+    """
+    module = sys.modules.get("concurrent.futures.process")
+    with suppress(RuntimeError):  # a pool is made or ends while they are read
+        for manager in list(getattr(module, "_threads_wakeups", ())):
+            items = getattr(manager, "pending_work_items", {})
+            if any(getattr(item, "future", None) is future for item in list(items.values())):
+                return True
+    return False
+
+
+GROUP: Final = "_tasks"
+"""The tasks of a task group of asyncio's or AnyIO's, for their name. Without it they have none."""
+
+PIPE: Final = "_transport"
+"""A stream reader's transport. Without it a pipe of a subprocess is a socket."""
+
+LOCK: Final = "_lock"
+"""The lock of a condition or adapter. Without it, who holds the lock by it is not seen."""
+
+EXIT_STACK: Final = "_exit_callbacks"
+"""What an exit stack is to leave. Without it, who holds a lock by it is not seen."""
 
 
 # -- AnyIO: worker threads and their limit --------------------------------------------------------

@@ -150,7 +150,7 @@ def _join_calls(
 
 def _leaves(waiter: Any) -> Iterator[Any]:
     """The futures that `waiter` stands for: those of a `gather`, or itself."""
-    children = getattr(waiter, compat.GATHERED, None)
+    children = getattr(waiter, compat.CHILDREN, None)
     if isinstance(children, (list, tuple)):
         for child in children:
             yield from _leaves(child)

@@ -38,7 +38,7 @@ class Probe:
 
     `install` runs on that loop, inside a coroutine; `uninstall` may run there or, once the loop
     has stopped, anywhere. `numbers` gives other clients' requests their numbers, and `secret`
-    is what our own client puts before a number in the `HEADER` of a request. `own` are folders
+    is what our own client puts before a number in the `HEADER` of a request. `own` are files and folders
     whose code counts as the user's.
     """
 

@@ -7,16 +7,22 @@ server that is idle, or has short steps only, costs next to nothing.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
+from types import FrameType
+from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe.lines import Lines
-from loopviz.probe.state import ProbeState
+from loopviz.probe.awaited import awaited_by, what_is_awaited
+from loopviz.probe.chain import inwards
+from loopviz.probe.holders import Holders
+from loopviz.probe.lines import Line, Lines
+from loopviz.probe.state import ProbeState, Trace
 from loopviz.probe.threads import Thread, Threads
 from loopviz.probe.transports import look
-from loopviz.stream.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
+from loopviz.stream.events import AWAITED, AWAITS, CPU, END, EXECUTES, HOLDS, WAKE, WITHIN
 
 __all__ = ["CLOCKS_EVERY", "PERIOD", "Sampler"]
 
@@ -36,6 +42,7 @@ class Sampler:
         self._threads = threads
         self._lines = lines
         self._loop = loop_thread
+        self._holders = Holders(state)
         # Held while sampling. Waiting for a lock instead of an Event halves the cost of an idle round.
         self._running = threading.Lock()
         self._running.acquire()
@@ -75,10 +82,7 @@ class Sampler:
                 if line is not None and self._loop_held(now) == held:
                     self._state.emit((clock(), HOLDS, task, since, *line))
             for thread in calls:
-                call = thread.call
-                line = self._lines.of_thread(thread.ident, frames)
-                if call and line is not None and thread.call == call:
-                    self._state.emit((clock(), EXECUTES, call, line.file, line.line, line.function))
+                self._executes(thread, frames)
             del frames
         every = self._rounds % CLOCKS_EVERY == 0
         if held or every:
@@ -86,6 +90,44 @@ class Sampler:
         if self._state.sending:
             look(self._state, ask=True)
         self._suspended(now)
+
+    def _executes(self, thread: Thread, frames: dict[int, FrameType]) -> None:
+        """Report the line of a worker thread's call."""
+        call = thread.call
+        line = self._lines.of_call(thread.ident, frames, call, self._caller) if call else None
+        if line is None or thread.call != call:
+            return
+        if line.calls:
+            self._state.emit((clock(), WITHIN, call, *line))
+        else:
+            self._state.emit((clock(), EXECUTES, call, line.file, line.line, line.function))
+
+    def _caller(self, number: int) -> Line | None:
+        """Where a task awaits its call in a worker thread; else the endpoint of its request."""
+        trace = self._state.live.get(number)
+        task = trace.ref() if trace is not None else None
+        if trace is None or task is None:
+            return None
+        request = trace.request
+        for _ in range(5):
+            chain = [frame for _, frame in inwards(task.get_coro())]
+            awaited = what_is_awaited(task, chain, self._lines.is_library)
+            line = self._lines.of_chain(chain) if awaited and awaited.what in {"thread", "task"} else None
+            if line is not None:
+                return line
+            task = awaited_by(task)
+            if task is None:
+                break
+        return self._endpoint(request) if request else None
+
+    def _endpoint(self, request: int) -> Line | None:
+        for trace in list(self._state.live.values()):
+            task = trace.ref() if trace.request == request else None
+            if task is not None:
+                endpoint = self._lines.endpoint([frame for _, frame in inwards(task.get_coro())])
+                if endpoint is not None:
+                    return endpoint
+        return None
 
     def _loop_held(self, now: int) -> tuple[int, int] | None:
         """What has held the loop for long, and since when: a task's number, or 0 for a callback."""
@@ -130,8 +172,24 @@ class Sampler:
                 self._state.live.pop(trace.number, None)
                 self._state.emit((clock(), END, trace.number))
                 continue
-            line = self._lines.of_task(task.get_coro())
+            try:
+                self._awaits(trace, task, since)
+            except Exception as error:
+                self._state.failed("await", error)
             if trace.since == since:
                 trace.sampled = since
-                if line is not None:
-                    self._state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
+        for number, awaited, holder in self._holders.changed():
+            self._state.emit((clock(), AWAITED, number, awaited.what, awaited.name, holder))
+
+    def _awaits(self, trace: Trace, task: asyncio.Task[Any], since: int) -> None:
+        """Report where a task is suspended, and at what, unless it has run since."""
+        chain = [frame for _, frame in inwards(task.get_coro())]
+        line = self._lines.of_chain(chain)
+        awaited = what_is_awaited(task, chain, self._lines.is_library)
+        if trace.since != since:
+            return
+        if line is not None:
+            self._state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
+        if awaited is not None:
+            holder = self._holders.wait(trace, awaited) if awaited.lock is not None else 0
+            self._state.emit((clock(), AWAITED, trace.number, awaited.what, awaited.name, holder))

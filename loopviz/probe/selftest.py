@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from loopviz.probe import compat
 from loopviz.probe.state import ProbeState
@@ -70,11 +72,13 @@ def _test(loop: asyncio.AbstractEventLoop) -> Findings:
 def _measure(loop: asyncio.AbstractEventLoop, buffer: Buffer | None, failures: list[str]) -> int:
     """CPU time of the steps (ns), under hooks that append to `buffer` if it is given."""
     tested, steps = _like(loop), _steps()
+    hooks: dict[str, Callable[..., Any]] = {}
     tested.set_exception_handler(lambda *_: None)  # a task that is left is part of the outcome
     try:
         if buffer is not None:
             state = ProbeState(buffer, tested, failures=failures)
-            for name, hook in (hook_timers(state) | hook_steps(state, lambda _: 0)).items():
+            hooks = hook_timers(state) | hook_steps(state, lambda _: 0)
+            for name, hook in hooks.items():
                 setattr(tested, name, hook)
         tested.call_later(_PATIENCE, tested.stop)
         began = time.thread_time_ns()
@@ -83,6 +87,13 @@ def _measure(loop: asyncio.AbstractEventLoop, buffer: Buffer | None, failures: l
     finally:
         steps.close()
         tested.close()
+        # Hooks and their loop refer to each other. Left to the garbage collector, the loop's finalizer would
+        # run in the middle of a step of the user's.
+        for name, hook in hooks.items():
+            delattr(tested, name)
+            for cell in hook.__closure__ or ():
+                with suppress(ValueError):
+                    del cell.cell_contents
 
 
 def _like(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:

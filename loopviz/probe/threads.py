@@ -83,6 +83,11 @@ class Threads:
             self.state.emit((clock(), CPU, number, time.thread_time_ns()))
         return thread
 
+    @classmethod
+    def worker_code(cls) -> CodeType:
+        """The code that runs in a worker thread in place of a function."""
+        return cls._run.__code__
+
     def _run_submitted(self, begun: list[int], *args: Any) -> Any:
         """As `_run`, for an executor's call: it can no longer be cancelled."""
         begun.append(1)

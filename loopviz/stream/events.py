@@ -238,10 +238,24 @@ ExecutesEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["executes"], f.Call, f.File, f.Line, f.Function],
     About("The call in a worker thread is at this line.", _SAMPLES, keeps_texts=True),
 ]
+WITHIN: Final = "within"
+WithinEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["within"], f.Call, f.File, f.Line, f.Function, f.Calls],
+    About(
+        "The call in a worker thread is in a library's function, which was called for this line.",
+        _SAMPLES,
+        keeps_texts=True,
+    ),
+]
 AWAITS: Final = "awaits"
 AwaitsEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["awaits"], f.Task, f.File, f.Line, f.Function],
     About("The task is suspended at the `await` in this line.", _SAMPLES, keeps_texts=True),
+]
+AWAITED: Final = "awaited"
+AwaitedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["awaited"], f.Task, f.What, f.AwaitedName, f.Holder],
+    About("What the suspended task awaits, and who holds it.", _SAMPLES, keeps_texts=True),
 ]
 
 Event: TypeAlias = (
@@ -253,7 +267,7 @@ Event: TypeAlias = (
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
     | IdleEvent | IterationEvent
-    | HoldsEvent | ExecutesEvent | AwaitsEvent
+    | HoldsEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip
 """An event of any kind."""
 

@@ -97,6 +97,13 @@ AwaitedOrNone: TypeAlias = Annotated[
 Due: TypeAlias = Annotated[
     int, Field("due", "when the timer that it awaits is due; 0 if it awaits no timer", "clock")
 ]
+What: TypeAlias = Annotated[
+    str, Field("what", "the kind of thing that it awaits: `timer`, `lock`, `socket` or another word")
+]
+AwaitedName: TypeAlias = Annotated[str, Field("name", "what tells it from others of its kind, or empty")]
+Holder: TypeAlias = Annotated[
+    int, Field("holder", "the task that holds it, where it is a lock and that can be seen", "number")
+]
 Woken: TypeAlias = Annotated[
     int, Field("woken", "when the step was scheduled; 0 if that is not known", "clock", past=True)
 ]

@@ -10,7 +10,7 @@ from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS, NOTHING
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.model import Request
+from loopviz.model import Awaits, Request
 from loopviz.model import Segment as StateSegment
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
@@ -117,6 +117,10 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
         return pen.says(line, [what], columns, pen.dim)
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
+    if state.awaits is not None and request.websocket is None:
+        label = _awaits(state.awaits, columns.says - 8)
+        if len(label) >= min(15, columns.says - 8):
+            latency = f" {latency}"  # the label leaves no space before it
     return _tells(pen, frame, line, request, [label, latency], style)
 
 
@@ -127,6 +131,14 @@ def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str]
     over = request.done is not None and request.done <= frame.view.moment
     messages = [words.messages(request.websocket)] if over or frame.view.at is None else []
     return pen.says(line, [what[0], *messages, *what[1:]], frame.columns, style)
+
+
+def _awaits(awaits: Awaits, room: int) -> str:
+    """What is awaited, in as many words as there is room for."""
+    what = words.awaited(awaits, brief=True)
+    return next(
+        (text for text in (f"awaits {what}", what) if cell_len(text) <= room), printable(awaits.what, room)
+    )
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:

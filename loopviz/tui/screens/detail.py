@@ -126,6 +126,8 @@ def _add(table: Table, segment: Segment, request: Request, timeline: Timeline, p
         where.append(f"{words.line(segment.where)} {printable(segment.where.function, 60)}")
         if segment.where.calls:
             where.append(printable(segment.where.calls, 60))
+    if segment.awaits is not None:
+        where.append(f"awaits {words.awaited(segment.awaits)}")
     table.add_row(
         _exact(segment.start - request.start),
         _exact(length),

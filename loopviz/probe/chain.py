@@ -1,0 +1,39 @@
+"""The chain of awaits of a suspended task: its coroutines and generators, and the frames that they are in."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from loopviz.probe import compat
+
+__all__ = ["Link", "inwards"]
+
+Link = tuple[Any, FrameType]
+"""A coroutine or generator, and its frame."""
+
+_KINDS = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+
+
+def inwards(awaitable: Any) -> Iterator[Link]:
+    """The coroutines, generators and asynchronous generators that await each other, the outermost first."""
+    for _ in range(200):
+        for frame_name, inner in _KINDS:
+            frame = getattr(awaitable, frame_name, None)
+            if frame is not None:
+                yield awaitable, frame
+                awaitable = getattr(awaitable, inner, None)
+                break
+        else:
+            if type(awaitable).__name__ not in compat.AWAIT_WRAPPERS:
+                return
+            # These have no attribute for what they wrap, but the garbage collector knows it.
+            awaitable = next(filter(_leads_on, gc.get_referents(awaitable)), None)
+
+
+def _leads_on(found: object) -> bool:
+    return type(found).__name__ in compat.AWAIT_WRAPPERS or any(
+        getattr(found, frame_name, None) is not None for frame_name, _ in _KINDS
+    )
