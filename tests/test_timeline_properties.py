@@ -488,11 +488,12 @@ class Server:
         )
         self.tick(longest if self.random.random() < 0.3 else 1_000)
         self.suspend(task, State.TOKEN_WAIT if submitted else State.AWAITING)
-        if begins > self.t and submitted:
+        suspended = task.since
+        if begins > suspended and submitted:
             task.turn(State.AWAITING, begins)
         elif submitted:
             task.state = State.AWAITING
-        task.turn(State.READY, max(done, self.t))
+        task.turn(State.READY, max(done, suspended))
         heappush(self.returning, (done, task.number, task))
 
     def release(self, task: Actor) -> None:
