@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import anyio.to_thread
 
 from loopviz.probe import compat, selftest
+from loopviz.probe.counters import ThreadWaits
 from loopviz.probe.lines import Lines
 from loopviz.probe.processes import Processes
+from loopviz.probe.readings import LoopReadings
 from loopviz.probe.requests import ExceptionNames, make_adopt, make_data_received, unread
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
@@ -53,6 +56,7 @@ class Probe:
         self._undo: list[tuple[Any, str, Any]] = []
         self._state: ProbeState | None = None
         self._sampler: Sampler | None = None
+        self._waits: ThreadWaits | None = None
         self._processes: Processes | None = None
         self._names: ExceptionNames | None = None
         self._tested: selftest.Findings | None = None
@@ -97,7 +101,12 @@ class Probe:
             )
         self._names = ExceptionNames(state)
         logging.getLogger(compat.ERROR_LOG).addHandler(self._names)
-        self._sampler = Sampler(state, threads, self._lines, thread)
+        readings = None
+        if thread.clock is not None:
+            self._waits = state.loop_waits = ThreadWaits(threading.get_native_id())
+            readings = LoopReadings(state, thread.number, self._waits)
+            state.read_clocks, state.read_due = readings.step_ended, 0
+        self._sampler = Sampler(state, threads, self._lines, thread, readings)
         self._sampler.start()
 
     def answered(self) -> None:
@@ -182,6 +191,8 @@ class Probe:
             return
         if self._sampler is not None:
             self._sampler.stop()
+        if self._waits is not None:
+            self._waits.close()
         if self._processes is not None:
             self._processes.close()
         if self._names is not None:

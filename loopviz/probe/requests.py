@@ -156,9 +156,14 @@ def unread(state: ProbeState) -> str:
 def _arrival(state: ProbeState, cycle: Any, read: int) -> int:
     """When another client's request reached this machine (ns), or 0 where that is unknown.
 
-    Read only if the loop was busy recently, and for long enough that it can matter.
+    Read only if the loop was busy recently, or another thread kept the GIL, for long enough that it can
+    matter.
     """
-    if _TCP_INFO is None or (read - state.looked < LONG and read - state.slow > _RECENT):
+    if _TCP_INFO is None or (
+        read - state.looked < LONG
+        and read - max(state.slow, state.late_at) > _RECENT
+        and read - state.sampler_due < LONG
+    ):
         return 0
     transport = getattr(cycle, compat.TRANSPORT, None)
     sock = transport.get_extra_info("socket") if transport is not None else None

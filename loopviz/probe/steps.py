@@ -69,8 +69,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             self._callback = None  # from here on it can be scheduled again
             woken = trace.woken
             trace.woken = trace.since = 0
+            began = state.began = clock()  # first: the sampler reads both, in the opposite order
             state.current = trace
-            began = state.began = clock()
             try:
                 if self.entered:
                     callback(*self._args)
@@ -84,6 +84,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             finally:
                 now = state.touched = clock()
                 state.current = None
+                if now > state.read_due:
+                    state.read_clocks(now, began)
                 task = callback.__self__
                 waiter = task._fut_waiter
                 due = 0
@@ -190,8 +192,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         outer, expected = state.current, state.expected
         state.expected = (coro, trace)
         if outer is None:
-            state.current = trace
             state.began = clock()
+            state.current = trace
             emit((state.began, STEP, trace.number))
         try:
             task = create_task(coro, **options)
