@@ -396,7 +396,7 @@ def test_shapes(setup: Setup) -> None:
     lengths = {
         ev.READ: 6, ev.STATUS: 4, ev.RESPONDED: 3, ev.TASK: 6, ev.WAKE: 3, ev.STEP: 3, ev.YIELD: 5, ev.END: 3,
         ev.TOKENS: 5, ev.SUBMIT: 5, ev.CALL: 9, ev.RETURN: 3, ev.THREAD: 4, ev.CPU: 4, ev.IDLE: 2,
-        ev.ITERATION: 2, ev.HOLDS: 8, ev.EXECUTES: 6, ev.AWAITS: 6,
+        ev.ITERATION: 2, ev.HOLDS: 8, ev.EXECUTES: 6, ev.AWAITS: 6, ev.GIL: 7, ev.SWITCHED: 4, ev.WAITED: 5,
     }  # fmt: skip
     seen = {event[1] for event in served.events}
     assert {ev.READ, ev.TASK, ev.CALL, ev.SUBMIT, ev.THREAD, ev.TOKENS} <= seen

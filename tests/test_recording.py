@@ -526,12 +526,22 @@ BEFORE = ROOT / "tests" / "data" / "before"
 """Recordings of loopviz 0.1.0, before its packages were divided, and what that version exported from them."""
 
 
+def without_new_fields(new, old):
+    """The document `new` with the fields that `old` has too."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        return {name: without_new_fields(value, old[name]) for name, value in new.items() if name in old}
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [without_new_fields(*both) for both in zip(new, old, strict=True)]
+    return new
+
+
 @pytest.mark.parametrize("name", ["blocking", "sync"])
 def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(name):
-    """The summary and the table of an old recording are those that the old program exported."""
+    """The summary and the table of an old recording are those that the old program exported, or have more."""
     replay = Replay(BEFORE / f"{name}.lvr.gz")
     line = replay.timeline()
     assert replay.damage is None
     assert replay.recording.complete
-    assert replay.summary(line) == json.loads((BEFORE / f"{name}.json").read_text())
+    old = json.loads((BEFORE / f"{name}.json").read_text())
+    assert without_new_fields(replay.summary(line), old) == old
     assert "".join(table(Material(line, name))) == (BEFORE / f"{name}.csv").read_text()

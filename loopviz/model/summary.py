@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loopviz.clock import seconds
+from loopviz.model.block import Keeper
 from loopviz.model.request import Request
 from loopviz.model.segments import Segment, Where
 from loopviz.model.states import State
@@ -69,6 +70,16 @@ def summarise(
             "after_response": [segment(part) for part in r.after],
         }
 
+    def held_by(keeper: Keeper | None) -> dict[str, Any] | None:
+        if keeper is None:
+            return None
+        lane = timeline.workers.get(keeper.thread)
+        return {
+            "thread": lane.name if lane else None,
+            "request": keeper.request or None,
+            "where": _where(keeper.where),
+        }
+
     busy = timeline.busy(zero, end)
     return {
         "format": FORMAT,
@@ -87,7 +98,14 @@ def summarise(
                     "end_s": at(block.end),
                     "request": block.request or None,
                     "kind": block.kind,
+                    "cpu_share": _share(block.shares and block.shares.cpu),
+                    "gil_share": _share(block.shares and block.shares.gil),
                     "where": _where(block.where),
+                    "lines": [
+                        {**(_where(where) or {}), "share": round(share, 3)}
+                        for where, share in block.line_shares
+                    ],
+                    "held_by": held_by(block.keeper),
                     "victims": sorted(block.victims),
                 }
                 for block in timeline.blocks
@@ -115,6 +133,10 @@ def summarise(
             "blind": [{"what": what, "why": why} for what, why in blind],
         },
     }
+
+
+def _share(share: float | None) -> float | None:
+    return None if share is None else round(share, 3)
 
 
 def _where(where: Where | None) -> dict[str, Any] | None:
