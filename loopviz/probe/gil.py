@@ -26,7 +26,8 @@ LATE = 3_000_000
 _ALMOST_ALL = 0.7
 """The thread with this part of the CPU time that the process has used is the one that had the GIL."""
 _ENOUGH = 0.25
-"""The part of the waiting in which that thread must have used the CPU: the machine may be busy."""
+"""The part of the waiting in which that thread must have used the CPU, up to `OVERDUE` in all: the machine
+may be so busy that it gets a core seldom."""
 
 Value = TypeVar("Value")
 
@@ -72,10 +73,13 @@ class GilWatch:
         """The sampler is about to sleep. Threads that have no call use no CPU time, and are read seldom."""
         self._round += 1
         seldom = self._round % 5 == 0
-        busy = False
-        for thread in snapshot(self._threads.by_ident):
+        threads = snapshot(self._threads.by_ident)
+        busy = any(thread.call for thread in threads)
+        if self._seen is not None and self._state.sleeping and not busy and not seldom:
+            self._seen = self._seen._replace(switched=own_switches())
+            return
+        for thread in threads:
             if thread.call or seldom or thread is self._loop:
-                busy = busy or thread.call > 0
                 used = _used(thread)
                 if used is not None:
                     self._used[thread.number] = used
@@ -84,7 +88,7 @@ class GilWatch:
             time.process_time_ns(),
             time.thread_time_ns(),
             own_switches(),
-            waits.switched() if waits is not None and (busy or seldom) else -1,
+            waits.switched() if waits is not None else -1,
         )
 
     def woken(self, due: int, now: int) -> None:
@@ -135,7 +139,7 @@ class GilWatch:
                 rise = now - self._used.get(thread.number, 0)
                 if rise > most:
                     most, keeper = rise, thread
-        return keeper if most > max(_ALMOST_ALL * used, _ENOUGH * late) else None
+        return keeper if most > max(_ALMOST_ALL * used, min(_ENOUGH * late, OVERDUE)) else None
 
     def _line(self, keeper: Thread, due: int, *, ran: bool) -> Line | None:
         """Where it kept the GIL: it is still there, unless the loop ran first. Then the loop has looked."""
