@@ -392,7 +392,8 @@
         if (place >= 0) lines.push(`at ${where(place)}`);
         if (worker >= 0) lines.push(`by ${data.lanes[worker].name}`);
         const block = code === data.block && data.blocks.find((one) => one[0] < end && one[1] > start);
-        if (block && block[6]) lines.push(block[6]);
+        if (block && block[3]) lines.push(block[6].includes(",") ? block[6] : { sleeping: "it only waits",
+          computing: "it computes", waiting_for_gil: "it waits for the GIL" }[block[3]]);
         if (block && block[3] === "waiting_for_gil" && block[7]) lines.push(`#${block[7]} has it`);
         if (block && block[5].length) lines.push(`delays ${block[5].slice(0, 12).map((id) => `#${id}`).join(" ")}${block[5].length > 12 ? " …" : ""}`);
         words = lines.join("\n");
