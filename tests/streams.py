@@ -115,6 +115,22 @@ def iteration(at: float) -> Event:
     return (ns(at), ev.ITERATION)
 
 
+def gil(at: float, since: float, thread: int = 0, line: int = 0) -> Event:
+    """A thread kept the GIL; `line` 0: its line is not known."""
+    where = ("app.py", line, "keeps") if line else ("", 0, "")
+    return (ns(at), ev.GIL, ns(since), thread, *where)
+
+
+def switched(at: float, number: int, switched: float) -> Event:
+    """The most that a thread can have waited for the GIL, in milliseconds."""
+    return (ns(at), ev.SWITCHED, number, round(switched * MS))
+
+
+def waited(at: float, number: int, core: float = 0, late: float = 0) -> Event:
+    """How long a thread waited for a core, and the sampler for the GIL, in milliseconds."""
+    return (ns(at), ev.WAITED, number, round(core * MS), round(late * MS))
+
+
 def holds(at: float, task: int = 1, since: float = 0, line: int = 14, calls: str = "") -> Event:
     return (ns(at), ev.HOLDS, task, ns(since), "app.py", line, "handler", calls)
 

@@ -219,7 +219,7 @@ def test_a_block_is_an_instant_with_its_line_kind_and_victims():
     (block,) = with_phase(trace(busy()), "i")
     assert (block["pid"], block["tid"], block["name"]) == (1, 1, "block 300 ms")
     assert block["args"] == {
-        "request": 1, "kind": "sleeping", "lasted_ms": 300.0, "victims": "#2",
+        "request": 1, "kind": "sleeping", "cpu_share": 0.008, "lasted_ms": 300.0, "victims": "#2",
         "file": "app.py", "line": 14, "function": "handler", "calls": "time.sleep",
     }  # fmt: skip
 

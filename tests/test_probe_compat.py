@@ -100,7 +100,8 @@ def test_undocumented_names_are_in_one_place() -> None:
     """Names without an underscore that `compat` defines are not written down a second time."""
     modules = (compat, loopviz.live.compat, loopviz.live.server.compat)
     documented = {  # or common words
-        "connection_lost", "drain", "more_body", "receive", "scope", "send", "total_tokens", "transport", "wait",
+        "connection_lost", "drain", "more_body", "receive", "scope", "send", "total_tokens", "transport",
+        "wait",
     }  # fmt: skip
     names = {
         value

@@ -16,7 +16,16 @@ from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.draw.words import count, duration, holder, line, requests_named, state_name, task_name
+from loopviz.draw.words import (
+    count,
+    duration,
+    holder,
+    kind_name,
+    line,
+    requests_named,
+    state_name,
+    task_name,
+)
 from loopviz.model import Block, Request, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
@@ -204,13 +213,15 @@ def _unanswered(request: Request, end: int) -> str:
 def _block(block: Block, zero: int) -> str:
     end = block.end or block.start
     parts = [holder(block)]
+    if block.kind == "waiting_for_gil" and block.keeper is not None:
+        keeper = f"#{block.keeper.request}" if block.keeper.request else "a thread"
+        parts = [f"{keeper} kept the GIL, and so"]
     parts.append(
         f"held the event loop for {duration(end - block.start)}, beginning at {duration(block.start - zero)},"
     )
-    if block.where is not None:
-        parts.append(
-            f"at {line(block.where)}" + (f" ({printable(block.where.calls)})" if block.where.calls else "")
-        )
-    kind = f", {block.kind}" if block.kind else ""
+    _, where = block.culprit
+    if where is not None:
+        parts.append(f"at {line(where)}" + (f" ({printable(where.calls)})" if where.calls else ""))
+    kind = f", {name}" if (name := kind_name(block)) else ""
     victims = f"; it delayed {requests_named(sorted(block.victims), 8)}" if block.victims else ""
     return " ".join(parts) + kind + victims

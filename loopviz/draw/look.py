@@ -28,6 +28,7 @@ __all__ = [
     "GOOD",
     "GOOD_TEXT",
     "GRID",
+    "KINDS",
     "LABELS",
     "LANE",
     "LEVELS",
@@ -227,6 +228,13 @@ APPEARANCES: tuple[Appearance, ...] = (
     ),
 )  # fmt: skip
 """Every state and the block, in the order of legends: the one table of how they look and what they mean."""
+
+KINDS: dict[str, tuple[str, str]] = {
+    "sleeping": ("sleeping", "sleeps"),
+    "computing": ("computing", "computes"),
+    "waiting_for_gil": ("waiting for the GIL", "waits for the GIL"),
+}
+"""The kinds of blocks in words: what it is doing, and what it does."""
 
 CODES: dict[State, str] = {row.state: row.code for row in APPEARANCES if row.state is not None}
 LABELS: dict[str, str] = {row.code: row.label for row in APPEARANCES}

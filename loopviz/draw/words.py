@@ -11,10 +11,10 @@ from typing import Literal
 from rich.cells import cell_len
 
 from loopviz.clock import NS
-from loopviz.draw.look import CODES, NAMES
+from loopviz.draw.look import CODES, KINDS, NAMES
 from loopviz.draw.safe import printable
 from loopviz.model import Awaits, Block, Request, State, Timeline, WebSocket, Where
-from loopviz.model.lane import COMPUTES
+from loopviz.model.lane import COMPUTES, Lane
 from loopviz.model.pools import Pool
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "figure",
     "headline",
     "holder",
+    "kind_name",
     "line",
     "one_line",
     "requests_named",
@@ -40,6 +41,12 @@ __all__ = [
 Mood = Literal["alarm", "good", "dim"]
 
 _MORE_THAN_ONE_CORE = 1.25
+_WINDOW = 600_000_000
+"""How far back threads' CPU time is compared (ns)."""
+_SHORTEST = 150_000_000
+"""The shortest time in which the CPU time of several threads is compared (ns)."""
+_MOST_OF_IT = 0.8
+"""Below this share of the samples, the line at which a block was seen most is not named alone."""
 _PLAIN = str.maketrans(
     "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - these characters are meant
     "~u|\"\"''x-->d**--|||||+++++++++++++[]-_########",
@@ -157,6 +164,13 @@ def holder(block: Block) -> str:
     return f"the task {task_name(block.task)}{started}"
 
 
+def kind_name(block: Block) -> str:
+    """The kind of a block: ``sleeping``, or ``sleeping 84 %, computing 16 %``; empty if it is not known."""
+    if block.mixed:
+        return ", ".join(f"{KINDS[kind][0]} {share:.0%}" for kind, share in block.mixed)
+    return KINDS[block.kind][0] if block.kind else ""
+
+
 def requests_named(numbers: Iterable[int], most: int = 4) -> str:
     """Requests by number: ``#10 #11 #12 #13 …``."""
     numbers = list(numbers)
@@ -197,19 +211,14 @@ def _of_calm(
     timeline: Timeline, states: Counter[State], awaits: Counter[Awaits], live: int, now: int
 ) -> tuple[Mood, list[str]] | None:
     """No block, and no request waits for a thread: what the concurrent requests do."""
-    computing = [
-        share
-        for lane in timeline.workers.values()
-        if lane.role == "thread"
-        and lane.busy_at(now)
-        and (share := lane.cpu_share(now)) is not None
-        and share > COMPUTES
-    ]
+    computing = _shares(
+        [lane for lane in timeline.workers.values() if lane.role == "thread" and lane.busy_at(now)], now
+    )
     if len(computing) > 1:
         each = sum(computing) / len(computing)
         said = f"{len(computing)} worker threads compute at once, and each gets about {each:.0%} of a core."
-        if sum(computing) > _MORE_THAN_ONE_CORE:
-            return "good", [said, "Together that is more than one core: no GIL limits them."]
+        if sum(computing) > _MORE_THAN_ONE_CORE:  # as with C code that gives up the GIL
+            return "good", [said, f"Together they use {sum(computing):.1f} cores."]
         return "alarm", [said, "Only one of them can hold the GIL at a time."]
     if states[State.IN_PROCESS]:
         return "good", [
@@ -253,11 +262,26 @@ def _awaited_by(awaits: Counter[Awaits]) -> str:
     return f"{who}: {', '.join(named)}{more}. The loop"
 
 
+def _shares(lanes: list[Lane], now: int) -> list[float]:
+    """The part of a core that each of the threads that compute has used, all in the same time."""
+    lanes = [lane for lane in lanes if (lane.cpu_share(now) or 0.0) > COMPUTES]
+    spans = [span for lane in lanes if (span := lane.measured(now, _WINDOW)) is not None]
+    if len(spans) < len(lanes) or not spans:
+        return []
+    start, end = max(first for first, _ in spans), min(last for _, last in spans)
+    if end - start < _SHORTEST:
+        return []
+    shares = (lane.used(start, end) / (end - start) for lane in lanes)
+    return [share for share in shares if share > COMPUTES]
+
+
 def _are(number: int) -> str:
     return f"{count(number, 'request')} {'is' if number == 1 else 'are'}"
 
 
 def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
+    if block.kind == "waiting_for_gil":
+        return _of_gil(timeline, block, now, brief=brief)
     request = timeline.requests.get(block.request)
     who = "A callback outside any request"
     if request is not None or block.task:
@@ -268,15 +292,51 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
         held += ", line not seen." if brief else "; its line could not be seen (code that holds the GIL?)."
     else:
         calls = f" ({printable(where.calls, 30)})" if where.calls else ""
-        held += f"{':' if brief else ' at'} {line(where)}{calls}."
+        held += f"{':' if brief else ' at'} {line(where)}{calls}{_shares_of_lines(block, brief=brief)}."
     why = {"sleeping": "It only waits", "computing": "It computes"}.get(block.kind or "")
+    if block.mixed:
+        deeds = [f"{KINDS[kind][1]} {share:.0%}" for kind, share in block.mixed[:2]]
+        why = f"It {', '.join(deeds)} of the time"
     victims = timeline.victims(block, now)
     if not victims:
         return [held, f"{why or 'No other request can run'}. No other request is affected yet."]
     delays = f"delays {count(len(victims), 'request')}"
-    named = requests_named(victims)
+    named = requests_named(victims, 3 if block.mixed else 4)
     end = "" if named.endswith("…") else "."
     return [held, f"{f'{why}, and' if why else 'It'} {delays}: {named}{end}"]
+
+
+def _shares_of_lines(block: Block, *, brief: bool) -> str:
+    """The share of the line that is named, and the next line, where a block has several."""
+    (_, share), *others = block.line_shares
+    if share >= _MOST_OF_IT or not others:
+        return ""
+    if brief:
+        return f" {share:.0%}"
+    where, next_share = others[0]
+    return f" for {share:.0%} of it, and {line(where)} for {next_share:.0%}"
+
+
+def _of_gil(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
+    """The loop waits for the GIL: which call has it, or in which step the loop waits."""
+    number, where = block.culprit
+    request = timeline.requests.get(number)
+    lasted = duration(block.lasted(now))
+    at = "" if where is None else f": {line(where)}" if brief else f" at {line(where)}"
+    if block.keeper is not None:
+        who = headline(request) if request is not None else "A thread"
+        keeps = f"keeps the GIL for {lasted}" if brief else f"has kept the GIL for {lasted}"
+        held = f"{who} {keeps}{at}{'' if brief else ', in a worker thread'}."
+    else:
+        who = headline(request) if request is not None else "The loop"
+        waits = "waits" if brief else "has waited"
+        held = f"{who} {waits} for the GIL for {lasted}{at}{'' if brief else ': other threads have it'}."
+    victims = timeline.victims(block, now)
+    if not victims:
+        return [held, "The event loop cannot run Python code without the GIL."]
+    named = requests_named(victims)
+    delays = f"delays {count(len(victims), 'request')}: {named}{'' if named.endswith('…') else '.'}"
+    return [held, f"The event loop cannot run, which {delays}"]
 
 
 def _of_threads(timeline: Timeline, live: list[Request], now: int, *, brief: bool) -> list[str]:

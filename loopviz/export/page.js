@@ -228,7 +228,8 @@
   }
   function caption(c, row, part, left, right, y) {
     const place = part[6] < 0 ? "" : `${basename(data.places[part[6]][0])}:${data.places[part[6]][1]}`;
-    const owner = row.kind === "loop" ? (part[4] ? `#${part[4]} ` : "callback ") : "";
+    const owner = row.kind === "loop" ? (part[4] ? `#${part[4]} `
+      : data.blocks.some((one) => one[0] === part[0] && one[3] === "waiting_for_gil") ? "GIL " : "callback ") : "";
     const words = owner + place;
     if (!words || c.measureText(words).width > right - left - 8) return;
     c.font = "bold 12px ui-monospace, monospace";
@@ -392,7 +393,9 @@
         if (awaits) lines.push(`awaits ${awaits}`);
         if (worker >= 0) lines.push(`by ${data.lanes[worker].name}`);
         const block = code === data.block && data.blocks.find((one) => one[0] < end && one[1] > start);
-        if (block && block[3]) lines.push(block[3] === "sleeping" ? "it only waits" : "it computes");
+        if (block && block[3]) lines.push(block[6].includes(",") ? block[6] : { sleeping: "it only waits",
+          computing: "it computes", waiting_for_gil: "it waits for the GIL" }[block[3]]);
+        if (block && block[3] === "waiting_for_gil" && block[7]) lines.push(`#${block[7]} has it`);
         if (block && block[5].length) lines.push(`delays ${block[5].slice(0, 12).map((id) => `#${id}`).join(" ")}${block[5].length > 12 ? " …" : ""}`);
         words = lines.join("\n");
       }
@@ -427,7 +430,8 @@
     const blocks = data.blocks.slice(0, MOST_LISTED);
     table(element("blocks"), `${blocks.length} of ${data.blocks.length}`,
       [["request", 0], ["from", 1], ["duration", 1], ["kind", 0], ["where", 0], ["delayed requests", 0]],
-      blocks.map(([start, end, request, kind, place, victims]) => [request ? `#${request}` : "a callback", at(start),
+      blocks.map(([start, end, , , place, victims, kind, request]) => [request ? `#${request}`
+        : kind === "waiting for the GIL" ? "" : "a callback", at(start),
         duration(end - start), kind, where(place),
         victims.slice(0, 20).map((id) => `#${id}`).join(" ") + (victims.length > 20 ? ` and ${victims.length - 20} more` : "")]));
   }

@@ -20,7 +20,7 @@ from typing import Any
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, PAGE_COLOURS
 from loopviz.draw.raster import code_of, lane_code
 from loopviz.draw.safe import printable
-from loopviz.draw.words import awaited
+from loopviz.draw.words import awaited, kind_name
 from loopviz.export.material import (
     Material,
     Window,
@@ -137,8 +137,10 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
                 (block.end if block.end is not None else timeline.last) - zero,
                 block.request,
                 block.kind or "",
-                places.number(block.where),
+                places.number(block.culprit[1]),
                 sorted(block.victims),
+                kind_name(block),
+                block.culprit[0],
             ]
             for block in all_blocks(timeline)
         ],

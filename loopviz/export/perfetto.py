@@ -162,10 +162,12 @@ def _call(span: Span) -> _Json:
 
 def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
     track = (SERVER, LOOP)
+    waiting = {b.start for b in all_blocks(timeline) if b.kind == "waiting_for_gil" and not b.culprit[0]}
     for span in loop_stretches(timeline):
         code = code_of(State.RUNNING, span.end - span.start, timeline.threshold)
         cat = "block" if code == BLOCK else "work"
-        yield _slice(_of_span(span), span.start - zero, span, track, _call(span), code, cat)
+        name = "waiting for the GIL" if span.start in waiting else _of_span(span)
+        yield _slice(name, span.start - zero, span, track, _call(span), code, cat)
     for block in all_blocks(timeline):
         lasted = block.lasted(timeline.last)
         yield {
@@ -181,9 +183,11 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
                 "task": text(block.task),
                 "started_by": block.started_by,
                 "kind": block.kind or "unknown",
+                **({"cpu_share": round(block.shares.cpu, 3)} if block.shares is not None else {}),
+                **({"gil_kept_by": block.keeper.request} if block.keeper is not None else {}),
                 "lasted_ms": lasted / 1e6,
                 "victims": " ".join(f"#{number}" for number in sorted(block.victims)),
-                **source_line(block.where),
+                **source_line(block.culprit[1]),
             },
         }
 

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from loopviz.model.limits import MAX_LINES
 from loopviz.model.segments import Where
 
-__all__ = ["BLOCK_THRESHOLD", "Block"]
+__all__ = ["BLOCK_THRESHOLD", "NOTABLE", "Block", "Keeper", "Shares"]
+
+NOTABLE = 0.1
+"""A part of a block that is smaller than this is not worth a word: it may be an error of measurement."""
 
 BLOCK_THRESHOLD = 100_000_000
 """A stretch of the loop that lasts at least this long (ns) is a block."""
+
+
+class Shares(NamedTuple):
+    """Which part of a block the loop's thread spent on what. What is left, it slept."""
+
+    cpu: float
+    """It used the CPU."""
+    core: float = 0.0
+    """It could have, but no core was free: it was computing."""
+    gil: float | None = 0.0
+    """It waited for the GIL; None where it cannot be told whether it waited or slept."""
+
+
+class Keeper(NamedTuple):
+    """A thread that has kept the GIL, so that no other thread ran Python code."""
+
+    thread: int
+    request: int
+    """The request that its call serves; 0 for none."""
+    where: Where | None
+    """The line of that call, where it is known."""
+    kept: int
+    """For how long, within the block (ns)."""
 
 
 @dataclass(slots=True)
@@ -27,8 +54,12 @@ class Block:
     """The name of the coroutine of the task whose step it is; "" for a callback."""
     started_by: int = 0
     """The request that has started that task and does not await it; 0 for none."""
-    computing: bool | None = None
-    """Whether the loop's thread used the CPU meanwhile; None where that cannot be seen."""
+    shares: Shares | None = None
+    """What the loop's thread did meanwhile; None where that cannot be seen."""
+    classified: bool = False
+    """Whether all readings are there that can say something about `shares`."""
+    keeper: Keeper | None = None
+    """The call that kept the GIL longest meanwhile, where one can be named."""
     lines: Counter[Where] = field(default_factory=Counter)
     """The lines at which it was seen, and how often."""
     victims: list[int] = field(default_factory=list)
@@ -41,8 +72,36 @@ class Block:
 
     @property
     def kind(self) -> str | None:
-        """``sleeping``, ``computing``, or None where that cannot be seen."""
-        return None if self.computing is None else "computing" if self.computing else "sleeping"
+        """``sleeping``, ``computing`` or ``waiting_for_gil``: what it did longest; else None."""
+        if self.shares is None:
+            return None
+        cpu, core, gil = self.shares.cpu, self.shares.core, self.shares.gil
+        if gil is None:
+            return "computing" if cpu + core >= 0.5 else None
+        return max(_kinds(cpu + core, gil), key=lambda kind: kind[1])[0]
+
+    @property
+    def culprit(self) -> tuple[int, Where | None]:
+        """The request and the line to blame: of the call that keeps the GIL, if the loop waits for that."""
+        if self.kind == "waiting_for_gil" and self.keeper is not None:
+            return self.keeper.request, self.keeper.where
+        return self.request, self.where
+
+    @property
+    def mixed(self) -> list[tuple[str, float]]:
+        """The kinds with a notable share, the largest first; empty unless there are several."""
+        if self.shares is None or self.shares.gil is None:
+            return []
+        cpu, core, gil = self.shares.cpu, self.shares.core, self.shares.gil
+        kinds = sorted(_kinds(cpu + core, gil), key=lambda kind: -kind[1])
+        notable = [kind for kind in kinds if kind[1] >= NOTABLE]
+        return notable if len(notable) > 1 else []
+
+    @property
+    def line_shares(self) -> list[tuple[Where, float]]:
+        """The lines at which it was seen, and the part of the samples at each, the most frequent first."""
+        seen = self.lines.total()
+        return [(where, number / seen) for where, number in self.lines.most_common()]
 
     def seen_at(self, where: Where) -> None:
         """A sample found it at this line."""
@@ -52,3 +111,7 @@ class Block:
     def lasted(self, now: int) -> int:
         """Its length up to `now`."""
         return (now if self.end is None else min(self.end, now)) - self.start
+
+
+def _kinds(computing: float, gil: float) -> list[tuple[str, float]]:
+    return [("computing", computing), ("waiting_for_gil", gil), ("sleeping", 1 - computing - gil)]

@@ -96,6 +96,26 @@ class Lane:
         """Whether it is busy at `now`."""
         return self.span_at(now) is not None
 
+    def measured(self, now: int, window: int) -> tuple[int, int] | None:
+        """The times of the first and the last reading of its CPU clock in the `window` (ns) up to `now`."""
+        times = [t for t, _ in self.samples if now - window <= t <= now]
+        return (times[0], times[-1]) if times else None
+
+    def used(self, start: int, end: int) -> float:
+        """CPU time used from `start` to `end` (ns), as if it were used evenly between two readings."""
+        return self._used_by(end) - self._used_by(start)
+
+    def _used_by(self, t: int) -> float:
+        before = None
+        for sample in self.samples:
+            if sample[0] >= t:
+                if before is None or sample[0] == t:
+                    return sample[1]
+                part = (t - before[0]) / (sample[0] - before[0])
+                return before[1] + part * (sample[1] - before[1])
+            before = sample
+        return before[1] if before is not None else 0.0
+
     def cpu_share(self, now: int, window: int = 600_000_000) -> float | None:
         """The part of a core that it used in the `window` (ns) up to `now`; None if not measured."""
         newest = oldest = None

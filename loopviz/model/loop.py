@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TypeVar
 
-from loopviz.model.block import Block
+from loopviz.model.block import Block, Keeper, Shares
 from loopviz.model.busy import BIN, BusyBins
-from loopviz.model.lane import COMPUTES, Lane, Span
+from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Doing
 from loopviz.model.limits import MAX_READINGS, Limits
 from loopviz.model.past import begun
@@ -22,10 +23,22 @@ from loopviz.model.shared import Shared
 
 __all__ = ["Loop"]
 
+_T = TypeVar("_T")
+
 LAG = 100_000
 """Iterations shorter than this delay no request (ns)."""
-_COMPUTES_AROUND = 0.5
-"""As `COMPUTES`, where the readings were taken before and after the block, not during it."""
+_GAPS = 200
+"""Times between two stretches that are remembered."""
+_RIVALRY = 0.1
+"""The sampler must have waited for the GIL in this part of a time, else nobody else wanted the GIL."""
+_CORE_WAIT = 10.0
+"""Who computes waits no longer for a core than this many times its CPU time, however busy the machine is."""
+_UNCLEAR = 0.3
+"""A thread that waits for a core in this part of a time, and hardly uses one, does not sleep either."""
+_SAMPLED = 0.25
+"""What the sampler adds to the limit of the wait for the GIL while a thread computes: 5 ms in every 20 ms."""
+_LATEST = 8
+"""Blocks that later readings can still classify."""
 
 
 class Loop:
@@ -49,6 +62,13 @@ class Loop:
         self._asleep = False
         self._iteration = 0  # when the present iteration began; 0: no iteration was ever seen
         self._held: Block | None = None  # what the present stretch would be as a block
+        self._gaps: deque[tuple[int, int]] = deque(maxlen=_GAPS)  # when it slept, or was not seen
+        # Readings of what the loop's thread waits for, and how long the sampler has waited for the GIL.
+        self._switches: deque[tuple[int, int]] = deque(maxlen=limits.readings)
+        self._waits: deque[tuple[int, int]] = deque(maxlen=limits.readings)
+        self._late: deque[tuple[int, int]] = deque(maxlen=limits.readings)
+        self.rewritten = 0
+        """How often the past was changed: who keeps the GIL is known when it is free again."""
 
     # -- queries -------------------------------------------------------------------------------
 
@@ -153,6 +173,7 @@ class Loop:
         if self._asleep:
             t = self._turned = max(t, self._turned)
             self.idle += t - self._since
+            self._gaps.append((self._since, t))
             self._since = t
             self._asleep = False
         else:
@@ -174,9 +195,42 @@ class Loop:
         self._requests.step_seen(task, self._held.where)
 
     def cpu(self, t: int, used: int) -> None:
-        """CPU: a reading of the CPU clock of the loop's thread."""
+        """CPU: a reading of the CPU clock of the loop's thread, by itself or by the sampler."""
+        samples = self.lane.samples
+        if samples and t < samples[-1][0]:
+            return  # a newer one has been counted
         self.lane.read_clock(t, used)
         self._classify(t)
+
+    def switched(self, t: int, thread: int, switched: int) -> None:
+        """SWITCHED: the most that the loop's thread has waited for the GIL."""
+        if thread == self.lane.number:
+            self._switches.append((t, switched))
+            self._classify(t)
+
+    def waited(self, t: int, thread: int, core: int, late: int) -> None:
+        """WAITED: how long the loop's thread has waited for a core, and the sampler for the GIL."""
+        if thread == self.lane.number:
+            self._waits.append((t, core))
+            self._late.append((t, late))
+            self._classify(t)
+
+    def gil(self, t: int, since: int, keeper: Keeper | None) -> None:
+        """GIL: a thread kept the GIL from `since` to `t`; several did if there is no `keeper`."""
+        if keeper is not None:
+            if keeper.thread == self.lane.number:
+                return  # it computes, and its own steps say so
+            for block in self._latest():
+                _kept_by(block, keeper, since, t)
+        gaps = [gap for gap in self._gaps if gap[1] > since and gap[0] < t]
+        # A loop that is not seen when it sleeps (uvloop's) is not seen between its steps.
+        open_gap = self._since if self._asleep else 0 if self._since else self._turned
+        if open_gap and open_gap < t:
+            gaps.append((open_gap, t))
+        if keeper is not None and gaps:  # one thread kept it, so the loop did not run in between
+            gaps = [max(gaps, key=lambda gap: min(gap[1], t) - max(gap[0], since))]
+        for start, end in gaps:
+            self._keep_waiting(max(start, since), min(end, t), start, keeper)
 
     def arrived(self, number: int, start: int) -> None:
         """A request is known only now, and arrived at `start`: blocks that lasted then delayed it."""
@@ -195,7 +249,10 @@ class Loop:
     def _turn(self, t: int, task: int) -> None:
         """The loop turns to something else: a step of `task`, or callbacks (0)."""
         start = self._since
-        t = self._turned = max(t, self._turned)
+        before, t = self._turned, max(t, self._turned)
+        self._turned = t
+        if not start and before:
+            self._gaps.append((before, t))
         if start and not self._asleep:
             length = t - start
             self.lane.busy += length
@@ -233,32 +290,137 @@ class Loop:
                 if most is not None and len(self.lags) > most:
                     del self.lags[: most // 2]
 
-    # -- sleeping or computing -----------------------------------------------------------------
+    # -- waiting for the GIL -------------------------------------------------------------------
+
+    def _keep_waiting(self, start: int, end: int, gap: int, keeper: Keeper | None) -> None:
+        """The loop was idle, or not seen, since `gap`; from `start` to `end` it could not have run."""
+        length = end - start
+        if length <= BIN:
+            return
+        self.rewritten += 1
+        asleep = self._asleep and gap == self._since
+        if asleep:
+            self.idle += start - gap
+            self._since = self._turned = max(end, self._turned)
+            self._gaps.append((gap, start))
+        elif any(known == gap for known, _ in self._gaps):
+            after = next(until for known, until in self._gaps if known == gap)
+            self._gaps.remove((gap, after))
+            self._gaps.extend((one, two) for one, two in ((gap, start), (end, after)) if one < two)
+            if self._iteration:
+                self.idle -= length
+        else:
+            self._turned = max(self._turned, end)
+        self.lane.busy += length
+        request, where = (keeper.request, keeper.where) if keeper is not None else (0, None)
+        _insert(self.lane.spans, Span(start, end, request, where), lambda span: span.start)
+        self.lags.extend((end, length))
+        if length >= self.threshold:
+            block = Block(start, end, 0, shares=Shares(0.0, 0.0, 1.0), classified=True)
+            if keeper is not None:
+                _kept_by(block, keeper, start, end)
+            block.victims = self._requests.delayed_then(request, start, end)
+            _insert(self.blocks, block, lambda block: block.start)
+
+    # -- sleeping, computing, or waiting for the GIL -------------------------------------------
 
     def _classify(self, t: int) -> None:
-        """Distinguish sleeping from computing, by the CPU clock of the loop's thread."""
+        """What the loop's thread did in its present stretch, and in blocks of which that is not known."""
         start = self._since
         if start and not self._asleep and t > start:
-            inside = self._readings(start)
-            if len(inside) > 1:
-                (t0, cpu0), (t1, cpu1) = inside[-1], inside[0]
+            shares = self._shares(start, t)
+            if shares is not None:
                 if self._held is None:
                     self._held = self._stretch()
-                self._held.computing = cpu1 - cpu0 >= COMPUTES * (t1 - t0)
-        elif self.blocks and self.blocks[-1].computing is None and len(self.lane.samples) > 1:
-            # There were no two readings while it lasted: take the one before it and this one.
-            block = self.blocks[-1]
-            readings = islice(reversed(self.lane.samples), MAX_READINGS)
-            before = next((cpu for at, cpu in readings if at <= block.start), None)
-            if before is not None and block.end is not None:
-                used = self.lane.samples[-1][1] - before
-                block.computing = used >= _COMPUTES_AROUND * (block.end - block.start)
+                self._held.shares = shares
+        for block in islice(reversed(self.blocks), _LATEST):
+            if block.end is not None and not block.classified:
+                block.shares = self._shares(block.start, block.end) or block.shares
+                block.classified = bool(self._late) and self._late[-1][0] >= block.end
 
-    def _readings(self, start: int) -> list[tuple[int, int]]:
-        """The CPU readings since `start`, the newest first."""
-        found = []
-        for sample in islice(reversed(self.lane.samples), MAX_READINGS):
-            if sample[0] < start:
-                break
-            found.append(sample)
-        return found
+    def _shares(self, start: int, end: int) -> Shares | None:
+        """What it did from `start` to `end`, by the readings that are nearest to both."""
+        used = _rise(self.lane.samples, start, end)
+        if used is None:
+            return None
+        cpu = min(1.0, max(0.0, used))
+        if not self._late:
+            return Shares(cpu, 0.0, None if self._kept(start, end) else 0.0)
+        wanted = min(1 - cpu, max(0.0, _rise(self._waits, start, end) or 0.0))
+        late = _around(self._late, start, end) / (end - start)
+        if late < _RIVALRY:
+            core = min(wanted, _CORE_WAIT * cpu)
+            return Shares(cpu, core, 0.0 if wanted - core < _UNCLEAR else None)
+        switched = _rise(self._switches, start, end)
+        if switched is None:
+            return Shares(cpu, wanted, None)
+        # The sampler itself makes a thread that computes give up the GIL once in each of its rounds.
+        asked = min(1 - cpu - wanted, max(0.0, switched - _SAMPLED * (cpu + wanted)))
+        # Who only asks for the GIL, 200 times a second, waits for a core as well as who computes.
+        core = wanted * cpu / (cpu + asked) if asked > 0 else wanted
+        gil = asked + wanted - core
+        # The sampler has not seen the thread, since it waited for the GIL itself: whether the thread
+        # slept, or waited for another one that had to wait for the GIL, cannot be told.
+        block = self._at(start)
+        unseen = (block is None or not block.lines) and 1 - cpu - core - gil > max(gil, cpu + core)
+        return Shares(cpu, core, None if unseen else gil)
+
+    def _at(self, start: int) -> Block | None:
+        """The block that began at `start`, if it is one of the latest."""
+        return next((block for block in self._latest() if block.start == start), None)
+
+    def _latest(self) -> list[Block]:
+        return [*filter(None, (self._held,)), *islice(reversed(self.blocks), _LATEST)]
+
+    def _kept(self, start: int, end: int) -> bool:
+        """Whether another thread is known to have kept the GIL for most of a block."""
+        block = self._at(start)
+        return block is not None and block.keeper is not None and 2 * block.keeper.kept > end - start
+
+
+def _kept_by(block: Block, keeper: Keeper, since: int, t: int) -> None:
+    """Name the thread that kept the GIL from `since` to `t`, if none kept it longer in that block."""
+    kept = (t if block.end is None else min(block.end, t)) - max(block.start, since)
+    if kept > 0 and (block.keeper is None or kept > block.keeper.kept):
+        block.keeper = keeper._replace(kept=kept)
+
+
+def _rise(readings: deque[tuple[int, int]], start: int, end: int) -> float | None:
+    """How fast a counter rose from `start` to `end`, by the nearest readings; None if they are too far."""
+    first = last = None
+    for reading in islice(reversed(readings), MAX_READINGS):
+        if last is None or abs(reading[0] - end) < abs(last[0] - end):
+            last = reading
+        if first is None or abs(reading[0] - start) <= abs(first[0] - start):
+            first = reading
+        if reading[0] <= start:
+            break
+    if first is None or last is None:
+        return None
+    covered = min(last[0], end) - max(first[0], start)
+    return (last[1] - first[1]) / covered if covered > 0 and covered * 2 >= end - start else None
+
+
+def _around(readings: deque[tuple[int, int]], start: int, end: int) -> int:
+    """How much a counter rose between the last reading before `start` and the first one after `end`."""
+    first = last = None
+    for reading in islice(reversed(readings), MAX_READINGS):
+        if last is None or reading[0] >= end:
+            last = reading
+        first = reading
+        if reading[0] <= start:
+            break
+    return last[1] - first[1] if first is not None and last is not None else 0
+
+
+def _insert(kept: deque[_T], new: _T, start: Callable[[_T], int]) -> None:
+    """Put something that is known only now where it belongs in the order of time."""
+    index = len(kept)
+    while index and start(kept[index - 1]) > start(new):
+        index -= 1
+    if kept.maxlen is not None and len(kept) == kept.maxlen:
+        if not index:
+            return
+        kept.popleft()
+        index -= 1
+    kept.insert(index, new)

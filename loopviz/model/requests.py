@@ -130,6 +130,12 @@ class Requests:
         """The requests, `owner` excepted, that could have run on a free loop between `start` and `now`."""
         return [n for n, life in self.lives.items() if n != owner and life.request.delayed(start, now)]
 
+    def delayed_then(self, owner: int, start: int, end: int) -> list[int]:
+        """As `delayed`, for a time that is over: some of the requests may have ended since."""
+        found = {request.id: request for request in self.ended_after(start)}
+        found.update((number, life.request) for number, life in self.lives.items())
+        return [n for n, request in found.items() if n != owner and request.delayed(start, end)]
+
     # -- memory --------------------------------------------------------------------------------
 
     def forget(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loopviz.clock import seconds
-from loopviz.model.block import Block
+from loopviz.model.block import Block, Keeper
 from loopviz.model.pools import Pool
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Segment, Where
@@ -61,12 +61,6 @@ def summarise(
             "awaits": _awaits(part.awaits),
         }
 
-    def messages(websocket: WebSocket) -> dict[str, Any]:
-        return {
-            "messages": {"received": websocket.received, "sent": websocket.sent},
-            "close_code": websocket.code,
-        }
-
     def request(r: Request) -> dict[str, Any]:
         received = r.received if r.own else None
         totals = dict(r.totals)
@@ -86,7 +80,7 @@ def summarise(
             "states": {state.value: seconds(time) for state, time in totals.items()},
             "segments": [segment(part) for part in (*r.segments, *now)],
             "after_response": [segment(part) for part in r.after],
-            **({} if r.websocket is None else messages(r.websocket)),
+            **({} if r.websocket is None else _messages(r.websocket)),
         }
 
     def started(row: Request) -> dict[str, Any]:
@@ -112,7 +106,11 @@ def summarise(
             "task": (b.task or None) if not b.request else None,
             "started_by": b.started_by or None,
             "kind": b.kind,
+            "cpu_share": _share(b.shares and b.shares.cpu),
+            "gil_share": _share(b.shares and b.shares.gil),
             "where": _where(b.where),
+            "lines": [{**(_where(where) or {}), "share": round(share, 3)} for where, share in b.line_shares],
+            "held_by": _held_by(timeline, b.keeper),
             "victims": sorted(timeline.victims(b, end) if b.end is None else b.victims),
         }
 
@@ -164,6 +162,10 @@ def summarise(
     }
 
 
+def _share(share: float | None) -> float | None:
+    return None if share is None else round(share, 3)
+
+
 def _where(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
@@ -174,6 +176,24 @@ def _awaits(awaits: Awaits | None) -> dict[str, Any] | None:
     if awaits is None:
         return None
     return {"what": awaits.what, "name": awaits.name, "holder": awaits.holder or None}
+
+
+def _messages(websocket: WebSocket) -> dict[str, Any]:
+    return {
+        "messages": {"received": websocket.received, "sent": websocket.sent},
+        "close_code": websocket.code,
+    }
+
+
+def _held_by(timeline: Timeline, keeper: Keeper | None) -> dict[str, Any] | None:
+    if keeper is None:
+        return None
+    lane = timeline.workers.get(keeper.thread)
+    return {
+        "thread": lane.name if lane else None,
+        "request": keeper.request or None,
+        "where": _where(keeper.where),
+    }
 
 
 def _pools(timeline: Timeline, limit: int) -> list[dict[str, Any]]:

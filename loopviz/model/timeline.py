@@ -102,6 +102,9 @@ class Timeline:
             ev.CPU: self._cpu,
             ev.IDLE: loop.sleeps,
             ev.ITERATION: loop.iterates,
+            ev.GIL: self._gil,
+            ev.SWITCHED: loop.switched,
+            ev.WAITED: loop.waited,
             ev.HOLDS: loop.holds,
             ev.EXECUTES: workers.executes,
             ev.WITHIN: workers.within,
@@ -157,6 +160,9 @@ class Timeline:
             self._loop.cpu(t, used)
         else:
             self._workers.cpu(t, number, used)
+
+    def _gil(self, t: int, since: int, thread: int, file: str, line: int, function: str) -> None:
+        self._loop.gil(t, since, self._workers.keeper(t, since, thread, file, line, function))
 
     def prune(self, now: int) -> None:
         """Remove what is older than the retention, and what exceeds the limits of the memory."""
@@ -215,6 +221,11 @@ class Timeline:
     def idle(self) -> int:
         """Time that the loop has slept in its selector (ns)."""
         return self._loop.idle
+
+    @property
+    def rewritten(self) -> int:
+        """How often the loop's past was changed: a time without the GIL is known when it is over."""
+        return self._loop.rewritten
 
     @property
     def sees_iterations(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from loopviz.model.block import Keeper
 from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Call
 from loopviz.model.limits import MAX_LANES, MAX_LINES, MAX_OPEN, Limits
@@ -129,6 +130,18 @@ class Workers:
     def cpu(self, t: int, number: int, used: int) -> None:
         """CPU: a reading of a worker's CPU clock."""
         self.lane(number).read_clock(t, used)
+
+    def keeper(self, t: int, since: int, number: int, file: str, line: int, function: str) -> Keeper | None:
+        """The thread that kept the GIL from `since` to `t`, and its call; None without a number."""
+        if not number:
+            return None
+        lane = self.lanes.get(number)
+        span = None
+        if lane is not None:
+            spans = list(islice(lane.newest_first(t), 8))
+            span = max(spans, key=lambda one: min(one.end, t) - max(one.start, since), default=None)
+        where = self._shared.where(file, line, function) if file else span.where if span is not None else None
+        return Keeper(number, span.request if span is not None else 0, where, t - since)
 
     def lane(self, number: int, role: str = "worker") -> Lane:
         """The lane of a thread or process; a new one where there is none, kept if not too many are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -13,9 +14,11 @@ import anyio.to_thread
 
 from loopviz.probe import compat, selftest
 from loopviz.probe.classes import Hook, hook
+from loopviz.probe.counters import ThreadWaits
 from loopviz.probe.lines import Lines
 from loopviz.probe.processes import Processes
 from loopviz.probe.reading import make_data_received
+from loopviz.probe.readings import LoopReadings
 from loopviz.probe.requests import make_adopt, unread
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
@@ -59,6 +62,7 @@ class Probe:
         self._undo: list[Callable[[], None]] = []
         self._state: ProbeState | None = None
         self._sampler: Sampler | None = None
+        self._waits: ThreadWaits | None = None
         self._processes: Processes | None = None
         self._tested: selftest.Findings | None = None
 
@@ -108,7 +112,12 @@ class Probe:
                 "threads' CPU time, and so whether a block sleeps or computes",
                 "this platform has no CPU clock for each thread",
             )
-        self._sampler = Sampler(state, threads, self._lines, thread)
+        readings = None
+        if thread.clock is not None:
+            self._waits = state.loop_waits = ThreadWaits(threading.get_native_id())
+            readings = LoopReadings(state, thread.number, self._waits)
+            state.read_clocks, state.read_due = readings.step_ended, 0
+        self._sampler = Sampler(state, threads, self._lines, thread, readings)
         self._sampler.start()
 
     def answered(self) -> None:
@@ -204,6 +213,8 @@ class Probe:
             return
         if self._sampler is not None:
             self._sampler.stop()
+        if self._waits is not None:
+            self._waits.close()
         if self._processes is not None:
             self._processes.close()
         while self._undo:

@@ -231,5 +231,9 @@ def unread(state: ProbeState) -> str:
 
 
 def _may_have_waited(state: ProbeState, read: int) -> bool:
-    """Whether the loop was busy recently, and for so long that a request can have waited for it."""
-    return read - state.looked >= LONG or read - state.slow <= _RECENT
+    """Whether the loop was busy, or another thread kept the GIL, so long that a request can have waited."""
+    return (
+        read - state.looked >= LONG
+        or read - max(state.slow, state.late_at) <= _RECENT
+        or read - state.sampler_due >= LONG
+    )

@@ -14,12 +14,15 @@ import time
 from types import FrameType
 from typing import Any
 
+from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
 from loopviz.probe.awaited import awaited_by, what_is_awaited
 from loopviz.probe.chain import inwards
+from loopviz.probe.gil import GilWatch, snapshot
 from loopviz.probe.holders import Holders
 from loopviz.probe.lines import Line, Lines
-from loopviz.probe.state import ProbeState, Trace
+from loopviz.probe.readings import LoopReadings
+from loopviz.probe.state import NEVER, ProbeState, Trace
 from loopviz.probe.threads import Thread, Threads
 from loopviz.probe.transports import look
 from loopviz.stream.events import AWAITED, AWAITS, CPU, END, EXECUTES, HOLDS, WAKE, WITHIN
@@ -30,19 +33,32 @@ PERIOD = 0.02
 """Seconds between two samples."""
 CLOCKS_EVERY = 5
 """Rounds between two readings of the CPU clocks, while the loop is not held."""
+_PERIOD = int(PERIOD * NS)
 LOOK = 20_000_000
 """How long something lasts before its line is read (ns)."""
+_START = threading.Thread.start.__code__
 
 
 class Sampler:
     """Samples until `stop`, in a daemon thread."""
 
-    def __init__(self, state: ProbeState, threads: Threads, lines: Lines, loop_thread: Thread) -> None:
+    def __init__(
+        self,
+        state: ProbeState,
+        threads: Threads,
+        lines: Lines,
+        loop_thread: Thread,
+        readings: LoopReadings | None = None,
+    ) -> None:
+        """`readings` reads the clocks of the loop's thread; without it they are not read."""
         self._state = state
+        self._readings = readings
         self._threads = threads
         self._lines = lines
         self._loop = loop_thread
         self._holders = Holders(state)
+        self._watch = GilWatch(state, threads, lines, loop_thread)
+        state.released = self._watch.released
         # Held while sampling. Waiting for a lock instead of an Event halves the cost of an idle round.
         self._running = threading.Lock()
         self._running.acquire()
@@ -61,32 +77,52 @@ class Sampler:
         self._thread.join(1.0)
 
     def _run(self) -> None:
-        while not self._running.acquire(timeout=PERIOD):
+        state, watch = self._state, self._watch
+        while True:
             try:
+                watch.sleeps()
+            except Exception as error:
+                state.failed("sampler", error)
+            state.sampler_due = due = clock() + _PERIOD
+            stopped = self._running.acquire(timeout=PERIOD)
+            now = clock()
+            state.sampler_due = NEVER
+            if stopped:
+                break
+            try:
+                watch.woken(due, now)
                 self._look()
             except Exception as error:
-                self._state.failed("sampler", error)
+                state.failed("sampler", error)
             self.cpu_ns = time.thread_time_ns()
 
     def _look(self) -> None:
         now = clock()
         self._rounds += 1
         held = self._loop_held(now)
-        calls = [t for t in self._threads.by_ident.values() if t.call and now - t.since > LOOK]
+        # The call of each thread is read before the frames and again after them: if it is still the same,
+        # so is the call that the frames are of. A thread sets `since` before `call`.
+        calls = [(t, t.call) for t in snapshot(self._threads.by_ident)]
+        calls = [(t, call) for t, call in calls if call and now - t.since > LOOK]
+        starts_thread = False
         if held or calls:
             frames = sys._current_frames()
             if held:
                 task, since = held
                 line = self._lines.of_thread(self._loop.ident, frames)
+                starts_thread = _starts_thread(frames.get(self._loop.ident))
                 # If the step ended while the stack was read, it is the wrong stack.
                 if line is not None and self._loop_held(now) == held:
                     self._state.emit((clock(), HOLDS, task, since, *line))
-            for thread in calls:
-                self._executes(thread, frames)
+            for thread, call in calls:
+                if thread.call == call:
+                    self._executes(thread, frames)
             del frames
         every = self._rounds % CLOCKS_EVERY == 0
+        if self._readings is not None:
+            self._readings.after()
         if held or every:
-            self._read_clocks(every=every)
+            self._read_clocks(every=every, since=held[1] if held else 0, starts_thread=starts_thread)
         if self._state.sending:
             look(self._state, ask=True)
         self._suspended(now)
@@ -134,16 +170,21 @@ class Sampler:
         state = self._state
         trace = state.current
         if trace is not None:
+            # A step sets `began` before `current`: where the step is the same after `began` was read as
+            # before, both are of the same step, or `began` is of a later one, which is not long yet.
             since = state.began
-            return (trace.number, since) if now - since > LOOK else None
+            return (trace.number, since) if now - since > LOOK and state.current is trace else None
         # Without a selector to hook, a loop that sleeps looks like one that runs a callback.
-        if state.sleeping or not state.looked or now - state.touched < LOOK:
+        if state.sleeping or not state.looked:
             return None
-        return 0, state.touched
+        since = state.touched
+        if now - since < LOOK or state.sleeping or state.current is not None:
+            return None
+        return 0, since
 
-    def _read_clocks(self, *, every: bool) -> None:
+    def _read_clocks(self, *, every: bool, since: int, starts_thread: bool) -> None:
         processes = self._threads.processes
-        threads = [*self._threads.by_ident.values(), *processes] if every else [self._loop]
+        threads = [*snapshot(self._threads.by_ident), *list(processes)] if every else [self._loop]
         for thread in threads:
             if thread.clock is None:
                 continue
@@ -154,7 +195,10 @@ class Sampler:
                 if thread in processes:
                     processes.remove(thread)
                 continue
-            self._state.emit((clock(), CPU, thread.number, used))
+            if since and thread is self._loop and self._readings is not None:
+                self._readings.sample(used, since, starts_thread=starts_thread)
+            else:
+                self._state.emit((clock(), CPU, thread.number, used))
 
     def _suspended(self, now: int) -> None:
         """Report every wake-up, and the line of every await, that has lasted for `LOOK`, once each."""
@@ -193,3 +237,14 @@ class Sampler:
         if awaited is not None:
             holder = self._holders.wait(trace, awaited) if awaited.lock is not None else 0
             self._state.emit((clock(), AWAITED, trace.number, awaited.what, awaited.name, holder))
+
+
+def _starts_thread(frame: FrameType | None) -> bool:
+    """Whether a thread waits for another one that it starts: there are two functions in between."""
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_code is _START:
+            return True
+        frame = frame.f_back
+    return False

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe.state import ProbeState
+from loopviz.probe.state import OVERDUE, ProbeState
 from loopviz.probe.transports import look
 from loopviz.stream.events import IDLE, ITERATION
 
@@ -32,14 +32,20 @@ def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., 
             state.slow = now
         if sending:
             look(state)
+        if now > state.read_due:
+            state.read_clocks(now, state.touched)
         if timeout == 0:
             ready = select(timeout)
         else:
             state.sleeping = True
             emit((now, IDLE))
             ready = select(timeout)
-            state.sleeping = False
         now = state.touched = state.looked = clock()
+        state.sleeping = False  # last: the sampler must not take the time asleep for a callback's
+        if now - state.sampler_due > OVERDUE:
+            state.released(now)
+        if now > state.read_due:
+            state.read_clocks(now, now)
         emit((now, ITERATION))
         if nested is not None:
             state.resume(nested)

@@ -11,10 +11,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopviz.clock import now_ns
+from loopviz.probe.counters import ThreadWaits
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import AWAITS_TASK, STEP, TASK, WAKE, YIELD, Event
 
-__all__ = ["ATTRIBUTE", "HANDLE", "Child", "Joins", "ProbeState", "Submitted", "Trace", "next_call"]
+__all__ = [
+    "ATTRIBUTE",
+    "HANDLE",
+    "NEVER",
+    "OVERDUE",
+    "Child",
+    "Joins",
+    "ProbeState",
+    "Submitted",
+    "Trace",
+    "next_call",
+]
+
+NEVER = 1 << 62
+"""A moment that never comes (ns)."""
+OVERDUE = 30_000_000
+"""If the sampler comes later than this (ns), a thread has kept the GIL: they pass it on every 5 ms."""
 
 ATTRIBUTE = "_loopviz"
 """The attribute of a task that holds its `Trace`; it lives as long as the task."""
@@ -151,6 +168,20 @@ class ProbeState:
     """What is left of the responses that have not left yet, by request; see `loopviz.probe.transports`."""
     writes_later: bool = False
     """Whether a transport of this loop keeps what it is given until the end of the iteration, as uvloop's."""
+    read_due: int = NEVER
+    """When the loop's thread reads its own clocks again, at the end of a step (ns)."""
+    read_clocks: Callable[[int, int], None] = lambda now, began: None  # noqa: ARG005
+    """Reads them: `now`, and when the step began (ns)."""
+    loop_waits: ThreadWaits | None = None
+    """The counters of the loop's thread; None where it has no CPU clock."""
+    sampler_due: int = NEVER
+    """When the sampler asked to be woken, while it sleeps (ns): if that is over, it waits for the GIL."""
+    released: Callable[[int], None] = lambda now: None  # noqa: ARG005
+    """Called by the loop's thread if it runs when the sampler should have run long ago (`OVERDUE`)."""
+    late: int = 0
+    """How long the sampler has waited for the GIL so far (ns)."""
+    late_at: int = 0
+    """When the sampler last came late because it waited for the GIL (ns)."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0

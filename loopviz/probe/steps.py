@@ -82,7 +82,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                 state.pause()
             state.woken = trace.woken
             trace.woken = trace.since = 0
-            state.began = clock()
+            state.began = clock()  # before `current`: the sampler reads both, in the opposite order
             state.current = trace
             try:
                 if self.entered:
@@ -99,6 +99,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                 now = state.touched = clock()
                 state.current = None
                 woken, began = state.woken, state.began
+                if now > state.read_due:
+                    state.read_clocks(now, began)
                 task = callback.__self__
                 waiter = task._fut_waiter
                 due = 0

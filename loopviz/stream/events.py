@@ -224,6 +224,26 @@ IterationEvent: TypeAlias = Annotated[
     About("The selector has returned, and an iteration of the loop begins.", _LOOP),
 ]
 
+GIL: Final = "gil"
+GilEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["gil"], f.KeptSince, f.Keeper, f.File, f.Line, f.Function],
+    About(
+        "Until now the sampler could not run, because a thread kept the GIL; the loop could not run either.",
+        _LOOP,
+        keeps_texts=True,
+    ),
+]
+SWITCHED: Final = "switched"
+SwitchedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["switched"], f.Thread, f.Switched],
+    About("A reading of how often the thread has gone to sleep, as a limit of its wait for the GIL.", _LOOP),
+]
+WAITED: Final = "waited"
+WaitedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["waited"], f.Thread, f.Core, f.Late],
+    About("A reading of how long the thread has waited for a core, and the sampler for the GIL.", _LOOP),
+]
+
 # -- samples, taken while something lasts --------------------------------------------------------
 
 _SAMPLES = "Samples, taken from outside while something lasts"
@@ -266,7 +286,7 @@ Event: TypeAlias = (
     | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
-    | IdleEvent | IterationEvent
+    | IdleEvent | IterationEvent | GilEvent | SwitchedEvent | WaitedEvent
     | HoldsEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip
 """An event of any kind."""

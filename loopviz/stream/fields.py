@@ -137,4 +137,11 @@ PoolSize: TypeAlias = Annotated[
     int, Field("size", "the most workers that it has; -1 if it has no limit, or it is not known", least=-1)
 ]
 ThreadRole: TypeAlias = Annotated[Role, Field("role", "what it does for the server")]
+Keeper: TypeAlias = Annotated[
+    int, Field("thread", "the thread that kept it; 0 if several did, or if none can be named", "number")
+]
+KeptSince: TypeAlias = Annotated[int, Field("since", "since when", "clock", past=True)]
+Core: TypeAlias = Annotated[int, Field("core", "how long it could have run, but no core was free", "ns")]
+Switched: TypeAlias = Annotated[int, Field("switched", "the most that it can have waited for the GIL", "ns")]
+Late: TypeAlias = Annotated[int, Field("late", "how long the sampler has waited for the GIL", "ns")]
 Used: TypeAlias = Annotated[int, Field("used", "CPU time that it has used since it began", "ns")]

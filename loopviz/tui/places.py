@@ -61,8 +61,11 @@ def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Itera
 
 def _described(what: _What, now: int) -> str:
     if isinstance(what, Block):
-        where = f" at {words.line(what.where)}" if what.where else ""
+        request, line = what.culprit
+        where = f" at {words.line(line)}" if line else ""
         who = words.holder(what)
+        if what.kind == "waiting_for_gil":
+            who = f"the GIL, kept by #{request}" if what.keeper and request else "waiting for the GIL"
         delays = words.count(len(what.victims), "request") if what.victims else "no request"
         lasts = "" if what.end is not None else " so far"
         return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where} delays {delays}."

@@ -60,16 +60,17 @@ def loop_row(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str]:
             continue
         left, right = scale.x(block.start), scale.x(min(end, now))
         made.append(bar(left, y, max(0.5, right - left), tall, BLOCK))
-        made += _captions(block.request, line(block.where) if block.where else "", left, right - left, y)
+        request, where = block.culprit
+        owner = f"#{request}" if request else "GIL" if block.kind == "waiting_for_gil" else "callback"
+        made += _captions(owner, line(where) if where else "", left, right - left, y)
     busy = timeline.busy(scale.start, now)
     share = busy / max(1, now - scale.start)
     made.append(written(LEFT + PLOT + 14, y + 29, f"busy {min(1.0, share):.0%}"))
     return made
 
 
-def _captions(request: int, where: str, left: float, room: float, y: int) -> list[str]:
-    """The request that blocks and its line, as far as there is room."""
-    owner = f"#{request}" if request else "callback"
+def _captions(owner: str, where: str, left: float, room: float, y: int) -> list[str]:
+    """What blocks and its line, as far as there is room."""
     if where and room >= CHARACTER * (len(owner) + cell_len(where) + 2):
         lines = [f"{owner} {where}"]
     elif where and room >= CHARACTER * (max(len(owner), cell_len(where)) + 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loopviz.clock import NS
-from loopviz.draw.words import count, duration, headline, holder, line, state_name
+from loopviz.draw.words import count, duration, headline, holder, kind_name, line, state_name
 from loopviz.export.material import Material, all_blocks, text
 from loopviz.model import Request
 
@@ -21,9 +21,12 @@ def story(
     parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count(len(rows), 'request')}."]
     blocks = [b for b in all_blocks(timeline) if b.start < end and (b.end or end) > start]
     for block in blocks[:8]:
-        who = f"Request {block.request}" if block.request else holder(block).capitalize()
-        where = f" at {line(block.where)}" if block.where else ""
-        kind = f", {block.kind}," if block.kind else ""
+        number, line_at = block.culprit
+        who = f"Request {number}" if number else holder(block).capitalize()
+        if block.kind == "waiting_for_gil" and not number:
+            who = "Waiting for the GIL"
+        where = f" at {line(line_at)}" if line_at else ""
+        kind = f", {name}," if (name := kind_name(block)) else ""
         parts.append(
             f"{who} blocks the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
             f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."

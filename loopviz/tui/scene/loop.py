@@ -22,7 +22,10 @@ __all__ = ["loop_lane"]
 def loop_lane(pen: Pen, facts: Facts, frame: Frame, *, tall: bool) -> list[Line]:
     """The lane in one line, or in two where there is room for a `tall` one."""
     timeline, view, columns = frame.timeline, frame.view, frame.columns
-    codes = frame.codes("loop", 0, lambda a, b: loop_levels(timeline, frame.half, a, b, view.now))
+    # Where the past has changed, the lane is drawn anew.
+    codes = frame.codes(
+        "loop", timeline.rewritten, lambda a, b: loop_levels(timeline, frame.half, a, b, view.now)
+    )
     first, second, style = _says(pen, facts, frame)
     upper, lower = _levels(pen, codes, tall=tall)
     line = [pen.label("LOOP", columns, pen.title), *_captioned(pen, frame, lower)]
@@ -38,13 +41,19 @@ def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
     second: list[str] = []
     block = timeline.block_at(view.moment)
     if block is not None:
-        if block.request:
-            second.append(f"#{block.request}")
-        elif block.task:
+        request, where = block.culprit
+        waits = block.kind == "waiting_for_gil"
+        if request:
+            second.append(f"#{request}")
+        elif block.task and not waits:
             second.append(words.task_name(block.task))
-        if block.where is not None:
-            second.append(words.line(block.where))
-        return f"BLOCKED {words.duration(block.lasted(view.moment))}", second, pen.alarm
+        if where is not None:
+            second.append(words.line(where))
+        return (
+            f"{'NO GIL' if waits else 'BLOCKED'} {words.duration(block.lasted(view.moment))}",
+            second,
+            pen.alarm,
+        )
     busy = timeline.busy(view.moment - NS, view.moment) / NS
     running = timeline.running_at(view.moment) if view.behind is None else 0
     if running:
@@ -88,8 +97,13 @@ def _captioned(pen: Pen, frame: Frame, line: Line) -> Line:
             continue
         left = max(0, block.start // columns.column_ns - frame.first + 1)
         right = min(columns.time, end // columns.column_ns - frame.first)
-        where = f" {words.line(block.where)}" if block.where else ""
-        who = f"#{block.request}" if block.request else words.task_name(block.task)
+        request, line_at = block.culprit
+        where = f" {words.line(line_at)}" if line_at else ""
+        waits = block.kind == "waiting_for_gil"
+        name = words.task_name(block.task) if block.task and not waits else ""
+        who = f"#{request}" if request else name
+        if waits and who:
+            who = f"GIL {who}"
         for text in (f"{who}{where}", who):
             if who and right - left >= cell_len(text):
                 captions.append((left, text))

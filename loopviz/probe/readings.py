@@ -1,0 +1,101 @@
+"""Readings of the clocks and counters of the loop's thread, by that thread and by the sampler."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from loopviz.clock import NS
+from loopviz.clock import now_ns as clock
+from loopviz.probe.counters import ThreadWaits, own_switches
+from loopviz.probe.state import ProbeState
+from loopviz.stream.events import CPU, SWITCHED, WAITED
+
+__all__ = ["LONG_STEP", "LoopReadings"]
+
+LONG_STEP = 20_000_000
+"""A step of at least this length (ns) has readings at its begin and at its end."""
+_EVERY = 10_000_000
+"""The loop's thread reads its own clocks no more often than this (ns); a reading costs some microseconds."""
+
+
+class _Reading(NamedTuple):
+    """What the clocks and counters of the loop's thread showed (ns)."""
+
+    t: int
+    used: int = 0
+    """CPU time."""
+    switched: int = -1
+    """The most that it can have waited for the GIL; -1 where that is not known."""
+    core: int = 0
+    """How long it had waited for a core."""
+    late: int = 0
+    """How long the sampler had waited for the GIL."""
+
+
+class LoopReadings:
+    """Readings of the loop's thread.
+
+    The thread itself reads at the end of a step, so that a step that keeps the GIL, in which the sampler
+    cannot run, has a reading at both ends as well.
+    """
+
+    def __init__(self, state: ProbeState, number: int, waits: ThreadWaits) -> None:
+        self._state = state
+        self._number = number
+        self._waits = waits
+        self._before = _Reading(0)  # the thread's latest
+        self._reported = _Reading(0)
+        self._long_ended = False  # whether a long step has ended since the sampler last looked
+        self._starting = 0  # since when the step began in which the thread starts another one
+        self._started = 0  # how long it has waited for threads to start
+
+    def step_ended(self, now: int, began: int) -> None:
+        """In the loop's thread, at `now`: a step that began at `began`, or callbacks since then, ended."""
+        state = self._state
+        try:
+            before = self._before
+            used, core, late = time.thread_time_ns(), self._waits.core(), state.late
+            reading = self._before = _Reading(now, used, own_switches(), core, late)
+            state.read_due = now + _EVERY
+            if now - began > LONG_STEP:
+                if before.t > self._reported.t:
+                    self._report(before)
+                if self._starting != began:
+                    self._starting = 0
+                self._report(reading)
+                self._starting, self._long_ended = 0, True
+        except Exception as error:
+            state.read_due = now + NS
+            state.failed("clock", error)
+
+    def sample(self, used: int, since: int, *, starts_thread: bool) -> None:
+        """From outside, during a step that began at `since`: the thread's CPU clock shows `used` now.
+
+        A thread that starts another one waits until that one has run, and so has had the GIL.
+        """
+        before = self._before
+        if before.t > self._reported.t:
+            self._report(before)
+        self._starting = since if starts_thread else 0
+        waits = self._waits
+        self._report(_Reading(clock(), used, waits.switched(), waits.core(), self._state.late))
+
+    def after(self) -> None:
+        """From outside, in each round: after a long step the sampler knows how long it could not run."""
+        if self._long_ended:
+            self._long_ended = False
+            self._state.emit((clock(), WAITED, self._number, self._waits.core(), self._state.late))
+
+    def _report(self, reading: _Reading) -> None:
+        t, used, switched, core, late = reading
+        last = self._reported
+        if self._starting:
+            idle = t - max(last.t, self._starting) - (used - last.used) - (core - last.core)
+            self._started += max(0, idle)
+        self._reported = reading
+        emit = self._state.emit
+        emit((t, CPU, self._number, used))
+        emit((t, WAITED, self._number, core, late))
+        if switched >= 0:
+            emit((t, SWITCHED, self._number, switched + self._started))
