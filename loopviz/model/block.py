@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from loopviz.model.limits import MAX_LINES
 from loopviz.model.segments import Where
 
-__all__ = ["BLOCK_THRESHOLD", "Block"]
+__all__ = ["BLOCK_THRESHOLD", "Block", "By"]
+
+By: TypeAlias = Literal["step", "callback", "callbacks"]
 
 BLOCK_THRESHOLD = 100_000_000
 """A stretch of the loop that lasts at least this long (ns) is a block."""
@@ -16,19 +19,24 @@ BLOCK_THRESHOLD = 100_000_000
 
 @dataclass(slots=True)
 class Block:
-    """A stretch (ns) in which one step, or one callback, held the loop at least as long as the threshold."""
+    """A stretch (ns) in which a step, or callbacks, held the loop at least as long as the threshold."""
 
     start: int
     end: int | None
     """None while it lasts."""
     request: int
-    """The request whose step it is; 0 for a task or a callback of no request."""
+    """The request whose step or callback it is; 0 for a task or a callback of no request."""
     computing: bool | None = None
     """Whether the loop's thread used the CPU meanwhile; None where that cannot be seen."""
     lines: Counter[Where] = field(default_factory=Counter)
     """The lines at which it was seen, and how often."""
     victims: list[int] = field(default_factory=list)
     """The requests that could have run meanwhile."""
+    late: dict[int, int] = field(default_factory=dict)
+    """Those of them that were known only afterwards, and since when each could have run."""
+    by: By = "step"
+    """What held the loop: a step of a task, one callback, or callbacks of which it is not known whether
+    they were one."""
 
     @property
     def where(self) -> Where | None:

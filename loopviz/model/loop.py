@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from loopviz.model.block import Block
+from loopviz.model.block import Block, By
 from loopviz.model.busy import BIN, BusyBins
 from loopviz.model.lane import COMPUTES, Lane, Span
 from loopviz.model.life import Doing
@@ -19,6 +19,7 @@ from loopviz.model.limits import MAX_READINGS, Limits
 from loopviz.model.past import begun
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
+from loopviz.model.starvation import Recent, Starvation
 
 __all__ = ["Loop"]
 
@@ -26,6 +27,17 @@ LAG = 100_000
 """Iterations shorter than this delay no request (ns)."""
 _COMPUTES_AROUND = 0.5
 """As `COMPUTES`, where the readings were taken before and after the block, not during it."""
+_PAUSE = 1_000_000
+"""The loop has caught up if it was idle for this long (ns): then nothing that it knew of was left to run."""
+_UNSEEN_PAUSE = 5_000_000
+"""As `_PAUSE`, between two steps where idle time cannot be seen."""
+_AFTERWARDS = 20_000_000
+"""A callback that holds the loop this long (ns) after a request was woken delays it: what woke the request
+was probably another callback before it."""
+_SAMPLES = 20_000_000
+"""The time between two samples (ns)."""
+_FIRST_SAMPLE = 45_000_000
+"""A callback that is sampled this soon (ns) after the loop has turned to callbacks began about then."""
 
 
 class Loop:
@@ -36,6 +48,8 @@ class Loop:
         self.lane = Lane.within(limits, 0, "loop")
         self.busy_bins = BusyBins(limits.bins)
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
+        self.starvations: deque[Starvation] = deque(maxlen=limits.blocks)
+        """Times of starvation, up to the latest; `tell` brings the latest one's culprits up to date."""
         self.idle = 0
         self.lags = array("q")
         """End and length of iterations longer than `LAG`, in turn."""
@@ -49,6 +63,14 @@ class Loop:
         self._asleep = False
         self._iteration = 0  # when the present iteration began; 0: no iteration was ever seen
         self._held: Block | None = None  # what the present stretch would be as a block
+        self._by: By = "callbacks"  # what holds the loop in the present stretch
+        self._callback = 0  # the callback that was seen in it, and when it was seen last
+        self._seen = 0
+        self._callers = 0  # the request for which it is called
+        self._several = False  # whether there were certainly several callbacks in it
+        self._woken: dict[int, int] = {}  # requests that were woken in the present stretch, and when
+        self._run = 0  # since when the loop has been busy without a pause, and without a block; 0: not known
+        self._recent = Recent()
 
     # -- queries -------------------------------------------------------------------------------
 
@@ -81,9 +103,30 @@ class Loop:
             return self._find_victims(block.request, block.start, now)
         if block.end <= now:
             return block.victims
-        requests = self._requests.by_number
+        requests, late = self._requests.by_number, block.late
         known = [requests[number] for number in block.victims if number in requests]
-        return [request.id for request in known if request.delayed(block.start, now)]
+        return [r.id for r in known if r.delayed(block.start, now) or late.get(r.id, now) < now]
+
+    def starvation_at(self, now: int) -> Starvation | None:
+        """The starvation that requests suffer at `now`, present or past."""
+        if self._run and now >= self._turned and not self._asleep:
+            unseen = not self._since and now - self._turned >= _UNSEEN_PAUSE
+            if not unseen and now - self._run >= self.threshold and (found := self._starving(now)):
+                return found
+        for starvation in begun(self.starvations, now, lambda starvation: starvation.start):
+            over = starvation.end is not None and starvation.end < now
+            if over or now - starvation.start < self.threshold:
+                return None
+            self.tell()
+            return starvation
+        return None
+
+    def tell(self) -> None:
+        """Bring the culprits of the latest starvation up to date."""
+        if self.starvations:
+            latest = self.starvations[-1]
+            if latest.start >= self._run:  # else that was done when the loop paused
+                self._recent.tell(latest, latest.end or self._turned)
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed, if it began by `now`."""
@@ -93,8 +136,7 @@ class Loop:
         """The long stretches that had begun by `now`, the newest first."""
         if self._since and not self._asleep and self._since < now:
             held = self._held
-            owner = self._requests.owner(self._task)
-            yield Span(self._since, now, owner, held.where if held else None)
+            yield Span(self._since, now, self._owner(), held.where if held else None)
         yield from begun(self.lane.spans, now, lambda span: span.start)
 
     def busy(self, start: int, end: int) -> int:
@@ -114,10 +156,12 @@ class Loop:
     # -- memory --------------------------------------------------------------------------------
 
     def prune(self, horizon: int, now: int) -> None:
-        """Remove spans and blocks that ended before `horizon` (ns)."""
+        """Remove spans, blocks and starvations that ended before `horizon` (ns)."""
         self.lane.drop_before(horizon)
         while self.blocks and (self.blocks[0].end or now) < horizon:
             self.blocks.popleft()
+        while self.starvations and (self.starvations[0].end or now) < horizon:
+            self.starvations.popleft()
 
     # -- events --------------------------------------------------------------------------------
 
@@ -127,7 +171,26 @@ class Loop:
         if number == self._task and task.doing is Doing.RUNNING and t <= self._since:
             return  # a sample has reported it already
         self._turn(t, number)
+        if self._run and t - self._run >= self.threshold:
+            self._waited(task.request, t)
         self._requests.step(task, t)
+
+    def wake(self, t: int, number: int) -> None:
+        """WAKE: what the task awaited is done."""
+        request = self._requests.wake(t, number)
+        if not request:
+            return
+        if self._since and not self._asleep and t >= self._since:
+            self._woken[request] = t
+        else:
+            self._delayed_since(request, t)
+
+    def late_wake(self, t: int, number: int, since: int) -> None:
+        """LATE_WAKE: the task could have run since `since`, had the loop been free."""
+        request = self._requests.late_wake(since, number)
+        if request:
+            self._woken.pop(request, None)
+            self._delayed_since(request, since, during=True)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
         """YIELD: the task's step ends at an await."""
@@ -152,9 +215,14 @@ class Loop:
         """ITERATION: an iteration begins."""
         if self._asleep:
             t = self._turned = max(t, self._turned)
-            self.idle += t - self._since
+            slept = t - self._since
+            self.idle += slept
             self._since = t
             self._asleep = False
+            self._by = "callbacks"
+            if slept >= _PAUSE:
+                self.tell()
+                self._run = t
         else:
             self._lag(t)
             self._iteration = t
@@ -171,7 +239,28 @@ class Loop:
         if self._held is None:
             self._held = self._stretch()
         self._held.seen_at(where)
-        self._requests.step_seen(self._held.request, self._held.where)
+        if task:
+            self._requests.step_seen(self._held.request, self._held.where)
+
+    def callback(self, t: int, number: int, request: int, since: int) -> None:
+        """CALLBACK: a sample of what holds the loop, between two steps: this callback."""
+        if self._asleep or self._task or not self._since or t < self._since or since > self._since:
+            return
+        if not number:
+            return
+        if number != self._callback:
+            # It began after the last sample of another one. The time of many short ones is nobody's.
+            if self._callback:
+                between = self._seen + t
+                self._turn(min(between // 2, self._seen + _SAMPLES), 0)
+                self._several = True
+                self._turn(max(between // 2, t - _SAMPLES), 0)
+            self._callback = number
+            if t - self._since <= _FIRST_SAMPLE:  # else others may have come before it
+                self._callers, self._by = request, "callback"
+                if self._held is not None:
+                    self._held.request, self._held.by = request, "callback"
+        self._seen = t
 
     def cpu(self, t: int, used: int) -> None:
         """CPU: a reading of the CPU clock of the loop's thread."""
@@ -183,29 +272,61 @@ class Loop:
         for block in reversed(self.blocks):
             if block.end is None or block.end <= start:
                 break
-            if block.request != number:
+            if block.request != number and number not in block.victims:
                 block.victims.append(number)
+
+    def _delayed_since(self, request: int, since: int, *, during: bool = False) -> None:
+        """It is known only now that the request could run since `since`: later blocks delayed it.
+
+        `during` says whether a block that lasted at that time did: not the one that has woken it.
+        """
+        for block in reversed(self.blocks):
+            if block.end is None or block.end <= since:
+                break
+            if block.start <= since and not during:
+                continue
+            if block.request != request and request not in block.victims:
+                block.victims.append(request)
+                block.late[request] = since
 
     # -- stretches -----------------------------------------------------------------------------
 
     def _stretch(self) -> Block:
-        return Block(self._since, None, self._requests.owner(self._task))
+        return Block(self._since, None, self._owner(), by=self._by)
+
+    def _owner(self) -> int:
+        """The request that holds the loop in the present stretch."""
+        return self._requests.owner(self._task) if self._task else self._callers
 
     def _turn(self, t: int, task: int) -> None:
         """The loop turns to something else: a step of `task`, or callbacks (0)."""
-        start = self._since
-        t = self._turned = max(t, self._turned)
+        start, before = self._since, self._turned
+        t = self._turned = max(t, before)
         if start and not self._asleep:
             length = t - start
             self.lane.busy += length
+            held, owner = self._held, self._owner()
+            if self._by == "callback" and t - self._seen > _FIRST_SAMPLE:
+                self._by = "callbacks"  # others may have followed the one that was seen
+                if held is not None:
+                    held.by = "callbacks"
+            where = held.where if held else None
+            self._recent.add(t, length, owner, where)
             if length > BIN:
-                held, owner = self._held, self._requests.owner(self._task)
-                self.lane.spans.append(Span(start, t, owner, held.where if held else None))
-                if length >= self.threshold:
+                self.lane.spans.append(Span(start, t, owner, where))
+                if length >= self.threshold and not self._several:
                     self._end_block(held or self._stretch(), t, owner)
             else:
                 self.busy_bins.add(start, t)
+        elif not self._asleep and t - before >= _UNSEEN_PAUSE:
+            self.tell()
+            self._run = t
         self._held = None
+        if self._woken:
+            self._woken = {}
+        self._callback = self._callers = 0
+        self._several = False
+        self._by = "step" if task else "callbacks"
         self._task = task
         self._asleep = False
         # Where no iteration can be seen, what the loop does between two steps is not known.
@@ -215,13 +336,69 @@ class Loop:
         block.end = end
         block.victims = self._find_victims(owner, block.start, end)
         self.blocks.append(block)
+        if self._run and block.start - self._run >= self.threshold:
+            for number in block.victims:
+                self._waited(number, block.start)
+        self.tell()
+        self._run = end
 
     def _find_victims(self, owner: int, start: int, now: int) -> list[int]:
         most = self._limits.looks
         self._looks += len(self._requests.lives)
         if most is not None and self._looks > most:
             return []
-        return self._requests.delayed(owner, start, now)
+        delayed = self._requests.delayed(owner, start, now)
+        if self._woken and start == self._since:
+            # What the step itself has woken could not have run without it.
+            enough = now - _AFTERWARDS if not self._task else 0
+            lives = self._requests.lives
+            delayed = [
+                number
+                for number in delayed
+                if (woken := self._woken.get(number, 0)) <= enough
+                or lives[number].request.delayed(start, woken)
+            ]
+        return delayed
+
+    # -- starvation ----------------------------------------------------------------------------
+
+    def _waited(self, number: int, until: int) -> None:
+        """The request may have waited up to `until`: if it was for long, that is starvation."""
+        life = self._requests.lives.get(number)
+        if life is None or life.request.done is not None:
+            return
+        since = max(self._run, life.request.delayed_since(until))
+        if until - since < self.threshold:
+            return
+        latest = self.starvations[-1] if self.starvations else None
+        if latest is None or latest.end is None or not self._goes_on(latest, since):
+            self.tell()
+            latest = Starvation(since, until)
+            self.starvations.append(latest)
+        latest.start, latest.end = min(latest.start, since), max(latest.end or until, until)
+        latest.add(number, since, until)
+
+    def _goes_on(self, latest: Starvation, since: int) -> bool:
+        """Whether a wait that began at `since` is a part of the latest starvation."""
+        return latest.start >= self._run and since - (latest.end or since) < self.threshold
+
+    def _starving(self, now: int) -> Starvation | None:
+        """The starvation that lasts, if a request has waited long enough by `now`."""
+        found = Starvation(now, None)
+        for number, life in self._requests.lives.items():
+            if life.request.done is None:
+                since = max(self._run, life.request.delayed_since(now))
+                if now - since >= self.threshold:
+                    found.start = min(found.start, since)
+                    found.add(number, since, now)
+        if not found.waits:
+            return None
+        latest = self.starvations[-1] if self.starvations else None
+        if latest is not None and self._goes_on(latest, found.start):
+            found.start = min(found.start, latest.start)
+            found.waits = latest.waits | found.waits
+        self._recent.tell(found, now)
+        return found
 
     def _lag(self, t: int) -> None:
         if self._iteration:

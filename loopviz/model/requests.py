@@ -15,7 +15,7 @@ from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
 from loopviz.model.request import Request
 from loopviz.model.segments import Where
 from loopviz.model.shared import Shared
-from loopviz.model.states import State
+from loopviz.model.states import DELAYED, State
 
 __all__ = ["Requests"]
 
@@ -192,12 +192,28 @@ class Requests:
         if life is not None:
             life.add(task, t)
 
-    def wake(self, t: int, number: int) -> None:
-        """WAKE: what the task awaited is done."""
+    def wake(self, t: int, number: int) -> int:
+        """WAKE: what the task awaited is done. Returns its request, if that is ready now and was not before."""
         task = self.task(number)
         task.wants_thread = False
         task.awaits_call = 0
+        life = self.lives.get(task.request)
+        before = life.request.state if life is not None else None
         self._ready(task, t)
+        if life is None or before in DELAYED or life.request.state is not State.READY:
+            return 0
+        # A timer may have been due before this.
+        return task.request if life.request.since >= t else 0
+
+    def late_wake(self, since: int, number: int) -> int:
+        """LATE_WAKE: as `wake`, at `since`. Returns the task's request, if that could not run otherwise."""
+        task = self.tasks.get(number)
+        life = self.lives.get(task.request) if task is not None else None
+        if task is None or life is None:
+            return 0
+        running = life.request.state is State.RUNNING
+        self.wake(since, number)
+        return 0 if running else task.request
 
     def wants_thread(self, t: int, number: int) -> None:
         """TOKEN_WAIT: the task has to wait for a thread."""

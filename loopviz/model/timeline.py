@@ -20,6 +20,7 @@ from loopviz.model.loop import Loop
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
+from loopviz.model.starvation import Starvation
 from loopviz.model.states import State
 from loopviz.model.workers import Tokens, Workers
 from loopviz.stream import events as ev
@@ -60,6 +61,8 @@ class Timeline:
         """Worker threads and worker processes, by number."""
         self.blocks: deque[Block] = loop.blocks
         """Blocks that have ended."""
+        self.starvations: deque[Starvation] = loop.starvations
+        """Starvations, the latest included, whose culprits `starvation_at` brings up to date."""
         self.tokens: deque[tuple[int, Tokens]] = workers.tokens
         """Changes of AnyIO's limiter, and their times."""
         self.events = 0
@@ -75,7 +78,8 @@ class Timeline:
             ev.RAISED: requests.raised,
             ev.RESPONDED: requests.responded,
             ev.TASK: requests.created,
-            ev.WAKE: requests.wake,
+            ev.WAKE: loop.wake,
+            ev.LATE_WAKE: loop.late_wake,
             ev.STEP: loop.step,
             ev.YIELD: loop.suspend,
             ev.END: loop.end,
@@ -90,6 +94,7 @@ class Timeline:
             ev.IDLE: loop.sleeps,
             ev.ITERATION: loop.iterates,
             ev.HOLDS: loop.holds,
+            ev.CALLBACK: loop.callback,
             ev.EXECUTES: workers.executes,
             ev.AWAITS: requests.awaits,
         }
@@ -146,6 +151,7 @@ class Timeline:
         """Remove every request that has ended, and the blocks that have."""
         self._requests.forget()
         self.blocks.clear()
+        self.starvations.clear()
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -199,6 +205,10 @@ class Timeline:
     def victims(self, block: Block, now: int) -> list[int]:
         """The requests that could have run while `block` held the loop, up to `now`."""
         return self._loop.victims(block, now)
+
+    def starvation_at(self, now: int) -> Starvation | None:
+        """What requests suffer that have waited long for the loop at `now`, though no step is long."""
+        return self._loop.starvation_at(now)
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed at `now`; 0 for none. Exact only for the present."""

@@ -90,6 +90,9 @@ Woken: TypeAlias = Annotated[
 ]
 Began: TypeAlias = Annotated[int, Field("began", "when the step began", "clock", least=1, past=True)]
 Since: TypeAlias = Annotated[int, Field("since", "since when", "clock")]
+Callback: TypeAlias = Annotated[
+    int, Field("callback", "the callback; 0 where one callback cannot be told from the next", "number")
+]
 
 # Threads and processes.
 Total: TypeAlias = Annotated[int, Field("total", "the thread limit; -1 for no limit", least=-1)]
