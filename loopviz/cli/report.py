@@ -15,8 +15,8 @@ from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
-from loopviz.draw.words import count, duration, holder, line, requests_named
-from loopviz.model import Block, Request, State, Timeline
+from loopviz.draw.words import count, culprits, duration, holder, line, requests_named
+from loopviz.model import Block, Request, Starvation, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
 __all__ = ["print_report"]
@@ -135,6 +135,11 @@ def _figures(
         yield "block", _block(block, zero)
     if len(blocks) > 4:
         yield "", f"and {count(len(blocks) - 4, 'more block')}"
+    starvations = [s for s in timeline.starvations if s.end is not None and s.end > zero]
+    for starvation in starvations[:4]:
+        yield "starved", _starvation(timeline, starvation, zero)
+    if len(starvations) > 4:
+        yield "", f"and {count(len(starvations) - 4, 'more time')} of starvation"
     workers = Counter(lane.role for lane in timeline.workers.values())
     if workers["process"]:
         yield "processes", f"{workers['process']} used"
@@ -146,9 +151,18 @@ def _figures(
         yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
 
 
+def _starvation(timeline: Timeline, starvation: Starvation, zero: int) -> str:
+    lasted, begins = starvation.lasted(timeline.last), max(0, starvation.start - zero)
+    return (
+        f"{count(starvation.steps, 'short step')} held the event loop for {duration(lasted)},"
+        f" beginning at {duration(begins)}: {culprits(timeline, starvation)};"
+        f" delayed for up to {duration(starvation.longest)}: {requests_named(starvation.victims, 8)}"
+    )
+
+
 def _block(block: Block, zero: int) -> str:
     end = block.end or block.start
-    parts = [holder(block.request)]
+    parts = [holder(block)]
     parts.append(
         f"held the event loop for {duration(end - block.start)}, beginning at {duration(block.start - zero)},"
     )

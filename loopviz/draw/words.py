@@ -13,13 +13,14 @@ from rich.cells import cell_len
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, NAMES
 from loopviz.draw.safe import printable
-from loopviz.model import Block, Request, State, Timeline, Where
+from loopviz.model import Block, Request, Starvation, State, Timeline, Where
 from loopviz.model.lane import COMPUTES
 
 __all__ = [
     "Mood",
     "ascii_only",
     "count",
+    "culprits",
     "duration",
     "figure",
     "headline",
@@ -121,9 +122,29 @@ def headline(request: Request) -> str:
     return f"#{request.id} {printable(request.method)} {printable(request.path)}"
 
 
-def holder(request: int) -> str:
-    """What holds the loop: ``#9``, or a callback of no request (0)."""
-    return f"#{request}" if request else "a callback"
+def holder(block: Block) -> str:
+    """What holds the loop: ``#9``, ``a callback of #9``, or a task or callbacks of no request."""
+    what = {"step": "a task", "callback": "a callback", "callbacks": "callbacks"}[block.by]
+    if not block.request:
+        return what
+    return f"#{block.request}" if block.by == "step" else f"{what} of #{block.request}"
+
+
+def culprits(timeline: Timeline, starvation: Starvation, most: int = 3) -> str:
+    """What the loop was busy with: ``62 % app.py:14, 30 % GET /other``, the largest shares first."""
+    shares: dict[str, float] = {}
+    for request, where, share in starvation.culprits:
+        known = timeline.requests.get(request)
+        name = "outside requests"
+        if where is not None:
+            name = line(where)
+        elif known is not None:
+            name = f"{printable(known.method)} {printable(known.path, 30)}"
+        elif request:
+            name = f"#{request}"
+        shares[name] = shares.get(name, 0.0) + share
+    largest = sorted(shares.items(), key=lambda item: -item[1])[:most]
+    return ", ".join(f"{share:.0%} {name}" for name, share in largest if share >= 0.01)
 
 
 def requests_named(numbers: Iterable[int], most: int = 4) -> str:
@@ -136,12 +157,15 @@ def requests_named(numbers: Iterable[int], most: int = 4) -> str:
 def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[Mood, list[str]]:
     """What happens at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
 
-    `invitation` is the sentence for a time when nothing happens. Sentences about a block or a wait for
-    a thread fit into 77 columns when they are `brief`.
+    `invitation` is the sentence for a time when nothing happens. Sentences about a block, starvation or a
+    wait for a thread fit into 77 columns when they are `brief`.
     """
     block = timeline.block_at(now)
     if block is not None:
         return "alarm", _of_block(timeline, block, now, brief=brief)
+    starvation = timeline.starvation_at(now)
+    if starvation is not None:
+        return "alarm", _of_starvation(timeline, starvation, brief=brief)
     live = timeline.alive_at(now)
     states: Counter[State] = Counter()
     for request in live:
@@ -194,9 +218,15 @@ def _are(number: int) -> str:
 
 def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[str]:
     request = timeline.requests.get(block.request)
-    who = headline(request) if request is not None else "A callback outside any request"
+    who = {"step": "A task", "callback": "A callback", "callbacks": "Callbacks"}[block.by]
+    if request is None:
+        who += " outside any request" if block.by != "callbacks" else ""
+    else:
+        who = headline(request) if block.by == "step" else f"{who} of {headline(request)}"
     lasted, where = duration(block.lasted(now)), block.where
-    held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
+    has, holds = ("have", "hold") if block.by == "callbacks" else ("has", "holds")
+    held = f"{holds} the loop for {lasted}" if brief else f"{has} held the event loop for {lasted}"
+    held = f"{who} {held}"
     if where is None:
         held += ", line not seen." if brief else "; its line could not be seen (code that holds the GIL?)."
     else:
@@ -205,11 +235,26 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     why = {"sleeping": "It only waits", "computing": "It computes"}.get(block.kind or "")
     victims = timeline.victims(block, now)
     if not victims:
-        return [held, f"{why or 'No other request can run'}. No other request is affected yet."]
+        return [held, f"{why or 'Nothing else can run'}. No other request is known to be delayed so far."]
     delays = f"delays {count(len(victims), 'request')}"
     named = requests_named(victims)
     end = "" if named.endswith("…") else "."
     return [held, f"{f'{why}, and' if why else 'It'} {delays}: {named}{end}"]
+
+
+def _of_starvation(timeline: Timeline, starvation: Starvation, *, brief: bool) -> list[str]:
+    victims, steps = starvation.victims, count(starvation.steps, "short step")
+    waited = f"#{starvation.slowest} waited {duration(starvation.longest)}"
+    if brief:
+        delayed = f"{steps} in a row, and {count(len(victims), 'request')} delayed: {waited}."
+    else:
+        named = requests_named(victims)
+        delayed = (
+            f"The event loop had {steps} in a row. None is a block, but {waited} for its turn."
+            f" Delayed: {named}{'' if named.endswith('…') else '.'}"
+        )
+    busy = culprits(timeline, starvation, 2 if brief else 3)
+    return [delayed, f"The loop's time: {busy}." if busy else "What the loop did meanwhile is not known."]
 
 
 def _of_threads(timeline: Timeline, live: list[Request], waiting: int, now: int, *, brief: bool) -> list[str]:

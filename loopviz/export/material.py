@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import chain
 
@@ -117,9 +117,7 @@ def all_blocks(timeline: Timeline) -> list[Block]:
     lasting = timeline.block_at(timeline.last)
     if lasting is not None and lasting.end is None:
         victims = timeline.victims(lasting, timeline.last)
-        blocks.append(
-            Block(lasting.start, timeline.last, lasting.request, lasting.computing, lasting.lines, victims)
-        )
+        blocks.append(replace(lasting, end=timeline.last, victims=victims))
     return blocks
 
 

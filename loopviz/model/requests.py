@@ -193,7 +193,7 @@ class Requests:
             life.add(task, t)
 
     def wake(self, t: int, number: int) -> int:
-        """WAKE: what the task awaited is done. Returns its request, if that is ready now and was not before."""
+        """WAKE: what the task awaited is done. Returns its request, if that made it ready."""
         task = self.task(number)
         task.wants_thread = False
         task.awaits_call = 0

@@ -52,9 +52,18 @@ class Starvation:
         return sorted(self.waits)
 
     @property
+    def slowest(self) -> int:
+        """The request that waited longest; 0 if none did."""
+        return max(self.waits, key=self._wait, default=0)
+
+    @property
     def longest(self) -> int:
         """The longest wait."""
-        return max((end - start for start, end in self.waits.values()), default=0)
+        return self._wait(self.slowest)
+
+    def _wait(self, request: int) -> int:
+        start, end = self.waits.get(request, (0, 0))
+        return end - start
 
     def lasted(self, now: int) -> int:
         """Its length up to `now`."""

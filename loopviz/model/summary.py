@@ -89,9 +89,25 @@ def summarise(
                     "kind": block.kind,
                     "where": _where(block.where),
                     "victims": sorted(block.victims),
+                    "by": block.by,
                 }
                 for block in timeline.blocks
                 if block.end is not None and block.end > zero
+            ],
+            "starvations": [
+                {
+                    "start_s": at(max(starvation.start, zero)),
+                    "end_s": at(starvation.end),
+                    "victims": starvation.victims,
+                    "longest_wait_s": seconds(starvation.longest),
+                    "steps": starvation.steps,
+                    "culprits": [
+                        {"request": request or None, "where": _where(where), "share": round(share, 4)}
+                        for request, where, share in starvation.culprits
+                    ],
+                }
+                for starvation in timeline.starvations
+                if starvation.end is not None and starvation.end > zero
             ],
         },
         "threadpool": {

@@ -61,8 +61,6 @@ class Timeline:
         """Worker threads and worker processes, by number."""
         self.blocks: deque[Block] = loop.blocks
         """Blocks that have ended."""
-        self.starvations: deque[Starvation] = loop.starvations
-        """Starvations, the latest included, whose culprits `starvation_at` brings up to date."""
         self.tokens: deque[tuple[int, Tokens]] = workers.tokens
         """Changes of AnyIO's limiter, and their times."""
         self.events = 0
@@ -151,7 +149,7 @@ class Timeline:
         """Remove every request that has ended, and the blocks that have."""
         self._requests.forget()
         self.blocks.clear()
-        self.starvations.clear()
+        self._loop.starvations.clear()
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -205,6 +203,12 @@ class Timeline:
     def victims(self, block: Block, now: int) -> list[int]:
         """The requests that could have run while `block` held the loop, up to `now`."""
         return self._loop.victims(block, now)
+
+    @property
+    def starvations(self) -> deque[Starvation]:
+        """Starvations that have been seen up to now."""
+        self._loop.tell()
+        return self._loop.starvations
 
     def starvation_at(self, now: int) -> Starvation | None:
         """What requests suffer that have waited long for the loop at `now`, though no step is long."""

@@ -15,7 +15,9 @@ import platform
 from asyncio import futures, tasks
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from importlib import metadata
+from types import FrameType
 from typing import Any, Final
 
 from anyio import CapacityLimiter
@@ -41,8 +43,10 @@ __all__ = [
     "TRANSPORT",
     "WAKEUP",
     "cycle_of",
+    "handle_of",
     "installed",
     "limiter_counts",
+    "reader_of",
     "ready_queue",
     "running_loop",
     "selector_of",
@@ -118,6 +122,36 @@ def selector_of(loop: asyncio.AbstractEventLoop) -> Any | None:
     Without it the loop's idle time and its callbacks outside tasks are reported as not visible.
     """
     return getattr(loop, "_selector", None)
+
+
+def reader_of(loop: asyncio.AbstractEventLoop) -> type | None:
+    """The class of the loop's readers: handles that are in the selector's keys, as the first of ``data``.
+
+    None, and then it is reported that the arrival of data for a busy loop is not visible, if the loop is not
+    asyncio's with a selector, or without one of a handle's names that are used here.
+    """
+    kind = asyncio.Handle
+    if not isinstance(loop, asyncio.SelectorEventLoop) or selector_of(loop) is None:
+        return None
+    return kind if {"_callback", "_cancelled"} <= vars(kind).keys() else None
+
+
+_run_handle = getattr(asyncio.Handle, "_run", None)
+_run_code = getattr(_run_handle, "__code__", None)
+
+
+def handle_of(frame: FrameType | None) -> tuple[Any, Context | None] | None:
+    """The handle, and its context, of the callback that a thread runs; `frame` is its innermost one.
+
+    None where it cannot be found: on uvloop, or without the names used here. Then one callback is not told
+    from the next.
+    """
+    while frame is not None and frame.f_code is not _run_code:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    handle = frame.f_locals.get("self")
+    return None if handle is None else (handle, getattr(handle, "_context", None))
 
 
 def _documented_running_loop() -> asyncio.AbstractEventLoop | None:

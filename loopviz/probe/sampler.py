@@ -7,15 +7,18 @@ server that is idle, or has short steps only, costs next to nothing.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
+from types import FrameType
 
 from loopviz.clock import now_ns as clock
+from loopviz.probe import compat
 from loopviz.probe.lines import Lines
 from loopviz.probe.state import ProbeState
 from loopviz.probe.threads import Thread, Threads
-from loopviz.stream.events import AWAITS, CPU, END, EXECUTES, HOLDS, WAKE
+from loopviz.stream.events import AWAITS, CALLBACK, CPU, END, EXECUTES, HOLDS, WAKE
 
 __all__ = ["CLOCKS_EVERY", "PERIOD", "Sampler"]
 
@@ -39,6 +42,8 @@ class Sampler:
         self._running = threading.Lock()
         self._running.acquire()
         self._rounds = 0
+        self._callbacks = itertools.count(1)
+        self._callback: tuple[object, int] | None = None  # the handle that was seen last, and its number
         self.cpu_ns = 0
         """CPU time that the sampler has used so far."""
         self._thread = threading.Thread(target=self._run, name="loopviz sampler", daemon=True)
@@ -64,6 +69,8 @@ class Sampler:
         now = clock()
         self._rounds += 1
         held = self._loop_held(now)
+        if held is None or held[0]:
+            self._callback = None
         calls = [t for t in self._threads.by_ident.values() if t.call and now - t.since > LOOK]
         if held or calls:
             frames = sys._current_frames()
@@ -72,7 +79,10 @@ class Sampler:
                 line = self._lines.of_thread(self._loop.ident, frames)
                 # If the step ended while the stack was read, it is the wrong stack.
                 if line is not None and self._loop_held(now) == held:
-                    self._state.emit((clock(), HOLDS, task, since, *line))
+                    seen = clock()
+                    if not task:
+                        self._see_callback(seen, since, frames.get(self._loop.ident))
+                    self._state.emit((seen, HOLDS, task, since, *line))
             for thread in calls:
                 call = thread.call
                 line = self._lines.of_thread(thread.ident, frames)
@@ -95,6 +105,19 @@ class Sampler:
         if state.sleeping or not state.looked or now - state.touched < LOOK:
             return None
         return 0, state.touched
+
+    def _see_callback(self, now: int, since: int, frame: FrameType | None) -> None:
+        """Report which callback holds the loop, so that many short ones are not taken for a long one."""
+        found = compat.handle_of(frame)
+        if found is None:
+            self._callback = None
+            return
+        handle, context = found
+        # The handle is kept until the next look, so that its identity is not used again.
+        if self._callback is None or self._callback[0] is not handle:
+            self._callback = handle, next(self._callbacks)
+        request = 0 if context is None else context.get(self._state.request, 0)
+        self._state.emit((now, CALLBACK, self._callback[1], request, since))
 
     def _read_clocks(self, *, every: bool) -> None:
         processes = self._threads.processes

@@ -10,6 +10,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe.state import ProbeState
+from loopviz.probe.wakes import SocketTimes
 from loopviz.stream.events import IDLE, ITERATION
 
 __all__ = ["LONG", "make_select"]
@@ -21,10 +22,12 @@ LONG = 4_000_000
 def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., Any]:
     """A `select` that reports when the loop goes to sleep and when an iteration begins."""
     emit = state.emit
+    sockets = SocketTimes(state) if SocketTimes.visible(state.loop) else None
 
     def probed_select(timeout: float | None = None) -> Any:
-        now = clock()
-        if now - state.looked > LONG:
+        now, looked = clock(), state.looked
+        slow = now - looked > LONG
+        if slow:
             state.slow = now
         if timeout == 0:
             ready = select(timeout)
@@ -35,6 +38,8 @@ def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., 
             state.sleeping = False
         now = state.touched = state.looked = clock()
         emit((now, ITERATION))
+        if slow and looked and ready and sockets is not None:
+            sockets.mark(ready, looked, now)
         return ready
 
     return probed_select

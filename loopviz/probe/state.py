@@ -97,6 +97,8 @@ class ProbeState:
     """Whether a request has been recognised so far."""
     unrecognised: str = ""
     """What is wrong with a task that an HTTP protocol has made, if it was not recognised as a request's."""
+    cause: int = 0
+    """While a callback runs for which the loop had no time at once: since when it could have run (ns)."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0

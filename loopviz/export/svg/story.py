@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loopviz.clock import NS
-from loopviz.draw.words import count, duration, headline, line, state_name
+from loopviz.draw.words import count, duration, headline, holder, line, state_name
 from loopviz.export.material import Material, all_blocks, text
 from loopviz.model import Request
 
@@ -21,11 +21,13 @@ def story(
     parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count(len(rows), 'request')}."]
     blocks = [b for b in all_blocks(timeline) if b.start < end and (b.end or end) > start]
     for block in blocks[:8]:
-        who = f"Request {block.request}" if block.request else "A callback"
+        who = holder(block)
+        who = f"Request {block.request}" if who.startswith("#") else who.capitalize()
+        verb = "block" if block.by == "callbacks" else "blocks"
         where = f" at {line(block.where)}" if block.where else ""
         kind = f", {block.kind}," if block.kind else ""
         parts.append(
-            f"{who} blocks the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
+            f"{who} {verb} the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
             f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."
         )
     if len(blocks) > 8:
