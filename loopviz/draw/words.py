@@ -243,14 +243,14 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
 
 
 def _of_starvation(timeline: Timeline, starvation: Starvation, *, brief: bool) -> list[str]:
-    victims, steps = starvation.victims, count(starvation.steps, "short step")
+    victims = starvation.victims
     waited = f"#{starvation.slowest} waited {duration(starvation.longest)}"
     if brief:
-        delayed = f"{steps} in a row, and {count(len(victims), 'request')} delayed: {waited}."
+        delayed = f"Short steps in a row delay {count(len(victims), 'request')}: {waited}."
     else:
         named = requests_named(victims)
         delayed = (
-            f"The event loop had {steps} in a row. None is a block, but {waited} for its turn."
+            f"Short steps in a row hold the event loop. None is a block, but {waited} for its turn."
             f" Delayed: {named}{'' if named.endswith('…') else '.'}"
         )
     busy = culprits(timeline, starvation, 2 if brief else 3)

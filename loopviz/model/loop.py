@@ -311,7 +311,7 @@ class Loop:
                 if held is not None:
                     held.by = "callbacks"
             where = held.where if held else None
-            self._recent.add(t, length, owner, where)
+            self._recent.add(t, length, owner, where, step=self._task > 0)
             if length > BIN:
                 self.lane.spans.append(Span(start, t, owner, where))
                 if length >= self.threshold and not self._several:

@@ -18,6 +18,7 @@ __all__ = ["Culprit", "Recent", "Starvation"]
 
 _BIN = 20_000_000
 _BINS = 250
+_COUNTED = 5_000_000
 _MOST = 32  # requests and lines told apart in a bin
 
 
@@ -42,7 +43,7 @@ class Starvation:
     waits: dict[int, tuple[int, int]] = field(default_factory=dict)
     """The requests that waited, and the beginning and end of each one's longest wait."""
     steps: int = 0
-    """How many steps and stretches of callbacks there were."""
+    """How many steps there were; callbacks between two steps count as one if they took 5 ms."""
     culprits: list[Culprit] = field(default_factory=list)
     """What the loop did meanwhile, the largest share first; of the last five seconds if it lasts longer."""
 
@@ -87,13 +88,13 @@ class Recent:
         self._times: dict[tuple[int, Where | None], int] = {}
         self._turns = 0
 
-    def add(self, end: int, length: int, request: int, where: Where | None) -> None:
-        """The loop was busy with this for `length`, up to `end`."""
+    def add(self, end: int, length: int, request: int, where: Where | None, *, step: bool) -> None:
+        """The loop was busy with this for `length`, up to `end`: a step, or callbacks."""
         number = end // _BIN
         if number != self._open:
             self._open, self._times = number, {}
             self._bins.append((number, self._turns, self._times))
-        self._turns += 1
+        self._turns += step or length >= _COUNTED
         times, key = self._times, (request, where)
         if key in times:
             times[key] += length

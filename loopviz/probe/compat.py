@@ -42,11 +42,14 @@ __all__ = [
     "TOTAL",
     "TRANSPORT",
     "WAKEUP",
+    "change_callback",
     "cycle_of",
     "handle_of",
+    "has_readers",
     "installed",
+    "leave_out_caller",
     "limiter_counts",
-    "reader_of",
+    "reader_callback",
     "ready_queue",
     "running_loop",
     "selector_of",
@@ -124,16 +127,32 @@ def selector_of(loop: asyncio.AbstractEventLoop) -> Any | None:
     return getattr(loop, "_selector", None)
 
 
-def reader_of(loop: asyncio.AbstractEventLoop) -> type | None:
-    """The class of the loop's readers: handles that are in the selector's keys, as the first of ``data``.
+def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the selector's keys have the loop's readers: handles, as the first of their ``data``.
 
-    None, and then it is reported that the arrival of data for a busy loop is not visible, if the loop is not
-    asyncio's with a selector, or without one of a handle's names that are used here.
+    If not, since the loop is not asyncio's with a selector, or without one of a handle's names that are used
+    here, it is reported that the arrival of data for a busy loop is not visible.
     """
-    kind = asyncio.Handle
-    if not isinstance(loop, asyncio.SelectorEventLoop) or selector_of(loop) is None:
-        return None
-    return kind if {"_callback", "_cancelled"} <= vars(kind).keys() else None
+    names = {"_callback", "_cancelled"} <= vars(asyncio.Handle).keys()
+    return names and isinstance(loop, asyncio.SelectorEventLoop) and selector_of(loop) is not None
+
+
+def reader_callback(handle: Any) -> Callable[..., Any] | None:
+    """The callback of a reader; None if it has been removed."""
+    return None if handle._cancelled else handle._callback
+
+
+def change_callback(handle: Any, before: object, callback: Callable[..., Any]) -> None:
+    """Let a handle call `callback`, if it would call `before`: not if it was cancelled."""
+    if handle._callback is before:
+        handle._callback = callback
+
+
+def leave_out_caller(handle: Any) -> None:
+    """Remove the hook that called asyncio from where debug mode says that a handle was made."""
+    traceback = getattr(handle, "_source_traceback", None)
+    if traceback:
+        del traceback[-1]
 
 
 _run_handle = getattr(asyncio.Handle, "_run", None)

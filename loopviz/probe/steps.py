@@ -143,8 +143,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         return clock() if trace is not state.current else state.began
 
     def follow(callback: Callable[..., object]) -> Callable[..., object]:
-        """A callback that is no step: what is scheduled by a marked one could have run as early."""
-        if state.cause and state.current is None and callable(callback):
+        """What a marked callback schedules, and is no step: it could have run as early."""
+        if state.current is None and callable(callback):
             return Marked(state, callback, state.cause)
         return callback
 
@@ -167,14 +167,14 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if kind is not step_wrapper:
             if kind is BuiltinFunctionType:
                 if callback.__name__ != wakeup:
-                    return call_soon(follow(callback), *args, context=context)
+                    return call_soon(follow(callback) if state.cause else callback, *args, context=context)
             elif kind is MethodType:
                 if callback.__func__ not in python_steps:  # type: ignore[attr-defined]
-                    return call_soon(follow(callback), *args, context=context)
+                    return call_soon(follow(callback) if state.cause else callback, *args, context=context)
             elif kind.__name__ == wrapper_name:
                 step_wrapper = kind
             else:
-                return call_soon(follow(callback), *args, context=context)
+                return call_soon(follow(callback) if state.cause else callback, *args, context=context)
         task = callback.__self__  # type: ignore[attr-defined]
         scheduled: Step | None = getattr(task, HANDLE, None)  # an AttributeError would cost a microsecond
         if type(scheduled) is not Step or scheduled._callback is not None:
@@ -186,8 +186,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         else:
             trace = scheduled.trace
             # Scheduled in its own step it mostly yields (`sleep(0)`), and the end of the step reports that.
-            current = state.current
-            trace.woken = woken_at(trace) if state.cause else clock() if trace is not current else state.began
+            other = trace is not state.current
+            trace.woken = woken_at(trace) if state.cause else clock() if other else state.began
         scheduled._callback, scheduled._args = callback, args
         if ready is not None and context is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]
             scheduled._context = context

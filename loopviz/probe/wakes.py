@@ -42,21 +42,22 @@ class Marked:
     name the callback.
     """
 
-    __slots__ = ("__wrapped__", "_handle", "_state", "at")
+    # Names that no callback has, since those of the callback are to be seen.
+    __slots__ = ("__wrapped__", "loopviz_at", "loopviz_handle", "loopviz_state")
 
     def __init__(self, state: ProbeState, callback: Callable[..., Any], at: int, handle: Any = None) -> None:
         self.__wrapped__ = callback
-        self._state = state
-        self._handle = handle
-        self.at = at
+        self.loopviz_state = state
+        self.loopviz_handle = handle
+        self.loopviz_at = at
 
     def __call__(self, *args: Any) -> Any:
         """Call it, with the tasks that it wakes woken at `at`."""
-        state, callback = self._state, self.__wrapped__
-        handle, self._handle = self._handle, None
-        if handle is not None and handle._callback is self:
-            handle._callback = callback
-        outer, state.cause = state.cause, self.at
+        state, callback, handle = self.loopviz_state, self.__wrapped__, self.loopviz_handle
+        if handle is not None:
+            compat.change_callback(handle, self, callback)
+            self.loopviz_handle = None
+        outer, state.cause = state.cause, self.loopviz_at
         try:
             return callback(*args)
         finally:
@@ -100,9 +101,7 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
         if get_ident() != mine and callable(callback):
             callback = Marked(state, callback, clock())
         handle = call_soon_threadsafe(callback, *args, context=context)
-        traceback = getattr(handle, "_source_traceback", None)
-        if traceback:  # in debug mode: the last one is this function
-            del traceback[-1]
+        compat.leave_out_caller(handle)
         return handle
 
     return {"call_soon_threadsafe": probed_call_soon_threadsafe}
@@ -117,7 +116,7 @@ class SocketTimes:
     @staticmethod
     def visible(loop: asyncio.AbstractEventLoop) -> bool:
         """Whether the kernel and this kind of loop can be asked."""
-        return _TCP_INFO is not None and compat.reader_of(loop) is not None
+        return _TCP_INFO is not None and compat.has_readers(loop)
 
     def mark(self, ready: Iterable[tuple[selectors.SelectorKey, int]], looked: int, now: int) -> None:
         """Mark the readers in `ready`: the loop looked at `looked`, and then not before `now` (ns)."""
@@ -127,11 +126,13 @@ class SocketTimes:
             asked = 0
             for key, events in ready:
                 reader = key.data[0] if events & selectors.EVENT_READ else None
-                if reader is None or reader._cancelled or type(reader._callback) is Marked:
+                callback = None if reader is None else compat.reader_callback(reader)
+                if callback is None or type(callback) is Marked:
                     continue
                 at = _readable_since(key.fd, now)
                 if looked - _RESOLUTION < at < now - LATE:
-                    reader._callback = Marked(self._state, reader._callback, max(at, looked), reader)
+                    marked = Marked(self._state, callback, max(at, looked), reader)
+                    compat.change_callback(reader, callback, marked)
                 asked += 1
                 if asked == _MOST_SOCKETS:
                     break
