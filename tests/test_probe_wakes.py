@@ -166,6 +166,24 @@ def test_a_thread_that_is_done_while_the_loop_is_blocked(
 
 
 @both_loops
+def test_a_thread_that_is_done_is_known_while_the_block_lasts(setup: Setup) -> None:
+    """That a thread of one's own is done is reported at once, and not only when the loop notices."""
+    with ThreadPoolExecutor(2) as pool:
+
+        async def waits() -> None:
+            await _own_submit(pool)
+
+        served, line = watched(app_with(waits=waits, block=block), "/waits", "/block", setup=setup)
+    found = longest(line)
+    before = Timeline()
+    assert found.end is not None
+    before.feed(event for event in served.events if event[0] < found.end)
+    assert before.victims(found, found.end) == [the_request(line, "/waits").id]
+    (open_block,) = list(before.blocks_until(found.end))
+    assert before.victims(open_block, found.end) == [the_request(line, "/waits").id]
+
+
+@both_loops
 def test_a_coroutine_started_from_a_thread(setup: Setup) -> None:
     """A coroutine that a worker thread starts belongs to its request, and is delayed by the block."""
     app = FastAPI()
@@ -374,7 +392,7 @@ def test_debug_messages_name_the_callback() -> None:
                     served.loop.call_soon_threadsafe(wrong)  # type: ignore[arg-type]
                 messages.append(str(error.value))
             time.sleep(0.05)
-        said.append(messages)
+        said.append(sorted(messages))
     assert said[0] == said[1]
     assert len(said[0]) == 8
 

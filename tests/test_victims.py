@@ -245,9 +245,12 @@ def test_starvation_while_it_lasts():
     assert now.end is None
     feed(line, suspend(162, 2), step(163, 3), suspend(243, 3), step(244, 4), suspend(250, 4), idle(251))
     assert line.starvation_at(ns(252)) is None
+    past = line.starvation_at(ns(130))
+    assert past is not None
+    assert (past.waits, past.end, past.start) == (now.waits, None, now.start)
     past = line.starvation_at(ns(200))
     assert past is not None
-    assert past is line.starvations[-1]
+    assert (past.victims, past.slowest, past.longest) == ([3, 4], 4, 201 * MS)
     assert line.starvation_at(ns(50)) is None
 
 

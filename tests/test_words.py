@@ -236,15 +236,15 @@ def test_the_story_of_starvation():
     mood, text = story(starving(), 380)
     assert mood == "alarm"
     assert text == (
-        "Short steps in a row hold the event loop. None is a block, but #6 waited 381 ms for its turn. "
-        "Delayed: #3 #4 #5 #6. The loop's time: 50% app.py:14, 50% app.py:15."
+        "Short steps or callbacks in a row hold the event loop. None is a block, but #6 waited 381 ms for "
+        "its turn. Delayed: #3 #4 #5 #6. The loop's time: 50% app.py:14, 50% app.py:15."
     )
 
 
 def test_starvation_in_brief():
     """In a narrow terminal each sentence about starvation fits into a line."""
     _, sentences = words.story(starving(), ns(380), INVITATION, brief=True)
-    assert sentences[0] == "Short steps in a row delay 4 requests: #6 waited 381 ms."
+    assert sentences[0] == "Short steps or callbacks in a row delay 4 requests: #6 waited 381 ms."
     assert all(len(sentence) <= 77 for sentence in sentences)
 
 

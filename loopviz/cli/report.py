@@ -154,7 +154,7 @@ def _figures(
 def _starvation(timeline: Timeline, starvation: Starvation, zero: int) -> str:
     lasted, begins = starvation.lasted(timeline.last), max(0, starvation.start - zero)
     return (
-        f"short steps in a row held the event loop for {duration(lasted)},"
+        f"short steps or callbacks in a row held the event loop for {duration(lasted)},"
         f" beginning at {duration(begins)}: {culprits(timeline, starvation)};"
         f" delayed for up to {duration(starvation.longest)}: {requests_named(starvation.victims, 8)}"
     )

@@ -246,12 +246,12 @@ def _of_starvation(timeline: Timeline, starvation: Starvation, *, brief: bool) -
     victims = starvation.victims
     waited = f"#{starvation.slowest} waited {duration(starvation.longest)}"
     if brief:
-        delayed = f"Short steps in a row delay {count(len(victims), 'request')}: {waited}."
+        delayed = f"Short steps or callbacks in a row delay {count(len(victims), 'request')}: {waited}."
     else:
         named = requests_named(victims)
         delayed = (
-            f"Short steps in a row hold the event loop. None is a block, but {waited} for its turn."
-            f" Delayed: {named}{'' if named.endswith('…') else '.'}"
+            f"Short steps or callbacks in a row hold the event loop. None is a block, but {waited}"
+            f" for its turn. Delayed: {named}{'' if named.endswith('…') else '.'}"
         )
     busy = culprits(timeline, starvation, 2 if brief else 3)
     return [delayed, f"The loop's time: {busy}." if busy else "What the loop did meanwhile is not known."]

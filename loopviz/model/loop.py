@@ -118,7 +118,7 @@ class Loop:
             if over or now - starvation.start < self.threshold:
                 return None
             self.tell()
-            return starvation
+            return self._as_of(starvation, now)
         return None
 
     def tell(self) -> None:
@@ -381,6 +381,22 @@ class Loop:
     def _goes_on(self, latest: Starvation, since: int) -> bool:
         """Whether a wait that began at `since` is a part of the latest starvation."""
         return latest.start >= self._run and since - (latest.end or since) < self.threshold
+
+    def _as_of(self, starvation: Starvation, now: int) -> Starvation | None:
+        """A starvation of the past as far as it had come by `now`; None if nobody had waited long then."""
+        over = starvation.end is not None and starvation.end <= now
+        found = Starvation(
+            starvation.start, starvation.end if over else None, {}, starvation.steps, starvation.culprits
+        )
+        requests = self._requests.by_number
+        for number, (since, until) in starvation.waits.items():
+            if until <= now:
+                found.add(number, since, until)
+            elif (request := requests.get(number)) is not None:
+                since = max(starvation.start, request.delayed_since(now))  # noqa: PLW2901
+                if now - since >= self.threshold:
+                    found.add(number, since, now)
+        return found if found.waits else None
 
     def _starving(self, now: int) -> Starvation | None:
         """The starvation that lasts, if a request has waited long enough by `now`."""

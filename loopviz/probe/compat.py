@@ -54,6 +54,7 @@ __all__ = [
     "running_loop",
     "selector_of",
     "set_result",
+    "tasks_waiting",
     "worker_call",
 ]
 
@@ -146,6 +147,13 @@ def change_callback(handle: Any, before: object, callback: Callable[..., Any]) -
     """Let a handle call `callback`, if it would call `before`: not if it was cancelled."""
     if handle._callback is before:
         handle._callback = callback
+
+
+def tasks_waiting(future: Any) -> list[Any]:
+    """The tasks that await a future themselves. None are found without the names used here."""
+    callbacks = getattr(future, "_callbacks", None) or ()
+    owners = [getattr(callback, "__self__", None) for callback, _ in list(callbacks)]
+    return [task for task in owners if isinstance(task, asyncio.Task) and task is not future]
 
 
 def leave_out_caller(handle: Any) -> None:

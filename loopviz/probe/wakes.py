@@ -17,7 +17,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
-from loopviz.probe.state import ProbeState, Trace
+from loopviz.probe.state import ATTRIBUTE, ProbeState, Trace
 from loopviz.stream.events import LATE_WAKE
 
 __all__ = ["LATE", "Marked", "SocketTimes", "hook_threadsafe", "woken_late"]
@@ -99,12 +99,33 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
     ) -> asyncio.Handle:
         # What the loop's own thread schedules could not have run earlier.
         if get_ident() != mine and callable(callback):
-            callback = Marked(state, callback, clock())
+            now = clock()
+            callback = Marked(state, callback, now)
+            if args and asyncio.isfuture(args[0]) and _is_busy(state, now):
+                _will_wake(state, args[0], now)
         handle = call_soon_threadsafe(callback, *args, context=context)
         compat.leave_out_caller(handle)
         return handle
 
     return {"call_soon_threadsafe": probed_call_soon_threadsafe}
+
+
+def _is_busy(state: ProbeState, now: int) -> bool:
+    """Whether the loop has been busy for so long that what is scheduled for it now is late."""
+    if state.current is not None:
+        return now - state.began > LATE
+    return not state.sleeping and 0 < state.looked < now - LATE
+
+
+def _will_wake(state: ProbeState, future: Any, now: int) -> None:
+    """Report whom a callback with this future will wake, while the loop has no time for it."""
+    try:
+        for task in compat.tasks_waiting(future):
+            trace: Trace | None = getattr(task, ATTRIBUTE, None)
+            if trace is not None and trace.since:
+                state.emit((now, LATE_WAKE, trace.number, now))
+    except Exception as error:
+        state.failed("threadsafe", error)
 
 
 class SocketTimes:
