@@ -526,6 +526,15 @@ BEFORE = ROOT / "tests" / "data" / "before"
 """Recordings of loopviz 0.1.0, before its packages were divided, and what that version exported from them."""
 
 
+def _as_before(new, old):
+    """The new document without the fields that were added since the old one."""
+    if isinstance(old, dict):
+        return {name: _as_before(new[name], value) for name, value in old.items() if name in new}
+    if isinstance(old, list) and len(new) == len(old):
+        return [_as_before(*pair) for pair in zip(new, old, strict=True)]
+    return new
+
+
 @pytest.mark.parametrize("name", ["blocking", "sync"])
 def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(name):
     """The summary and the table of an old recording are those that the old program exported."""
@@ -533,5 +542,6 @@ def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(na
     line = replay.timeline()
     assert replay.damage is None
     assert replay.recording.complete
-    assert replay.summary(line) == json.loads((BEFORE / f"{name}.json").read_text())
+    old = json.loads((BEFORE / f"{name}.json").read_text())
+    assert _as_before(replay.summary(line), old) == old
     assert "".join(table(Material(line, name))) == (BEFORE / f"{name}.csv").read_text()

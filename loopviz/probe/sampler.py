@@ -56,6 +56,7 @@ class Sampler:
         """Stop, and wait for the thread to end, a second at most."""
         self._running.release()
         self._thread.join(1.0)
+        self._callback = None
 
     def _run(self) -> None:
         while not self._running.acquire(timeout=PERIOD):

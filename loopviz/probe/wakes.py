@@ -101,7 +101,7 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
         if get_ident() != mine and callable(callback):
             now = clock()
             callback = Marked(state, callback, now)
-            if args and asyncio.isfuture(args[0]) and _is_busy(state, now):
+            if args and _is_busy(state, now):
                 _will_wake(state, args[0], now)
         handle = call_soon_threadsafe(callback, *args, context=context)
         compat.leave_out_caller(handle)
@@ -117,10 +117,10 @@ def _is_busy(state: ProbeState, now: int) -> bool:
     return not state.sleeping and 0 < state.looked < now - LATE
 
 
-def _will_wake(state: ProbeState, future: Any, now: int) -> None:
-    """Report whom a callback with this future will wake, while the loop has no time for it."""
+def _will_wake(state: ProbeState, argument: Any, now: int) -> None:
+    """Report whom a callback will wake that is given a future, while the loop has no time for it."""
     try:
-        for task in compat.tasks_waiting(future):
+        for task in compat.tasks_waiting(argument) if asyncio.isfuture(argument) else ():
             trace: Trace | None = getattr(task, ATTRIBUTE, None)
             if trace is not None and trace.since:
                 state.emit((now, LATE_WAKE, trace.number, now))

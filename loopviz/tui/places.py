@@ -65,13 +65,15 @@ def _described(what: _What, now: int) -> str:
     if isinstance(what, Block):
         where = f" at {words.line(what.where)}" if what.where else ""
         who = words.holder(what)
-        delays = words.count(len(what.victims), "request") if what.victims else "no request"
         lasts = "" if what.end is not None else " so far"
-        verb = "delay" if what.by == "callbacks" else "delays"
-        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where} {verb} {delays}."
+        delays = ""
+        if what.victims:
+            verb = "delay" if what.by == "callbacks" else "delays"
+            delays = f" {verb} {words.count(len(what.victims), 'request')}"
+        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where}{delays}."
     if isinstance(what, Starvation):
         delays = words.count(len(what.victims), "request")
-        return f"Many short steps for {words.duration(what.lasted(now))}: they delay {delays}."
+        return f"Many short steps or callbacks for {words.duration(what.lasted(now))}: they delay {delays}."
     if isinstance(what, Tokens):
         return f"All {what.total} threads are in use, and a request begins to wait for one."
     if isinstance(what, Request):

@@ -28,7 +28,7 @@ def story(
         kind = f", {block.kind}," if block.kind else ""
         parts.append(
             f"{who} {verb} the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
-            f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."
+            f" from {moment(block.start - zero)} on; requests known to be delayed: {len(block.victims)}."
         )
     if len(blocks) > 8:
         parts.append(f"And {count(len(blocks) - 8, 'more block')}.")
