@@ -139,6 +139,14 @@ def test_a_late_wake_of_an_unknown_task():
     assert line.blocks[0].victims == []
 
 
+def test_a_late_wake_that_is_reported_at_once():
+    """A thread that says so while the block lasts makes a victim at once, whatever repeats it later."""
+    line = alone(late(100, 2, since=100), wake(100, 2))
+    assert line.victims(block_at(line, 300), ns(300)) == [2]
+    feed(line, suspend(310, 1), late(311, 2, since=100))
+    assert line.blocks[0].victims == [2]
+
+
 # -- callbacks ---------------------------------------------------------------------------------
 
 

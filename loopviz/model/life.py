@@ -71,6 +71,8 @@ class Life:
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
     """Calls that execute in a worker thread now."""
+    woken: int = 0
+    """When a wake has last made the request ready, other than a due timer, a thread or a socket (ns)."""
     dues: list[tuple[int, int]] = field(default_factory=list)
     """A heap of due times and the tasks that sleep until then; outdated entries are skipped."""
 

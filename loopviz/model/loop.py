@@ -20,6 +20,7 @@ from loopviz.model.past import begun
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
 from loopviz.model.starvation import Recent, Starvation
+from loopviz.model.states import DELAYED, State
 
 __all__ = ["Loop"]
 
@@ -31,6 +32,8 @@ _PAUSE = 1_000_000
 """The loop has caught up if it was idle for this long (ns): then nothing that it knew of was left to run."""
 _UNSEEN_PAUSE = 5_000_000
 """As `_PAUSE`, between two steps where idle time cannot be seen."""
+_RECORDED = 20_000_000
+"""What the loop does is summed up once it has been busy for this long (ns)."""
 _AFTERWARDS = 20_000_000
 """A callback that holds the loop this long (ns) after a request was woken delays it: what woke the request
 was probably another callback before it."""
@@ -63,12 +66,11 @@ class Loop:
         self._asleep = False
         self._iteration = 0  # when the present iteration began; 0: no iteration was ever seen
         self._held: Block | None = None  # what the present stretch would be as a block
-        self._by: By = "callbacks"  # what holds the loop in the present stretch
+        self._by: By = "callbacks"  # what holds the loop in the present stretch, if no step does
         self._callback = 0  # the callback that was seen in it, and when it was seen last
         self._seen = 0
         self._callers = 0  # the request for which it is called
         self._several = False  # whether there were certainly several callbacks in it
-        self._woken: dict[int, int] = {}  # requests that were woken in the present stretch, and when
         self._run = 0  # since when the loop has been busy without a pause, and without a block; 0: not known
         self._recent = Recent()
 
@@ -177,19 +179,16 @@ class Loop:
 
     def wake(self, t: int, number: int) -> None:
         """WAKE: what the task awaited is done."""
-        request = self._requests.wake(t, number)
-        if not request:
-            return
-        if self._since and not self._asleep and t >= self._since:
-            self._woken[request] = t
-        else:
-            self._delayed_since(request, t)
+        self._requests.wake(t, number)
+        if self.blocks and t < self._turned and (self.blocks[-1].end or t) > t:
+            request = self._requests.by_number.get(self._requests.owner(number))
+            if request is not None and request.state is State.READY:
+                self._delayed_since(request.id, t)
 
     def late_wake(self, t: int, number: int, since: int) -> None:
         """LATE_WAKE: the task could have run since `since`, had the loop been free."""
         request = self._requests.late_wake(since, number)
         if request:
-            self._woken.pop(request, None)
             self._delayed_since(request, since, during=True)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
@@ -219,7 +218,6 @@ class Loop:
             self.idle += slept
             self._since = t
             self._asleep = False
-            self._by = "callbacks"
             if slept >= _PAUSE:
                 self.tell()
                 self._run = t
@@ -292,7 +290,7 @@ class Loop:
     # -- stretches -----------------------------------------------------------------------------
 
     def _stretch(self) -> Block:
-        return Block(self._since, None, self._owner(), by=self._by)
+        return Block(self._since, None, self._owner(), by="step" if self._task else self._by)
 
     def _owner(self) -> int:
         """The request that holds the loop in the present stretch."""
@@ -305,32 +303,35 @@ class Loop:
         if start and not self._asleep:
             length = t - start
             self.lane.busy += length
-            held, owner = self._held, self._owner()
-            if self._by == "callback" and t - self._seen > _FIRST_SAMPLE:
-                self._by = "callbacks"  # others may have followed the one that was seen
-                if held is not None:
-                    held.by = "callbacks"
-            where = held.where if held else None
-            self._recent.add(t, length, owner, where, step=self._task > 0)
+            if t - self._run > _RECORDED:
+                where = self._held.where if self._held is not None else None
+                self._recent.add(t, length, self._owner(), where, step=self._task > 0)
             if length > BIN:
-                self.lane.spans.append(Span(start, t, owner, where))
-                if length >= self.threshold and not self._several:
-                    self._end_block(held or self._stretch(), t, owner)
+                self._end_stretch(start, t)
             else:
                 self.busy_bins.add(start, t)
         elif not self._asleep and t - before >= _UNSEEN_PAUSE:
             self.tell()
             self._run = t
         self._held = None
-        if self._woken:
-            self._woken = {}
-        self._callback = self._callers = 0
-        self._several = False
-        self._by = "step" if task else "callbacks"
+        if self._callback or self._several:
+            self._callback = self._callers = 0
+            self._several, self._by = False, "callbacks"
         self._task = task
         self._asleep = False
         # Where no iteration can be seen, what the loop does between two steps is not known.
         self._since = t if task or self._iteration else 0
+
+    def _end_stretch(self, start: int, end: int) -> None:
+        """A stretch ends that is long enough for a span, and perhaps for a block."""
+        held, owner = self._held, self._owner()
+        if self._by == "callback" and end - self._seen > _FIRST_SAMPLE:
+            self._by = "callbacks"  # others may have followed the one that was seen
+            if held is not None:
+                held.by = self._by
+        self.lane.spans.append(Span(start, end, owner, held.where if held else None))
+        if end - start >= self.threshold and not self._several:
+            self._end_block(held or self._stretch(), end, owner)
 
     def _end_block(self, block: Block, end: int, owner: int) -> None:
         block.end = end
@@ -348,17 +349,16 @@ class Loop:
         if most is not None and self._looks > most:
             return []
         delayed = self._requests.delayed(owner, start, now)
-        if self._woken and start == self._since:
-            # What the step itself has woken could not have run without it.
-            enough = now - _AFTERWARDS if not self._task else 0
-            lives = self._requests.lives
-            delayed = [
-                number
-                for number in delayed
-                if (woken := self._woken.get(number, 0)) <= enough
-                or lives[number].request.delayed(start, woken)
-            ]
-        return delayed
+        # What the step itself has woken could not have run without it.
+        enough = now - _AFTERWARDS if not self._task else start - 1
+        lives = self._requests.lives
+        return [
+            number
+            for number in delayed
+            if not start <= (woken := lives[number].woken) < now
+            or woken <= enough
+            or lives[number].request.delayed(start, woken)
+        ]
 
     # -- starvation ----------------------------------------------------------------------------
 
@@ -367,7 +367,11 @@ class Loop:
         life = self._requests.lives.get(number)
         if life is None or life.request.done is not None:
             return
-        since = max(self._run, life.request.delayed_since(until))
+        request = life.request
+        before = request.segments[-1].state if request.segments else None
+        if until - request.since < self.threshold and before not in DELAYED:
+            return  # the usual case: it has not even been in its present state for long
+        since = max(self._run, request.delayed_since(until))
         if until - since < self.threshold:
             return
         latest = self.starvations[-1] if self.starvations else None

@@ -15,7 +15,7 @@ from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
 from loopviz.model.request import Request
 from loopviz.model.segments import Where
 from loopviz.model.shared import Shared
-from loopviz.model.states import DELAYED, State
+from loopviz.model.states import State
 
 __all__ = ["Requests"]
 
@@ -192,18 +192,17 @@ class Requests:
         if life is not None:
             life.add(task, t)
 
-    def wake(self, t: int, number: int) -> int:
-        """WAKE: what the task awaited is done. Returns its request, if that made it ready."""
+    def wake(self, t: int, number: int) -> None:
+        """WAKE: what the task awaited is done."""
         task = self.task(number)
         task.wants_thread = False
         task.awaits_call = 0
-        life = self.lives.get(task.request)
-        before = life.request.state if life is not None else None
+        suspended = task.doing > Doing.READY
         self._ready(task, t)
-        if life is None or before in DELAYED or life.request.state is not State.READY:
-            return 0
-        # A timer may have been due before this.
-        return task.request if life.request.since >= t else 0
+        if suspended:
+            life = self.lives.get(task.request)
+            if life is not None and life.request.since >= t:  # else it was ready before
+                life.woken = t
 
     def late_wake(self, since: int, number: int) -> int:
         """LATE_WAKE: as `wake`, at `since`. Returns the task's request, if that could not run otherwise."""
@@ -213,6 +212,8 @@ class Requests:
             return 0
         running = life.request.state is State.RUNNING
         self.wake(since, number)
+        if life.woken == since:
+            life.woken = 0
         return 0 if running else task.request
 
     def wants_thread(self, t: int, number: int) -> None:
