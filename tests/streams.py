@@ -135,6 +135,14 @@ def holds(at: float, task: int = 1, since: float = 0, line: int = 14, calls: str
     return (ns(at), ev.HOLDS, task, ns(since), "app.py", line, "handler", calls)
 
 
+def callback(at: float, number: int = 1, request: int = 0, since: float = 0) -> Event:
+    return (ns(at), ev.CALLBACK, number, request, ns(since))
+
+
+def late_wake(at: float, task: int = 1, since: float = 0) -> Event:
+    return (ns(at), ev.LATE_WAKE, task, ns(since))
+
+
 def executes(at: float, number: int = 1, line: int = 8) -> Event:
     return (ns(at), ev.EXECUTES, number, "app.py", line, "work")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -470,6 +471,17 @@ def test_a_report_names_the_block():
     block = next(line for line in done.stdout.splitlines() if line.startswith("block  "))
     assert "#1 held the event loop for 1.0 s" in block
     assert "blocking.py:14 (time.sleep), sleeping; it delayed #2" in block
+
+
+def test_a_report_tells_starvation(write):
+    """The text form reports that short steps in a row delayed others, for how long, at which line."""
+    steps = "for _ in range(3):\n        import time; time.sleep(0.06)\n        await asyncio.sleep(0.001)"
+    done = loopviz("record", write(QUICK.replace("await asyncio.sleep(0.05)", steps)), "--requests", "6")
+    assert done.returncode == 0
+    starved = next(line for line in done.stdout.splitlines() if line.startswith("starved "))
+    assert "short steps or callbacks in a row held the event loop" in starved
+    assert re.search(r"(8|9)\d% \w+\.py:\d+", starved)
+    assert re.search(r"delayed for up to \d\d\d ms: #1 #2 #3 #4 #5 #6", starved)
 
 
 def test_ascii_is_ascii(write):

@@ -237,11 +237,11 @@ def eventful() -> Timeline:
 
 LATE = [(ns(2_500), 180 * MS)]
 PLACES = [
-    (2, "A block of 250 ms: #1 delays no request."),
+    (2, "A block of 250 ms: #1."),
     (1_000, "All 4 threads are in use, and a request begins to wait for one."),
     (2_000, r"An error: #2 GET /: KeyError: \x1b[2J."),
     (2_500, "A late frame: the screen was 180 ms late."),
-    (3_000, "A block of 400 ms so far: #3 delays no request."),
+    (3_000, "A block of 400 ms so far: #3."),
 ]
 
 
@@ -254,6 +254,28 @@ def test_jumping_visits_every_place_once(direction):
         found.append((ms(place.t), place.what))
         at = place.t
     assert found == PLACES[::direction]
+
+
+def test_starvation_is_a_place():
+    """A jump finds the beginning of starvation, and says how long it was and how many it delayed."""
+    line = fed(streams.idle(-50), streams.iteration(-1), *([streams.sent(-2, n), streams.read(0, n, n),
+               streams.made(0, n, n)] for n in (1, 2, 3)))  # fmt: skip
+    for number, start in ((1, 1), (2, 82), (3, 163)):
+        feed(line, streams.step(start, number), streams.suspend(start + 80, number))
+    place = next_place(line, ns(-100), 1)
+    assert place is not None
+    assert (ms(place.t), place.what) == (
+        -1,
+        "Many short steps or callbacks for 164 ms: they delay 1 request.",
+    )
+
+
+def test_a_block_of_callbacks_is_described():
+    """What held the loop between two steps is named as callbacks, and how many requests they delay."""
+    line = fed(streams.accepted(), streams.suspend(3), streams.sent(10, 2), streams.iteration(160))
+    place = next_place(line, ns(0), 1)
+    assert place is not None
+    assert place.what == "A block of 157 ms: callbacks delay 1 request."
 
 
 def test_where_nothing_happened_there_is_no_place():

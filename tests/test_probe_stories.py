@@ -524,9 +524,11 @@ def test_blindness_on_uvloop(setup: Setup) -> None:
     with serve(handler, setup) as served:
         served.get("/x")
         events = served.settle()
-        (blind,) = served.probe.blind
-    assert "idle" in blind.what
-    assert "uvloop" in blind.why
+        idle, sockets = served.probe.blind
+    assert "idle" in idle.what
+    assert "data came" in sockets.what
+    assert "uvloop" in idle.why
+    assert "uvloop" in sockets.why
     assert not of_kind(events, ev.IDLE, ev.ITERATION)
 
 

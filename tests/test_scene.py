@@ -286,6 +286,20 @@ def test_a_block_is_named_in_the_loops_lane_and_the_story(width, height):
     assert "BLOCKS" in row_of(scene().compose(served(8, finished=False), view(1_500), width, height), 2)
 
 
+def test_starvation_is_named_in_the_loops_lane_and_the_story():
+    """While requests starve, the lane says how long, and the story who and where."""
+    line = timeline(streams.thread(-60, 1, "loop"), streams.idle(-50), streams.iteration(-1))
+    for number in (1, 2, 3):
+        feed(line, [streams.sent(-2, number), streams.read(0, number), streams.made(0, number, number)])
+    for number, start in ((1, 1), (2, 82)):
+        feed(line, streams.step(start, number), streams.holds(start + 30, number, start))
+        feed(line, streams.suspend(start + 80, number))
+    frame = text(scene().compose(line, view(163), 100, 24))
+    assert sum("STARVES 164 ms" in row for row in frame) == 1
+    assert any("#3 waited 164 ms" in row for row in frame)
+    assert any("app.py:14" in row for row in frame)
+
+
 def test_rows_do_not_jump():
     """A request keeps its row while others come and go, as long as there is room."""
     line = served(8)

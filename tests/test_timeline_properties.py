@@ -266,13 +266,17 @@ class Story:
         return found
 
     def victims(self, start: int, end: int, owner: int) -> set[int]:
-        """The requests that really could have run between `start` and `end`."""
+        """The requests that really could have run between `start` and `end`, on a loop without this step."""
         delayed = {state.value for state in DELAYED}
+        wakes = {event[0] for event in self.events if event[1] == ev.WAKE}
         return {
             number
             for number in self.lives
             if number != owner
-            and any(state in delayed and s < end and f > start for state, s, f in self.timeline_of(number))
+            and any(
+                state in delayed and s < end and f > start and not (s >= start and s in wakes)
+                for state, s, f in self.timeline_of(number)
+            )
         }
 
 

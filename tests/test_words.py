@@ -177,9 +177,9 @@ def test_the_story_of_a_block_of_unknown_kind():
 
 
 def test_the_story_of_a_block_without_victims():
-    """A block that delays no request yet says so."""
+    """A block that is known to delay no request says no more than that."""
     _, text = story(cpu_readings(blocked(), 0.0), 502)
-    assert text.endswith("It only waits. No other request is affected yet.")
+    assert text.endswith("It only waits. No other request is known to be delayed so far.")
 
 
 def test_the_story_of_a_block_with_one_victim():
@@ -201,9 +201,51 @@ def test_the_story_of_a_block_without_a_line():
 
 
 def test_the_story_of_a_block_by_a_callback():
-    """A block outside any request says so."""
+    """A block by one callback names its request, or says that it has none; else it may be of several."""
     _, text = story(timeline(streams.iteration(0)), 300)
+    assert text.startswith("Callbacks have held the event loop for 300 ms")
+    _, text = story(timeline(streams.iteration(0), streams.callback(20)), 300)
     assert text.startswith("A callback outside any request has held the event loop for 300 ms")
+    line = timeline(accepted(), streams.suspend(3), streams.callback(25, request=1, since=3))
+    _, text = story(line, 303)
+    assert text.startswith("A callback of #1 GET / has held the event loop for 300 ms")
+
+
+def test_the_story_of_a_block_by_a_task_of_no_request():
+    """A step of a task outside any request is not called a callback."""
+    _, text = story(timeline(streams.iteration(0), streams.made(1, request=0), streams.step(2)), 302)
+    assert text.startswith("A task outside any request has held the event loop for 300 ms")
+
+
+def starving():
+    """Six requests that take turns with steps of 80 ms, the first of which is seen at a line."""
+    line = timeline(streams.idle(-50), streams.iteration(-1))
+    for number in range(1, 7):
+        feed(line, [streams.sent(-2, number), streams.read(0, number), streams.made(0, number, number)])
+    for number in range(1, 6):
+        start = (number - 1) * 80 + 1
+        feed(line, streams.step(start, number))
+        if number < 5:
+            feed(line, streams.holds(start + 30, number, start, line=14 + number % 2))
+            feed(line, streams.suspend(start + 80, number))
+    return line
+
+
+def test_the_story_of_starvation():
+    """Many short steps are told as an alarm: who waits, for how long, and what the loop does."""
+    mood, text = story(starving(), 380)
+    assert mood == "alarm"
+    assert text == (
+        "Short steps or callbacks in a row hold the event loop. None is a block, but #6 waited 381 ms for "
+        "its turn. Delayed: #3 #4 #5 #6. The loop's time: 50% app.py:14, 50% app.py:15."
+    )
+
+
+def test_starvation_in_brief():
+    """In a narrow terminal each sentence about starvation fits into a line."""
+    _, sentences = words.story(starving(), ns(380), INVITATION, brief=True)
+    assert sentences[0] == "Short steps or callbacks in a row delay 4 requests: #6 waited 381 ms."
+    assert all(len(sentence) <= 77 for sentence in sentences)
 
 
 def test_a_block_in_brief():

@@ -18,6 +18,7 @@ from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
 from loopviz.draw.words import (
     count,
+    culprits,
     duration,
     holder,
     kind_name,
@@ -26,7 +27,7 @@ from loopviz.draw.words import (
     state_name,
     task_name,
 )
-from loopviz.model import Block, Request, State, Timeline
+from loopviz.model import Block, Request, Starvation, State, Timeline
 from loopviz.scenario import Load, ScenarioFile
 
 __all__ = ["print_report"]
@@ -164,6 +165,18 @@ def _figures(
     yield "makespan", makespan
     if interrupted:
         yield from _open_ends(unanswered, timeline, zero, end)
+    yield from _loop_figures(timeline, zero, end)
+    workers = Counter(lane.role for lane in timeline.workers.values())
+    if workers["process"]:
+        yield "processes", f"{workers['process']} used"
+    if workers["thread"]:
+        waited = max(r.longest(State.TOKEN_WAIT, end) for r in rows)
+        wait = f"; longest wait for a thread {duration(waited)}" if waited > 1_000_000 else ""
+        yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
+
+
+def _loop_figures(timeline: Timeline, zero: int, end: int) -> Iterator[tuple[str, str]]:
+    """What the loop did: its blocks, starvation, and tasks that still run."""
     busy = timeline.busy(zero, end)
     lag = f", longest lag {duration(timeline.lag_since(zero))}" if timeline.sees_iterations else ""
     yield "loop", f"busy for {duration(busy)}{lag}"
@@ -178,13 +191,11 @@ def _figures(
         yield "task", f"{name}, started by #{row.started_by} and not awaited, goes on after its response"
     if len(alive) > _MOST:
         yield "", f"and {count(len(alive) - _MOST, 'more task')}"
-    workers = Counter(lane.role for lane in timeline.workers.values())
-    if workers["process"]:
-        yield "processes", f"{workers['process']} used"
-    if workers["thread"]:
-        waited = max(r.longest(State.TOKEN_WAIT, end) for r in rows)
-        wait = f"; longest wait for a thread {duration(waited)}" if waited > 1_000_000 else ""
-        yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
+    starvations = [s for s in timeline.starvations if s.end is not None and s.end > zero]
+    for starvation in starvations[:_MOST]:
+        yield "starved", _starvation(timeline, starvation, zero)
+    if len(starvations) > _MOST:
+        yield "", f"and {count(len(starvations) - _MOST, 'more time')} of starvation"
 
 
 def _open_ends(
@@ -208,6 +219,15 @@ def _unanswered(request: Request, end: int) -> str:
         return f"#{request.id}"
     where = f" at {line(segment.where)}" if segment.where is not None else ""
     return f"#{request.id}: {state_name(segment.state)} for {duration(segment.end - segment.start)}{where}"
+
+
+def _starvation(timeline: Timeline, starvation: Starvation, zero: int) -> str:
+    lasted, begins = starvation.lasted(timeline.last), max(0, starvation.start - zero)
+    return (
+        f"short steps or callbacks in a row held the event loop for {duration(lasted)},"
+        f" beginning at {duration(begins)}: {culprits(timeline, starvation)};"
+        f" delayed for up to {duration(starvation.longest)}: {requests_named(starvation.victims, 8)}"
+    )
 
 
 def _block(block: Block, zero: int) -> str:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from loopviz.clock import NS
 from loopviz.draw.look import CODES, KINDS, NAMES
 from loopviz.draw.safe import printable
-from loopviz.model import Awaits, Block, Request, State, Timeline, WebSocket, Where
+from loopviz.model import Awaits, Block, Request, Starvation, State, Timeline, WebSocket, Where
 from loopviz.model.lane import COMPUTES, Lane
 from loopviz.model.pools import Pool
 
@@ -22,6 +22,7 @@ __all__ = [
     "ascii_only",
     "awaited",
     "count",
+    "culprits",
     "duration",
     "figure",
     "headline",
@@ -155,11 +156,12 @@ def closed(websocket: WebSocket) -> str:
 
 
 def holder(block: Block) -> str:
-    """What holds the loop: ``#9``, ``the task worker (started by #1)``, or ``a callback``."""
+    """What holds the loop: ``#9``, ``the task worker (started by #1)``, ``a callback of #9``."""
+    what = {"step": "a task", "callback": "a callback", "callbacks": "callbacks"}[block.by]
     if block.request:
-        return f"#{block.request}"
-    if not block.task:
-        return "a callback"
+        return f"#{block.request}" if block.by == "step" else f"{what} of #{block.request}"
+    if block.by != "step" or not block.task:
+        return what
     started = f" (started by #{block.started_by})" if block.started_by else ""
     return f"the task {task_name(block.task)}{started}"
 
@@ -169,6 +171,23 @@ def kind_name(block: Block) -> str:
     if block.mixed:
         return ", ".join(f"{KINDS[kind][0]} {share:.0%}" for kind, share in block.mixed)
     return KINDS[block.kind][0] if block.kind else ""
+
+
+def culprits(timeline: Timeline, starvation: Starvation, most: int = 3) -> str:
+    """What the loop was busy with: ``62 % app.py:14, 30 % GET /other``, the largest shares first."""
+    shares: dict[str, float] = {}
+    for request, where, share in starvation.culprits:
+        known = timeline.requests.get(request)
+        name = "outside requests"
+        if where is not None:
+            name = line(where)
+        elif known is not None:
+            name = f"{printable(known.method)} {printable(known.path, 30)}"
+        elif request:
+            name = f"#{request}"
+        shares[name] = shares.get(name, 0.0) + share
+    largest = sorted(shares.items(), key=lambda item: -item[1])[:most]
+    return ", ".join(f"{share:.0%} {name}" for name, share in largest if share >= 0.01)
 
 
 def requests_named(numbers: Iterable[int], most: int = 4) -> str:
@@ -181,12 +200,15 @@ def requests_named(numbers: Iterable[int], most: int = 4) -> str:
 def story(timeline: Timeline, now: int, invitation: str, *, brief: bool = False) -> tuple[Mood, list[str]]:
     """What happens at `now` and why: a mood (``alarm``, ``good`` or ``dim``) and sentences.
 
-    `invitation` is the sentence for a time when nothing happens. Sentences about a block or a wait for
-    a thread fit into 77 columns when they are `brief`.
+    `invitation` is the sentence for a time when nothing happens. Sentences about a block, starvation or a
+    wait for a thread fit into 77 columns when they are `brief`.
     """
     block = timeline.block_at(now)
     if block is not None:
         return "alarm", _of_block(timeline, block, now, brief=brief)
+    starvation = timeline.starvation_at(now)
+    if starvation is not None:
+        return "alarm", _of_starvation(timeline, starvation, brief=brief)
     live = []
     states: Counter[State] = Counter()
     awaits: Counter[Awaits] = Counter()
@@ -283,11 +305,17 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     if block.kind == "waiting_for_gil":
         return _of_gil(timeline, block, now, brief=brief)
     request = timeline.requests.get(block.request)
-    who = "A callback outside any request"
-    if request is not None or block.task:
-        who = headline(request) if request is not None else f"T{holder(block)[1:]}"
+    who = {"step": "A task", "callback": "A callback", "callbacks": "Callbacks"}[block.by]
+    if request is not None:
+        who = headline(request) if block.by == "step" else f"{who} of {headline(request)}"
+    elif block.by == "step" and block.task:
+        who = f"T{holder(block)[1:]}"
+    elif block.by != "callbacks":
+        who += " outside any request"
     lasted, where = duration(block.lasted(now)), block.where
-    held = f"{who} holds the loop for {lasted}" if brief else f"{who} has held the event loop for {lasted}"
+    has, holds = ("have", "hold") if block.by == "callbacks" else ("has", "holds")
+    held = f"{holds} the loop for {lasted}" if brief else f"{has} held the event loop for {lasted}"
+    held = f"{who} {held}"
     if where is None:
         held += ", line not seen." if brief else "; its line could not be seen (code that holds the GIL?)."
     else:
@@ -299,7 +327,7 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
         why = f"It {', '.join(deeds)} of the time"
     victims = timeline.victims(block, now)
     if not victims:
-        return [held, f"{why or 'No other request can run'}. No other request is affected yet."]
+        return [held, f"{why or 'Nothing else can run'}. No other request is known to be delayed so far."]
     delays = f"delays {count(len(victims), 'request')}"
     named = requests_named(victims, 3 if block.mixed else 4)
     end = "" if named.endswith("…") else "."
@@ -337,6 +365,21 @@ def _of_gil(timeline: Timeline, block: Block, now: int, *, brief: bool) -> list[
     named = requests_named(victims)
     delays = f"delays {count(len(victims), 'request')}: {named}{'' if named.endswith('…') else '.'}"
     return [held, f"The event loop cannot run, which {delays}"]
+
+
+def _of_starvation(timeline: Timeline, starvation: Starvation, *, brief: bool) -> list[str]:
+    victims = starvation.victims
+    waited = f"#{starvation.slowest} waited {duration(starvation.longest)}"
+    if brief:
+        delayed = f"Short steps or callbacks in a row delay {count(len(victims), 'request')}: {waited}."
+    else:
+        named = requests_named(victims)
+        delayed = (
+            f"Short steps or callbacks in a row hold the event loop. None is a block, but {waited}"
+            f" for its turn. Delayed: {named}{'' if named.endswith('…') else '.'}"
+        )
+    busy = culprits(timeline, starvation, 2 if brief else 3)
+    return [delayed, f"The loop's time: {busy}." if busy else "What the loop did meanwhile is not known."]
 
 
 def _of_threads(timeline: Timeline, live: list[Request], now: int, *, brief: bool) -> list[str]:

@@ -4,6 +4,7 @@ from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Segment, Where
+from loopviz.model.starvation import Culprit, Starvation
 from loopviz.model.states import DELAYED, State
 from loopviz.model.timeline import Timeline
 from loopviz.model.websocket import WebSocket
@@ -14,10 +15,12 @@ __all__ = [
     "DELAYED",
     "Awaits",
     "Block",
+    "Culprit",
     "Lane",
     "Request",
     "Segment",
     "Span",
+    "Starvation",
     "State",
     "Timeline",
     "Tokens",

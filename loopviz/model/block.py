@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from loopviz.model.limits import MAX_LINES
 from loopviz.model.segments import Where
 
-__all__ = ["BLOCK_THRESHOLD", "NOTABLE", "Block", "Keeper", "Shares"]
+__all__ = ["BLOCK_THRESHOLD", "NOTABLE", "Block", "By", "Keeper", "Shares"]
 
 NOTABLE = 0.1
 """A part of a block that is smaller than this is not worth a word: it may be an error of measurement."""
+
+By: TypeAlias = Literal["step", "callback", "callbacks"]
 
 BLOCK_THRESHOLD = 100_000_000
 """A stretch of the loop that lasts at least this long (ns) is a block."""
@@ -43,13 +45,13 @@ class Keeper(NamedTuple):
 
 @dataclass(slots=True)
 class Block:
-    """A stretch (ns) in which one step, or one callback, held the loop at least as long as the threshold."""
+    """A stretch (ns) in which a step, or callbacks, held the loop at least as long as the threshold."""
 
     start: int
     end: int | None
     """None while it lasts."""
     request: int
-    """The request whose step it is; 0 for a callback, and for a task that no request awaits."""
+    """The request whose step or callback it is; 0 for none, and for a task that no request awaits."""
     task: str = ""
     """The name of the coroutine of the task whose step it is; "" for a callback."""
     started_by: int = 0
@@ -64,6 +66,11 @@ class Block:
     """The lines at which it was seen, and how often."""
     victims: list[int] = field(default_factory=list)
     """The requests that could have run meanwhile."""
+    late: dict[int, int] = field(default_factory=dict)
+    """Those of them that were known only afterwards, and since when each could have run."""
+    by: By = "step"
+    """What held the loop: a step of a task, one callback, or callbacks of which it is not known whether
+    they were one."""
 
     @property
     def where(self) -> Where | None:

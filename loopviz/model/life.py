@@ -110,6 +110,8 @@ class Life:
     """How many tasks are doing what, by `Doing`."""
     calls: dict[int, Call] = field(default_factory=dict)
     """Calls that execute in a worker thread now, and are awaited."""
+    woken: int = 0
+    """When a wake has last made the request ready, other than a due timer, a thread or a socket (ns)."""
     sampled: dict[int, Task] = field(default_factory=dict)
     """Its tasks of which it was seen where they are suspended, or at what."""
     sending: bool = False

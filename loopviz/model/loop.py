@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from loopviz.model.block import Block, Keeper, Shares
+from loopviz.model.block import Block, By, Keeper, Shares
 from loopviz.model.busy import BIN, BusyBins
 from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Doing
@@ -20,6 +20,8 @@ from loopviz.model.limits import MAX_READINGS, Limits
 from loopviz.model.past import begun
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
+from loopviz.model.starvation import Recent, Starvation
+from loopviz.model.states import DELAYED, State
 
 __all__ = ["Loop"]
 
@@ -39,6 +41,19 @@ _SAMPLED = 0.25
 """What the sampler adds to the limit of the wait for the GIL while a thread computes: 5 ms in every 20 ms."""
 _LATEST = 8
 """Blocks that later readings can still classify."""
+_PAUSE = 1_000_000
+"""The loop has caught up if it was idle for this long (ns): then nothing that it knew of was left to run."""
+_UNSEEN_PAUSE = 5_000_000
+"""As `_PAUSE`, between two steps where idle time cannot be seen."""
+_RECORDED = 20_000_000
+"""What the loop does is summed up once it has been busy for this long (ns)."""
+_AFTERWARDS = 20_000_000
+"""A callback that holds the loop this long (ns) after a request was woken delays it: what woke the request
+was probably another callback before it."""
+_SAMPLES = 20_000_000
+"""The time between two samples (ns)."""
+_FIRST_SAMPLE = 45_000_000
+"""A callback that is sampled this soon (ns) after the loop has turned to callbacks began about then."""
 
 
 class Loop:
@@ -49,6 +64,8 @@ class Loop:
         self.lane = Lane.within(limits, 0, "loop")
         self.busy_bins = BusyBins(limits.bins)
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
+        self.starvations: deque[Starvation] = deque(maxlen=limits.blocks)
+        """Times of starvation, up to the latest; `tell` brings the latest one's culprits up to date."""
         self.idle = 0
         self.lags = array("q")
         """End and length of iterations longer than `LAG`, in turn."""
@@ -69,6 +86,13 @@ class Loop:
         self._late: deque[tuple[int, int]] = deque(maxlen=limits.readings)
         self.rewritten = 0
         """How often the past was changed: who keeps the GIL is known when it is free again."""
+        self._by: By = "callbacks"  # what holds the loop in the present stretch, if no step does
+        self._callback = 0  # the callback that was seen in it, and when it was seen last
+        self._seen = 0
+        self._callers = 0  # the request for which it is called
+        self._several = False  # whether there were certainly several callbacks in it
+        self._run = 0  # since when the loop has been busy without a pause, and without a block; 0: not known
+        self._recent = Recent()
 
     # -- queries -------------------------------------------------------------------------------
 
@@ -101,9 +125,30 @@ class Loop:
             return self._find_victims(block.request, block.start, now)
         if block.end <= now:
             return block.victims
-        requests = self._requests.by_number
+        requests, late = self._requests.by_number, block.late
         known = [requests[number] for number in block.victims if number in requests]
-        return [request.id for request in known if request.delayed(block.start, now)]
+        return [r.id for r in known if r.delayed(block.start, now) or late.get(r.id, now) < now]
+
+    def starvation_at(self, now: int) -> Starvation | None:
+        """The starvation that requests suffer at `now`, present or past."""
+        if self._run and now >= self._turned and not self._asleep:
+            unseen = not self._since and now - self._turned >= _UNSEEN_PAUSE
+            if not unseen and now - self._run >= self.threshold and (found := self._starving(now)):
+                return found
+        for starvation in begun(self.starvations, now, lambda starvation: starvation.start):
+            over = starvation.end is not None and starvation.end < now
+            if over or now - starvation.start < self.threshold:
+                return None
+            self.tell()
+            return self._as_of(starvation, now)
+        return None
+
+    def tell(self) -> None:
+        """Bring the culprits of the latest starvation up to date."""
+        if self.starvations:
+            latest = self.starvations[-1]
+            if latest.start >= self._run:  # else that was done when the loop paused
+                self._recent.tell(latest, latest.end or self._turned)
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed, if it began by `now`."""
@@ -113,8 +158,7 @@ class Loop:
         """The long stretches that had begun by `now`, the newest first."""
         if self._since and not self._asleep and self._since < now:
             held = self._held
-            owner = self._requests.owner(self._task)
-            yield Span(self._since, now, owner, held.where if held else None)
+            yield Span(self._since, now, self._owner(), held.where if held else None)
         yield from begun(self.lane.spans, now, lambda span: span.start)
 
     def busy(self, start: int, end: int) -> int:
@@ -134,10 +178,12 @@ class Loop:
     # -- memory --------------------------------------------------------------------------------
 
     def prune(self, horizon: int, now: int) -> None:
-        """Remove spans and blocks that ended before `horizon` (ns)."""
+        """Remove spans, blocks and starvations that ended before `horizon` (ns)."""
         self.lane.drop_before(horizon)
         while self.blocks and (self.blocks[0].end or now) < horizon:
             self.blocks.popleft()
+        while self.starvations and (self.starvations[0].end or now) < horizon:
+            self.starvations.popleft()
 
     # -- events --------------------------------------------------------------------------------
 
@@ -147,7 +193,23 @@ class Loop:
         if t <= task.began:
             return  # it has been reported before its end
         self._turn(t, number)
+        if self._run and t - self._run >= self.threshold:
+            self._waited(self._requests.owner(number), t)
         self._requests.step(task, t)
+
+    def wake(self, t: int, number: int) -> None:
+        """WAKE: what the task awaited is done."""
+        self._requests.wake(t, number)
+        if self.blocks and t < self._turned and (self.blocks[-1].end or t) > t:
+            request = self._requests.by_number.get(self._requests.owner(number))
+            if request is not None and request.state is State.READY:
+                self._delayed_since(request.id, t)
+
+    def late_wake(self, t: int, number: int, since: int) -> None:
+        """LATE_WAKE: the task could have run since `since`, had the loop been free."""
+        request = self._requests.late_wake(since, number)
+        if request:
+            self._delayed_since(request, since, during=True)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
         """YIELD: the task's step ends at an await."""
@@ -172,10 +234,14 @@ class Loop:
         """ITERATION: an iteration begins."""
         if self._asleep:
             t = self._turned = max(t, self._turned)
-            self.idle += t - self._since
+            slept = t - self._since
+            self.idle += slept
             self._gaps.append((self._since, t))
             self._since = t
             self._asleep = False
+            if slept >= _PAUSE:
+                self.tell()
+                self._run = t
         else:
             self._lag(t)
             self._iteration = t
@@ -192,7 +258,28 @@ class Loop:
         if self._held is None:
             self._held = self._stretch()
         self._held.seen_at(where)
-        self._requests.step_seen(task, self._held.where)
+        if task:
+            self._requests.step_seen(task, self._held.where)
+
+    def callback(self, t: int, number: int, request: int, since: int) -> None:
+        """CALLBACK: a sample of what holds the loop, between two steps: this callback."""
+        if self._asleep or self._task or not self._since or t < self._since or since > self._since:
+            return
+        if not number:
+            return
+        if number != self._callback:
+            # It began after the last sample of another one. The time of many short ones is nobody's.
+            if self._callback:
+                between = self._seen + t
+                self._turn(min(between // 2, self._seen + _SAMPLES), 0)
+                self._several = True
+                self._turn(max(between // 2, t - _SAMPLES), 0)
+            self._callback = number
+            if t - self._since <= _FIRST_SAMPLE:  # else others may have come before it
+                self._callers, self._by = request, "callback"
+                if self._held is not None:
+                    self._held.request, self._held.by = request, "callback"
+        self._seen = t
 
     def cpu(self, t: int, used: int) -> None:
         """CPU: a reading of the CPU clock of the loop's thread, by itself or by the sampler."""
@@ -237,49 +324,158 @@ class Loop:
         for block in reversed(self.blocks):
             if block.end is None or block.end <= start:
                 break
-            if block.request != number:
+            if block.request != number and number not in block.victims:
                 block.victims.append(number)
+
+    def _delayed_since(self, request: int, since: int, *, during: bool = False) -> None:
+        """It is known only now that the request could run since `since`: later blocks delayed it.
+
+        `during` says whether a block that lasted at that time did: not the one that has woken it.
+        """
+        for block in reversed(self.blocks):
+            if block.end is None or block.end <= since:
+                break
+            if block.start <= since and not during:
+                continue
+            if block.request != request and request not in block.victims:
+                block.victims.append(request)
+                block.late[request] = since
 
     # -- stretches -----------------------------------------------------------------------------
 
     def _stretch(self) -> Block:
-        task = self._task
-        return Block(self._since, None, self._requests.owner(task), *self._requests.name_of(task))
+        by: By = "step" if self._task else self._by
+        return Block(self._since, None, self._owner(), *self._requests.name_of(self._task), by=by)
+
+    def _owner(self) -> int:
+        """The request that holds the loop in the present stretch."""
+        return self._requests.owner(self._task) if self._task else self._callers
 
     def _turn(self, t: int, task: int) -> None:
         """The loop turns to something else: a step of `task`, or callbacks (0)."""
-        start = self._since
-        before, t = self._turned, max(t, self._turned)
-        self._turned = t
+        start, before = self._since, self._turned
+        t = self._turned = max(t, before)
         if not start and before:
             self._gaps.append((before, t))
         if start and not self._asleep:
             length = t - start
             self.lane.busy += length
+            if t - self._run > _RECORDED:
+                where = self._held.where if self._held is not None else None
+                self._recent.add(t, length, self._owner(), where, step=self._task > 0)
             if length > BIN:
-                held, owner = self._held, self._requests.owner(self._task)
-                self.lane.spans.append(Span(start, t, owner, held.where if held else None))
-                if length >= self.threshold:
-                    self._end_block(held or self._stretch(), t, owner)
+                self._end_stretch(start, t)
             else:
                 self.busy_bins.add(start, t)
+        elif not self._asleep and t - before >= _UNSEEN_PAUSE:
+            self.tell()
+            self._run = t
         self._held = None
+        if self._callback or self._several:
+            self._callback = self._callers = 0
+            self._several, self._by = False, "callbacks"
         self._task = task
         self._asleep = False
         # Where no iteration can be seen, what the loop does between two steps is not known.
         self._since = t if task or self._iteration else 0
 
+    def _end_stretch(self, start: int, end: int) -> None:
+        """A stretch ends that is long enough for a span, and perhaps for a block."""
+        held, owner = self._held, self._owner()
+        if self._by == "callback" and end - self._seen > _FIRST_SAMPLE:
+            self._by = "callbacks"  # others may have followed the one that was seen
+            if held is not None:
+                held.by = self._by
+        self.lane.spans.append(Span(start, end, owner, held.where if held else None))
+        if end - start >= self.threshold and not self._several:
+            self._end_block(held or self._stretch(), end, owner)
+
     def _end_block(self, block: Block, end: int, owner: int) -> None:
         block.end = end
         block.victims = self._find_victims(owner, block.start, end)
         self.blocks.append(block)
+        if self._run and block.start - self._run >= self.threshold:
+            for number in block.victims:
+                self._waited(number, block.start)
+        self.tell()
+        self._run = end
 
     def _find_victims(self, owner: int, start: int, now: int) -> list[int]:
         most = self._limits.looks
         self._looks += len(self._requests.lives)
         if most is not None and self._looks > most:
             return []
-        return self._requests.delayed(owner, start, now)
+        delayed = self._requests.delayed(owner, start, now)
+        # What the step itself has woken could not have run without it.
+        enough = now - _AFTERWARDS if not self._task else start - 1
+        lives = self._requests.lives
+        return [
+            number
+            for number in delayed
+            if not start <= (woken := lives[number].woken) < now
+            or woken <= enough
+            or lives[number].request.delayed(start, woken)
+        ]
+
+    # -- starvation ----------------------------------------------------------------------------
+
+    def _waited(self, number: int, until: int) -> None:
+        """The request may have waited up to `until`: if it was for long, that is starvation."""
+        life = self._requests.lives.get(number)
+        if life is None or life.request.done is not None:
+            return
+        request = life.request
+        before = request.segments[-1].state if request.segments else None
+        if until - request.since < self.threshold and before not in DELAYED:
+            return  # the usual case: it has not even been in its present state for long
+        since = max(self._run, request.delayed_since(until))
+        if until - since < self.threshold:
+            return
+        latest = self.starvations[-1] if self.starvations else None
+        if latest is None or latest.end is None or not self._goes_on(latest, since):
+            self.tell()
+            latest = Starvation(since, until)
+            self.starvations.append(latest)
+        latest.start, latest.end = min(latest.start, since), max(latest.end or until, until)
+        latest.add(number, since, until)
+
+    def _goes_on(self, latest: Starvation, since: int) -> bool:
+        """Whether a wait that began at `since` is a part of the latest starvation."""
+        return latest.start >= self._run and since - (latest.end or since) < self.threshold
+
+    def _as_of(self, starvation: Starvation, now: int) -> Starvation | None:
+        """A starvation of the past as far as it had come by `now`; None if nobody had waited long then."""
+        over = starvation.end is not None and starvation.end <= now
+        found = Starvation(
+            starvation.start, starvation.end if over else None, {}, starvation.steps, starvation.culprits
+        )
+        requests = self._requests.by_number
+        for number, (since, until) in starvation.waits.items():
+            if until <= now:
+                found.add(number, since, until)
+            elif (request := requests.get(number)) is not None:
+                since = max(starvation.start, request.delayed_since(now))  # noqa: PLW2901
+                if now - since >= self.threshold:
+                    found.add(number, since, now)
+        return found if found.waits else None
+
+    def _starving(self, now: int) -> Starvation | None:
+        """The starvation that lasts, if a request has waited long enough by `now`."""
+        found = Starvation(now, None)
+        for number, life in self._requests.lives.items():
+            if life.request.done is None:
+                since = max(self._run, life.request.delayed_since(now))
+                if now - since >= self.threshold:
+                    found.start = min(found.start, since)
+                    found.add(number, since, now)
+        if not found.waits:
+            return None
+        latest = self.starvations[-1] if self.starvations else None
+        if latest is not None and self._goes_on(latest, found.start):
+            found.start = min(found.start, latest.start)
+            found.waits = latest.waits | found.waits
+        self._recent.tell(found, now)
+        return found
 
     def _lag(self, t: int) -> None:
         if self._iteration:

@@ -190,6 +190,17 @@ class Request:
                 return True
         return False
 
+    def delayed_since(self, now: int) -> int:
+        """Since when it has been queued or ready without a break at `now`; `now` if it is neither."""
+        since = now
+        for segment in self.newest_first(now):
+            if segment.start >= now:
+                continue
+            if segment.end < since or segment.state not in DELAYED:
+                break
+            since = segment.start
+        return since
+
     def latency(self, now: int) -> int:
         """From sent to the last byte, or up to `now`."""
         end = self.done if self.done is not None and self.done <= now else now

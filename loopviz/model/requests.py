@@ -401,7 +401,23 @@ class Requests:
         task.wants_thread = False
         task.woken_by = 0
         task.client = None
+        suspended = task.doing > Doing.READY
         self._ready(task, t)
+        life = task.life
+        if suspended and life is not None and life.request.since >= t:  # else it was ready before
+            life.woken = t
+
+    def late_wake(self, since: int, number: int) -> int:
+        """LATE_WAKE: as `wake`, at `since`. Returns the task's request, if that could not run otherwise."""
+        task = self.tasks.get(number)
+        life = task.life if task is not None else None
+        if life is None:
+            return 0
+        running = life.request.state is State.RUNNING
+        self.wake(since, number)
+        if life.woken == since:
+            life.woken = 0
+        return 0 if running else self.owner(number)
 
     def wants_thread(self, t: int, number: int) -> None:
         """TOKEN_WAIT: the task has to wait for a thread."""

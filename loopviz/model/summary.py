@@ -14,6 +14,7 @@ from loopviz.model.block import Block, Keeper
 from loopviz.model.pools import Pool
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Segment, Where
+from loopviz.model.starvation import Starvation
 from loopviz.model.states import State
 from loopviz.model.timeline import Timeline
 from loopviz.model.websocket import WebSocket
@@ -111,6 +112,7 @@ def summarise(
             "where": _where(b.where),
             "lines": [{**(_where(where) or {}), "share": round(share, 3)} for where, share in b.line_shares],
             "held_by": _held_by(timeline, b.keeper),
+            "by": b.by,
             "victims": sorted(timeline.victims(b, end) if b.end is None else b.victims),
         }
 
@@ -133,6 +135,11 @@ def summarise(
             "idle_s": seconds(max(0, end - zero - busy)) if timeline.sees_iterations else None,
             "max_lag_s": seconds(timeline.lag_since(zero)) if timeline.sees_iterations else None,
             "blocks": [block(b) for b in blocks],
+            "starvations": [
+                _starvation(starvation, zero)
+                for starvation in timeline.starvations
+                if starvation.end is not None and starvation.end > zero
+            ],
         },
         "threadpool": {
             "limit": limit,
@@ -176,6 +183,20 @@ def _awaits(awaits: Awaits | None) -> dict[str, Any] | None:
     if awaits is None:
         return None
     return {"what": awaits.what, "name": awaits.name, "holder": awaits.holder or None}
+
+
+def _starvation(starvation: Starvation, zero: int) -> dict[str, Any]:
+    return {
+        "start_s": seconds(max(starvation.start, zero) - zero),
+        "end_s": None if starvation.end is None else seconds(starvation.end - zero),
+        "victims": starvation.victims,
+        "longest_wait_s": seconds(starvation.longest),
+        "steps": starvation.steps,
+        "culprits": [
+            {"request": request or None, "where": _where(where), "share": round(share, 4)}
+            for request, where, share in starvation.culprits
+        ],
+    }
 
 
 def _messages(websocket: WebSocket) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from loopviz.model.pools import Pools
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.shared import Shared
+from loopviz.model.starvation import Starvation
 from loopviz.model.states import State
 from loopviz.model.workers import Tokens, Workers
 from loopviz.stream import events as ev
@@ -83,7 +84,8 @@ class Timeline:
             ev.SENDING: requests.sending,
             ev.ABANDONED: requests.abandoned,
             ev.TASK: requests.created,
-            ev.WAKE: requests.wake,
+            ev.WAKE: loop.wake,
+            ev.LATE_WAKE: loop.late_wake,
             ev.STEP: loop.step,
             ev.YIELD: loop.suspend,
             ev.END: loop.end,
@@ -106,6 +108,7 @@ class Timeline:
             ev.SWITCHED: loop.switched,
             ev.WAITED: loop.waited,
             ev.HOLDS: loop.holds,
+            ev.CALLBACK: loop.callback,
             ev.EXECUTES: workers.executes,
             ev.WITHIN: workers.within,
             ev.AWAITS: requests.awaits,
@@ -175,6 +178,7 @@ class Timeline:
         """Remove every request that has ended, and the blocks that have."""
         self._requests.forget()
         self.blocks.clear()
+        self._loop.starvations.clear()
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -243,6 +247,16 @@ class Timeline:
     def victims(self, block: Block, now: int) -> list[int]:
         """The requests that could have run while `block` held the loop, up to `now`."""
         return self._loop.victims(block, now)
+
+    @property
+    def starvations(self) -> deque[Starvation]:
+        """Starvations that have been seen up to now."""
+        self._loop.tell()
+        return self._loop.starvations
+
+    def starvation_at(self, now: int) -> Starvation | None:
+        """What requests suffer that have waited long for the loop at `now`, though no step is long."""
+        return self._loop.starvation_at(now)
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed at `now`; 0 for none. Exact only for the present."""

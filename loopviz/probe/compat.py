@@ -17,7 +17,9 @@ from asyncio import futures, tasks
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from importlib import metadata
+from types import FrameType
 from typing import Any, Final
 
 from anyio import CapacityLimiter
@@ -63,19 +65,25 @@ __all__ = [
     "WEBSOCKET_CLASS",
     "awaited_future",
     "callbacks_of",
+    "change_callback",
     "cycle_of",
     "default_executor",
     "future_of_process",
+    "handle_of",
+    "has_readers",
     "held_back",
     "host_of",
     "installed",
+    "leave_out_caller",
     "limiter_counts",
     "pool_name",
     "pool_size",
+    "reader_callback",
     "ready_queue",
     "running_loop",
     "selector_of",
     "set_result",
+    "tasks_waiting",
     "worker_call",
     "writes_later",
 ]
@@ -175,6 +183,59 @@ def selector_of(loop: asyncio.AbstractEventLoop) -> Any | None:
     Without it the loop's idle time and its callbacks outside tasks are reported as not visible.
     """
     return getattr(loop, "_selector", None)
+
+
+def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the selector's keys have the loop's readers: handles, as the first of their ``data``.
+
+    If not, since the loop is not asyncio's with a selector, or without one of a handle's names that are used
+    here, it is reported that the arrival of data for a busy loop is not visible.
+    """
+    names = {"_callback", "_cancelled"} <= vars(asyncio.Handle).keys()
+    return names and isinstance(loop, asyncio.SelectorEventLoop) and selector_of(loop) is not None
+
+
+def reader_callback(handle: Any) -> Callable[..., Any] | None:
+    """The callback of a reader; None if it has been removed."""
+    return None if handle._cancelled else handle._callback
+
+
+def change_callback(handle: Any, before: object, callback: Callable[..., Any]) -> None:
+    """Let a handle call `callback`, if it would call `before`: not if it was cancelled."""
+    if handle._callback is before:
+        handle._callback = callback
+
+
+def tasks_waiting(future: Any) -> list[Any]:
+    """The tasks that await a future themselves. None are found without the names used here."""
+    callbacks = getattr(future, "_callbacks", None) or ()
+    owners = [getattr(callback, "__self__", None) for callback, _ in list(callbacks)]
+    return [task for task in owners if isinstance(task, asyncio.Task) and task is not future]
+
+
+def leave_out_caller(handle: Any) -> None:
+    """Remove the hook that called asyncio from where debug mode says that a handle was made."""
+    traceback = getattr(handle, "_source_traceback", None)
+    if traceback:
+        del traceback[-1]
+
+
+_run_handle = getattr(asyncio.Handle, "_run", None)
+_run_code = getattr(_run_handle, "__code__", None)
+
+
+def handle_of(frame: FrameType | None) -> tuple[Any, Context | None] | None:
+    """The handle, and its context, of the callback that a thread runs; `frame` is its innermost one.
+
+    None where it cannot be found: on uvloop, or without the names used here. Then one callback is not told
+    from the next.
+    """
+    while frame is not None and frame.f_code is not _run_code:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    handle = frame.f_locals.get("self")
+    return None if handle is None else (handle, getattr(handle, "_context", None))
 
 
 def _documented_running_loop() -> asyncio.AbstractEventLoop | None:

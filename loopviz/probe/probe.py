@@ -26,7 +26,8 @@ from loopviz.probe.state import ProbeState
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads
 from loopviz.probe.transports import make_connection_lost
-from loopviz.stream.blind import IDLE, REQUESTS, TASKS, Blind
+from loopviz.probe.wakes import SocketTimes, hook_threadsafe
+from loopviz.stream.blind import IDLE, REQUESTS, SOCKETS, TASKS, Blind
 from loopviz.stream.buffer import Buffer
 
 __all__ = ["Probe"]
@@ -143,16 +144,21 @@ class Probe:
             self.not_seen("when the timer of a sleep is due", tested.sleeps)
         replace = partial(self._hook, state.loop)
         adopt = make_adopt(state, self._numbers, self._secret, replace, self.not_seen)
-        for name, method in (hook_timers(state) | hook_steps(state, adopt)).items():
+        hooks = hook_timers(state) | hook_threadsafe(state) | hook_steps(state, adopt)
+        for name, method in hooks.items():
             self._set(state.loop, name, method)
 
     def _hook_selector(self, state: ProbeState) -> None:
         selector = compat.selector_of(state.loop)
+        why = "this platform cannot tell"
         if selector is not None:
             self._set(selector, "select", make_select(state, selector.select))
         else:
             kind = type(state.loop).__module__.partition(".")[0]
-            self.not_seen(IDLE, f"{kind} has no selector to watch")
+            why = f"{kind} has no selector to watch"
+            self.not_seen(IDLE, why)
+        if not SocketTimes.visible(state.loop):
+            self.not_seen(SOCKETS, why)
 
     def _hook_worker_calls(self, threads: Threads, processes: Processes) -> None:
         worker_call = compat.worker_call()

@@ -8,6 +8,7 @@ server that is idle, or has short steps only, costs next to nothing.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
+from loopviz.probe import compat
 from loopviz.probe.awaited import awaited_by, what_is_awaited
 from loopviz.probe.chain import inwards
 from loopviz.probe.gil import GilWatch, snapshot
@@ -25,7 +27,7 @@ from loopviz.probe.readings import LoopReadings
 from loopviz.probe.state import NEVER, ProbeState, Trace
 from loopviz.probe.threads import Thread, Threads
 from loopviz.probe.transports import look
-from loopviz.stream.events import AWAITED, AWAITS, CPU, END, EXECUTES, HOLDS, WAKE, WITHIN
+from loopviz.stream.events import AWAITED, AWAITS, CALLBACK, CPU, END, EXECUTES, HOLDS, WAKE, WITHIN
 
 __all__ = ["CLOCKS_EVERY", "PERIOD", "Sampler"]
 
@@ -63,6 +65,8 @@ class Sampler:
         self._running = threading.Lock()
         self._running.acquire()
         self._rounds = 0
+        self._callbacks = itertools.count(1)
+        self._callback: tuple[object, int] | None = None  # the handle that was seen last, and its number
         self.cpu_ns = 0
         """CPU time that the sampler has used so far."""
         self._thread = threading.Thread(target=self._run, name="loopviz sampler", daemon=True)
@@ -75,6 +79,7 @@ class Sampler:
         """Stop, and wait for the thread to end, a second at most."""
         self._running.release()
         self._thread.join(1.0)
+        self._callback = None
 
     def _run(self) -> None:
         state, watch = self._state, self._watch
@@ -100,6 +105,8 @@ class Sampler:
         now = clock()
         self._rounds += 1
         held = self._loop_held(now)
+        if held is None or held[0]:
+            self._callback = None
         # The call of each thread is read before the frames and again after them: if it is still the same,
         # so is the call that the frames are of. A thread sets `since` before `call`.
         calls = [(t, t.call) for t in snapshot(self._threads.by_ident)]
@@ -108,12 +115,8 @@ class Sampler:
         if held or calls:
             frames = sys._current_frames()
             if held:
-                task, since = held
-                line = self._lines.of_thread(self._loop.ident, frames)
                 starts_thread = _starts_thread(frames.get(self._loop.ident))
-                # If the step ended while the stack was read, it is the wrong stack.
-                if line is not None and self._loop_held(now) == held:
-                    self._state.emit((clock(), HOLDS, task, since, *line))
+                self._holds(now, held, frames)
             for thread, call in calls:
                 if thread.call == call:
                     self._executes(thread, frames)
@@ -126,6 +129,17 @@ class Sampler:
         if self._state.sending:
             look(self._state, ask=True)
         self._suspended(now)
+
+    def _holds(self, now: int, held: tuple[int, int], frames: dict[int, FrameType]) -> None:
+        """Report the line that holds the loop, and which callback, if it is one."""
+        task, since = held
+        line = self._lines.of_thread(self._loop.ident, frames)
+        # If the step ended while the stack was read, it is the wrong stack.
+        if line is not None and self._loop_held(now) == held:
+            seen = clock()
+            if not task:
+                self._see_callback(seen, since, frames.get(self._loop.ident))
+            self._state.emit((seen, HOLDS, task, since, *line))
 
     def _executes(self, thread: Thread, frames: dict[int, FrameType]) -> None:
         """Report the line of a worker thread's call."""
@@ -181,6 +195,19 @@ class Sampler:
         if now - since < LOOK or state.sleeping or state.current is not None:
             return None
         return 0, since
+
+    def _see_callback(self, now: int, since: int, frame: FrameType | None) -> None:
+        """Report which callback holds the loop, so that many short ones are not taken for a long one."""
+        found = compat.handle_of(frame)
+        if found is None:
+            self._callback = None
+            return
+        handle, context = found
+        # The handle is kept until the next look, so that its identity is not used again.
+        if self._callback is None or self._callback[0] is not handle:
+            self._callback = handle, next(self._callbacks)
+        request = 0 if context is None else context.get(self._state.request, 0)
+        self._state.emit((now, CALLBACK, self._callback[1], request, since))
 
     def _read_clocks(self, *, every: bool, since: int, starts_thread: bool) -> None:
         processes = self._threads.processes

@@ -11,6 +11,7 @@ from typing import Any
 from loopviz.clock import now_ns as clock
 from loopviz.probe.state import OVERDUE, ProbeState
 from loopviz.probe.transports import look
+from loopviz.probe.wakes import SocketTimes
 from loopviz.stream.events import IDLE, ITERATION
 
 __all__ = ["LONG", "make_select"]
@@ -22,13 +23,15 @@ LONG = 4_000_000
 def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., Any]:
     """A `select` that reports when the loop goes to sleep and when an iteration begins."""
     emit, sending = state.emit, state.sending
+    sockets = SocketTimes(state) if SocketTimes.visible(state.loop) else None
 
     def probed_select(timeout: float | None = None) -> Any:
         nested = state.current
         if nested is not None:
             state.pause()
-        now = clock()
-        if now - state.looked > LONG:
+        now, looked = clock(), state.looked
+        slow = now - looked > LONG
+        if slow:
             state.slow = now
         if sending:
             look(state)
@@ -47,6 +50,8 @@ def make_select(state: ProbeState, select: Callable[..., Any]) -> Callable[..., 
         if now > state.read_due:
             state.read_clocks(now, now)
         emit((now, ITERATION))
+        if slow and looked and ready and sockets is not None:
+            sockets.mark(ready, looked, now)
         if nested is not None:
             state.resume(nested)
         return ready

@@ -182,6 +182,8 @@ class ProbeState:
     """How long the sampler has waited for the GIL so far (ns)."""
     late_at: int = 0
     """When the sampler last came late because it waited for the GIL (ns)."""
+    cause: int = 0
+    """While a callback runs for which the loop had no time at once: since when it could have run (ns)."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0

@@ -23,6 +23,7 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.joins import join
 from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace
+from loopviz.probe.wakes import Marked, woken_late
 from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
@@ -160,7 +161,24 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                 context.run(state.request.set, request)
             else:
                 request = context.get(state.request, 0)
-        return state.announce(coro, request, root=adopted > 0).bind(task)
+        if not request and state.current is not None:  # made with a context of its own
+            request = state.current.request
+        trace = state.announce(coro, request, root=adopted > 0).bind(task)
+        if state.cause and state.current is None and not state.read:
+            woken_late(state, trace)
+        return trace
+
+    def woken_at(trace: Trace) -> int:
+        """When the task is woken whose next step is being scheduled."""
+        if state.cause and state.current is None:
+            return woken_late(state, trace)
+        return clock() if trace is not state.current else state.began
+
+    def follow(callback: Callable[..., object]) -> Callable[..., object]:
+        """What a marked callback schedules, and is no step: it could have run as early."""
+        if state.current is None and callable(callback):
+            return Marked(state, callback, state.cause)
+        return callback
 
     def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
         """A handle for the steps of a task."""
@@ -168,7 +186,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if trace is None:
             trace = first_seen(task, context)
         else:
-            trace.woken = clock() if trace is not state.current else state.began
+            trace.woken = woken_at(trace)
         scheduled = Step(trace)
         setattr(task, HANDLE, scheduled)
         return scheduled
@@ -181,14 +199,14 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if kind is not step_wrapper:
             if kind is BuiltinFunctionType:
                 if callback.__name__ != wakeup:
-                    return call_soon(callback, *args, context=context)
+                    return call_soon(follow(callback) if state.cause else callback, *args, context=context)
             elif kind is MethodType:
                 if callback.__func__ not in python_steps:  # type: ignore[attr-defined]
-                    return call_soon(callback, *args, context=context)
+                    return call_soon(follow(callback) if state.cause else callback, *args, context=context)
             elif kind.__name__ == wrapper_name:
                 step_wrapper = kind
             else:
-                return call_soon(callback, *args, context=context)
+                return call_soon(follow(callback) if state.cause else callback, *args, context=context)
         task = callback.__self__  # type: ignore[attr-defined]
         scheduled: Step | None = getattr(task, HANDLE, None)  # an AttributeError would cost a microsecond
         if type(scheduled) is not Step or scheduled._callback is not None:
@@ -200,7 +218,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         else:
             trace = scheduled.trace
             # Scheduled in its own step it mostly yields (`sleep(0)`), and the end of the step reports that.
-            trace.woken = clock() if trace is not state.current else state.began
+            other = trace is not state.current
+            trace.woken = woken_at(trace) if state.cause else clock() if other else state.began
         scheduled._callback, scheduled._args = callback, args
         if ready is not None and context is not None and not (loop._debug or loop._closed):  # type: ignore[attr-defined]
             scheduled._context = context

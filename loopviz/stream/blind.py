@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["IDLE", "REQUESTS", "TASKS", "WEBSOCKETS", "Blind", "nothing_visible"]
+__all__ = ["IDLE", "REQUESTS", "SOCKETS", "TASKS", "WEBSOCKETS", "Blind", "nothing_visible"]
 
 TASKS: Final = "tasks and their steps"
 """`Blind.what` where no task is visible. Then no request is visible either."""
@@ -16,6 +16,8 @@ IDLE: Final = "the loop's idle time and its callbacks outside tasks"
 
 WEBSOCKETS: Final = "WebSockets"
 """`Blind.what` where no WebSocket is visible, or none can be served."""
+SOCKETS: Final = "when data came for a task while the loop was busy"
+"""`Blind.what` where sockets cannot be asked: such a task counts as ready only when the loop has looked."""
 
 
 class Blind(NamedTuple):

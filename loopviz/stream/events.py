@@ -105,6 +105,15 @@ WakeEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["wake"], f.Task],
     About("The next step of the task is scheduled: what it awaited is done.", _TASKS),
 ]
+LATE_WAKE: Final = "late-wake"
+LateWakeEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["late-wake"], f.Task, f.Since],
+    About(
+        "The loop notices only now that the task can run since `since`: a thread or a socket has said so"
+        " while the loop was busy.",
+        _TASKS,
+    ),
+]
 STEP: Final = "step"
 StepEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["step"], f.Task],
@@ -253,6 +262,15 @@ HoldsEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["holds"], f.Task, f.Since, f.File, f.Line, f.Function, f.Calls],
     About("A step of the task, or a callback (0), holds the loop at this line.", _SAMPLES, keeps_texts=True),
 ]
+CALLBACK: Final = "callback"
+CallbackEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["callback"], f.Callback, f.Request, f.Since],
+    About(
+        "What holds the loop now is this callback, called for the request. No step has run since `since`,"
+        " but perhaps other callbacks.",
+        _SAMPLES,
+    ),
+]
 EXECUTES: Final = "executes"
 ExecutesEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["executes"], f.Call, f.File, f.Line, f.Function],
@@ -282,12 +300,13 @@ Event: TypeAlias = (
     SentEvent | ReceivedEvent
     | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | AbandonedEvent
     | MessageEvent | ClosedEvent
-    | TaskEvent | WakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent | AwaitsTaskEvent | ClientWaitEvent
+    | TaskEvent | WakeEvent | LateWakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent
+    | AwaitsTaskEvent | ClientWaitEvent
     | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent
     | IdleEvent | IterationEvent | GilEvent | SwitchedEvent | WaitedEvent
-    | HoldsEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
+    | HoldsEvent | CallbackEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip
 """An event of any kind."""
 

@@ -113,6 +113,9 @@ Awaits: TypeAlias = Annotated[
     int, Field("awaits", "1 if it is awaited, 2 if it is in a task group of the task, 0 if neither")
 ]
 Since: TypeAlias = Annotated[int, Field("since", "since when", "clock")]
+Callback: TypeAlias = Annotated[
+    int, Field("callback", "the callback; 0 where one callback cannot be told from the next", "number")
+]
 
 WaitsFor: TypeAlias = Annotated[
     Direction,

@@ -1,4 +1,4 @@
-"""Places to jump to: blocks, waits for a thread, errors, late frames, and every change of state."""
+"""Places to jump to: blocks, starvation, waits for a thread, errors, late frames, changes of state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loopviz.draw import words
 from loopviz.draw.safe import printable
-from loopviz.model import Block, Request, State, Timeline, Tokens
+from loopviz.model import Block, Request, Starvation, State, Timeline, Tokens
 
 __all__ = ["Place", "StateChange", "next_change", "next_place"]
 
@@ -27,7 +27,7 @@ class StateChange(NamedTuple):
     what: str
 
 
-_What = Block | Tokens | Request | int
+_What = Block | Starvation | Tokens | Request | int
 """What is at a place; for a late frame, how late it was (ns)."""
 
 
@@ -48,6 +48,8 @@ def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Itera
     held = timeline.block_at(timeline.last)
     if held is not None and held.end is None:
         yield held.start, held
+    for starvation in timeline.starvations:
+        yield starvation.start, starvation
     waiting = 0
     for t, tokens in timeline.tokens:
         if tokens.waiting and not waiting:
@@ -66,9 +68,15 @@ def _described(what: _What, now: int) -> str:
         who = words.holder(what)
         if what.kind == "waiting_for_gil":
             who = f"the GIL, kept by #{request}" if what.keeper and request else "waiting for the GIL"
-        delays = words.count(len(what.victims), "request") if what.victims else "no request"
         lasts = "" if what.end is not None else " so far"
-        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where} delays {delays}."
+        delays = ""
+        if what.victims:
+            verb = "delay" if what.by == "callbacks" else "delays"
+            delays = f" {verb} {words.count(len(what.victims), 'request')}"
+        return f"A block of {words.duration(what.lasted(now))}{lasts}: {who}{where}{delays}."
+    if isinstance(what, Starvation):
+        delays = words.count(len(what.victims), "request")
+        return f"Many short steps or callbacks for {words.duration(what.lasted(now))}: they delay {delays}."
     if isinstance(what, Tokens):
         return f"All {what.total} threads are in use, and a request begins to wait for one."
     if isinstance(what, Request):

@@ -22,14 +22,16 @@ def story(
     blocks = [b for b in all_blocks(timeline) if b.start < end and (b.end or end) > start]
     for block in blocks[:8]:
         number, line_at = block.culprit
-        who = f"Request {number}" if number else holder(block).capitalize()
-        if block.kind == "waiting_for_gil" and not number:
-            who = "Waiting for the GIL"
+        who = holder(block)
+        who = f"Request {number}" if number and who.startswith("#") else who.capitalize()
+        if block.kind == "waiting_for_gil":
+            who = f"Request {number}" if number else "Waiting for the GIL"
+        verb = "block" if block.by == "callbacks" else "blocks"
         where = f" at {line(line_at)}" if line_at else ""
         kind = f", {name}," if (name := kind_name(block)) else ""
         parts.append(
-            f"{who} blocks the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
-            f" from {moment(block.start - zero)} on; delayed requests: {len(block.victims)}."
+            f"{who} {verb} the event loop{where}{kind} for {duration(block.lasted(timeline.last))}"
+            f" from {moment(block.start - zero)} on; requests known to be delayed: {len(block.victims)}."
         )
     if len(blocks) > 8:
         parts.append(f"And {count(len(blocks) - 8, 'more block')}.")

@@ -54,6 +54,10 @@ def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
             second,
             pen.alarm,
         )
+    starvation = timeline.starvation_at(view.moment)
+    if starvation is not None:
+        second.append(words.culprits(timeline, starvation, 1))
+        return f"STARVES {words.duration(starvation.longest)}", second, pen.alarm
     busy = timeline.busy(view.moment - NS, view.moment) / NS
     running = timeline.running_at(view.moment) if view.behind is None else 0
     if running:
