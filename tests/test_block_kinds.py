@@ -112,7 +112,7 @@ def test_a_block_tells_the_shares_of_its_lines():
     document = summarise(line, scenario=None, environment={}, limit=40)
     (found,) = document["loop"]["blocks"]
     assert [(at["line"], at["share"]) for at in found["lines"]] == [(14, 0.75), (15, 0.25)]
-    assert found["where"] == {"file": "app.py", "line": 14, "function": "handler"}
+    assert found["where"] == {"file": "app.py", "line": 14, "function": "handler", "calls": ""}
 
 
 def test_the_sentence_tells_the_shares_of_kinds_and_lines():
@@ -252,7 +252,7 @@ def test_the_summary_says_who_had_the_gil():
     assert found["held_by"] == {
         "thread": "worker 1",
         "request": 1,
-        "where": {"file": "app.py", "line": 8, "function": "keeps"},
+        "where": {"file": "app.py", "line": 8, "function": "keeps", "calls": ""},
     }
 
 

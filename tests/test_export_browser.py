@@ -152,7 +152,7 @@ def test_a_screen_reader_is_given_the_tables_and_the_rows(tab, tmp_path):
         "Requests",
     ]
     assert any(role == "option" and name.startswith("LOOP:") for role, name in tree)
-    assert len([role for role, name in tree if role == "listitem"]) == 8
+    assert len([role for role, name in tree if role == "listitem"]) == 10
 
 
 def test_the_page_follows_the_colour_scheme_and_needs_no_motion(tab, tmp_path):

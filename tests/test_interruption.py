@@ -73,7 +73,7 @@ def interrupted(number: int, served: int, *arguments: str, folder: Path) -> tupl
         assert child.stderr is not None
         for line in child.stderr:
             lines.append(line)
-            if sum("served" in each for each in lines) >= served:
+            if sum(each.count("served") for each in lines) >= served:
                 enough.set()
 
     reader = threading.Thread(target=read)

@@ -37,6 +37,12 @@ class Stack(Lines):
         self.then()
         return Line("app.py", 7, "work", "")
 
+    def of_call(
+        self, ident: int, frames: dict[int, FrameType], call: int, caller: Callable[[int], Line | None]
+    ) -> Line | None:
+        """The same for a call."""
+        return self.of_thread(ident, frames)
+
 
 def make(then: Callable[[], object] = lambda: None) -> tuple[Sampler, ProbeState, Threads]:
     """A sampler that is not started, and what it looks at."""

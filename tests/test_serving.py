@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from loopviz.errors import InputError
 from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, find, read
-from loopviz.scenario.watch import Watcher
+from loopviz.scenario.watch import SavedFile, Watcher
 from loopviz.stream import events as ev
 
 HEAD = """
@@ -371,6 +372,15 @@ def test_two_scenarios_at_one_path_are_refused(tmp_path: Path) -> None:
     Session(read([one, posted])).stop()
 
 
+def saved_by(watcher: Watcher) -> list[SavedFile]:
+    """What the watcher has read, once it has read something."""
+    until = time.monotonic() + 10
+    while not (found := watcher.poll()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
+
+
 def test_a_saved_file_may_not_take_the_path_of_another(tmp_path: Path) -> None:
     """Hot reload serves a new version and a new path, and refuses a path that another scenario has."""
     text = "app = FastAPI()\n@app.get('/{path}')\nasync def root(): return '{says}'"
@@ -380,13 +390,13 @@ def test_a_saved_file_may_not_take_the_path_of_another(tmp_path: Path) -> None:
     watcher = Watcher(str(tmp_path), files)
     with session(*files) as made:
         scenario(tmp_path, "one", text.format(path="moved", says="second version"))
-        (saved,) = watcher.poll()
+        (saved,) = saved_by(watcher)
         assert saved.scenario is not None
         made.reload(saved.scenario).result(10)
         assert answer(port_of(made), "GET", "/moved")[:2] == (200, b'"second version"')
         assert answer(port_of(made), "GET", "/one")[0] == 404
         scenario(tmp_path, "one", text.format(path="two", says="a third one"))
-        (saved,) = watcher.poll()
+        (saved,) = saved_by(watcher)
         assert saved.scenario is None
         assert "one.py" in (saved.error or "")
         assert "two.py" in (saved.error or "")

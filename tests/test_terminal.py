@@ -160,7 +160,7 @@ def test_no_color_is_obeyed(environment, coloured):
     with Terminal("run", environment=environment) as terminal:
         terminal.expect(READY)
         terminal.press("a")
-        terminal.expect("── ?awaiting|awaiting +\\d")
+        terminal.expect("── ?(awaiting|awaits timer)|awaits timer +\\d")
         terminal.press("q")
         terminal.wait(10)
         assert bool(colours(terminal.output)) is coloured
@@ -171,7 +171,7 @@ def test_ascii_is_ascii():
     with Terminal("run", "--ascii", columns=100, rows=30) as terminal:
         terminal.expect(READY)
         terminal.press("a")
-        terminal.expect("-----.* awaiting")
+        terminal.expect("-----.* awaits")
         terminal.press("\r")
         terminal.expect("so far|the latency")
         terminal.press("\x1b")

@@ -212,9 +212,9 @@ def test_the_story_of_a_block_by_a_callback():
 
 
 def test_the_story_of_a_block_by_a_task_of_no_request():
-    """A step of a task outside any request is not called a callback."""
+    """A step of a task outside any request names the task, and no callback."""
     _, text = story(timeline(streams.iteration(0), streams.made(1, request=0), streams.step(2)), 302)
-    assert text.startswith("A task outside any request has held the event loop for 300 ms")
+    assert text.startswith("The task work has held the event loop for 300 ms")
 
 
 def starving():

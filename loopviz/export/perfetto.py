@@ -180,8 +180,8 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
             "ts": (block.start - zero) / 1_000,
             "args": {
                 "request": block.request,
-                "task": text(block.task),
-                "started_by": block.started_by,
+                **({"task": text(block.task)} if block.task and not block.request else {}),
+                **({"started_by": block.started_by} if block.started_by else {}),
                 "kind": block.kind or "unknown",
                 **({"cpu_share": round(block.shares.cpu, 3)} if block.shares is not None else {}),
                 **({"gil_kept_by": block.keeper.request} if block.keeper is not None else {}),

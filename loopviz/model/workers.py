@@ -74,9 +74,9 @@ class Workers:
         call = self.calls[number] = Call(task, request, submitted=True)
         self._requests.submit(number, call)
 
-    def awaits_call(self, t: int, task: int, number: int, awaits: int) -> None:
+    def awaits_call(self, t: int, task: int, call: int, awaits: int) -> None:
         """AWAITS_CALL: a task awaits the call, or does not."""
-        self._requests.awaits_call(t, task, number, self.calls.get(number), awaits)
+        self._requests.awaits_call(t, task, call, self.calls.get(call), awaits)
 
     def call(
         self, t: int, number: int, task: int, request: int, thread: int, file: str, line: int, function: str

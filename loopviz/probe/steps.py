@@ -41,7 +41,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     loop, emit, live, buffer = state.loop, state.emit, state.live, state.buffer
     # The hook of every step appends to the buffer itself, which saves the call of `emit`.
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
-    future, current_task = asyncio.Future, asyncio.current_task
+    future, task_type, current_task = asyncio.Future, asyncio.Task, asyncio.current_task
     # If it is given, the hook puts a handle there itself, as asyncio's own call_soon would.
     ready = compat.ready_queue(loop)
     wrapper_name, wakeup, python_steps = compat.STEP_WRAPPER, compat.WAKEUP, compat.PYTHON_STEPS
@@ -174,10 +174,17 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             return woken_late(state, trace)
         return clock() if trace is not state.current else state.began
 
-    def follow(callback: Callable[..., object]) -> Callable[..., object]:
-        """What a marked callback schedules, and is no step: it could have run as early."""
-        if state.current is None and callable(callback):
-            return Marked(state, callback, state.cause)
+    def follow(callback: Callable[..., object], args: tuple[Any, ...]) -> Callable[..., object]:
+        """A callback that is no step. What it wakes could have run as early as it could itself.
+
+        That matters where the callback follows from another cause, or from the end of a task: `gather` and
+        task groups wake the task that awaits them by such callbacks.
+        """
+        if state.cause:
+            if state.current is None and callable(callback):
+                return Marked(state, callback, state.cause)
+        elif args and issubclass(type(args[0]), task_type) and callable(callback):
+            return Marked(state, callback, clock())
         return callback
 
     def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
@@ -199,14 +206,14 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if kind is not step_wrapper:
             if kind is BuiltinFunctionType:
                 if callback.__name__ != wakeup:
-                    return call_soon(follow(callback) if state.cause else callback, *args, context=context)
+                    return call_soon(follow(callback, args), *args, context=context)
             elif kind is MethodType:
                 if callback.__func__ not in python_steps:  # type: ignore[attr-defined]
-                    return call_soon(follow(callback) if state.cause else callback, *args, context=context)
+                    return call_soon(follow(callback, args), *args, context=context)
             elif kind.__name__ == wrapper_name:
                 step_wrapper = kind
             else:
-                return call_soon(follow(callback) if state.cause else callback, *args, context=context)
+                return call_soon(follow(callback, args), *args, context=context)
         task = callback.__self__  # type: ignore[attr-defined]
         scheduled: Step | None = getattr(task, HANDLE, None)  # an AttributeError would cost a microsecond
         if type(scheduled) is not Step or scheduled._callback is not None:

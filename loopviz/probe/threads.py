@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import get_ident, local
-from types import CodeType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from anyio import CapacityLimiter, WouldBlock
@@ -34,6 +34,8 @@ from loopviz.stream.events import (
 
 __all__ = ["Thread", "Threads", "definition"]
 
+_FRAMEWORKS = ("fastapi.", "starlette.")
+_FUNCTIONS = (FunctionType, MethodType, partial)
 _clock_of: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
 
 
@@ -242,9 +244,17 @@ class Threads:
 
 
 def definition(func: Any) -> tuple[str, int, str]:
-    """File, line and name of the function in `func`, which may be a partial or a method."""
+    """File, line and name of the function in `func`, which may be a partial or a method.
+
+    FastAPI and Starlette wrap the user's function in one of theirs, and hand it on as an argument.
+    """
     while isinstance(func, partial):
-        func = func.func
+        handed_on = None
+        if str(getattr(func.func, "__module__", "")).startswith(_FRAMEWORKS):
+            handed_on = next(
+                (value for value in func.keywords.values() if isinstance(value, _FUNCTIONS)), None
+            )
+        func = handed_on or func.func
     code = getattr(getattr(func, "__func__", func), "__code__", None)
     if not isinstance(code, CodeType):  # a callable object, whose attributes may be anything
         name = getattr(func, "__qualname__", None)
