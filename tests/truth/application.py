@@ -325,7 +325,8 @@ class Application:
 
         def other_thread() -> None:
             time.sleep(ms / 1000)
-            self.stamp("woken", actor.number)
+            if not future.done():  # else a timeout has ended the wait
+                self.stamp("woken", actor.number)
             loop.call_soon_threadsafe(answer)
 
         threading.Thread(target=other_thread, daemon=True).start()
