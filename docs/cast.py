@@ -78,7 +78,12 @@ STORY = (
         Caption(("a",), "async def + asyncio.sleep(1): all wait together, and the event loop is idle"),
         2.0,
         (
-            Check(0.7, r"GET /async .*── ?▌?[▏▎▍▋▊▉█]? ?(awaiting|awaits timer)", 8, "eight async requests are awaiting"),
+            Check(
+                0.7,
+                r"GET /async .*── ?▌?[▏▎▍▋▊▉█]? ?(awaiting|awaits timer)",
+                8,
+                "eight async requests are awaiting",
+            ),
             Check(0.7, r"^ LOOP [^╱]*$", 1, "the event loop is not blocked"),
             Check(1.9, r"GET /async +200 .* done +1\.\d s", 8, "eight async requests were done after 1 s"),
         ),
