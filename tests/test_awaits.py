@@ -226,6 +226,15 @@ def test_the_row_says_what_is_awaited(width, says):
     assert ("awaits" in shown) == ("awaits" in says)
 
 
+@pytest.mark.parametrize(("width", "says"), [(80, "awaiting"), (120, "awaits timer")])
+def test_a_row_without_room_says_the_state(width, says):
+    """Where there is no room for what is awaited, the row says that the request is awaiting."""
+    (row,) = [
+        row for row in text(scene().compose(gathering(), view(60), width, 24)) if row.startswith(" #1 ")
+    ]
+    assert f"{says} " in row
+
+
 def test_the_detail_says_what_is_awaited():
     """Each await in the detail of a request has its line, its kind and the lock's holder."""
     line = lock()

@@ -118,7 +118,7 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
     if state.awaits is not None and request.websocket is None:
-        label = _awaits(state.awaits, columns.says - 8)
+        label = _awaits(state.awaits, columns.says - 8, label)
         if len(label) >= min(15, columns.says - 8):
             latency = f" {latency}"  # the label leaves no space before it
     return _tells(pen, frame, line, request, [label, latency], style)
@@ -133,12 +133,12 @@ def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str]
     return pen.says(line, [what[0], *messages, *what[1:]], frame.columns, style)
 
 
-def _awaits(awaits: Awaits, room: int) -> str:
-    """What is awaited, in as many words as there is room for."""
+def _awaits(awaits: Awaits, room: int, state: str) -> str:
+    """What is awaited, if there is room for it; else the state, which says more than the bare kind."""
     what = words.awaited(awaits, brief=True)
-    return next(
-        (text for text in (f"awaits {what}", what) if cell_len(text) <= room), printable(awaits.what, room)
-    )
+    shorter = [what, printable(awaits.what)] if awaits.holder else []
+    found = (text for text in (f"awaits {what}", *shorter) if cell_len(text) <= room)
+    return next(found, state)
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:
