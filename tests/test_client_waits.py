@@ -98,6 +98,11 @@ def read(client: socket.socket, size: int) -> int:
     return now_ns()
 
 
+def writable(at: float, request: int = 1) -> ev.Event:
+    """The client could take more."""
+    return (ns(at), ev.WRITABLE, request)
+
+
 def big_app(size: int = BIG) -> FastAPI:
     """GET /x answers with that many bytes."""
     app = FastAPI()
@@ -140,6 +145,30 @@ def test_a_response_is_sent_until_its_client_has_taken_it(
     assert seconds(request, State.SENDING) > 0.6 * PAUSE
     assert request.done is not None
     assert abs(request.done - had) < 0.7 * PAUSE * NS
+
+
+@servers
+def test_a_response_that_a_busy_loop_cannot_write_is_ready(setup: Setup) -> None:
+    """A client that takes what comes does not wait for itself while another request blocks the loop."""
+    app = big_app()
+
+    @app.get("/block")
+    async def block() -> None:
+        time.sleep(0.4)
+
+    with Served(app, setup) as served:
+        client = ask(served)
+        pause(served, lasts=0.1)
+        other = served.connect()
+        other.sendall(b"GET /block HTTP/1.1\r\nhost: a\r\n\r\n")
+        served.wait_for(lambda events: len(of_kind(events, ev.READ)) == 2)
+        time.sleep(0.05)
+        read(client, BIG)
+        request = row(served)
+        client.close()
+        other.close()
+    assert seconds(request, State.READY) > 0.2
+    assert seconds(request, State.SENDING) > 0.05
 
 
 @linux
@@ -465,6 +494,16 @@ def test_a_request_ends_when_its_response_has_left() -> None:
     assert (line.live, request.error, request.ended) == (0, None, True)
     assert shape(request.segments)[-1] == ("sending", 5, 60)
     assert sum(request.totals.values()) == request.latency(line.last)
+
+
+def test_a_response_that_the_loop_has_no_time_to_write_is_delayed() -> None:
+    """While the client could take more and a step blocks the loop, the request is ready, and a victim."""
+    line = timeline(accepted(1, 1, 0), status(3, 200), sending(4), end(5), accepted(2, 2, at=10))
+    feed(line, writable(40), suspend(212, task=2), sending(213), responded(300))
+    assert shape(line.requests[1].segments)[-3:] == [
+        ("sending", 5, 40), ("ready", 40, 213), ("sending", 213, 300),
+    ]  # fmt: skip
+    assert [block.victims for block in line.blocks] == [[1]]
 
 
 def test_what_a_task_does_beside_the_sending_counts_only_when_it_holds_the_loop() -> None:

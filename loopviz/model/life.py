@@ -114,6 +114,8 @@ class Life:
     """When a wake has last made the request ready, other than a due timer, a thread or a socket (ns)."""
     sampled: dict[int, Task] = field(default_factory=dict)
     """Its tasks of which it was seen where they are suspended, or at what."""
+    held_up: bool = False
+    """Whether the client could take more of it, and the loop has no time to write."""
     sending: bool = False
     """Whether the application has passed on the whole response, and the client has not taken it yet."""
     dues: list[tuple[int, int]] = field(default_factory=list)
@@ -184,7 +186,7 @@ class Life:
         if doing[Doing.RUNNING]:
             request.enter(State.RUNNING, t)
         elif self.sending:  # what its tasks do now is no part of what the client waits for
-            request.enter(State.SENDING, t)
+            request.enter(State.READY if self.held_up else State.SENDING, t)
         elif self.calls and (call := self._foremost()) is not None:
             request.enter(call.state, t, call.thread, call.where)
         elif doing[Doing.READY]:

@@ -241,7 +241,13 @@ class Requests:
         """SENDING: the application has passed on the last byte, and not all of it has left yet."""
         if (life := self.lives.get(number)) is not None and life.request.done is None:
             life.apply_due_timers(t)
-            life.sending = True
+            life.sending, life.held_up = True, False
+            life.refresh(t)
+
+    def writable(self, t: int, number: int) -> None:
+        """WRITABLE: the client could take more of the response, and the loop has no time to write it."""
+        if (life := self.lives.get(number)) is not None and life.sending:
+            life.held_up = True
             life.refresh(t)
 
     def abandoned(self, t: int, number: int) -> None:

@@ -82,6 +82,7 @@ class Timeline:
             ev.MESSAGE: requests.message,
             ev.CLOSED: requests.closed,
             ev.SENDING: requests.sending,
+            ev.WRITABLE: requests.writable,
             ev.ABANDONED: requests.abandoned,
             ev.TASK: requests.created,
             ev.WAKE: loop.wake,

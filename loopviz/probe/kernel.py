@@ -7,6 +7,7 @@ found by the connection's addresses, as ``ss`` does (sock_diag(7)).
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import sys
@@ -46,6 +47,16 @@ def unsent(sock: Any) -> int:
         return int.from_bytes(ioctl(file, _SIOCOUTQNSD, b"\0\0\0\0"), sys.byteorder)
     except OSError:  # no TCP socket
         return 0
+
+
+def is_writable(sock: Any) -> bool:
+    """Whether the kernel takes more bytes for a connection."""
+    poller = getattr(select, "poll", None)
+    if poller is None:
+        return False
+    polled = poller()
+    polled.register(sock.fileno(), select.POLLOUT)
+    return any(event & select.POLLOUT for _, event in polled.poll(0))
 
 
 def addresses(sock: Any) -> Addresses | None:

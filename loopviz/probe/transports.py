@@ -17,7 +17,7 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe import compat, kernel
 from loopviz.probe.classes import Hook
 from loopviz.probe.state import ATTRIBUTE, ProbeState
-from loopviz.stream.events import ABANDONED, CLIENT_WAIT, RESPONDED, SENDING, Direction
+from loopviz.stream.events import ABANDONED, CLIENT_WAIT, RESPONDED, SENDING, WRITABLE, Direction
 
 __all__ = [
     "LITTLE",
@@ -32,6 +32,8 @@ __all__ = [
 
 LITTLE = 16_384
 """A response that is not longer (bytes) is not looked for in the kernel's buffer: it has room for it."""
+LATE = 20_000_000
+"""A loop that has been busy for longer than this (ns) delays what it could write."""
 
 
 class Reply:
@@ -51,7 +53,7 @@ class Reply:
 class Rest:
     """A response that its client has not taken yet."""
 
-    __slots__ = ("closed", "connection", "kept", "local", "sock", "transport")
+    __slots__ = ("closed", "connection", "kept", "local", "sock", "transport", "writable")
 
     def __init__(self, transport: Any, kept: int) -> None:
         self.transport = transport
@@ -61,6 +63,8 @@ class Rest:
         """How much of it the transport still had at the last look (bytes): the kernel has the rest."""
         self.closed = False
         """Whether the server has closed the connection, after it has passed the last byte to the kernel."""
+        self.writable = False
+        """Whether it was reported that the client could take more, and the loop has no time."""
         self.local: bool | None = None
         """Whether the client is on this machine, so that it is seen what it has read; None: not known yet."""
 
@@ -98,6 +102,8 @@ def look(state: ProbeState, *, ask: bool = False) -> None:
         for request, rest in list(state.sending.items()):
             try:
                 over = _is_taken(rest, sockets if ask else None)
+                if not over:
+                    _tell_whose_turn(state, request, rest, busy=ask and _is_busy(state))
             except RuntimeError:  # the buffer was changed in another thread; there will be another look
                 continue
             except Exception as error:
@@ -105,6 +111,25 @@ def look(state: ProbeState, *, ask: bool = False) -> None:
                 over = True
             if over:
                 _end(state, request, RESPONDED)
+
+
+def _is_busy(state: ProbeState) -> bool:
+    """Whether the loop has been busy for so long that what it could write has to wait."""
+    now = clock()
+    if state.current is not None:
+        return now - state.began > LATE
+    return not state.sleeping and 0 < state.looked < now - LATE
+
+
+def _tell_whose_turn(state: ProbeState, request: int, rest: Rest, *, busy: bool) -> None:
+    """Report whether the response waits for the client, or for the loop that has no time to write it."""
+    writable = busy and rest.kept > 0 and kernel.is_writable(rest.sock)
+    if writable and not rest.writable:
+        rest.writable = True
+        state.emit((clock(), WRITABLE, request))
+    elif rest.writable and not busy:
+        rest.writable = False
+        state.emit((clock(), SENDING, request))
 
 
 def _end(state: ProbeState, request: int, kind: Literal["responded", "abandoned"]) -> None:

@@ -74,6 +74,15 @@ SendingEvent: TypeAlias = Annotated[
         _REQUESTS,
     ),
 ]
+WRITABLE: Final = "writable"
+WritableEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["writable"], f.Request],
+    About(
+        "The client could take more of the response, and the event loop is too busy to write it. `sending` "
+        "follows when it is not.",
+        _REQUESTS,
+    ),
+]
 ABANDONED: Final = "abandoned"
 AbandonedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["abandoned"], f.Request],
@@ -298,7 +307,8 @@ AwaitedEvent: TypeAlias = Annotated[
 
 Event: TypeAlias = (
     SentEvent | ReceivedEvent
-    | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | AbandonedEvent
+    | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | WritableEvent
+    | AbandonedEvent
     | MessageEvent | ClosedEvent
     | TaskEvent | WakeEvent | LateWakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent
     | AwaitsTaskEvent | ClientWaitEvent
