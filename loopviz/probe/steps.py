@@ -48,6 +48,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     call_soon: Callable[..., asyncio.Handle] = loop.call_soon
     create_task: Callable[..., asyncio.Task[Any]] = loop.create_task
     step_wrapper: type | None = None
+    marks: list[Marked] = []
+    """What the step that is being executed has scheduled because its task is done."""
 
     class Step(asyncio.Handle):
         """A task's next step: the task's own callback, called between two readings of the clock.
@@ -102,6 +104,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                 woken, began = state.woken, state.began
                 if now > state.read_due:
                     state.read_clocks(now, began)
+                if marks:
+                    end_marks(now)
                 task = callback.__self__
                 waiter = task._fut_waiter
                 due = 0
@@ -127,6 +131,11 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
 
         __call__ = _run
 
+    def end_marks(now: int) -> None:
+        for mark in marks:
+            mark.loopviz_at = now
+        marks.clear()
+
     def joined(trace: Trace, task: asyncio.Task[Any], waiter: asyncio.Future[Any] | None) -> None:
         """Report what the task awaits of what it has started."""
         try:
@@ -137,6 +146,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     def after_first_step(task: asyncio.Task[Any], trace: Trace) -> None:
         """Report how an eager task's first step has ended: suspended, giving way, or done."""
         now = state.touched = clock()
+        if marks:
+            end_marks(now)
         waiter = task._fut_waiter  # type: ignore[attr-defined]
         if waiter is not None:
             trace.since = now
@@ -184,7 +195,10 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             if state.current is None and callable(callback):
                 return Marked(state, callback, state.cause)
         elif args and issubclass(type(args[0]), task_type) and callable(callback):
-            return Marked(state, callback, clock())
+            mark = Marked(state, callback, clock())
+            if state.current is not None:
+                marks.append(mark)  # the task is done when its step ends
+            return mark
         return callback
 
     def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
