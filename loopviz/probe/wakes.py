@@ -17,7 +17,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
-from loopviz.probe.state import ATTRIBUTE, ProbeState, Trace
+from loopviz.probe.state import ATTRIBUTE, ProbeState, Trace, put_on
 from loopviz.stream.events import LATE_WAKE
 
 __all__ = ["LATE", "Marked", "SocketTimes", "hook_threadsafe", "woken_late"]
@@ -104,7 +104,8 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
             if args and _is_busy(state, now):
                 _will_wake(state, args[0], now)
         handle = call_soon_threadsafe(callback, *args, context=context)
-        compat.leave_out_caller(handle)
+        if state.loop.get_debug():
+            compat.leave_out_hooks(handle)
         return handle
 
     return {"call_soon_threadsafe": probed_call_soon_threadsafe}
@@ -120,8 +121,8 @@ def _is_busy(state: ProbeState, now: int) -> bool:
 def _will_wake(state: ProbeState, argument: Any, now: int) -> None:
     """Report whom a callback will wake that is given a future, while the loop has no time for it."""
     try:
-        for task in compat.tasks_waiting(argument) if asyncio.isfuture(argument) else ():
-            trace: Trace | None = getattr(task, ATTRIBUTE, None)
+        for task in compat.tasks_waiting(argument) if compat.is_future(argument) else ():
+            trace: Trace | None = put_on(task, ATTRIBUTE)
             if trace is not None and trace.since:
                 state.emit((now, LATE_WAKE, trace.number, now))
     except Exception as error:
