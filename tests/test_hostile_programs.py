@@ -358,3 +358,29 @@ def test_the_result_of_a_sleep_is_not_kept() -> None:
             return await asyncio.create_task(sleeps())
 
     assert asyncio.run(watched()) is None
+
+
+@LOOPS
+def test_a_loop_of_callbacks_wakes_when_it_does(setup: Setup) -> None:
+    """A callback from a thread that schedules itself over and over wakes when it does, not when it began."""
+
+    async def handler() -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        end = time.monotonic() + 0.2
+
+        def polls() -> None:
+            if time.monotonic() > end:
+                future.set_result(None)
+            else:
+                time.sleep(0.001)
+                loop.call_soon(polls)
+
+        thread = threading.Thread(target=loop.call_soon_threadsafe, args=(polls,))
+        thread.start()
+        await future
+        thread.join()
+
+    line = after_one(handler, setup)
+    assert spent(line.requests[1], State.AWAITING) > 0.1
+    assert spent(line.requests[1], State.READY) < 0.05

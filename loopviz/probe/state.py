@@ -188,6 +188,8 @@ class ProbeState:
     """When the sampler last came late because it waited for the GIL (ns)."""
     cause: int = 0
     """While a callback runs for which the loop had no time at once: since when it could have run (ns)."""
+    follows: int = 0
+    """How many callbacks, each scheduled by the one before, lie between the running one and that cause."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0

@@ -23,7 +23,7 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.joins import join
 from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace, put_on
-from loopviz.probe.wakes import Marked, woken_late
+from loopviz.probe.wakes import MOST_FOLLOW, Marked, woken_late
 from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
@@ -184,8 +184,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         task groups wake the task that awaits them by such callbacks.
         """
         if state.cause:
-            if state.current is None and callable(callback):
-                return Marked(state, callback, state.cause)
+            if state.current is None and state.follows < MOST_FOLLOW and callable(callback):
+                return Marked(state, callback, state.cause, follows=state.follows + 1)
         elif args and issubclass(type(args[0]), task_type) and callable(callback):
             return Marked(state, callback, clock())
         return callback

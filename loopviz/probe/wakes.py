@@ -20,10 +20,13 @@ from loopviz.probe import compat
 from loopviz.probe.state import ATTRIBUTE, ProbeState, Trace, put_on
 from loopviz.stream.events import LATE_WAKE
 
-__all__ = ["LATE", "Marked", "SocketTimes", "hook_threadsafe", "woken_late"]
+__all__ = ["LATE", "MOST_FOLLOW", "Marked", "SocketTimes", "hook_threadsafe", "woken_late"]
 
 LATE = 4_000_000
 """A wake that the loop notices later than this (ns) is reported with its true time."""
+MOST_FOLLOW = 5
+"""A callback that follows from a cause through more callbacks than this is taken for a loop of callbacks of
+the program's own: what it wakes is woken when it runs."""
 _LATE_SOCKET = 10_000_000
 """Sockets are asked after an iteration that was longer than this (ns)."""
 _MOST_SOCKETS = 200
@@ -43,13 +46,22 @@ class Marked:
     """
 
     # Names that no callback has, since those of the callback are to be seen.
-    __slots__ = ("__wrapped__", "loopviz_at", "loopviz_handle", "loopviz_state")
+    __slots__ = ("__wrapped__", "loopviz_at", "loopviz_follows", "loopviz_handle", "loopviz_state")
 
-    def __init__(self, state: ProbeState, callback: Callable[..., Any], at: int, handle: Any = None) -> None:
+    def __init__(
+        self,
+        state: ProbeState,
+        callback: Callable[..., Any],
+        at: int,
+        handle: Any = None,
+        *,
+        follows: int = 0,
+    ) -> None:
         self.__wrapped__ = callback
         self.loopviz_state = state
         self.loopviz_handle = handle
         self.loopviz_at = at
+        self.loopviz_follows = follows
 
     def __call__(self, *args: Any) -> Any:
         """Call it, with the tasks that it wakes woken at `at`."""
@@ -57,11 +69,12 @@ class Marked:
         if handle is not None:
             compat.change_callback(handle, self, callback)
             self.loopviz_handle = None
-        outer, state.cause = state.cause, self.loopviz_at
+        outer, follows = state.cause, state.follows
+        state.cause, state.follows = self.loopviz_at, self.loopviz_follows
         try:
             return callback(*args)
         finally:
-            state.cause = outer
+            state.cause, state.follows = outer, follows
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__, name)
