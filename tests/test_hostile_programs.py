@@ -167,8 +167,8 @@ def test_lazy_objects_are_not_used_by_the_probe(setup: Setup) -> None:
         await asyncio.shield(tasks[0])
         await asyncio.wait(tasks)
         values = generator()
-        await values.asend(None)
-        await values.asend(lazy)
+        await values.__anext__()
+        await values.asend(lazy)  # codespell:ignore asend
         await values.aclose()
         woken = loop.create_future()
 
