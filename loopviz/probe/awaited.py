@@ -135,9 +135,9 @@ def awaited_by(future: Any, depth: int = 3) -> asyncio.Task[Any] | None:
     """The task that awaits a future or task: directly, by a function of asyncio's, or by a task group."""
     for callback in compat.callbacks_of(future):
         for found in _bound(callback):
-            if isinstance(found, asyncio.Task):
-                return found
-            if asyncio.isfuture(found) and found is not future and depth:
+            if compat.is_a(found, asyncio.Task):
+                return found  # type: ignore[no-any-return]
+            if compat.is_future(found) and found is not future and depth:
                 task = awaited_by(found, depth - 1)
             else:
                 task = compat.host_of(found)
@@ -148,11 +148,11 @@ def awaited_by(future: Any, depth: int = 3) -> asyncio.Task[Any] | None:
 
 def _bound(callback: Any) -> Iterator[Any]:
     """What a callback is bound to, or encloses."""
-    if isinstance(callback, partial):
+    if compat.is_a(callback, partial):
         yield from callback.args
         callback = callback.func
-    yield getattr(callback, "__self__", None)
-    for cell in getattr(callback, "__closure__", None) or ():
+    yield compat.declared(callback, "__self__")
+    for cell in compat.declared(callback, "__closure__") or ():
         with suppress(ValueError):  # it is empty
             yield cell.cell_contents
 
@@ -162,14 +162,14 @@ def _of_future(future: Any, chain: Sequence[FrameType]) -> Awaited:
     module, function = _place(chain[-1]) if chain else ("", "")
     if (module, function) == ("asyncio.tasks", "wait_for"):  # Python 3.11 waits for a future of its own
         inner = chain[-1].f_locals.get("fut")
-        future = inner if asyncio.isfuture(inner) else future
-    if isinstance(future, asyncio.Task):
+        future = inner if compat.is_future(inner) else future
+    if compat.is_a(future, asyncio.Task):
         return Awaited("task", _task_name(future))
-    children = getattr(future, compat.CHILDREN, None)
-    if isinstance(children, (list, tuple)):  # asyncio.gather
+    children = compat.children_of(future)
+    if children:  # asyncio.gather
         return Awaited("task", _names(children))
     for callback in compat.callbacks_of(future):
-        name = getattr(callback, "__qualname__", "")
+        name = compat.declared(callback, "__qualname__")
         if name == "shield.<locals>._outer_done_callback":
             return Awaited("task")
         if name == "_chain_future.<locals>._call_check_cancel":
@@ -183,7 +183,7 @@ def _of_future(future: Any, chain: Sequence[FrameType]) -> Awaited:
 def _of_executor(callback: Any) -> str:
     """What a future stands for that asyncio has chained to one of `concurrent.futures`."""
     for source in _bound(callback):
-        if isinstance(source, concurrent.futures.Future):
+        if compat.is_a(source, concurrent.futures.Future):
             return "process" if compat.future_of_process(source) else "thread"
     return "future"
 
@@ -249,16 +249,20 @@ def _place(frame: FrameType) -> tuple[str, str]:
 
 def _names(tasks: Iterable[Any]) -> str:
     """The name of tasks that have the same one; else "", as for futures."""
-    names = {_task_name(task) for task in tasks if not task.done()}
+    names = {_task_name(task) for task in tasks if not compat.is_done(task)}
     return names.pop() if len(names) == 1 else ""
 
 
 def _task_name(task: Any) -> str:
     """A task's name; where it was given none, its coroutine's."""
-    if not isinstance(task, asyncio.Task):
+    if not compat.is_a(task, asyncio.Task):
         return ""
-    name = task.get_name()
+    try:
+        name = str(task.get_name())
+    except Exception:  # a subclass of Task may do anything
+        return ""
     if not _UNNAMED.match(name):
         return name[:60]
-    coro = task.get_coro()
-    return getattr(coro, "__qualname__", type(coro).__name__).rpartition("<locals>.")[2][:60]
+    coro = compat.coroutine_of(task)
+    name = compat.declared(coro, "__qualname__")
+    return (name if isinstance(name, str) else type(coro).__name__).rpartition("<locals>.")[2][:60]

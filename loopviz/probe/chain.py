@@ -21,10 +21,10 @@ def inwards(awaitable: Any) -> Iterator[Link]:
     """The coroutines, generators and asynchronous generators that await each other, the outermost first."""
     for _ in range(200):
         for frame_name, inner in _KINDS:
-            frame = getattr(awaitable, frame_name, None)
-            if frame is not None:
+            frame = compat.declared(awaitable, frame_name)
+            if type(frame) is FrameType:
                 yield awaitable, frame
-                awaitable = getattr(awaitable, inner, None)
+                awaitable = compat.declared(awaitable, inner)
                 break
         else:
             if type(awaitable).__name__ not in compat.AWAIT_WRAPPERS:
@@ -35,5 +35,5 @@ def inwards(awaitable: Any) -> Iterator[Link]:
 
 def _leads_on(found: object) -> bool:
     return type(found).__name__ in compat.AWAIT_WRAPPERS or any(
-        getattr(found, frame_name, None) is not None for frame_name, _ in _KINDS
+        compat.declared(found, frame_name) is not None for frame_name, _ in _KINDS
     )

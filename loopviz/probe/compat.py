@@ -11,6 +11,7 @@ must spell a name out is listed in `SPELLED_OUT`. What happens without a name is
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import sys
 from asyncio import futures, tasks
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from importlib import metadata
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -66,7 +68,10 @@ __all__ = [
     "awaited_future",
     "callbacks_of",
     "change_callback",
+    "children_of",
+    "coroutine_of",
     "cycle_of",
+    "declared",
     "default_executor",
     "future_of_process",
     "handle_of",
@@ -74,7 +79,10 @@ __all__ = [
     "held_back",
     "host_of",
     "installed",
-    "leave_out_caller",
+    "is_a",
+    "is_done",
+    "is_future",
+    "leave_out_hooks",
     "limiter_counts",
     "pool_name",
     "pool_size",
@@ -136,18 +144,68 @@ def callbacks_of(future: object) -> list[Any]:
     """
     try:
         return [callback for callback, _ in getattr(future, "_callbacks", None) or ()]
-    except (TypeError, ValueError):
+    except Exception:  # a subclass of Future may do anything
         return []
 
 
-def host_of(group: object) -> asyncio.Task[Any] | None:
+def children_of(future: object) -> list[Any] | tuple[Any, ...]:
+    """The futures of the one that ``asyncio.gather`` returns; none of another future. See `CHILDREN`."""
+    try:
+        children = getattr(future, CHILDREN, None)
+    except Exception:  # a subclass of Future may do anything
+        return ()
+    return children if isinstance(children, (list, tuple)) else ()
+
+
+def declared(found: object, name: str) -> Any:
+    """The value of an attribute that the class of an object has; None if it has none.
+
+    Objects of the program are asked for nothing else: their ``__getattr__`` and ``__class__`` may run code of
+    the program, as those of a lazy object do.
+    """
+    for kind in type(found).__mro__:
+        if name in kind.__dict__:
+            try:
+                return getattr(found, name, None)
+            except Exception:
+                return None
+    return None
+
+
+def is_a(found: object, kind: type) -> bool:
+    """As `isinstance`, but without ``__class__`` of the object, and registered classes: see `declared`."""
+    return type.__subclasscheck__(kind, type(found))
+
+
+def is_future(found: object) -> bool:
+    """As `asyncio.isfuture`, but without ``__class__`` of the object: see `declared`."""
+    return declared(found, "_asyncio_future_blocking") is not None
+
+
+def is_done(task: Any) -> bool:
+    """Whether a task has ended, which may be of a subclass that hides it."""
+    try:
+        return bool(task.done())
+    except Exception:
+        return asyncio.Task.done(task)
+
+
+def coroutine_of(task: Any) -> Any:
+    """The coroutine of a task, which may be of a subclass that hides it."""
+    try:
+        return task.get_coro()
+    except Exception:
+        return asyncio.Task.get_coro(task)
+
+
+def host_of(group: Any) -> asyncio.Task[Any] | None:
     """The task that has opened the task group, or None if `group` is no task group.
 
     Without the names used here, tasks in task groups count as awaited only while their group is left.
     """
-    if isinstance(group, asyncio.TaskGroup):
+    if is_a(group, asyncio.TaskGroup):
         return getattr(group, "_parent_task", None)
-    if isinstance(group, TaskGroup):
+    if is_a(group, TaskGroup):
         return getattr(group.cancel_scope, "_host_task", None)
     return None
 
@@ -208,16 +266,19 @@ def change_callback(handle: Any, before: object, callback: Callable[..., Any]) -
 
 def tasks_waiting(future: Any) -> list[Any]:
     """The tasks that await a future themselves. None are found without the names used here."""
-    callbacks = getattr(future, "_callbacks", None) or ()
-    owners = [getattr(callback, "__self__", None) for callback, _ in list(callbacks)]
-    return [task for task in owners if isinstance(task, asyncio.Task) and task is not future]
+    owners = [declared(callback, "__self__") for callback in callbacks_of(future)]
+    return [task for task in owners if is_a(task, asyncio.Task) and task is not future]
 
 
-def leave_out_caller(handle: Any) -> None:
-    """Remove the hook that called asyncio from where debug mode says that a handle was made."""
-    traceback = getattr(handle, "_source_traceback", None)
-    if traceback:
-        del traceback[-1]
+_PROBE: Final = f"{Path(__file__).parent}{os.sep}"
+
+
+def leave_out_hooks(made: Any) -> None:
+    """Remove the hooks from where debug mode says that a handle or a task was made."""
+    with suppress(Exception):  # a task factory may return anything
+        traceback = made._source_traceback
+        if traceback:
+            traceback[:] = [entry for entry in traceback if not entry.filename.startswith(_PROBE)]
 
 
 _run_handle = getattr(asyncio.Handle, "_run", None)

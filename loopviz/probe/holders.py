@@ -106,7 +106,7 @@ class Holders:
             if owner:
                 holds = id(task) == owner
             else:
-                holds = bool(trace.since) and _holds(list(inwards(task.get_coro())), known.lock)
+                holds = bool(trace.since) and _holds(list(inwards(compat.coroutine_of(task))), known.lock)
             if holds:
                 yield trace
                 if known.one:
@@ -136,7 +136,7 @@ def _entered(coro: Any) -> Iterator[Any]:
     """What a suspended coroutine or generator has entered by ``async with``."""
     found = gc.get_referents(coro)
     for index, this in enumerate(found):
-        if isinstance(this, MethodType):
+        if type(this) is MethodType:  # not `isinstance`, which asks the program's objects for their class
             if this.__name__ == "__aexit__":
                 yield this.__self__
         elif getattr(type(this), "__name__", "") == "function" and this.__name__ == "__aexit__":
@@ -149,9 +149,9 @@ def _guards(entered: Any, lock: Any, depth: int = 3) -> bool:
         return True
     if not depth:
         return False
-    if isinstance(entered, AsyncExitStack):
+    if compat.is_a(entered, AsyncExitStack):
         callbacks = [callback for _, callback in list(getattr(entered, compat.EXIT_STACK, ()))]
-        return any(_guards(getattr(exit_, "__self__", None), lock, depth - 1) for exit_ in callbacks)
+        return any(_guards(compat.declared(exit_, "__self__"), lock, depth - 1) for exit_ in callbacks)
     if type(entered).__module__ == "contextlib":
         return any(_guards(inner, lock, depth - 1) for inner in _entered(getattr(entered, "gen", None)))
     return False

@@ -22,7 +22,7 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
-from loopviz.probe.state import ATTRIBUTE, Child, Joins, ProbeState, Trace
+from loopviz.probe.state import ATTRIBUTE, Child, Joins, ProbeState, Trace, put_on
 from loopviz.stream.events import AWAITS_CALL, AWAITS_TASK, RESULT
 
 __all__ = ["join"]
@@ -48,14 +48,17 @@ def join(
     joins = trace.joins or Joins()
     _recount(joins)
     if waiter is None:
-        if task.done():
+        if compat.is_done(task):
             _cancelled_calls(state, trace, joins)
             trace.joins = None
+        elif len(joins.new) > 2 * max(joins.kept, _MOST):  # it only ever yields
+            joins.new = [child for child in joins.new if child.number in state.live]
+            joins.kept = len(joins.new)
         return
     looked_at = _classify_new(state, task, joins) if joins.new else []
     leaves = list(_leaves(waiter))
     for leaf in leaves:
-        other: Trace | None = getattr(leaf, ATTRIBUTE, None)
+        other: Trace | None = put_on(leaf, ATTRIBUTE)
         if other is not None and other is not trace and other.number in state.live:
             looked_at.append(joins.tasks.setdefault(other.number, Child(other, awaited=False)))
     if len(joins.tasks) <= _MOST:
@@ -82,7 +85,7 @@ def _classify_new(state: ProbeState, task: object, joins: Joins) -> list[Child]:
     found: list[Child] = []
     for trace in joins.new:
         child = trace.ref()
-        if child is None or child.done():
+        if child is None or compat.is_done(child):
             continue
         host = _host_of(child)
         if host is None:
@@ -90,10 +93,11 @@ def _classify_new(state: ProbeState, task: object, joins: Joins) -> list[Child]:
             if len(found) < _MOST_NEW:
                 found.append(kept)
         elif host is not task:
-            other: Trace | None = getattr(host, ATTRIBUTE, None)
+            other: Trace | None = put_on(host, ATTRIBUTE)
             if other is not None and other.number in state.live:
                 state.emit((clock(), AWAITS_TASK, other.number, trace.number, _IN_GROUP))
     joins.new.clear()
+    joins.kept = 0
     return found
 
 
@@ -102,7 +106,7 @@ def _join_tasks(
 ) -> None:
     for child in children:
         task = child.trace.ref()
-        if task is None or task.done():
+        if task is None or compat.is_done(task):
             continue
         awaited = id(task) in direct
         if not awaited:
@@ -150,19 +154,22 @@ def _join_calls(
 
 def _leaves(waiter: Any) -> Iterator[Any]:
     """The futures that `waiter` stands for: those of a `gather`, or itself."""
-    children = getattr(waiter, compat.CHILDREN, None)
-    if isinstance(children, (list, tuple)):
-        for child in children:
-            yield from _leaves(child)
-    else:
-        yield waiter
+    todo, seen = [waiter], set()
+    while todo:
+        future = todo.pop()
+        children = compat.children_of(future)
+        if not children:
+            yield future
+        elif id(future) not in seen:
+            seen.add(id(future))
+            todo += reversed(children)
 
 
 def _host_of(task: asyncio.Task[Any]) -> object | None:
     """The task that has opened the task group that `task` is in, or None if it is in none."""
     for callback in compat.callbacks_of(task):
-        owners = [getattr(callback, "__self__", None)]
-        if isinstance(callback, FunctionType):
+        owners = [compat.declared(callback, "__self__")]
+        if type(callback) is FunctionType:
             owners += [cell.cell_contents for cell in callback.__closure__ or () if _is_full(cell)]
         for owner in owners:
             host = compat.host_of(owner)
@@ -181,7 +188,7 @@ def _is_full(cell: CellType) -> bool:
 
 def _leads_to(callbacks: list[Any], waiter: asyncio.Future[Any]) -> bool:
     """Whether these done callbacks lead to `waiter`, so that the end of their future can end its wait."""
-    if isinstance(waiter, asyncio.Task) or not callbacks:
+    if compat.is_a(waiter, asyncio.Task) or not callbacks:
         return False
     todo: list[Any] = list(callbacks)
     seen: set[int] = set()
@@ -198,18 +205,19 @@ def _leads_to(callbacks: list[Any], waiter: asyncio.Future[Any]) -> bool:
 def _referred(node: Any) -> Iterable[Any]:
     """What a callback, or something that it refers to, works on."""
     found: Iterable[Any] = ()
-    if isinstance(node, (asyncio.Task, *_ENDS)):
+    kind = type(node)  # not `isinstance`, which asks the object for its class
+    if issubclass(kind, (asyncio.Task, *_ENDS)):
         pass
-    elif isinstance(node, asyncio.Future):
+    elif issubclass(kind, asyncio.Future):
         found = compat.callbacks_of(node)
-    elif isinstance(node, FunctionType):
+    elif kind is FunctionType:
         found = node.__closure__ or ()
-    elif isinstance(node, (MethodType, BuiltinMethodType)):
+    elif kind in {MethodType, BuiltinMethodType}:
         found = (node.__self__,)
-    elif isinstance(node, partial):
+    elif issubclass(kind, partial):
         found = (node.func, *node.args, *node.keywords.values())
-    elif isinstance(node, _COLLECTIONS):
+    elif kind in _COLLECTIONS:
         found = gc.get_referents(node) if len(node) <= _NODES else ()
-    elif isinstance(node, CellType) or type(node).__module__.partition(".")[0] in {"asyncio", "anyio"}:
+    elif kind is CellType or str(kind.__module__).partition(".")[0] in {"asyncio", "anyio"}:
         found = gc.get_referents(node)
     return found

@@ -186,7 +186,7 @@ def make_adopt(
         return number
 
     def adopt(coro: object) -> int:
-        code = getattr(coro, "cr_code", None)
+        code = compat.declared(coro, "cr_code")
         if code is None:
             return 0
         request = known.get(id(code))

@@ -38,6 +38,8 @@ CLOCKS_EVERY = 5
 _PERIOD = int(PERIOD * NS)
 LOOK = 20_000_000
 """How long something lasts before its line is read (ns)."""
+_READING = 5_000_000
+"""CPU time (ns) for the lines of awaits in one look, with the GIL. What is left is for the next one."""
 _START = threading.Thread.start.__code__
 
 
@@ -65,6 +67,8 @@ class Sampler:
         self._running = threading.Lock()
         self._running.acquire()
         self._rounds = 0
+        self._left_off = 0
+        """The task whose await was read last, if there was no time for those after it."""
         self._callbacks = itertools.count(1)
         self._callback: tuple[object, int] | None = None  # the handle that was seen last, and its number
         self.cpu_ns = 0
@@ -160,7 +164,7 @@ class Sampler:
             return None
         request = trace.request
         for _ in range(5):
-            chain = [frame for _, frame in inwards(task.get_coro())]
+            chain = [frame for _, frame in inwards(compat.coroutine_of(task))]
             awaited = what_is_awaited(task, chain, self._lines.is_library)
             line = self._lines.of_chain(chain) if awaited and awaited.what in {"thread", "task"} else None
             if line is not None:
@@ -174,7 +178,7 @@ class Sampler:
         for trace in list(self._state.live.values()):
             task = trace.ref() if trace.request == request else None
             if task is not None:
-                endpoint = self._lines.endpoint([frame for _, frame in inwards(task.get_coro())])
+                endpoint = self._lines.endpoint([frame for _, frame in inwards(compat.coroutine_of(task))])
                 if endpoint is not None:
                     return endpoint
         return None
@@ -229,17 +233,22 @@ class Sampler:
 
     def _suspended(self, now: int) -> None:
         """Report every wake-up, and the line of every await, that has lasted for `LOOK`, once each."""
-        for trace in list(self._state.live.values()):
+        traces = list(self._state.live.values())
+        if self._left_off:
+            traces.sort(key=lambda trace: trace.number <= self._left_off)  # stable: the others come first
+            self._left_off = 0
+        until = time.thread_time_ns() + _READING
+        for trace in traces:
             woken = trace.woken
             if woken and trace.wake_reported != woken and now - woken > LOOK:
                 trace.wake_reported = woken
                 self._state.report_long_step(now)
                 self._state.emit((woken, WAKE, trace.number))
             since = trace.since
-            if not since or trace.sampled == since or now - since < LOOK:
+            if not since or trace.sampled == since or now - since < LOOK or self._left_off:
                 continue
             task = trace.ref()
-            if task is None or task.done():  # collected, or ended in a step that was not seen
+            if task is None or compat.is_done(task):  # collected, or ended in a step that was not seen
                 self._state.live.pop(trace.number, None)
                 self._state.emit((clock(), END, trace.number))
                 continue
@@ -249,12 +258,14 @@ class Sampler:
                 self._state.failed("await", error)
             if trace.since == since:
                 trace.sampled = since
+            if time.thread_time_ns() > until:
+                self._left_off = trace.number
         for number, awaited, holder in self._holders.changed():
             self._state.emit((clock(), AWAITED, number, awaited.what, awaited.name, holder))
 
     def _awaits(self, trace: Trace, task: asyncio.Task[Any], since: int) -> None:
         """Report where a task is suspended, and at what, unless it has run since."""
-        chain = [frame for _, frame in inwards(task.get_coro())]
+        chain = [frame for _, frame in inwards(compat.coroutine_of(task))]
         line = self._lines.of_chain(chain)
         awaited = what_is_awaited(task, chain, self._lines.is_library)
         if trace.since != since:

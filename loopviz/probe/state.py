@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopviz.clock import now_ns
+from loopviz.probe import compat
 from loopviz.probe.counters import ThreadWaits
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import AWAITS_TASK, STEP, TASK, WAKE, YIELD, Event
@@ -26,6 +27,7 @@ __all__ = [
     "Submitted",
     "Trace",
     "next_call",
+    "put_on",
 ]
 
 NEVER = 1 << 62
@@ -81,7 +83,7 @@ class Trace:
     def bind(self, task: asyncio.Task[Any]) -> Trace:
         """Make this the trace of `task`."""
         self.ref = weakref.ref(task)
-        setattr(task, ATTRIBUTE, self)
+        object.__setattr__(task, ATTRIBUTE, self)
         return self
 
 
@@ -122,6 +124,8 @@ class Joins:
     recount_due: bool = False
     new: list[Trace] = field(default_factory=list)
     """Tasks that it has started since it was suspended last."""
+    kept: int = 0
+    """How many of them were left when those that had ended were removed."""
 
 
 @dataclass(slots=True)
@@ -184,6 +188,8 @@ class ProbeState:
     """When the sampler last came late because it waited for the GIL (ns)."""
     cause: int = 0
     """While a callback runs for which the loop had no time at once: since when it could have run (ns)."""
+    follows: int = 0
+    """How many callbacks, each scheduled by the one before, lie between the running one and that cause."""
     timer: object = None
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0
@@ -208,7 +214,9 @@ class ProbeState:
             if creator.joins is None:
                 creator.joins = Joins()
             creator.joins.new.append(trace)
-        name = getattr(coro, "__qualname__", type(coro).__name__)
+        name = compat.declared(coro, "__qualname__")
+        if not isinstance(name, str):
+            name = type(coro).__name__
         now = now_ns()
         self.report_long_step(now)
         self.emit((now, TASK, trace.number, parent, request, name))
@@ -218,7 +226,7 @@ class ProbeState:
 
     def attach(self, task: asyncio.Task[Any], request: int) -> Trace:
         """Give a task that is seen for the first time its trace."""
-        coro = task.get_coro()
+        coro = compat.coroutine_of(task)
         trace = self.trace_expected(task, coro) or self.announce(coro, request)
         return trace.bind(task)
 
@@ -291,7 +299,7 @@ class ProbeState:
 
         Where tasks are not visible it has the number 0, for "no task".
         """
-        trace: Trace | None = getattr(task, ATTRIBUTE, None)
+        trace: Trace | None = put_on(task, ATTRIBUTE)
         if trace is not None:
             return trace
         if not self.sees_tasks:
@@ -308,6 +316,17 @@ class ProbeState:
         """Note a failure of the probe itself; the first 20 are kept."""
         if len(self.failures) < 20:
             self.failures.append(f"{where}: {type(error).__name__}: {error}")
+
+
+def put_on(task: object, name: str) -> Any:
+    """What the probe has put on a task, whatever the task's class does with attributes; else None."""
+    try:
+        return getattr(task, name, None)
+    except Exception:
+        try:
+            return object.__getattribute__(task, name)
+        except AttributeError:
+            return None
 
 
 def next_call() -> int:

@@ -22,8 +22,8 @@ from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.joins import join
-from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace
-from loopviz.probe.wakes import Marked, woken_late
+from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace, put_on
+from loopviz.probe.wakes import MOST_FOLLOW, Marked, woken_late
 from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
@@ -42,6 +42,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     # The hook of every step appends to the buffer itself, which saves the call of `emit`.
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
     future, task_type, current_task = asyncio.Future, asyncio.Task, asyncio.current_task
+    is_done = compat.is_done
     # If it is given, the hook puts a handle there itself, as asyncio's own call_soon would.
     ready = compat.ready_queue(loop)
     wrapper_name, wakeup, python_steps = compat.STEP_WRAPPER, compat.WAKEUP, compat.PYTHON_STEPS
@@ -115,7 +116,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                     awaited = "Future" if type(waiter) is future else type(waiter).__name__
                     if waiter is state.timer:
                         due = state.due
-                elif task.done():
+                        state.timer = None  # it may have a large result
+                elif is_done(task):
                     awaited = None
                     live.pop(trace.number, None)
                 else:
@@ -152,8 +154,9 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if waiter is not None:
             trace.since = now
             due = state.due if waiter is state.timer else 0
+            state.timer = None if due else state.timer
             emit((now, YIELD, trace.number, type(waiter).__name__, due))
-        elif task.done():
+        elif is_done(task):
             emit((now, END, trace.number))
             live.pop(trace.number, None)
         else:
@@ -163,7 +166,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
 
     def first_seen(task: asyncio.Task[Any], context: Context | None) -> Trace:
         """A task seen for the first time: it serves a request as its root, or inherits one."""
-        coro = task.get_coro()
+        coro = compat.coroutine_of(task)
         if state.trace_expected(task, coro) is not None:  # it yields in its eager first step
             return state.attach(task, 0)
         request = adopted = adopt(coro)
@@ -192,8 +195,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         task groups wake the task that awaits them by such callbacks.
         """
         if state.cause:
-            if state.current is None and callable(callback):
-                return Marked(state, callback, state.cause)
+            if state.current is None and state.follows < MOST_FOLLOW and callable(callback):
+                return Marked(state, callback, state.cause, follows=state.follows + 1)
         elif args and issubclass(type(args[0]), task_type) and callable(callback):
             mark = Marked(state, callback, clock())
             if state.current is not None:
@@ -201,15 +204,24 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             return mark
         return callback
 
+    def schedule(
+        callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> asyncio.Handle:
+        """Schedule a callback that is no step."""
+        handle = call_soon(follow(callback, args), *args, context=context)
+        if loop.get_debug():
+            compat.leave_out_hooks(handle)
+        return handle
+
     def prepare(task: asyncio.Task[Any], context: Context | None) -> Step:
         """A handle for the steps of a task."""
-        trace: Trace | None = getattr(task, ATTRIBUTE, None)
+        trace: Trace | None = put_on(task, ATTRIBUTE)
         if trace is None:
             trace = first_seen(task, context)
         else:
             trace.woken = woken_at(trace)
         scheduled = Step(trace)
-        setattr(task, HANDLE, scheduled)
+        object.__setattr__(task, HANDLE, scheduled)
         return scheduled
 
     def probed_call_soon(
@@ -220,16 +232,19 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if kind is not step_wrapper:
             if kind is BuiltinFunctionType:
                 if callback.__name__ != wakeup:
-                    return call_soon(follow(callback, args), *args, context=context)
+                    return schedule(callback, args, context)
             elif kind is MethodType:
                 if callback.__func__ not in python_steps:  # type: ignore[attr-defined]
-                    return call_soon(follow(callback, args), *args, context=context)
+                    return schedule(callback, args, context)
             elif kind.__name__ == wrapper_name:
                 step_wrapper = kind
             else:
-                return call_soon(follow(callback, args), *args, context=context)
+                return schedule(callback, args, context)
         task = callback.__self__  # type: ignore[attr-defined]
-        scheduled: Step | None = getattr(task, HANDLE, None)  # an AttributeError would cost a microsecond
+        try:
+            scheduled: Step | None = getattr(task, HANDLE, None)  # an AttributeError would cost a microsecond
+        except Exception:  # a subclass of Task may do anything
+            scheduled = None
         if type(scheduled) is not Step or scheduled._callback is not None:
             try:
                 scheduled = prepare(task, context)
@@ -253,7 +268,10 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     def probed_create_task(coro: Any, **options: Any) -> asyncio.Task[Any]:
         # Without a factory the first step goes through call_soon, as every other one.
         if loop.get_task_factory() is None and not options.get("eager_start"):
-            return create_task(coro, **options)
+            task = create_task(coro, **options)
+            if loop.get_debug():
+                compat.leave_out_hooks(task)
+            return task
         outer, expected = state.current, state.expected
         inherited: Token[int] | None = None
         try:
@@ -287,6 +305,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             if inherited is not None:
                 state.request.reset(inherited)
         try:
+            if loop.get_debug():
+                compat.leave_out_hooks(task)
             created(task, trace)
         except Exception as error:  # a factory may return anything
             state.failed("create_task", error)
@@ -296,7 +316,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
 
     def created(task: asyncio.Task[Any], trace: Trace) -> None:
         """Give a task that was just created the trace that was announced for it."""
-        seen: Trace | None = getattr(task, ATTRIBUTE, None)
+        seen: Trace | None = put_on(task, ATTRIBUTE)
         if seen is None:  # it has not been scheduled: it is done, or suspended, in its first step
             trace.bind(task)
         elif seen is not trace:  # the factory has wrapped the coroutine, so it was not recognised
@@ -304,7 +324,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             live.pop(seen.number, None)
             trace.woken = seen.woken
             trace.bind(task)
-            scheduled = getattr(task, HANDLE, None)
+            scheduled = put_on(task, HANDLE)
             if type(scheduled) is Step:
                 scheduled.trace = trace
         after_first_step(task, trace)
@@ -326,7 +346,10 @@ def hook_timers(state: ProbeState) -> dict[str, Callable[..., Any]]:
                 state.timer = args[0]
             except Exception as error:
                 state.failed("timer", error)
-        return call_at(when, callback, *args, context=context)
+        handle = call_at(when, callback, *args, context=context)
+        if loop.get_debug():
+            compat.leave_out_hooks(handle)
+        return handle
 
     def probed_call_later(delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if callback is sets_result:

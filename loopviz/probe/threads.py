@@ -7,8 +7,9 @@ import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, update_wrapper
 from threading import get_ident, local
 from types import CodeType, FunctionType, MethodType
 from typing import Any
@@ -18,7 +19,7 @@ from anyio import CapacityLimiter, WouldBlock
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.pools import Pools
-from loopviz.probe.state import ATTRIBUTE, Joins, ProbeState, next_call
+from loopviz.probe.state import ATTRIBUTE, Joins, ProbeState, Trace, next_call, put_on
 from loopviz.stream.events import (
     AWAITS_CALL,
     CALL,
@@ -152,7 +153,11 @@ class Threads:
                 pools.submitted(default, "default-executor", number, task)
             begun: list[int] = []
             try:
-                future = original(executor, partial(run, begun, number, task, request, func), *args)
+                watched = partial(run, begun, number, task, request, func)
+                used = default if executor is None else executor
+                if used is not None and type(used) is not ThreadPoolExecutor:
+                    _name_like(watched, func)  # its `submit` may look at the function
+                future = original(executor, watched, *args)
             except BaseException:
                 state.emit((clock(), AWAITS_CALL, task, number, 0))
                 state.emit((clock(), RESULT, number, task))
@@ -192,7 +197,7 @@ class Threads:
             try:
                 original(self, borrower)
             except WouldBlock:
-                trace = getattr(borrower, ATTRIBUTE, None)
+                trace = _trace_of(borrower)
                 if trace is not None and trace.wants_thread:
                     pools.waits(self, trace.number, default=self is limiter)
                     emit((clock(), TOKEN_WAIT, trace.number))
@@ -219,7 +224,7 @@ class Threads:
 
         def release_on_behalf_of(self: Any, borrower: Any) -> None:
             original(self, borrower)
-            trace = getattr(borrower, ATTRIBUTE, None)
+            trace = _trace_of(borrower)
             if trace is not None:
                 trace.wants_thread = False
             if self is limiter:
@@ -243,8 +248,27 @@ class Threads:
         return set_total_tokens
 
 
+def _name_like(watched: partial[Any], func: Any) -> None:
+    """Give a call the names of its function."""
+    with suppress(Exception):  # a callable object may do anything
+        update_wrapper(watched, func)
+
+
+def _trace_of(borrower: object) -> Trace | None:
+    """The trace of the task that takes a thread; None if it is no task: it may be any object."""
+    return put_on(borrower, ATTRIBUTE) if compat.is_a(borrower, asyncio.Task) else None
+
+
 def definition(func: Any) -> tuple[str, int, str]:
-    """File, line and name of the function in `func`, which may be a partial or a method.
+    """File, line and name of the function in `func`, which may be any callable."""
+    try:
+        return _definition(func)
+    except Exception:  # a callable object may do anything
+        return "", 0, type(func).__name__
+
+
+def _definition(func: Any) -> tuple[str, int, str]:
+    """As `definition`, of a partial, a method or a function.
 
     FastAPI and Starlette wrap the user's function in one of theirs, and hand it on as an argument.
     """

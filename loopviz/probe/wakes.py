@@ -17,13 +17,16 @@ from typing import Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
-from loopviz.probe.state import ATTRIBUTE, ProbeState, Trace
+from loopviz.probe.state import ATTRIBUTE, ProbeState, Trace, put_on
 from loopviz.stream.events import LATE_WAKE
 
-__all__ = ["LATE", "Marked", "SocketTimes", "hook_threadsafe", "woken_late"]
+__all__ = ["LATE", "MOST_FOLLOW", "Marked", "SocketTimes", "hook_threadsafe", "woken_late"]
 
 LATE = 4_000_000
 """A wake that the loop notices later than this (ns) is reported with its true time."""
+MOST_FOLLOW = 5
+"""A callback that follows from a cause through more callbacks than this is taken for a loop of callbacks of
+the program's own: what it wakes is woken when it runs."""
 _LATE_SOCKET = 10_000_000
 """Sockets are asked after an iteration that was longer than this (ns)."""
 _MOST_SOCKETS = 200
@@ -43,13 +46,22 @@ class Marked:
     """
 
     # Names that no callback has, since those of the callback are to be seen.
-    __slots__ = ("__wrapped__", "loopviz_at", "loopviz_handle", "loopviz_state")
+    __slots__ = ("__wrapped__", "loopviz_at", "loopviz_follows", "loopviz_handle", "loopviz_state")
 
-    def __init__(self, state: ProbeState, callback: Callable[..., Any], at: int, handle: Any = None) -> None:
+    def __init__(
+        self,
+        state: ProbeState,
+        callback: Callable[..., Any],
+        at: int,
+        handle: Any = None,
+        *,
+        follows: int = 0,
+    ) -> None:
         self.__wrapped__ = callback
         self.loopviz_state = state
         self.loopviz_handle = handle
         self.loopviz_at = at
+        self.loopviz_follows = follows
 
     def __call__(self, *args: Any) -> Any:
         """Call it, with the tasks that it wakes woken at `at`."""
@@ -57,11 +69,12 @@ class Marked:
         if handle is not None:
             compat.change_callback(handle, self, callback)
             self.loopviz_handle = None
-        outer, state.cause = state.cause, self.loopviz_at
+        outer, follows = state.cause, state.follows
+        state.cause, state.follows = self.loopviz_at, self.loopviz_follows
         try:
             return callback(*args)
         finally:
-            state.cause = outer
+            state.cause, state.follows = outer, follows
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__, name)
@@ -104,7 +117,8 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
             if args and _is_busy(state, now):
                 _will_wake(state, args[0], now)
         handle = call_soon_threadsafe(callback, *args, context=context)
-        compat.leave_out_caller(handle)
+        if state.loop.get_debug():
+            compat.leave_out_hooks(handle)
         return handle
 
     return {"call_soon_threadsafe": probed_call_soon_threadsafe}
@@ -120,8 +134,8 @@ def _is_busy(state: ProbeState, now: int) -> bool:
 def _will_wake(state: ProbeState, argument: Any, now: int) -> None:
     """Report whom a callback will wake that is given a future, while the loop has no time for it."""
     try:
-        for task in compat.tasks_waiting(argument) if asyncio.isfuture(argument) else ():
-            trace: Trace | None = getattr(task, ATTRIBUTE, None)
+        for task in compat.tasks_waiting(argument) if compat.is_future(argument) else ():
+            trace: Trace | None = put_on(task, ATTRIBUTE)
             if trace is not None and trace.since:
                 state.emit((now, LATE_WAKE, trace.number, now))
     except Exception as error:
