@@ -287,6 +287,22 @@ def test_an_impossible_field_is_refused(capsys, write, field, complaint):
     assert complaint in refuses(capsys, "record", write(QUICK.replace("requests=3", field)))
 
 
+@pytest.mark.parametrize(
+    ("law", "complaint"),
+    [
+        ("lambda load: 1 / 0", "no expected one: makespan raises ZeroDivisionError: division by zero"),
+        ("lambda load: None", "no expected one: makespan must return seconds, not None"),
+        ("lambda load: float('inf')", "no expected one: makespan must return seconds, not inf"),
+    ],
+)
+def test_a_law_that_fails_leaves_the_report(capsys, write, law, complaint):
+    """A run is reported although its expected total time cannot be computed, and the report says why."""
+    assert cli.main(["record", write(QUICK.replace("requests=3", f"requests=3, makespan={law}"))]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert complaint in out
+    assert "busy for" in out
+
+
 def test_the_path_of_a_recording_has_no_escape_sequence(capsys, write, tmp_path):
     """A recording's path is data: it is shown without its escape sequences, and so is an error with it."""
     file = write(QUICK)
