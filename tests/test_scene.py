@@ -367,6 +367,17 @@ def test_the_filter_leaves_out_rows_of_tasks(words, shown):
     assert any("└ work" in line for line in lines) is shown
 
 
+def test_a_jump_is_not_followed_by_a_sentence_about_something_else():
+    """At the beginning of a block nothing is alarming yet: the sentence says what begins, and no more."""
+    line, seen = served(3), view(500)
+    seen.at, seen.change = ns(500), "A block of 1.7 s: #3 at app.py:14 delays 6 requests."
+    shown = "".join(text(scene().compose(line, seen, 120, 36))[-6:])
+    assert seen.change in shown
+    assert "costs the event loop nothing" not in shown
+    seen.changed = 2  # a change of state is told with what the others do
+    assert "costs the event loop nothing" in "".join(text(scene().compose(line, seen, 120, 36))[-6:])
+
+
 def test_before_it_is_made_a_task_is_not_started():
     """At a moment before its creation, a started task's row does not say that it is to be sent."""
     seen = view(1_000)

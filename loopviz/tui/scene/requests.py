@@ -125,11 +125,11 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
 
 def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str], style: Style) -> Line:
     """Add a state and a time; of a WebSocket, also its messages, if they are those of the moment shown."""
-    if request.websocket is None:
-        return pen.says(line, what, frame.columns, style, align=True)
     over = request.done is not None and request.done <= frame.view.moment
-    messages = [words.messages(request.websocket)] if over or frame.view.at is None else []
-    return pen.says(line, [what[0], *messages, *what[1:]], frame.columns, style)
+    if request.websocket is None or not (over or frame.view.at is None):
+        return pen.says(line, what, frame.columns, style, align=True)
+    messages = words.messages(request.websocket)
+    return pen.says(line, [what[0], messages, *what[1:]], frame.columns, style)
 
 
 def _awaits(awaits: Awaits, room: int) -> str:
