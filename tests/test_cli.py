@@ -342,6 +342,17 @@ def test_two_scenarios_with_one_key_are_refused(capsys, write, tmp_path):
     assert "one.py and two.py both declare the key 'o'" in refuses(capsys, "scenarios", str(tmp_path))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_no_traceback():
+    """Where standard output cannot be written, one line says so, and the code is that of unusable output."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "loopviz", "scenarios"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"loopviz: Standard output cannot be written: no space left on device.\n"
+
+
 def test_an_empty_folder_is_refused(capsys, tmp_path):
     """A folder without a scenario says what it lacks."""
     assert "no .py file" in refuses(capsys, "scenarios", str(tmp_path))
