@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from loopviz.cli.report import print_report
 from loopviz.draw import words
+from loopviz.draw.look import Palette
 from loopviz.model import Where
 from loopviz.model.summary import summarise
+from loopviz.scenario import Scenario, ScenarioFile
 from tests import streams
 from tests.streams import (
     MS,
@@ -99,10 +106,36 @@ def test_blocks_back_to_back_have_a_kind_each():
     assert [found.kind for found in line.blocks] == ["computing", "sleeping", "computing"]
 
 
+def test_the_sampler_says_only_after_a_block_that_it_had_no_gil():
+    """At the end of a block the loop may run first: what the sampler has waited is in the next reading."""
+    line = timeline(thread(0, 1, "loop"), readings(0, 7, 100, 3, 20), accepted())
+    feed(line, readings(502, 12, 590, 3, 20), suspend(502), idle(503))
+    feed(line, waited(505, 1, 3, 510))
+    (found,) = line.blocks
+    assert found.kind == "waiting_for_gil"
+    feed(line, readings(700, 12, 592, 3, 510))
+    assert found.kind == "waiting_for_gil"
+
+
 def test_a_late_reading_of_the_cpu_clock_is_skipped():
     """A reading that arrives after a newer one does not look like a new thread's clock."""
     line = timeline(thread(0, 1, "loop"), cpu(0, 1, 100), cpu(20, 1, 110), cpu(10, 1, 105), cpu(30, 1, 111))
     assert line.loop.cpu == 11 * MS
+
+
+@pytest.mark.parametrize("seen", [0, 1])
+def test_the_report_of_a_block_is_a_sentence(seen):
+    """A block is reported with its line and kind, and without its line if no line was seen."""
+    line = timeline(thread(0, 1, "loop"), readings(0, 7, 100), read(1), sent(1), accepted(), step(2))
+    feed(line, [holds(300, since=2)] * seen, readings(502, 12, 105), suspend(502), responded(502), idle(503))
+    feed(line, waited(600, 1, 0, 0))
+    out = io.StringIO()
+    facts = Scenario(title="t", expect="e")
+    scenario = ScenarioFile("mine", Path("mine.py"), facts, None, "GET", "/")
+    print_report(Console(file=out, width=200), Palette(), line, scenario, requests=1, threads=40)
+    (said,) = [text for text in out.getvalue().splitlines() if text.startswith("block")]
+    assert said.endswith(f", beginning at 2 ms{', at app.py:14' * seen}, sleeping")
+    assert ",," not in said
 
 
 def test_a_block_tells_the_shares_of_its_lines():

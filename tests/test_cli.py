@@ -287,6 +287,22 @@ def test_an_impossible_field_is_refused(capsys, write, field, complaint):
     assert complaint in refuses(capsys, "record", write(QUICK.replace("requests=3", field)))
 
 
+@pytest.mark.parametrize(
+    ("law", "complaint"),
+    [
+        ("lambda load: 1 / 0", "no expected one: makespan raises ZeroDivisionError: division by zero"),
+        ("lambda load: None", "no expected one: makespan must return seconds, not None"),
+        ("lambda load: float('inf')", "no expected one: makespan must return seconds, not inf"),
+    ],
+)
+def test_a_law_that_fails_leaves_the_report(capsys, write, law, complaint):
+    """A run is reported although its expected total time cannot be computed, and the report says why."""
+    assert cli.main(["record", write(QUICK.replace("requests=3", f"requests=3, makespan={law}"))]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert complaint in out
+    assert "busy for" in out
+
+
 def test_the_path_of_a_recording_has_no_escape_sequence(capsys, write, tmp_path):
     """A recording's path is data: it is shown without its escape sequences, and so is an error with it."""
     file = write(QUICK)
@@ -324,6 +340,17 @@ def test_two_scenarios_with_one_key_are_refused(capsys, write, tmp_path):
     for name in ("one.py", "two.py"):
         write(QUICK.replace("requests=3", "key='o'"), name)
     assert "one.py and two.py both declare the key 'o'" in refuses(capsys, "scenarios", str(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_no_traceback():
+    """Where standard output cannot be written, one line says so, and the code is that of unusable output."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "loopviz", "scenarios"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"loopviz: Standard output cannot be written: no space left on device.\n"
 
 
 def test_an_empty_folder_is_refused(capsys, tmp_path):

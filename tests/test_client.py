@@ -117,6 +117,15 @@ def test_at_once(events: list[ev.Event], requests: int) -> None:
     assert len(server.requests) == requests
 
 
+def test_a_request_that_cannot_be_written_has_failed(events: list[ev.Event]) -> None:
+    """A request that the client's library refuses to write ends with its error, and so does the burst."""
+    with peer(hold=True) as server, firing(server.url, events) as client:
+        client.fire("POST", "/x", 2, headers={"content-length": "99"}, body=b"short").result(20)
+    received = [event for event in events if event[1] == ev.RECEIVED]
+    assert sorted(event[2] for event in received) == [1, 2]
+    assert all(event[3] is None and "LocalProtocolError" in str(event[4]) for event in received)
+
+
 def test_connected_before_sent() -> None:
     """When the first request leaves, all connections are made."""
     connected: list[socket.socket] = []

@@ -17,6 +17,8 @@ from loopviz.stream.blind import REQUESTS, TASKS
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
 from loopviz.tui.scene import Facts, Line, Scene
+from loopviz.tui.scene.frame import Columns
+from loopviz.tui.scene.pen import Pen
 from loopviz.tui.view import View
 from tests import streams
 from tests.streams import MS, feed, ns, timeline
@@ -250,6 +252,40 @@ def test_a_failed_request_names_the_exception():
 
 
 @pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("KeyError", {80: "KeyError", 120: "KeyError", 200: "KeyError"}),
+        ("RuntimeError", {80: "failed", 120: "RuntimeError", 200: "RuntimeError"}),
+        ("ReadError: it is gone", {80: "ReadError", 120: "ReadError", 200: "ReadError: it is gone"}),
+        ("no whole response: the client has gone", {80: "failed", 120: "failed", 200: "no whole response"}),
+    ],
+)
+def test_why_a_request_has_failed_is_not_cut(error, says):
+    """A failed request says why in whole words, in the column of states; its latency has its own."""
+    for width, words in says.items():
+        line = timeline(
+            streams.accepted(), streams.raised(5, error), streams.status(5, 500), streams.responded(6),
+            streams.end(6),
+        )  # fmt: skip
+        row = row_of(scene().compose(line, view(50), width, 36), 1)
+        state, time = Columns.of(width, view(50)).state, "6 ms"
+        assert f" {words:<{state}}{time:>6}" in row
+
+
+def test_times_stay_in_their_column():
+    """The latency of a row stands where that of the row above it stands, whatever the state is called."""
+    for width in (80, 100, 120, 150, 200):
+        columns = Columns.of(width, view(50))
+        pen = Pen(Palette())
+        ends = set()
+        for name in ("done", "x" * (columns.state - 1), "x" * columns.state):
+            (says,) = pen.says([], [name, "2.7 s"], columns, pen.text, align=True)
+            ends.add(len(says.text.rstrip()))
+        assert len(ends) == 1
+        assert max(ends) <= columns.says
+
+
+@pytest.mark.parametrize(
     ("total", "used", "waiting", "says"),
     [
         (40, 3, 0, {80: "3 of 40 in use", 160: "3 of 40 in use"}),
@@ -310,6 +346,45 @@ def test_rows_do_not_jump():
         rows.append([y for y, row in enumerate(frame) if row.startswith(" #1 ")])
     assert len(rows[0]) == 1
     assert all(row == rows[0] for row in rows)
+
+
+def started_task(at: float, number: int) -> list[Event]:
+    """Task 2 (`work`), which a request has started and does not await."""
+    return [
+        *streams.accepted(number, 1, at=at), streams.made(at + 3, 2, number, parent=1),
+        streams.suspend(at + 4, 1), streams.awaits_task(at + 4, 1, 2, 0), streams.step(at + 5, 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"), [("", True), ("work", True), ("#7 run", True), ("other", False), ("#8", False)]
+)
+def test_the_filter_leaves_out_rows_of_tasks(words, shown):
+    """A task that a request has started is shown if every word occurs in its name, state or request."""
+    seen = view(1_000)
+    seen.words = words
+    lines = text(scene().compose(timeline(started_task(20, 7)), seen, 120, 36))
+    assert any("└ work" in line for line in lines) is shown
+
+
+def test_a_jump_is_not_followed_by_a_sentence_about_something_else():
+    """At the beginning of a block nothing is alarming yet: the sentence says what begins, and no more."""
+    line, seen = served(3), view(500)
+    seen.at, seen.change = ns(500), "A block of 1.7 s: #3 at app.py:14 delays 6 requests."
+    shown = "".join(text(scene().compose(line, seen, 120, 36))[-6:])
+    assert seen.change in shown
+    assert "costs the event loop nothing" not in shown
+    seen.changed = 2  # a change of state is told with what the others do
+    assert "costs the event loop nothing" in "".join(text(scene().compose(line, seen, 120, 36))[-6:])
+
+
+def test_before_it_is_made_a_task_is_not_started():
+    """At a moment before its creation, a started task's row does not say that it is to be sent."""
+    seen = view(1_000)
+    seen.at = ns(10)
+    lines = text(scene().compose(timeline(started_task(20, 7)), seen, 120, 36))
+    (row,) = [line for line in lines if "└ work" in line]
+    assert "not started yet" in row
 
 
 def test_too_many_requests_are_counted():

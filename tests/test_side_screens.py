@@ -149,6 +149,16 @@ async def test_stepping_marks_the_row_and_says_what_changed(drive):
 
 
 @run
+async def test_a_step_is_not_hidden_by_the_notice_before_it(drive):
+    """Where there is nothing to jump to, a notice says so; the next step replaces it at once."""
+    async with drive(size=SMALL) as screen:
+        await screen.show(answered(1, 0), at=5_000)
+        assert any("No block, starvation" in line for line in await screen.press("N"))
+        lines = await screen.press("full_stop")
+        assert any(line.startswith("▌ #1 GET /: ") for line in lines)
+
+
+@run
 async def test_only_a_late_frame_of_the_live_picture_is_a_place(drive):
     """A late frame of the live picture is a place to jump to; one of a replay is not."""
     for live in (True, False):

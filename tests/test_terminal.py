@@ -200,12 +200,12 @@ def test_it_works_in_a_small_terminal(columns, rows):
 
 
 def test_a_server_that_cannot_start_leaves_a_message(tmp_path):
-    """When the application's lifespan fails, the screen closes, and the reason is printed."""
+    """When the application's lifespan fails, the screen closes, and the reason is printed, safely."""
     file = tmp_path / "job.py"
     file.write_text(
         LONG_JOB.replace(
             "app = FastAPI()",
-            "async def lifespan(app):\n    raise RuntimeError('the database is away')\n    yield\n\n"
+            "async def lifespan(app):\n    raise RuntimeError('[red]data\\x1b[35m are away')\n    yield\n\n"
             "from contextlib import asynccontextmanager\n"
             "app = FastAPI(lifespan=asynccontextmanager(lifespan))",
         )
@@ -215,4 +215,5 @@ def test_a_server_that_cannot_start_leaves_a_message(tmp_path):
         assert terminal.exit_code == 2
         assert_restored(terminal)
         after = terminal.output.rpartition(b"\x1b[?1049l")[2]
-        assert b"the database is away" in after
+        assert b"loopviz: The server did not start: RuntimeError: " in after
+        assert b"[red]data\\x1b[35m are away" in after  # as it stands, with no effect

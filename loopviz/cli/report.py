@@ -28,7 +28,7 @@ from loopviz.draw.words import (
     task_name,
 )
 from loopviz.model import Block, Request, Starvation, State, Timeline
-from loopviz.scenario import Load, ScenarioFile
+from loopviz.scenario import Load, Scenario, ScenarioFile
 
 __all__ = ["print_report"]
 
@@ -153,15 +153,14 @@ def _figures(
     interrupted: bool,
 ) -> Iterator[tuple[str, str]]:
     makespan = duration(end - zero)
-    law = scenario.facts.makespan
     unanswered = [request for request in rows if request.done is None]
     if interrupted:
         missing = f"{len(unanswered)} of {count(requests, 'request')} without an answer"
         makespan = f"none: interrupted {makespan} after the first request, {missing}"
-    elif law is not None:
+    elif scenario.facts.makespan is not None:
         single = timeline.computed / len(rows) / NS
-        expected = law(Load.here(requests, threads, scenario.facts.seconds, single)) * NS
-        makespan += f" from the first request to the last answer; expected {duration(expected)}"
+        load = Load.here(requests, threads, scenario.facts.seconds, single)
+        makespan += f" from the first request to the last answer; {_expected(scenario.facts, load)}"
     yield "makespan", makespan
     if interrupted:
         yield from _open_ends(unanswered, timeline, zero, end)
@@ -173,6 +172,15 @@ def _figures(
         waited = max(r.longest(State.TOKEN_WAIT, end) for r in rows)
         wait = f"; longest wait for a thread {duration(waited)}" if waited > 1_000_000 else ""
         yield "threads", f"{workers['thread']} used, at most {timeline.peak} of {threads} at once{wait}"
+
+
+def _expected(facts: Scenario, load: Load) -> str:
+    """The makespan that the scenario expects, or why there is none."""
+    try:
+        expected = facts.expected(load)
+    except ValueError as error:
+        return f"no expected one: {printable(str(error), 200)}"
+    return f"expected {duration(expected * NS)}"
 
 
 def _loop_figures(timeline: Timeline, zero: int, end: int) -> Iterator[tuple[str, str]]:
@@ -236,11 +244,11 @@ def _block(block: Block, zero: int) -> str:
     if block.kind == "waiting_for_gil" and block.keeper is not None:
         keeper = f"#{block.keeper.request}" if block.keeper.request else "a thread"
         parts = [f"{keeper} kept the GIL, and so"]
-    parts.append(
-        f"held the event loop for {duration(end - block.start)}, beginning at {duration(block.start - zero)},"
-    )
+    lasted, begins = duration(end - block.start), duration(block.start - zero)
+    parts.append(f"held the event loop for {lasted}, beginning at {begins}")
     _, where = block.culprit
     if where is not None:
+        parts[-1] += ","
         parts.append(f"at {line(where)}" + (f" ({printable(where.calls)})" if where.calls else ""))
     kind = f", {name}" if (name := kind_name(block)) else ""
     victims = f"; it delayed {requests_named(sorted(block.victims), 8)}" if block.victims else ""

@@ -146,10 +146,11 @@ class Client:
                 content=asked.body,
                 extensions={"trace": trace},
             )
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+        else:
             status = response.status_code
             heard(number, response.headers)
-        except httpx.HTTPError as failure:
-            error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         now = now_ns()
         if not sent:
             line.failed()

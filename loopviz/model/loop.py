@@ -532,7 +532,8 @@ class Loop:
         for block in islice(reversed(self.blocks), _LATEST):
             if block.end is not None and not block.classified:
                 block.shares = self._shares(block.start, block.end) or block.shares
-                block.classified = bool(self._late) and self._late[-1][0] >= block.end
+                # A reading by the loop's thread, at the very end, is from before the sampler got the GIL.
+                block.classified = bool(self._late) and self._late[-1][0] > block.end
 
     def _shares(self, start: int, end: int) -> Shares | None:
         """What it did from `start` to `end`, by the readings that are nearest to both."""
@@ -601,7 +602,7 @@ def _around(readings: deque[tuple[int, int]], start: int, end: int) -> int:
     """How much a counter rose between the last reading before `start` and the first one after `end`."""
     first = last = None
     for reading in islice(reversed(readings), MAX_READINGS):
-        if last is None or reading[0] >= end:
+        if last is None or reading[0] > end:
             last = reading
         first = reading
         if reading[0] <= start:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from string import ascii_lowercase
 from typing import Any, Final
 
@@ -87,6 +88,10 @@ _TYPES: Final[dict[str, tuple[Any, str]]] = {
 """What each field of `Scenario` must be, as types and in words."""
 
 
+_FRAMING: Final = ("content-length", "transfer-encoding")
+"""Headers that say how long the body is. With a wrong one, neither side knows where it ends."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """The declared facts of a scenario."""
@@ -145,6 +150,18 @@ class Scenario:
             raise ValueError(f"requests must be a whole number from 1, not {self.requests!r}")
         self._check_request()
 
+    def expected(self, load: Load) -> float:
+        """The makespan that is expected for this load (s). Raises `ValueError` where the law has none."""
+        if self.makespan is None:
+            raise ValueError("no makespan is declared")
+        try:
+            seconds = self.makespan(load)
+        except Exception as error:
+            raise ValueError(f"makespan raises {type(error).__name__}: {error}") from error
+        if not isinstance(seconds, int | float) or not 0 <= seconds < inf:
+            raise ValueError(f"makespan must return seconds, not {seconds!r}")
+        return seconds
+
     def _check_request(self) -> None:
         """Refuse what cannot be sent."""
         if self.path is not None and not re.fullmatch(r"/[\x21-\x7e\x80-\U0010ffff]*", self.path):
@@ -160,10 +177,12 @@ class Scenario:
                 raise TypeError(
                     f"headers must be a dictionary of names and texts, not {dict(self.headers)!r}"
                 )
+            if name.lower() in _FRAMING:
+                raise ValueError(f"headers must not have {name!r}: the client sets it")
         if self.json is not None and self.body is not None:
             raise ValueError("a request has one body: declare json or body, not both")
         try:
-            json.dumps(self.json)
+            json.dumps(self.json, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
             raise TypeError(f"json must be anything that JSON can say, not {self.json!r}") from None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter
@@ -160,7 +161,8 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
     def tick(self) -> None:
         """One frame: take in what has happened, and show it."""
         if self._failed is not None:
-            self.exit(2, message=self._failed)
+            lines = f"loopviz: {self._failed}".splitlines()
+            self.exit(2, message=Text("\n".join(printable(line, 2_000) for line in lines)))
             return
         now, live = now_ns(), self.source.live
         self.timeline.feed(self.source.drain())

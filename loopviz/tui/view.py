@@ -265,6 +265,10 @@ class View:
         wanted = self.words.lower().split()
         return [request for request in timeline.requests.values() if self._matches(request, wanted)]
 
+    def matches(self, task: Request) -> bool:
+        """Whether the filter lets a row of a started task be shown: its name, state or request's number."""
+        return self._matches(task, self.words.lower().split())
+
     def _matches(self, request: Request, wanted: list[str]) -> bool:
         if not wanted:
             return True
@@ -273,7 +277,8 @@ class View:
         if segment is not None:
             state = f"{LABELS[CODES[segment.state]]} {words.state_name(segment.state)}"
         status, error = request.status or "", request.error or ""
-        text = f"#{request.id} {request.method} {request.path} {status} {state} {error}"
+        number = request.started_by or request.id
+        text = f"#{number} {request.method} {request.path} {status} {state} {error}"
         return all(word in text.lower() for word in wanted)
 
     @staticmethod

@@ -66,11 +66,11 @@ class Navigation(PictureApp):
         place = next_place(self.timeline, self.view.origin(direction), direction, self.pulse.late)
         if place is None:
             which = "after" if direction > 0 else "before"
-            self.say(f"No block, wait for a thread, error or late frame {which} this.")
+            self.say(f"No block, starvation, wait for a thread, error or late frame {which} this.")
             return
         self.view.remember()
         self.view.see(place.t, self.present)
-        self.view.change, self.view.changed = place.what, None
+        self.view.change, self.view.changed, self.view.notice = place.what, None, ""
 
     def action_change(self, direction: int) -> None:
         """Go to the next change of a request's state (1), or to the previous one (-1)."""
@@ -82,7 +82,7 @@ class Navigation(PictureApp):
             return
         view.remember()
         view.see(change.t, present)
-        view.change, view.changed = change.what, change.request
+        view.change, view.changed, view.notice = change.what, change.request, ""
 
     def action_cursor(self, by: int) -> None:
         """Move the time cursor by a column."""

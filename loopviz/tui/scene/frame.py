@@ -37,6 +37,8 @@ class Columns:
     label: int
     time: int
     says: int
+    state: int
+    """How much of `says` is a request's state; its latency follows."""
     column_ns: int
     """The width of a column of time (ns)."""
 
@@ -45,8 +47,9 @@ class Columns:
         """The division of a line of `width` cells."""
         says = 18 if width < 100 else 24 if width < 150 else 34
         label = 24 if width < 100 else 28 if width < 150 else 36
+        state = 10 if width < 100 else 15 if width < 150 else 24
         time = max(8, width - label - says)
-        return cls(label, time, says, view.width(time))
+        return cls(label, time, says, state, view.width(time))
 
 
 class Frame:

@@ -50,7 +50,8 @@ class Pen:
     ) -> Line:
         """Add what the lane says now; `align` puts a state and its time into columns."""
         if align and len(parts) == 2:
-            text = f" {parts[0]:<{min(15, columns.says - 8)}}{parts[1]:>6}"
+            gap = " " if cell_len(parts[0]) >= columns.state else ""
+            text = f" {parts[0]:<{columns.state}}{gap + parts[1]:>6}"
         else:
             text = " " + parts[0]
             for part in parts[1:]:

@@ -25,14 +25,15 @@ _BRIEF = 20_000_000
 def started_rows(frame: Frame, rows: list[Request], room: int) -> tuple[list[Request], int]:
     """The tasks in the picture that requests have started and do not await, and how many have no room.
 
-    Of more than `room`, the latest are shown, and first those of the requests in `rows`.
+    Those that the filter leaves out are not in the picture. Of more than `room`, the latest are shown,
+    and first those of the requests in `rows`.
     """
     view, shown = frame.view, {request.id for request in rows}
     left = view.now - view.window
     found = [
         row
         for row in frame.timeline.started(view.now, left)
-        if not row.ended or row.since - row.start >= _BRIEF
+        if (not row.ended or row.since - row.start >= _BRIEF) and view.matches(row)
     ]
     found.sort(key=lambda row: (row.started_by not in shown, -row.start))
     kept = found[: max(0, room)]
@@ -105,32 +106,30 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     latency = words.duration(request.latency(moment))
     if request.done is not None and request.done <= moment:
         if request.failed:
-            why = printable(request.error or request.failure or "", 40)
-            return pen.says(line, [latency, why], columns, pen.alarm)
+            return pen.says(line, [_failure(request, columns.state), latency], columns, pen.alarm, align=True)
         ended = state is None or request.ended
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
         if request.websocket is not None and ended:
             what = words.closed(request.websocket)
         return _tells(pen, frame, line, request, [what, latency], pen.dim)
     if state is None:
-        what = "ready" if request.start < moment else "not sent yet"
+        unborn = "not started yet" if request.started_by else "not sent yet"
+        what = "ready" if request.start < moment else unborn
         return pen.says(line, [what], columns, pen.dim)
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
     if state.awaits is not None and request.websocket is None:
-        label = _awaits(state.awaits, columns.says - 8, label)
-        if len(label) >= min(15, columns.says - 8):
-            latency = f" {latency}"  # the label leaves no space before it
+        label = _awaits(state.awaits, columns.state, label)
     return _tells(pen, frame, line, request, [label, latency], style)
 
 
 def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str], style: Style) -> Line:
     """Add a state and a time; of a WebSocket, also its messages, if they are those of the moment shown."""
-    if request.websocket is None:
-        return pen.says(line, what, frame.columns, style, align=True)
     over = request.done is not None and request.done <= frame.view.moment
-    messages = [words.messages(request.websocket)] if over or frame.view.at is None else []
-    return pen.says(line, [what[0], *messages, *what[1:]], frame.columns, style)
+    if request.websocket is None or not (over or frame.view.at is None):
+        return pen.says(line, what, frame.columns, style, align=True)
+    messages = words.messages(request.websocket)
+    return pen.says(line, [what[0], messages, *what[1:]], frame.columns, style)
 
 
 def _awaits(awaits: Awaits, room: int, state: str) -> str:
@@ -139,6 +138,13 @@ def _awaits(awaits: Awaits, room: int, state: str) -> str:
     shorter = [what, printable(awaits.what)] if awaits.holder else []
     found = (text for text in (f"awaits {what}", *shorter) if cell_len(text) <= room)
     return next(found, state)
+
+
+def _failure(request: Request, room: int) -> str:
+    """Why it has failed, in as many whole words as there is room for: the exception, or its name."""
+    why = printable(request.error or request.failure or "")
+    name = why.partition(":")[0]
+    return next((text for text in (why, name) if text and cell_len(text) <= room), "failed")
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:

@@ -25,7 +25,9 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
         if (unseen := nothing_visible(facts.blind)) is not None:
             style, alarming, sentences = pen.alarm, True, [printable(unseen, 400)]
         if view.change:
-            sentences = [view.change, sentences[0]]
+            # A block begins while all is calm: that this costs nothing is not about the block.
+            calm = mood == "good" and view.changed is None
+            sentences = [view.change] if calm else [view.change, sentences[0]]
     bar = "▌" if pen.palette.unicode else "|"
     lines: list[Line] = []
     for text in words.wrapped(sentences, width - 3, 2):
