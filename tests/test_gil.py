@@ -114,9 +114,12 @@ def long_blocks(timeline: Timeline) -> list[Block]:
 @both_loops
 def test_c_code_in_a_thread_keeps_the_gil(setup: Setup) -> None:
     """The call that keeps the GIL holds the loop, and a request that waits for it has its true latency."""
-    with Served(application(keeps=keep_gil, quick=quick), setup) as served:
-        took = fire(served, "keeps@0", "quick@0.2")
-        line = seen(served, 2)
+    for _ in range(3):  # on a busy machine it may come too late, or wait for a core instead
+        with Served(application(keeps=keep_gil, quick=quick), setup) as served:
+            took = fire(served, "keeps@0", "quick@0.2")
+            line = seen(served, 2)
+        if took["quick"] > 0.1 and len(long_blocks(line)) == 1:
+            break
     requests = {request.path: request for request in line.requests.values()}
     keeps, waits = requests["/keeps"], requests["/quick"]
     assert took["quick"] > 0.1, "it came too late to wait"

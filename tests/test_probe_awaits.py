@@ -342,6 +342,9 @@ def test_the_connection_of_a_database(tmp_path):
         await engine.dispose()
 
     found = of_requests(ask(handler))
+    if sys.version_info < (3, 12):  # there `wait_for` gives what it awaits a task of its own
+        assert found["task", "Queue.get"] + found["connection", "sqlalchemy"] == 1
+        return
     assert found["connection", "sqlalchemy"] == 1
     assert not found["queue", "get"]
 
@@ -621,7 +624,8 @@ def test_who_holds_a_lock(setup, hold):
             if event[2] in pair and event[3] in {"lock", "semaphore"}
         ]
         assert told, number
-        assert {frozenset(each) for each in told} == {frozenset(pair)}, number
+        # A holder that runs at that moment is not seen, and named a moment later.
+        assert {frozenset(each) for each in dict(told).items()} == {frozenset(pair)}, number
 
 
 def test_a_holder_that_cannot_be_seen_is_not_guessed():

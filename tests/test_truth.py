@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.probe_support import PLAIN, UVLOOP, Setup
-from tests.truth.measure import compare, judge
+from tests.truth.measure import Comparison, compare, judge
 from tests.truth.mechanisms import MECHANISMS
 from tests.truth.programs import WORDS, Load, Op, Program, generate, smaller
 from tests.truth.states import Stamp, Stretch, Truth
@@ -337,12 +337,21 @@ def test_what_was_once_told_wrong_is_true(about: str, setup: Setup) -> None:
     assert min(one.share for one in found[-1].requests) > 0.85, [(o.wrong, o.why) for o in found[-1].requests]
 
 
+def compared(load: Load, loop: str = "asyncio") -> Comparison:
+    """What was found, without trouble: a busy machine may keep a server from ending, or disturb stamps."""
+    found = compare(load, loop=loop)
+    for _ in range(2):
+        if found.trouble:
+            found = compare(load, loop=loop)
+    assert found.trouble == []
+    return found
+
+
 def share_of(setup: Setup, seeds: range) -> float:
     """The share of the requests' time that is told right, of several loads together."""
     total = agreed = 0
     for seed in seeds:
-        found = compare(generate(Random(seed)), loop=setup.loop)
-        assert found.trouble == []
+        found = compared(generate(Random(seed)), setup.loop)
         total += found.total
         agreed += found.agreed
     return agreed / total
@@ -362,6 +371,5 @@ def test_what_is_told_of_random_applications_is_true(setup: Setup) -> None:
 @given(st.randoms(use_true_random=False))
 def test_no_random_application_is_told_wrong_as_a_whole(random: Random) -> None:
     """Hypothesis draws the applications. To see a failing one smaller, add `Phase.shrink`."""
-    found = compare(generate(random))
-    assert found.trouble == []
+    found = compared(generate(random))
     assert found.share > 0.8, [(one.number, one.wrong, one.why) for one in found.requests if one.wrong]

@@ -496,7 +496,7 @@ class Loop:
         self.rewritten += 1
         asleep = self._asleep and gap == self._since
         if asleep:
-            self.idle += start - gap
+            self.idle += max(0, start - gap)
             self._since = self._turned = max(end, self._turned)
             self._gaps.append((gap, start))
         elif any(known == gap for known, _ in self._gaps):
@@ -504,7 +504,7 @@ class Loop:
             self._gaps.remove((gap, after))
             self._gaps.extend((one, two) for one, two in ((gap, start), (end, after)) if one < two)
             if self._iteration:
-                self.idle -= length
+                self.idle = max(0, self.idle - length)
         else:
             self._turned = max(self._turned, end)
         self.lane.busy += length
