@@ -134,7 +134,9 @@ def test_c_code_in_a_thread_keeps_the_gil(setup: Setup) -> None:
     assert number == keeps.id
     if setup is PLAIN:  # uvloop runs on before anybody can look
         assert where is not None
-        assert (where.file, where.line) == (__file__, line_of("it is kept here"))
+        # It is read when the GIL is free again, and so may be that of a line beside it.
+        assert where.file == __file__
+        assert abs(where.line - line_of("it is kept here")) <= 3
 
 
 def test_the_loop_itself_keeps_the_gil() -> None:
