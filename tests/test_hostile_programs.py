@@ -312,16 +312,16 @@ def test_the_lines_of_thousands_of_awaits_are_read_in_turn() -> None:
     assert looks > 5
 
 
-@pytest.mark.parametrize("eager", [False, True])
-def test_debug_mode_does_not_name_the_hooks(eager: bool) -> None:
+@pytest.mark.parametrize(
+    "setup", [pytest.param(setup, id=setup.name, marks=setup.marks()) for setup in (PLAIN, EAGER)]
+)
+def test_debug_mode_does_not_name_the_hooks(setup: Setup) -> None:
     """Where asyncio's debug mode says that a task or handle was made, the probe is not named."""
 
     async def places() -> list[str]:
         loop = asyncio.get_running_loop()
         loop.set_debug(True)
-        if eager:
-            if not hasattr(asyncio, "eager_task_factory"):
-                pytest.skip("Python 3.12")
+        if setup.eager:
             loop.set_task_factory(asyncio.eager_task_factory)
         task = loop.create_task(asyncio.sleep(0.01))
         made: list[Any] = [task, loop.call_soon(int), loop.call_later(5, int), loop.call_soon_threadsafe(int)]

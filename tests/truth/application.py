@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
@@ -438,7 +439,11 @@ class Application:
     async def do_wait_for(self, actor: Actor, ms: int, body: Program) -> None:
         """The same with `wait_for`."""
         with suppress(TimeoutError), self.bounded(actor, ms, "task"):
-            await asyncio.wait_for(self.execute(actor, body), ms / 1000)
+            if sys.version_info >= (3, 12):
+                await asyncio.wait_for(self.execute(actor, body), ms / 1000)
+            else:  # there it makes a task of it
+                number, coro = self.child(actor, body)
+                await self.wait(actor, asyncio.wait_for(coro, ms / 1000), "children", [number])
 
     async def do_scope(self, actor: Actor, ms: int, body: Program) -> None:
         """The same with AnyIO's cancel scope."""
