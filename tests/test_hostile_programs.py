@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import sys
 import threading
 import time
 import weakref
@@ -321,7 +322,7 @@ def test_debug_mode_does_not_name_the_hooks(setup: Setup) -> None:
     async def places() -> list[str]:
         loop = asyncio.get_running_loop()
         loop.set_debug(True)
-        if setup.eager:
+        if setup.eager and sys.version_info >= (3, 12):
             loop.set_task_factory(asyncio.eager_task_factory)
         task = loop.create_task(asyncio.sleep(0.01))
         made: list[Any] = [task, loop.call_soon(int), loop.call_later(5, int), loop.call_soon_threadsafe(int)]
