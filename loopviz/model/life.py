@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
+from itertools import islice
 
 from loopviz.model.limits import MAX_LANES
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Where
-from loopviz.model.states import State
+from loopviz.model.states import SUSPENDED, State
 
 __all__ = ["Call", "Doing", "Life", "Task"]
 
@@ -30,6 +31,8 @@ class Doing(IntEnum):
 
 
 _NONE = [0] * len(Doing)
+_MOST_TELLING = 100
+"""At most so many of a request's suspended tasks are compared."""
 
 
 @dataclass(slots=True, eq=False)
@@ -200,6 +203,24 @@ class Life:
         elif doing[Doing.SUSPENDED]:
             request.enter(State.AWAITING, t, due=self._next_due())
 
+    def locate(self, t: int) -> None:
+        """Say where the request is suspended, and what it awaits, by the most telling of its tasks."""
+        request, root = self.request, self.sampled.get(self.root)
+        if not self.sampled or request.state not in SUSPENDED:
+            return
+        telling, where = root, None
+        if root is None or _how_telling(root):
+            for task in islice(self.sampled.values(), _MOST_TELLING):
+                if telling is None or _how_telling(task) < _how_telling(telling):
+                    telling = task
+                where = where or task.where
+                if where is not None and not _how_telling(telling):
+                    break
+        if telling is None or (_how_telling(telling) > 2 and len(self.tasks) > len(self.sampled)):
+            return
+        where = telling.where or (root.where if root is not None else None) or where
+        request.seen_awaiting(t, where, telling.awaits if request.state is State.AWAITING else None)
+
     @property
     def executing(self) -> Call | None:
         """A call that executes in a worker, if there is one."""
@@ -220,3 +241,13 @@ class Life:
                 return due
             heappop(self.dues)
         return 0
+
+
+def _how_telling(task: Task) -> int:
+    """0 for a task that awaits what keeps its request; more for one that awaits other tasks, or the end."""
+    awaits = task.awaits
+    if awaits is None:
+        return 2
+    if awaits.what == "task":
+        return 1
+    return 3 if awaits.name == "disconnect" else 0

@@ -1,7 +1,7 @@
 """The event loop: what it does when, its lag, and its blocks, their causes and victims.
 
 The loop's time is divided into stretches: a step of a task, callbacks between two steps, or idle.
-Steps are reported to `loopviz.model.requests`, whose requests can be victims.
+Steps are reported to `loopviz.model.tasks`; the requests of `loopviz.model.requests` can be victims.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from loopviz.model.block import Block, By, Keeper, Shares
 from loopviz.model.busy import BIN, BusyBins
 from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Doing
-from loopviz.model.limits import MAX_READINGS, Limits
+from loopviz.model.limits import Limits
 from loopviz.model.past import begun
+from loopviz.model.readings import Readings
 from loopviz.model.requests import Requests
+from loopviz.model.rows import Rows
 from loopviz.model.shared import Shared
-from loopviz.model.starvation import Recent, Starvation
-from loopviz.model.states import DELAYED, State
+from loopviz.model.starvation import Starvation
+from loopviz.model.starvations import RECORDED, Starvations
+from loopviz.model.states import State
+from loopviz.model.tasks import Tasks
 
 __all__ = ["Loop"]
 
@@ -31,22 +35,12 @@ LAG = 100_000
 """Iterations shorter than this delay no request (ns)."""
 _GAPS = 200
 """Times between two stretches that are remembered."""
-_RIVALRY = 0.1
-"""The sampler must have waited for the GIL in this part of a time, else nobody else wanted the GIL."""
-_CORE_WAIT = 10.0
-"""Who computes waits no longer for a core than this many times its CPU time, however busy the machine is."""
-_UNCLEAR = 0.3
-"""A thread that waits for a core in this part of a time, and hardly uses one, does not sleep either."""
-_SAMPLED = 0.25
-"""What the sampler adds to the limit of the wait for the GIL while a thread computes: 5 ms in every 20 ms."""
 _LATEST = 8
 """Blocks that later readings can still classify."""
 _PAUSE = 1_000_000
 """The loop has caught up if it was idle for this long (ns): then nothing that it knew of was left to run."""
 _UNSEEN_PAUSE = 5_000_000
 """As `_PAUSE`, between two steps where idle time cannot be seen."""
-_RECORDED = 20_000_000
-"""What the loop does is summed up once it has been busy for this long (ns)."""
 _AFTERWARDS = 20_000_000
 """A callback that holds the loop this long (ns) after a request was woken delays it: what woke the request
 was probably another callback before it."""
@@ -59,17 +53,20 @@ _FIRST_SAMPLE = 45_000_000
 class Loop:
     """The loop's thread."""
 
-    def __init__(self, requests: Requests, shared: Shared, limits: Limits, threshold: int) -> None:
+    def __init__(
+        self, requests: Requests, rows: Rows, tasks: Tasks, shared: Shared, limits: Limits, threshold: int
+    ) -> None:
         self.threshold = threshold
         self.lane = Lane.within(limits, 0, "loop")
         self.busy_bins = BusyBins(limits.bins)
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
-        self.starvations: deque[Starvation] = deque(maxlen=limits.blocks)
-        """Times of starvation, up to the latest; `tell` brings the latest one's culprits up to date."""
+        self.starvations = Starvations(requests, limits, threshold)
         self.idle = 0
         self.lags = array("q")
         """End and length of iterations longer than `LAG`, in turn."""
         self._requests = requests
+        self._rows = rows
+        self._tasks = tasks
         self._shared = shared
         self._limits = limits
         self._looks = 0  # at requests, to find victims
@@ -80,10 +77,7 @@ class Loop:
         self._iteration = 0  # when the present iteration began; 0: no iteration was ever seen
         self._held: Block | None = None  # what the present stretch would be as a block
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_GAPS)  # when it slept, or was not seen
-        # Readings of what the loop's thread waits for, and how long the sampler has waited for the GIL.
-        self._switches: deque[tuple[int, int]] = deque(maxlen=limits.readings)
-        self._waits: deque[tuple[int, int]] = deque(maxlen=limits.readings)
-        self._late: deque[tuple[int, int]] = deque(maxlen=limits.readings)
+        self._readings = Readings(self.lane, limits)
         self.rewritten = 0
         """How often the past was changed: who keeps the GIL is known when it is free again."""
         self._by: By = "callbacks"  # what holds the loop in the present stretch, if no step does
@@ -91,8 +85,6 @@ class Loop:
         self._seen = 0
         self._callers = 0  # the request for which it is called
         self._several = False  # whether there were certainly several callbacks in it
-        self._run = 0  # since when the loop has been busy without a pause, and without a block; 0: not known
-        self._recent = Recent()
 
     # -- queries -------------------------------------------------------------------------------
 
@@ -131,28 +123,13 @@ class Loop:
 
     def starvation_at(self, now: int) -> Starvation | None:
         """The starvation that requests suffer at `now`, present or past."""
-        if self._run and now >= self._turned and not self._asleep:
-            unseen = not self._since and now - self._turned >= _UNSEEN_PAUSE
-            if not unseen and now - self._run >= self.threshold and (found := self._starving(now)):
-                return found
-        for starvation in begun(self.starvations, now, lambda starvation: starvation.start):
-            over = starvation.end is not None and starvation.end < now
-            if over or now - starvation.start < self.threshold:
-                return None
-            self.tell()
-            return self._as_of(starvation, now)
-        return None
-
-    def tell(self) -> None:
-        """Bring the culprits of the latest starvation up to date."""
-        if self.starvations:
-            latest = self.starvations[-1]
-            if latest.start >= self._run:  # else that was done when the loop paused
-                self._recent.tell(latest, latest.end or self._turned)
+        unseen = not self._since and now - self._turned >= _UNSEEN_PAUSE
+        busy = now >= self._turned and not self._asleep and not unseen
+        return self.starvations.at(now, busy=busy)
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed, if it began by `now`."""
-        return self._requests.owner(self._task) if self._since and self._since <= now else 0
+        return self._rows.owner(self._task) if self._since and self._since <= now else 0
 
     def spans(self, now: int) -> Iterator[Span]:
         """The long stretches that had begun by `now`, the newest first."""
@@ -182,32 +159,31 @@ class Loop:
         self.lane.drop_before(horizon)
         while self.blocks and (self.blocks[0].end or now) < horizon:
             self.blocks.popleft()
-        while self.starvations and (self.starvations[0].end or now) < horizon:
-            self.starvations.popleft()
+        self.starvations.prune(horizon)
 
     # -- events --------------------------------------------------------------------------------
 
     def step(self, t: int, number: int) -> None:
         """STEP: a step of the task begins."""
-        task = self._requests.task(number)
+        task = self._rows.task(number)
         if t <= task.began:
             return  # it has been reported before its end
         self._turn(t, number)
-        if self._run and t - self._run >= self.threshold:
-            self._waited(self._requests.owner(number), t)
-        self._requests.step(task, t)
+        if self.starvations.is_long(t):
+            self.starvations.waited(self._rows.owner(number), t)
+        self._tasks.step(task, t)
 
     def wake(self, t: int, number: int) -> None:
         """WAKE: what the task awaited is done."""
-        self._requests.wake(t, number)
+        self._tasks.wake(t, number)
         if self.blocks and t < self._turned and (self.blocks[-1].end or t) > t:
-            request = self._requests.by_number.get(self._requests.owner(number))
+            request = self._requests.by_number.get(self._rows.owner(number))
             if request is not None and request.state is State.READY:
                 self._delayed_since(request.id, t)
 
     def late_wake(self, t: int, number: int, since: int) -> None:
         """LATE_WAKE: the task could have run since `since`, had the loop been free."""
-        request = self._requests.late_wake(since, number)
+        request = self._tasks.late_wake(since, number)
         if request:
             self._delayed_since(request, since, during=True)
 
@@ -215,13 +191,13 @@ class Loop:
         """YIELD: the task's step ends at an await."""
         if number == self._task:  # an eager task's first step is a part of its parent's
             self._turn(t, 0)
-        self._requests.suspend(t, number, awaited, due)
+        self._tasks.suspend(t, number, awaited, due)
 
     def end(self, t: int, number: int) -> None:
         """END: the task's last step ends."""
         if number == self._task:
             self._turn(t, 0)
-        self._requests.end(t, number)
+        self._tasks.end(t, number)
 
     def sleeps(self, t: int) -> None:
         """IDLE: the loop has nothing to run."""
@@ -240,8 +216,7 @@ class Loop:
             self._since = t
             self._asleep = False
             if slept >= _PAUSE:
-                self.tell()
-                self._run = t
+                self.starvations.pause(t)
         else:
             self._lag(t)
             self._iteration = t
@@ -251,7 +226,7 @@ class Loop:
     def holds(self, t: int, task: int, since: int, file: str, line: int, function: str, calls: str) -> None:
         """HOLDS: a sample of the line that holds the loop; `since` is when the step began."""
         where = self._shared.where(file, line, function, calls)
-        if task and self._requests.task(task).doing is not Doing.RUNNING and since >= self._turned:
+        if task and self._rows.task(task).doing is not Doing.RUNNING and since >= self._turned:
             self.step(since, task)  # an eager task's first step is reported only when it ends
         if self._asleep or task != self._task or not self._since:
             return
@@ -259,7 +234,7 @@ class Loop:
             self._held = self._stretch()
         self._held.seen_at(where)
         if task:
-            self._requests.step_seen(task, self._held.where)
+            self._tasks.step_seen(task, self._held.where)
 
     def callback(self, t: int, number: int, request: int, since: int) -> None:
         """CALLBACK: a sample of what holds the loop, between two steps: this callback."""
@@ -292,14 +267,13 @@ class Loop:
     def switched(self, t: int, thread: int, switched: int) -> None:
         """SWITCHED: the most that the loop's thread has waited for the GIL."""
         if thread == self.lane.number:
-            self._switches.append((t, switched))
+            self._readings.switched(t, switched)
             self._classify(t)
 
     def waited(self, t: int, thread: int, core: int, late: int) -> None:
         """WAITED: how long the loop's thread has waited for a core, and the sampler for the GIL."""
         if thread == self.lane.number:
-            self._waits.append((t, core))
-            self._late.append((t, late))
+            self._readings.waited(t, core, late)
             self._classify(t)
 
     def gil(self, t: int, since: int, keeper: Keeper | None) -> None:
@@ -345,11 +319,11 @@ class Loop:
 
     def _stretch(self) -> Block:
         by: By = "step" if self._task else self._by
-        return Block(self._since, None, self._owner(), *self._requests.name_of(self._task), by=by)
+        return Block(self._since, None, self._owner(), *self._rows.name_of(self._task), by=by)
 
     def _owner(self) -> int:
         """The request that holds the loop in the present stretch."""
-        return self._requests.owner(self._task) if self._task else self._callers
+        return self._rows.owner(self._task) if self._task else self._callers
 
     def _turn(self, t: int, task: int) -> None:
         """The loop turns to something else: a step of `task`, or callbacks (0)."""
@@ -360,16 +334,15 @@ class Loop:
         if start and not self._asleep:
             length = t - start
             self.lane.busy += length
-            if t - self._run > _RECORDED:
+            if t - self.starvations.run > RECORDED:
                 where = self._held.where if self._held is not None else None
-                self._recent.add(t, length, self._owner(), where, step=self._task > 0)
+                self.starvations.recent.add(t, length, self._owner(), where, step=self._task > 0)
             if length > BIN:
                 self._end_stretch(start, t)
             else:
                 self.busy_bins.add(start, t)
         elif not self._asleep and t - before >= _UNSEEN_PAUSE:
-            self.tell()
-            self._run = t
+            self.starvations.pause(t)
         self._held = None
         if self._callback or self._several:
             self._callback = self._callers = 0
@@ -394,11 +367,10 @@ class Loop:
         block.end = end
         block.victims = self._find_victims(owner, block.start, end)
         self.blocks.append(block)
-        if self._run and block.start - self._run >= self.threshold:
+        if self.starvations.is_long(block.start):
             for number in block.victims:
-                self._waited(number, block.start)
-        self.tell()
-        self._run = end
+                self.starvations.waited(number, block.start)
+        self.starvations.pause(end)
 
     def _find_victims(self, owner: int, start: int, now: int) -> list[int]:
         most = self._limits.looks
@@ -416,66 +388,6 @@ class Loop:
             or woken <= enough
             or lives[number].request.delayed(start, woken)
         ]
-
-    # -- starvation ----------------------------------------------------------------------------
-
-    def _waited(self, number: int, until: int) -> None:
-        """The request may have waited up to `until`: if it was for long, that is starvation."""
-        life = self._requests.lives.get(number)
-        if life is None or life.request.done is not None:
-            return
-        request = life.request
-        before = request.segments[-1].state if request.segments else None
-        if until - request.since < self.threshold and before not in DELAYED:
-            return  # the usual case: it has not even been in its present state for long
-        since = max(self._run, request.delayed_since(until))
-        if until - since < self.threshold:
-            return
-        latest = self.starvations[-1] if self.starvations else None
-        if latest is None or latest.end is None or not self._goes_on(latest, since):
-            self.tell()
-            latest = Starvation(since, until)
-            self.starvations.append(latest)
-        latest.start, latest.end = min(latest.start, since), max(latest.end or until, until)
-        latest.add(number, since, until)
-
-    def _goes_on(self, latest: Starvation, since: int) -> bool:
-        """Whether a wait that began at `since` is a part of the latest starvation."""
-        return latest.start >= self._run and since - (latest.end or since) < self.threshold
-
-    def _as_of(self, starvation: Starvation, now: int) -> Starvation | None:
-        """A starvation of the past as far as it had come by `now`; None if nobody had waited long then."""
-        over = starvation.end is not None and starvation.end <= now
-        found = Starvation(
-            starvation.start, starvation.end if over else None, {}, starvation.steps, starvation.culprits
-        )
-        requests = self._requests.by_number
-        for number, (since, until) in starvation.waits.items():
-            if until <= now:
-                found.add(number, since, until)
-            elif (request := requests.get(number)) is not None:
-                since = max(starvation.start, request.delayed_since(now))  # noqa: PLW2901
-                if now - since >= self.threshold:
-                    found.add(number, since, now)
-        return found if found.waits else None
-
-    def _starving(self, now: int) -> Starvation | None:
-        """The starvation that lasts, if a request has waited long enough by `now`."""
-        found = Starvation(now, None)
-        for number, life in self._requests.lives.items():
-            if life.request.done is None:
-                since = max(self._run, life.request.delayed_since(now))
-                if now - since >= self.threshold:
-                    found.start = min(found.start, since)
-                    found.add(number, since, now)
-        if not found.waits:
-            return None
-        latest = self.starvations[-1] if self.starvations else None
-        if latest is not None and self._goes_on(latest, found.start):
-            found.start = min(found.start, latest.start)
-            found.waits = latest.waits | found.waits
-        self._recent.tell(found, now)
-        return found
 
     def _lag(self, t: int) -> None:
         if self._iteration:
@@ -524,43 +436,16 @@ class Loop:
         """What the loop's thread did in its present stretch, and in blocks of which that is not known."""
         start = self._since
         if start and not self._asleep and t > start:
-            shares = self._shares(start, t)
+            shares = self._readings.shares(start, t, self._at(start))
             if shares is not None:
                 if self._held is None:
                     self._held = self._stretch()
                 self._held.shares = shares
         for block in islice(reversed(self.blocks), _LATEST):
             if block.end is not None and not block.classified:
-                block.shares = self._shares(block.start, block.end) or block.shares
+                block.shares = self._readings.shares(block.start, block.end, block) or block.shares
                 # A reading by the loop's thread, at the very end, is from before the sampler got the GIL.
-                block.classified = bool(self._late) and self._late[-1][0] > block.end
-
-    def _shares(self, start: int, end: int) -> Shares | None:
-        """What it did from `start` to `end`, by the readings that are nearest to both."""
-        used = _rise(self.lane.samples, start, end)
-        if used is None:
-            return None
-        cpu = min(1.0, max(0.0, used))
-        if not self._late:
-            return Shares(cpu, 0.0, None if self._kept(start, end) else 0.0)
-        wanted = min(1 - cpu, max(0.0, _rise(self._waits, start, end) or 0.0))
-        late = _around(self._late, start, end) / (end - start)
-        if late < _RIVALRY:
-            core = min(wanted, _CORE_WAIT * cpu)
-            return Shares(cpu, core, 0.0 if wanted - core < _UNCLEAR else None)
-        switched = _rise(self._switches, start, end)
-        if switched is None:
-            return Shares(cpu, wanted, None)
-        # The sampler itself makes a thread that computes give up the GIL once in each of its rounds.
-        asked = min(1 - cpu - wanted, max(0.0, switched - _SAMPLED * (cpu + wanted)))
-        # Who only asks for the GIL, 200 times a second, waits for a core as well as who computes.
-        core = wanted * cpu / (cpu + asked) if asked > 0 else wanted
-        gil = asked + wanted - core
-        # The sampler has not seen the thread, since it waited for the GIL itself: whether the thread
-        # slept, or waited for another one that had to wait for the GIL, cannot be told.
-        block = self._at(start)
-        unseen = (block is None or not block.lines) and 1 - cpu - core - gil > max(gil, cpu + core)
-        return Shares(cpu, core, None if unseen else gil)
+                block.classified = self._readings.latest > block.end
 
     def _at(self, start: int) -> Block | None:
         """The block that began at `start`, if it is one of the latest."""
@@ -569,45 +454,12 @@ class Loop:
     def _latest(self) -> list[Block]:
         return [*filter(None, (self._held,)), *islice(reversed(self.blocks), _LATEST)]
 
-    def _kept(self, start: int, end: int) -> bool:
-        """Whether another thread is known to have kept the GIL for most of a block."""
-        block = self._at(start)
-        return block is not None and block.keeper is not None and 2 * block.keeper.kept > end - start
-
 
 def _kept_by(block: Block, keeper: Keeper, since: int, t: int) -> None:
     """Name the thread that kept the GIL from `since` to `t`, if none kept it longer in that block."""
     kept = (t if block.end is None else min(block.end, t)) - max(block.start, since)
     if kept > 0 and (block.keeper is None or kept > block.keeper.kept):
         block.keeper = keeper._replace(kept=kept)
-
-
-def _rise(readings: deque[tuple[int, int]], start: int, end: int) -> float | None:
-    """How fast a counter rose from `start` to `end`, by the nearest readings; None if they are too far."""
-    first = last = None
-    for reading in islice(reversed(readings), MAX_READINGS):
-        if last is None or abs(reading[0] - end) < abs(last[0] - end):
-            last = reading
-        if first is None or abs(reading[0] - start) <= abs(first[0] - start):
-            first = reading
-        if reading[0] <= start:
-            break
-    if first is None or last is None:
-        return None
-    covered = min(last[0], end) - max(first[0], start)
-    return (last[1] - first[1]) / covered if covered > 0 and covered * 2 >= end - start else None
-
-
-def _around(readings: deque[tuple[int, int]], start: int, end: int) -> int:
-    """How much a counter rose between the last reading before `start` and the first one after `end`."""
-    first = last = None
-    for reading in islice(reversed(readings), MAX_READINGS):
-        if last is None or reading[0] > end:
-            last = reading
-        first = reading
-        if reading[0] <= start:
-            break
-    return last[1] - first[1] if first is not None and last is not None else 0
 
 
 def _insert(kept: deque[_T], new: _T, start: Callable[[_T], int]) -> None:

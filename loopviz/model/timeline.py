@@ -4,8 +4,8 @@ Feed it events in the order of their time (see `loopviz.stream.buffer.Reorder`);
 up to now. A late event never rewrites what was shown: its time is moved up to the present of the request
 that it belongs to, so that segments stay contiguous and add up to the latency.
 
-A `Timeline` joins three parts: the requests, the loop and the workers. The last two report steps and
-calls to the first; the timeline sends each event to its part.
+A `Timeline` joins its parts: the requests, the tasks and the rows in which they count, the loop and the
+workers. The last two report steps and calls to the tasks; the timeline sends each event to its part.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from loopviz.model.loop import Loop
 from loopviz.model.pools import Pools
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
+from loopviz.model.rows import Rows
 from loopviz.model.shared import Shared
 from loopviz.model.starvation import Starvation
 from loopviz.model.states import State
+from loopviz.model.tasks import Tasks
 from loopviz.model.workers import Tokens, Workers
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
@@ -45,8 +47,11 @@ class Timeline:
         limits = WHOLE if whole else LIVE
         shared = Shared()
         self._requests = requests = Requests(shared, limits)
-        self._loop = loop = Loop(requests, shared, limits, threshold)
-        self._workers = workers = Workers(requests, shared, limits)
+        self._rows = rows = Rows(requests, limits)
+        pools = Pools(limits)
+        tasks = Tasks(requests, rows, pools, shared)
+        self._loop = loop = Loop(requests, rows, tasks, shared, limits, threshold)
+        self._workers = workers = Workers(tasks, pools, shared, limits)
 
         self.whole = whole
         """Whether everything is kept, however old it is: a recording is bounded anyway."""
@@ -60,7 +65,7 @@ class Timeline:
         """The loop's shorter stretches."""
         self.workers: dict[int, Lane] = workers.lanes
         """Worker threads and worker processes, by number."""
-        self.pools: Pools = requests.pools
+        self.pools: Pools = pools
         """The pools of workers, and who waits for them."""
         self.blocks: deque[Block] = loop.blocks
         """Blocks that have ended."""
@@ -84,17 +89,17 @@ class Timeline:
             ev.SENDING: requests.sending,
             ev.WRITABLE: requests.writable,
             ev.ABANDONED: requests.abandoned,
-            ev.TASK: requests.created,
+            ev.TASK: rows.created,
             ev.WAKE: loop.wake,
             ev.LATE_WAKE: loop.late_wake,
             ev.STEP: loop.step,
             ev.YIELD: loop.suspend,
             ev.END: loop.end,
-            ev.AWAITS_TASK: requests.awaits_task,
-            ev.CLIENT_WAIT: requests.waits_for_client,
-            ev.TOKEN_WAIT: requests.wants_thread,
+            ev.AWAITS_TASK: rows.awaits_task,
+            ev.CLIENT_WAIT: tasks.waits_for_client,
+            ev.TOKEN_WAIT: tasks.wants_thread,
             ev.TOKENS: workers.limiter,
-            ev.POOL: requests.pools.declared,
+            ev.POOL: pools.declared,
             ev.POOL_CALL: workers.handed,
             ev.SUBMIT: workers.submit,
             ev.CALL: workers.call,
@@ -112,8 +117,8 @@ class Timeline:
             ev.CALLBACK: loop.callback,
             ev.EXECUTES: workers.executes,
             ev.WITHIN: workers.within,
-            ev.AWAITS: requests.awaits,
-            ev.AWAITED: requests.awaited,
+            ev.AWAITS: tasks.awaits,
+            ev.AWAITED: tasks.awaited,
         }
 
     # -- events --------------------------------------------------------------------------------
@@ -172,14 +177,16 @@ class Timeline:
         """Remove what is older than the retention, and what exceeds the limits of the memory."""
         horizon = 0 if self.whole else now - self.retention
         self._requests.prune(horizon)
+        self._rows.prune(horizon)
         self._loop.prune(horizon, now)
         self._workers.prune(horizon)
 
     def forget(self) -> None:
         """Remove every request that has ended, and the blocks that have."""
         self._requests.forget()
+        self._rows.forget()
         self.blocks.clear()
-        self._loop.starvations.clear()
+        self._loop.starvations.past.clear()
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -201,7 +208,7 @@ class Timeline:
         Their `id` is negative, and `Request.started_by` is the request. When one is awaited after all, its
         row ends.
         """
-        return self._requests.started_rows(now, since)
+        return self._rows.started_rows(now, since)
 
     def alive_at(self, now: int) -> list[Request]:
         """The requests that were sent, and not yet answered, at `now`."""
@@ -252,8 +259,8 @@ class Timeline:
     @property
     def starvations(self) -> deque[Starvation]:
         """Starvations that have been seen up to now."""
-        self._loop.tell()
-        return self._loop.starvations
+        self._loop.starvations.tell()
+        return self._loop.starvations.past
 
     def starvation_at(self, now: int) -> Starvation | None:
         """What requests suffer that have waited long for the loop at `now`, though no step is long."""

@@ -1,6 +1,6 @@
 """The worker threads and processes: their calls and CPU clocks, and the limiter of AnyIO's threads.
 
-Calls are reported to `loopviz.model.requests`, since they decide the states of requests and tasks.
+Calls are reported to `loopviz.model.tasks`, since they decide the states of requests and tasks.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Call
 from loopviz.model.limits import MAX_LANES, MAX_LINES, MAX_OPEN, Limits
 from loopviz.model.past import begun
-from loopviz.model.requests import Requests
+from loopviz.model.pools import Pools
 from loopviz.model.shared import Shared
 from loopviz.model.states import State
+from loopviz.model.tasks import Tasks
 
 __all__ = ["Tokens", "Workers"]
 
@@ -34,13 +35,14 @@ class Tokens(NamedTuple):
 class Workers:
     """The lanes of worker threads and worker processes."""
 
-    def __init__(self, requests: Requests, shared: Shared, limits: Limits) -> None:
+    def __init__(self, tasks: Tasks, pools: Pools, shared: Shared, limits: Limits) -> None:
         self.lanes: dict[int, Lane] = {}
         self.tokens: deque[tuple[int, Tokens]] = deque(maxlen=limits.tokens)
         self.peak = 0
         self.calls: dict[int, Call] = {}
         """Calls that were submitted or have begun, and have not returned."""
-        self._requests = requests
+        self._tasks = tasks
+        self._pools = pools
         self._shared = shared
         self._limits = limits
 
@@ -67,16 +69,16 @@ class Workers:
         call = self.calls.get(number)
         if number and call is None:
             return  # it has returned
-        self._requests.pools.handed(t, number, task, pool, executes=call is not None and call.thread > 0)
+        self._pools.handed(t, number, task, pool, executes=call is not None and call.thread > 0)
 
     def submit(self, t: int, number: int, task: int, request: int) -> None:
         """SUBMIT: a call was handed to an executor."""
         call = self.calls[number] = Call(task, request, submitted=True)
-        self._requests.submit(number, call)
+        self._tasks.submit(number, call)
 
     def awaits_call(self, t: int, task: int, call: int, awaits: int) -> None:
         """AWAITS_CALL: a task awaits the call, or does not."""
-        self._requests.awaits_call(t, task, call, self.calls.get(call), awaits)
+        self._tasks.awaits_call(t, task, call, self.calls.get(call), awaits)
 
     def call(
         self, t: int, number: int, task: int, request: int, thread: int, file: str, line: int, function: str
@@ -88,8 +90,8 @@ class Workers:
         state = State.IN_PROCESS if lane.role == "process" else State.IN_THREAD
         call = self.calls.setdefault(number, Call(task, request))
         call.thread, call.where, call.state = thread, where, state
-        self._requests.pools.begins(t, number, task)
-        self._requests.call_begins(t, number, call)
+        self._pools.begins(t, number, task)
+        self._tasks.call_begins(t, number, call)
 
     def returns(self, t: int, number: int) -> None:
         """RETURN: a call has returned, or raised."""
@@ -97,17 +99,17 @@ class Workers:
         if call is None:
             return
         call.over = True
-        self._requests.pools.returns(t, number, call.task, began=call.thread > 0)
+        self._pools.returns(t, number, call.task, began=call.thread > 0)
         lane = self.lanes.get(call.thread)  # None if the call's beginning was lost
         if lane is not None:
             lane.close(t, call.where)
         in_process = lane is not None and lane.role == "process"  # then its result has not arrived yet
-        self._requests.call_returns(t, number, call, resumes=not in_process)
+        self._tasks.call_returns(t, number, call, resumes=not in_process)
 
     def result(self, t: int, number: int, task: int) -> None:
         """RESULT: the result of a process's call has arrived. The return may not have been reported."""
         self.returns(t, number)
-        self._requests.result(t, number, task)
+        self._tasks.result(t, number, task)
 
     def executes(self, t: int, number: int, file: str, line: int, function: str) -> None:
         """EXECUTES: a sample of the line at which a call is."""
@@ -125,7 +127,7 @@ class Workers:
         lane = self.lanes.get(call.thread)
         if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)
-        self._requests.call_seen(call)
+        self._tasks.call_seen(call)
 
     def cpu(self, t: int, number: int, used: int) -> None:
         """CPU: a reading of a worker's CPU clock."""
