@@ -190,7 +190,7 @@ def _importer() -> str:
                 return loader.folder
             break
         frame = frame.f_back
-    # A forked process may have an older environment, but it is told the path.
+    # A forked process may have an older environment, but it is given the path.
     return _in_use if _in_use in sys.path else ""
 
 
@@ -260,6 +260,6 @@ def _tell_children(folder: str) -> None:
 if not any(finder is _Finder for finder in sys.meta_path):
     sys.meta_path.insert(0, _Finder)
     _parent = getattr(sys.modules.get("multiprocessing.process"), "parent_process", lambda: None)()
-    if _in_use and _parent is None:  # multiprocessing's own children are told the path
+    if _in_use and _parent is None:  # multiprocessing's own children are given the path
         sys.path.append(_in_use)
         _added.add(_in_use)

@@ -17,26 +17,26 @@ from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from tests.streams import MS
 
-__all__ = ["LATE", "SETTLED", "TELLS", "Entry", "SimulatedProbe"]
+__all__ = ["LATE", "REPORTS", "SETTLED", "Entry", "SimulatedProbe"]
 
 Entry: TypeAlias = tuple[int, Event]
 """When an event is appended to the buffer (ns), and the event."""
 
-TELLS: Final = frozenset({"loop", "thread", "sampler"})
-"""Before whose events the step that lasts is told, by a WAKE and a STEP with the times at which its task
+REPORTS: Final = frozenset({"loop", "thread", "sampler"})
+"""Before whose events the step that lasts is reported, by a WAKE and a STEP with the times at which its task
 was woken and it began: those that the step itself brings about (RESPONDED, SUBMIT, TASK, TOKEN_WAIT),
 those of other threads, and samples.
 
 Without "loop", RESPONDED ends a request in the state that it was in before the step that answers: its
-running time is told as *ready* or *awaiting*. With SUBMIT it is the same, since the call may begin before
+running time is reported as *ready* or *awaiting*. With SUBMIT it is the same, since the call may begin before
 the step has ended. Without "thread", so it is with a call of the request that begins or returns during a
 long step of another of its tasks. Without "sampler", so it is with a wake-up that is reported because it
 lasts.
 """
 REPEATS: Final = True
-"""Whether RAN repeats the wake-up of a step that has been told, as the real probe does.
+"""Whether RAN repeats the wake-up of a step that has been reported, as the real probe does.
 
-Then the model takes it for a wake-up in that step: the task, whatever it awaits afterwards, is told to be
+Then the model takes it for a wake-up in that step: the task, whatever it awaits afterwards, is shown as
 *ready* until its next step. So it is today after every block that the sampler has reported, unless it was the
 first step of its task.
 """
@@ -44,7 +44,7 @@ LATE: Final = 3 * MS
 """The longest time between the moment at which a thread reads the clock, and at which it appends (ns)."""
 _PERIOD: Final = round(PERIOD * 1000) * MS
 SETTLED: Final = 20 * MS + LOOK + _PERIOD + LATE
-"""What is older than this has been told (ns): the margin of the reordering, and what the sampler needs."""
+"""What is older than this has been reported (ns): the margin of the reordering and of the sampler."""
 
 
 @dataclass
@@ -121,20 +121,20 @@ class SimulatedProbe:
             found += [(at, "sampler", (at, ev.AWAITS, task, "app.py", 21, "handler")) for at in looks]
         return found
 
-    def entries(self, tells: frozenset[str] = TELLS, *, repeats: bool = REPEATS) -> list[Entry]:
-        """What is appended, in the order in which it is; see `TELLS` and `REPEATS`."""
+    def entries(self, reports: frozenset[str] = REPORTS, *, repeats: bool = REPEATS) -> list[Entry]:
+        """What is appended, in the order in which it is; see `REPORTS` and `REPEATS`."""
         began = [step.began for step in self.steps]
-        told: set[int] = set()
+        reported: set[int] = set()
         found: list[Entry] = []
         for when, source, event in sorted([*self._entries, *self._samples()], key=lambda entry: entry[0]):
             at = bisect_right(began, when) - 1
             step = self.steps[at] if at >= 0 else None
-            if source in tells and step is not None and when < step.ended and at not in told:
-                told.add(at)
+            if source in reports and step is not None and when < step.ended and at not in reported:
+                reported.add(at)
                 if step.woken:
                     found.append((when, (step.woken, ev.WAKE, step.task)))
                 found.append((when, (step.began, ev.STEP, step.task)))
-            if event[1] == ev.RAN and at in told and not repeats:
+            if event[1] == ev.RAN and at in reported and not repeats:
                 event = (*event[:3], 0, *event[4:])  # noqa: PLW2901
             found.append((when, event))
         return found

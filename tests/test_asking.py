@@ -252,8 +252,8 @@ def test_a_property_that_raises_is_no_error() -> None:
     [
         (', params={"item": None}', "params must be a dictionary of names and values"),
         (", params=[1]", "params must be a dictionary of names and values"),
-        (", json={1, 2}", "json must be anything that JSON can say"),
-        (", json=float('nan')", "json must be anything that JSON can say"),
+        (", json={1, 2}", "json must be a value that JSON can express"),
+        (", json=float('nan')", "json must be a value that JSON can express"),
         (', json=1, body="x"', "declare json or body, not both"),
         (", body=3", "body must be a text or bytes"),
         (', headers={"a": 1}', "headers must be a dictionary of names and texts"),
@@ -275,7 +275,7 @@ def test_a_declaration_that_cannot_be_sent_is_refused(tmp_path: Path, facts: str
     assert second
 
 
-def test_a_get_and_a_post_of_one_path_are_told_apart(tmp_path: Path) -> None:
+def test_a_get_and_a_post_of_one_path_are_distinguished(tmp_path: Path) -> None:
     """Two scenarios at one path, with two methods, are measured each by its own name."""
     text = "@app.{}('/')\nasync def root(): return 1"
     files = [scenario(tmp_path, text.format(method), name=method) for method in ("get", "post")]

@@ -44,7 +44,7 @@ def awaiting(request: Request, now: float = 10_000) -> list[Segment]:
     return [part for part in request.history(ns(now)) if part.state is State.AWAITING]
 
 
-def told(request: Request, now: float = 10_000) -> list[tuple[float, float, int, str, int]]:
+def reported(request: Request, now: float = 10_000) -> list[tuple[float, float, int, str, int]]:
     """Begin and end (ms), line, kind and holder of each segment in state awaiting."""
     found = []
     for part in awaiting(request, now):
@@ -78,7 +78,7 @@ def test_an_await_keeps_its_line_when_a_child_ends():
     """When one of several tasks ends, the request goes on awaiting at a line of those that are left."""
     line = gathering()
     feed(line, step(101, 2), end(102, 2))
-    (first, second) = told(line.requests[1], 150)
+    (first, second) = reported(line.requests[1], 150)
     assert first == (6, 100, 10, "timer", 0)
     assert second == (102, 150, 11, "timer", 0)
 
@@ -87,18 +87,18 @@ def test_an_await_keeps_its_line_when_a_child_goes_on():
     """While one of several tasks goes on to another await, the line is that of one that was seen."""
     line = gathering()
     feed(line, step(101, 2), suspend(102, 2))
-    assert told(line.requests[1], 110)[-1] == (102, 110, 11, "timer", 0)
+    assert reported(line.requests[1], 110)[-1] == (102, 110, 11, "timer", 0)
 
 
-def test_when_all_children_have_ended_the_root_is_told():
+def test_when_all_children_have_ended_the_root_is_reported():
     """A root that still awaits has a line of its own."""
     line = gathering()
     feed(line, step(101, 2), end(102, 2), step(201, 3), end(202, 3))
-    assert told(line.requests[1], 250)[-1] == (202, 250, 13, "task", 0)
+    assert reported(line.requests[1], 250)[-1] == (202, 250, 13, "task", 0)
 
 
 def test_a_task_that_runs_again_awaits_something_new():
-    """What a task awaited before its step is not told of the await after it."""
+    """What a task awaited before its step is not reported of the await after it."""
     line = timeline(
         accepted(), suspend(3), awaits(25), awaited(25, 1, "event"), wake(50), step(51), suspend(52)
     )
@@ -137,9 +137,9 @@ def lock(*events) -> Timeline:
 
 
 def test_a_holder_is_a_request():
-    """Who holds the lock is told as the request whose task holds it; a task of no request is nobody."""
-    assert told(lock().requests[2], 60) == [(3, 60, 40, "lock", 1)]
-    assert told(lock(made(20, 9, 0), awaited(31, 2, "lock", "", 9)).requests[2], 60)[-1][4] == 0
+    """Who holds the lock is reported as the request whose task holds it; a task of no request is nobody."""
+    assert reported(lock().requests[2], 60) == [(3, 60, 40, "lock", 1)]
+    assert reported(lock(made(20, 9, 0), awaited(31, 2, "lock", "", 9)).requests[2], 60)[-1][4] == 0
 
 
 def test_a_lock_that_passes_on_begins_a_segment():
@@ -147,27 +147,27 @@ def test_a_lock_that_passes_on_begins_a_segment():
     third = [sent(1, 3), read(2, 3), made(2, 3, 3), step(2.6, 3), suspend(2.9, 3, due=5_000)]
     line = lock(third, awaited(100, 2, "lock", "", 3), step(150, 2), responded(151, 2), end(152, 2))
     request = line.requests[2]
-    assert told(request) == [(3, 100, 40, "lock", 1), (100, 150, 40, "lock", 3)]
+    assert reported(request) == [(3, 100, 40, "lock", 1), (100, 150, 40, "lock", 3)]
     assert sum(part.end - part.start for part in request.segments) == request.latency(ns(200))
 
 
 def test_a_holder_that_is_seen_late_belongs_to_the_whole_await():
     """A holder that could not be seen at first makes no second segment."""
     line = timeline(accepted(), suspend(3), awaits(25), awaited(25, 1, "lock"), awaited(45, 1, "lock", "", 1))
-    assert told(line.requests[1], 60) == [(3, 60, 21, "lock", 1)]
+    assert reported(line.requests[1], 60) == [(3, 60, 21, "lock", 1)]
 
 
 def test_what_is_awaited_survives_the_end():
     """A request that has ended, and is packed, keeps what it awaited."""
     line = lock(step(150, 2), responded(151, 2), end(152, 2))
     assert line.requests[2].ended
-    assert told(line.requests[2]) == [(3, 150, 40, "lock", 1)]
+    assert reported(line.requests[2]) == [(3, 150, 40, "lock", 1)]
 
 
 # -- lines of calls in threads -----------------------------------------------------------------------
 
 
-def test_a_call_is_told_by_its_most_frequent_line():
+def test_a_call_is_named_by_its_most_frequent_line():
     """Not the last sample of a call counts, but the line at which it was most often."""
     line = timeline(accepted(), thread(3, 2), call(4), suspend(5))
     feed(line, executes(30, line=8), executes(50, line=8), executes(70, line=9))

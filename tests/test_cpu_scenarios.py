@@ -227,7 +227,7 @@ def _holds(law: bool) -> None:
 # -- processes ---------------------------------------------------------------------------------
 
 
-def test_processes_are_told_apart_from_threads():
+def test_processes_are_distinguished_from_threads():
     """Requests are in processes or wait for one, and each process is a lane with its CPU time."""
 
     def law() -> None:

@@ -193,7 +193,7 @@ def test_steps_that_wait_for_the_gil_do_not_sleep(setup: Setup) -> None:
 
 @both_loops
 def test_sleep_beside_threads_that_compute_is_sleep(setup: Setup) -> None:
-    """`time.sleep` on the loop is told as sleeping, although other threads want the GIL all the time."""
+    """`time.sleep` on the loop is reported as sleeping, although other threads want the GIL all the time."""
 
     async def sleeps() -> None:
         time.sleep(0.8)

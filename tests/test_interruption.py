@@ -179,7 +179,7 @@ def test_an_interrupted_comparison_says_so(tmp_path):
     assert "Traceback" not in err
 
 
-def test_who_waits_is_told_what_can_be_done(tmp_path):
+def test_long_waiting_shows_what_can_be_done(tmp_path):
     """On a terminal, a long wait says how many have no answer, and what Ctrl+C does."""
     with Terminal("record", str(endless(tmp_path, "awaits")), "--ascii") as terminal:
         terminal.expect(r"2 of 3 still without an answer after \d+ s; Ctrl\+C reports what was seen", 40)

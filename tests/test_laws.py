@@ -128,7 +128,7 @@ def test_blocking_takes_turns():
     assert run["loop"]["max_lag_s"] > 0.95  # more where one iteration serves several
 
 
-def test_each_block_is_told_with_line_kind_and_victims():
+def test_each_block_is_reported_with_line_kind_and_victims():
     """A block is one request's, a second long, sleeping, at time.sleep; those not yet served are victims."""
     blocks = document("blocking")["loop"]["blocks"]
     assert [b["request"] for b in blocks] == [1, 2, 3, 4]

@@ -105,7 +105,7 @@ def test_a_server_that_does_not_end_is_named(
         assert main(["compare", str(leaves), str(threads)]) == 2
         out, err = capsys.readouterr()
         assert out == ""
-        assert "The server of leaves was told to end, and still runs after 0 s" in err
+        assert "The server of leaves was asked to end, and still runs after 0 s" in err
         assert "background task" in err
         assert main(["compare", "--sweep", "1,2", str(threads), str(threads)]) == 2
         assert "The server of leaves" in capsys.readouterr().err
@@ -116,8 +116,8 @@ def test_a_server_that_does_not_end_is_named(
             assert bench.fire(Burst("threads", 1)).errors == ()
 
 
-def test_waiting_is_told_and_can_be_cancelled(files: tuple[Path, Path]) -> None:
-    """Whoever waits is told for which server, and can give up; then nothing has been started."""
+def test_waiting_is_shown_and_can_be_cancelled(files: tuple[Path, Path]) -> None:
+    """The user sees which server is waited for, and can give up; then nothing has been started."""
     leaves, threads = files
     first, second = read(leaves, threads)
     measure(first, requests=1)

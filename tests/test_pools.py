@@ -126,7 +126,7 @@ def test_the_limit_of_anyio_is_named_when_it_is_reached(setup: Setup) -> None:
 
 @setups
 def test_a_limiter_of_the_application_is_named(setup: Setup) -> None:
-    """A full CapacityLimiter of the application's own is told apart from AnyIO's default one."""
+    """A full CapacityLimiter of the application's own is distinguished from AnyIO's default one."""
     limiter: list[anyio.CapacityLimiter] = []
 
     async def handler() -> None:
@@ -240,7 +240,7 @@ def test_brief_sentences_of_pools_fit() -> None:
 
 
 def test_a_pool_that_was_not_seen_to_be_full_is_not_called_full() -> None:
-    """Calls that others have submitted are not seen: then only the wait is told."""
+    """Calls that others have submitted are not seen: then only the wait is reported."""
     line = timeline(
         pool(1, "executor", "reports", 2), accepted(), submit(3), handed(3, 1, 1, 1), suspend(4),
     )  # fmt: skip
@@ -258,7 +258,7 @@ def test_an_unknown_pool_is_not_named() -> None:
     ]
 
 
-def test_the_past_is_told_as_it_was() -> None:
+def test_the_past_is_shown_as_it_was() -> None:
     """A frozen picture of a moment names the pool of that moment."""
     line, now = busy()
     feed(

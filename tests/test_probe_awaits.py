@@ -268,7 +268,7 @@ KINDS: list[tuple[Callable[[], Awaitable[Any]], str, str]] = [
 
 @both_loops
 def test_every_kind(setup):
-    """What a request awaits is told once for each await, by its kind and its name."""
+    """What a request awaits is reported once for each await, by its kind and its name."""
 
     async def handler() -> None:
         for kind, _, _ in KINDS:
@@ -276,16 +276,16 @@ def test_every_kind(setup):
             await asyncio.sleep(0)
 
     events = ask(handler, setup)
-    told = awaited(events)
+    reported = awaited(events)
     expected = [(what, name) for _, what, name in KINDS]
     # A slow machine may stop between two awaits for longer than 20 ms, but every kind has its turn.
-    rest = iter(told)
-    assert [each for each in expected if each in rest] == expected, told
-    assert len(told) <= len(expected) + 5
+    rest = iter(reported)
+    assert [each for each in expected if each in rest] == expected, reported
+    assert len(reported) <= len(expected) + 5
 
 
 def test_a_timeout_hides_nothing():
-    """Under a timeout, what is awaited is told; in 3.11 `wait_for` runs it in a task of its own."""
+    """Under a timeout, what is awaited is reported; in 3.11 `wait_for` runs it in a task of its own."""
 
     async def handler() -> None:
         async with asyncio.timeout(5):
@@ -293,8 +293,8 @@ def test_a_timeout_hides_nothing():
         await asyncio.wait_for(asyncio.sleep(NAP), 5)
 
     what = "timer" if sys.version_info >= (3, 12) else "task"
-    told = awaited(ask(handler))
-    assert [told[0][0], told[-1][0]] == ["timer", what]
+    reported = awaited(ask(handler))
+    assert [reported[0][0], reported[-1][0]] == ["timer", what]
 
 
 def test_the_connection_of_a_pool():
@@ -385,8 +385,8 @@ def test_any_librarys_pool(tmp_path, monkeypatch):
                 async with asyncio.timeout(NAP):
                     await take()
 
-    told = awaited(ask(handler))
-    assert [each for each in told if each[0] != "timer"] == [
+    reported = awaited(ask(handler))
+    assert [each for each in reported if each[0] != "timer"] == [
         ("connection", "somedb"),
         ("connection", "somedb"),
         ("queue", "get"),
@@ -487,7 +487,7 @@ async def libraries() -> None:
 
 @both_loops
 def test_library_functions_in_threads(setup):
-    """A call of a library's function in a thread is told by the line that awaits it, and by its name."""
+    """A call of a library's function in a thread is reported by the line that awaits it, and by its name."""
     events = ask(libraries, setup)
     found = list(dict.fromkeys((event[4], event[6]) for event in of_kind(events, ev.WITHIN)))
     calls = [(line_of(mark), "time.sleep") for mark in "ABC"]
@@ -500,7 +500,7 @@ def test_library_functions_in_threads(setup):
 
 
 def test_a_call_that_nobody_awaits_is_the_endpoints():
-    """While the task awaits something else, a call of a library's is told by the endpoint."""
+    """While the task awaits something else, a call of a library's is reported by the endpoint."""
 
     async def handler() -> None:
         running = asyncio.get_running_loop().run_in_executor(None, time.sleep, NAP)
@@ -512,7 +512,7 @@ def test_a_call_that_nobody_awaits_is_the_endpoints():
     assert found == {(__file__, code.co_firstlineno, code.co_qualname, "time.sleep")}
 
 
-def test_work_before_the_endpoint_is_told_by_the_endpoint():
+def test_work_before_the_endpoint_is_named_by_the_endpoint():
     """A large body is parsed by libraries before the handler is called: both are named, and no finalizer."""
 
     async def handler(items: list[dict[str, Any]]) -> int:
@@ -601,7 +601,7 @@ LOCKS: list[Callable[[], Any]] = [
 @both_loops
 @pytest.mark.parametrize("hold", [plainly, by_a_context_manager, by_a_stack])
 def test_who_holds_a_lock(setup, hold):
-    """Whoever waits for a lock, a semaphore or a condition's lock is told which task is inside it."""
+    """Who is inside a lock, a semaphore or a condition's lock is reported for each task that waits for it."""
     app = FastAPI()
     locks: list[Any] = []
 
@@ -618,18 +618,18 @@ def test_who_holds_a_lock(setup, hold):
         assert served.probe.failures == []
     for number in range(len(LOCKS)):
         pair = {root_of(events, 2 * number + 1), root_of(events, 2 * number + 2)}
-        told = [
+        reported = [
             (event[2], event[5])
             for event in of_kind(events, ev.AWAITED)
             if event[2] in pair and event[3] in {"lock", "semaphore"}
         ]
-        assert told, number
+        assert reported, number
         # A holder that runs at that moment is not seen, and named a moment later.
-        assert {frozenset(each) for each in dict(told).items()} == {frozenset(pair)}, number
+        assert {frozenset(each) for each in dict(reported).items()} == {frozenset(pair)}, number
 
 
 def test_a_holder_that_cannot_be_seen_is_not_guessed():
-    """A lock that is held without `async with` has no holder that is told."""
+    """A lock that is held without `async with` has no holder that is reported."""
     app = FastAPI()
     lock = asyncio.Lock()
 
@@ -640,13 +640,13 @@ def test_a_holder_that_cannot_be_seen_is_not_guessed():
     with Served(app) as served:
         served.get_all(["/x"] * 3)
         events = served.settle(3)
-    told = [event[5] for event in of_kind(events, ev.AWAITED) if event[3] == "lock"]
-    assert len(told) >= 2
-    assert set(told) == {0}
+    reported = [event[5] for event in of_kind(events, ev.AWAITED) if event[3] == "lock"]
+    assert len(reported) >= 2
+    assert set(reported) == {0}
 
 
-def test_a_queue_for_a_lock_is_told_each_holder():
-    """While a lock passes from one to the next, the last one in the queue is told each holder in turn."""
+def test_a_queue_for_a_lock_has_each_holder_reported():
+    """While a lock passes from one to the next, each holder is reported for the last one in the queue."""
     app = FastAPI()
     lock = asyncio.Lock()
 
@@ -684,7 +684,7 @@ async def gathers_in_a_generator() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told", "seen"),
+    ("name", "value", "reported", "seen"),
     [
         ("PIPE", "_pipe", [("task", "later")], "the gather"),
         ("CHILDREN", "_gone", [("future", "")], "the gather"),
@@ -693,9 +693,9 @@ async def gathers_in_a_generator() -> None:
         ("callbacks_of", lambda _: [], [("task", "later")], "the gather"),
     ],
 )
-def test_without_a_private_name_less_is_told(monkeypatch, name, value, told, seen):
-    """Where a version has renamed what the probe reads, less is told, and nothing that is wrong."""
+def test_without_a_private_name_less_is_reported(monkeypatch, name, value, reported, seen):
+    """Where a version has renamed what the probe reads, less is reported, and nothing that is wrong."""
     monkeypatch.setattr(compat, name, value)
     events = ask(gathers_in_a_generator)
-    assert awaited(events) == told
+    assert awaited(events) == reported
     assert lines(events) == [line_of(seen)]

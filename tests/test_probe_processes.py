@@ -128,7 +128,7 @@ def conserved(line: Timeline) -> bool:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_call_is_told_in_order(method: str):
+def test_a_call_is_reported_in_order(method: str):
     """Submitted, begun and ended in its process, its result here: however the processes are started."""
     with processes(method) as executor, serve(executor, work.nap) as served:
         assert served.get("/x") == (200, '"slept"')

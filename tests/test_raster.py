@@ -210,7 +210,7 @@ def test_many_short_steps_add_up():
     assert loop_levels(line, 40 * MS, ZERO // (40 * MS), ZERO // (40 * MS) + 1, ns(40)) in {"2", "3"}
 
 
-def test_a_block_is_told_in_the_loops_row_while_it_lasts():
+def test_a_block_is_shown_in_the_loops_row_while_it_lasts():
     """A stretch turns into a block at the threshold, over its whole length."""
     line = streams.timeline(streams.accepted())
     streams.feed(line, streams.holds(60, since=2))

@@ -335,12 +335,12 @@ GROUPS: list[tuple[BaseException, str]] = [
 
 
 @pytest.mark.parametrize(("error", "said"), GROUPS, ids=["one", "nested", "two", "four"])
-def test_a_group_is_told_by_its_exceptions(error: BaseException, said: str) -> None:
+def test_a_group_is_named_by_its_exceptions(error: BaseException, said: str) -> None:
     """An exception group is reported as the exception in it, or as the first ones and how many."""
     assert errors(raising(error), "/") == [said]
 
 
-def test_a_task_group_is_told_by_what_its_task_raised() -> None:
+def test_a_task_group_is_named_by_what_its_task_raised() -> None:
     """What a task of a task group raises is reported, not that there were errors in a group."""
     app = FastAPI()
 

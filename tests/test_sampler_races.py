@@ -1,4 +1,4 @@
-"""The sampler beside threads that change what it reads: nothing is told of the wrong step, call or time."""
+"""The sampler beside threads that change what it reads: no wrong step, call or time is reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MS = 1_000_000
 
 
 class Stack(Lines):
-    """Finds the same line in every stack; what happens meanwhile is told by `then`."""
+    """Finds the same line in every stack; what happens meanwhile is done by `then`."""
 
     def __init__(self, then: Callable[[], object] = lambda: None) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def make(then: Callable[[], object] = lambda: None) -> tuple[Sampler, ProbeState
     return Sampler(state, threads, Stack(then), loop), state, threads
 
 
-def told(state: ProbeState) -> list[str]:
+def reported(state: ProbeState) -> list[str]:
     """The kinds of the events."""
     return [event[1] for event in state.buffer.drain()]
 
@@ -64,7 +64,7 @@ def begin(state: ProbeState, ago: int = 100 * MS) -> Trace:
     return trace
 
 
-def test_the_line_of_a_long_step_is_told() -> None:
+def test_the_line_of_a_long_step_is_reported() -> None:
     """A step that lasts is reported with its line."""
     sampler, state, _ = make()
     trace = begin(state)
@@ -73,7 +73,7 @@ def test_the_line_of_a_long_step_is_told() -> None:
     assert holds[2:5] == (trace.number, state.began, "app.py")
 
 
-def test_a_line_of_a_step_that_has_ended_is_not_told() -> None:
+def test_a_line_of_a_step_that_has_ended_is_not_reported() -> None:
     """If the next step begins while the stack is read, of the same task too, the line is of neither."""
 
     def next_step() -> None:
@@ -82,10 +82,12 @@ def test_a_line_of_a_step_that_has_ended_is_not_told() -> None:
     sampler, state, _ = make(next_step)
     begin(state)
     sampler._look()
-    assert ev.HOLDS not in told(state)
+    assert ev.HOLDS not in reported(state)
 
 
-def test_a_line_of_a_call_that_has_ended_is_not_told_of_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_of_a_call_that_has_ended_is_not_that_of_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """If a thread takes a new call when the frames have been read, their line is not that call's."""
     sampler, state, threads = make()
     thread = Thread(2, 99, None, call=5, since=now_ns() - 100 * MS)
@@ -99,11 +101,11 @@ def test_a_line_of_a_call_that_has_ended_is_not_told_of_the_next_one(monkeypatch
 
     monkeypatch.setattr(sys, "_current_frames", current_frames)
     sampler._look()
-    assert ev.EXECUTES not in told(state)
+    assert ev.EXECUTES not in reported(state)
     monkeypatch.undo()
     thread.since = now_ns() - 100 * MS
     sampler._look()
-    assert ev.EXECUTES in told(state)
+    assert ev.EXECUTES in reported(state)
 
 
 class Changing(ProbeState):
@@ -210,4 +212,4 @@ def test_threads_that_come_and_go_do_not_disturb_the_sampler() -> None:
             other.join()
         sys.setswitchinterval(interval)
     assert state.failures == []
-    assert ev.EXECUTES in told(state)
+    assert ev.EXECUTES in reported(state)

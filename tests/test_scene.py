@@ -374,7 +374,7 @@ def test_a_jump_is_not_followed_by_a_sentence_about_something_else():
     shown = "".join(text(scene().compose(line, seen, 120, 36))[-6:])
     assert seen.change in shown
     assert "costs the event loop nothing" not in shown
-    seen.changed = 2  # a change of state is told with what the others do
+    seen.changed = 2  # a change of state is reported with what the others do
     assert "costs the event loop nothing" in "".join(text(scene().compose(line, seen, 120, 36))[-6:])
 
 

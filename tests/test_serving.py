@@ -244,9 +244,9 @@ def test_web_sockets_reach_their_application(tmp_path: Path) -> None:
     ordinary = scenario(tmp_path, "ordinary", ORDINARY)
     other = scenario(tmp_path, "other", "app = FastAPI()\n@app.get('/other')\nasync def other(): return 1")
     for files in ([ordinary], [other, ordinary]):
-        accepted, told = asyncio.run(web_socket(Apps(read(files)), "/ws/me", "hello"))[:2]
+        accepted, reported = asyncio.run(web_socket(Apps(read(files)), "/ws/me", "hello"))[:2]
         assert accepted["type"] == "websocket.accept"
-        assert json.loads(told["text"]) == ["me", "hello", True, "in the lifespan"]
+        assert json.loads(reported["text"]) == ["me", "hello", True, "in the lifespan"]
     refused = asyncio.run(web_socket(Apps(read([other, ordinary])), "/no/such", "hello"))
     assert [message["type"] for message in refused] == ["websocket.close"]
 

@@ -168,7 +168,7 @@ def test_a_module_of_another_folder_is_not_found(tmp_path):
 
 
 def test_a_comparison_names_both(tmp_path, capsys):
-    """`loopviz compare` tells files of the same name apart, and numbers a file that is given twice."""
+    """`loopviz compare` distinguishes files of the same name, and numbers a file that is given twice."""
     paths = []
     for name, seconds in (("old", 0.3), ("new", 0.05)):
         module(tmp_path / name / "helper.py", name)

@@ -9,14 +9,14 @@ import pytest
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
-from tests.simulated_probe import TELLS, SimulatedProbe
+from tests.simulated_probe import REPORTS, SimulatedProbe
 from tests.streams import MS, ns, shape
 
 
-def shown(probe: SimulatedProbe, tells: frozenset[str], every: int = 30) -> list[tuple[str, float, float]]:
+def shown(probe: SimulatedProbe, reports: frozenset[str], every: int = 30) -> list[tuple[str, float, float]]:
     """The states of request 1, if its events are drained every 30 ms as the screen does."""
     reorder, line = Reorder(), Timeline()
-    entries = probe.entries(tells)
+    entries = probe.entries(reports)
     for now in range(ns(0), ns(400), every * MS):
         line.feed(reorder.push([event for at, event in entries if now - every * MS < at <= now], now))
     request = line.requests[1]
@@ -44,7 +44,7 @@ def test_a_step_that_answers_has_run_until_it_did():
     probe = read()
     probe.on_loop(ns(20), ev.RESPONDED, 1)
     probe.ends(ns(170), None, 0)
-    assert shown(probe, TELLS) == [*BEFORE, ("running", 5, 20), ("running", 20, 170)]
+    assert shown(probe, REPORTS) == [*BEFORE, ("running", 5, 20), ("running", 20, 170)]
     assert shown(probe, frozenset())[:2] == [("queued", 1, 2), ("ready", 2, 20)]
 
 
@@ -59,7 +59,7 @@ def test_a_step_that_submits_a_call_has_run_until_it_ended():
     probe.begins(ns(130), 1)
     probe.ends(ns(140), None, 0)
     after = [("ready", 120, 130), ("running", 130, 140)]
-    assert shown(probe, TELLS) == [*BEFORE, ("running", 5, 120), *after]
+    assert shown(probe, REPORTS) == [*BEFORE, ("running", 5, 120), *after]
     assert ("in_thread", 12, 30) in shown(probe, frozenset())
 
 
@@ -73,10 +73,10 @@ def test_a_call_of_another_thread_does_not_hide_the_step_that_lasts(at: int):
     probe.elsewhere(ns(at), (ev.CALL, 1, 1, 1, 101, "app.py", 7, "work"))
     probe.ends(ns(150), None, 0)
     probe.elsewhere(ns(170), (ev.RETURN, 1))
-    told = shown(probe, TELLS)
-    assert told[:5] == [*BEFORE, ("running", 5, 7), ("ready", 7, 8), ("running", 8, 150)]
-    assert ("in_thread", 150, 170) in told
-    if at < 30:  # else the sampler has told the step before
+    drawn = shown(probe, REPORTS)
+    assert drawn[:5] == [*BEFORE, ("running", 5, 7), ("ready", 7, 8), ("running", 8, 150)]
+    assert ("in_thread", 150, 170) in drawn
+    if at < 30:  # else the sampler has reported the step before
         assert ("running", 8, 150) not in shown(probe, frozenset())
 
 
@@ -93,7 +93,7 @@ def test_what_the_sampler_reports_does_not_hide_the_step_that_lasts():
     probe.ends(ns(180), None, 0)
     probe.begins(ns(182), 1)
     probe.ends(ns(183), None, 0)
-    assert shown(probe, TELLS)[4:] == [
+    assert shown(probe, REPORTS)[4:] == [
         ("running", 8, 9),
         ("awaiting", 9, 39),
         ("ready", 39, 40),

@@ -478,11 +478,11 @@ class Server:
         task.call = Call(begins, returns)
         # No two calls share a thread, so that no span hides another.
         call = (ev.CALL, number, task.number, task.request, 100 + number, "f", 1, "g")
-        told = 0
+        reported = 0
         if in_process:  # a moment before the call, so that a shuffled stream has one right order
-            told = self.probe.elsewhere(begins - 2, (ev.THREAD, 100 + number, "process"))
-        told = self.probe.elsewhere(begins, call, after=told)
-        told = self.probe.elsewhere(returns, (ev.RETURN, number), after=told)
+            reported = self.probe.elsewhere(begins - 2, (ev.THREAD, 100 + number, "process"))
+        reported = self.probe.elsewhere(begins, call, after=reported)
+        reported = self.probe.elsewhere(returns, (ev.RETURN, number), after=reported)
         done = returns
         if in_process:
             done += 2 * self.random.randint(0, longest)
@@ -582,7 +582,7 @@ def test_a_shuffled_stream_gives_what_really_happened(story, random, batch):
 def test_what_is_shown_between_two_drains_is_what_really_happened(story, gaps):
     """The probe's events, appended late and drained at any moment, tell the truth and never take it back.
 
-    See `tests.simulated_probe.TELLS` for what goes wrong if the step that lasts is not told in time.
+    See `tests.simulated_probe.REPORTS` for what goes wrong if the step that lasts is not reported in time.
     """
     reorder, line = Reorder(), Timeline(threshold=10 * MS)
     entries, now, taken = deque(story.entries), ZERO, 0

@@ -1,4 +1,4 @@
-"""What loopviz tells of random applications is what they truly did, by stamps of their own."""
+"""What loopviz shows of random applications is what they truly did, by stamps of their own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def truth(*stamps: Stamp) -> Truth:
     return Truth(scaled)
 
 
-def told(truth: Truth, until: int) -> list[str]:
+def shown(truth: Truth, until: int) -> list[str]:
     """The states of request 1, which was sent at 0, in words."""
     return [
         f"{s.start // MS}-{s.end // MS} {s.state}" + "".join(f" or {also}" for also in sorted(s.also))
@@ -43,7 +43,7 @@ def told(truth: Truth, until: int) -> list[str]:
 
 def test_a_request_is_queued_until_it_is_read_and_ready_until_its_first_step():
     """What follows the response is not counted."""
-    assert told(truth((9, "done", 1), (30, "end", 1)), 12) == [
+    assert shown(truth((9, "done", 1), (30, "end", 1)), 12) == [
         "0-1 queued",
         "1-2 ready",
         "2-9 running",
@@ -54,13 +54,13 @@ def test_a_request_is_queued_until_it_is_read_and_ready_until_its_first_step():
 def test_a_sleep_is_over_when_its_timer_is_due():
     """From then on the request is ready, however late the loop has time."""
     found = truth((5, "suspend", 1, "sleep", 20, 0), (50, "resume", 1), (52, "done", 1))
-    assert told(found, 52)[2:] == ["2-5 running", "5-20 awaiting", "20-50 ready", "50-52 running"]
+    assert shown(found, 52)[2:] == ["2-5 running", "5-20 awaiting", "20-50 ready", "50-52 running"]
 
 
 def test_a_timer_that_was_set_late_may_be_due_late():
     """The thread was stopped for 5 ms between the reading of the clock and the start of the sleep."""
     found = truth((8, "suspend", 1, "sleep", 20, 17 * MS), (50, "resume", 1), (52, "done", 1))
-    assert told(found, 52)[3:5] == ["8-20 awaiting", "20-25 ready or awaiting"]
+    assert shown(found, 52)[3:5] == ["8-20 awaiting", "20-25 ready or awaiting"]
 
 
 def test_a_waiter_is_ready_when_somebody_wakes_it():
@@ -74,7 +74,7 @@ def test_a_waiter_is_ready_when_somebody_wakes_it():
         (40, "resume", 1),
         (41, "done", 1),
     )
-    assert told(found, 41)[3:] == [
+    assert shown(found, 41)[3:] == [
         "3-4 awaiting",
         "4-5 ready",
         "5-6 running",
@@ -102,7 +102,7 @@ def test_a_call_waits_for_a_thread_executes_and_returns():
         (41, "resume", 1),
         (42, "done", 1),
     )
-    assert told(found, 42)[2:] == [
+    assert shown(found, 42)[2:] == [
         "2-3 running",
         "3-4 ready",
         "4-10 token_wait",
@@ -130,7 +130,7 @@ def test_a_call_that_nobody_awaits_any_more_does_not_count():
         (30, "resume", 1),
         (31, "done", 1),
     )
-    assert told(found, 31)[4:] == ["4-10 in_thread", "10-30 awaiting", "30-31 running"]
+    assert shown(found, 31)[4:] == ["4-10 in_thread", "10-30 awaiting", "30-31 running"]
 
 
 def test_while_a_timeout_is_due_and_the_loop_is_busy_two_states_are_right():
@@ -142,7 +142,7 @@ def test_while_a_timeout_is_due_and_the_loop_is_busy_two_states_are_right():
         (20, "free", 7),
         (21, "done", 1),
     )
-    assert told(found, 21)[3:] == ["3-10 awaiting", "10-20 awaiting or ready", "20-21 running"]
+    assert shown(found, 21)[3:] == ["3-10 awaiting", "10-20 awaiting or ready", "20-21 running"]
 
 
 def test_a_call_is_shielded_from_an_anyio_scope():
@@ -156,7 +156,7 @@ def test_a_call_is_shielded_from_an_anyio_scope():
         (21, "free", 7),
         (22, "done", 1),
     )
-    assert told(found, 22)[3:] == ["3-20 in_thread", "20-21 ready", "21-22 running"]
+    assert shown(found, 22)[3:] == ["3-20 in_thread", "20-21 ready", "21-22 running"]
 
 
 def test_the_most_active_of_the_children_counts():
@@ -178,7 +178,7 @@ def test_the_most_active_of_the_children_counts():
         (60, "resume", 1),
         (61, "done", 1),
     )
-    assert told(found, 61)[2:] == [
+    assert shown(found, 61)[2:] == [
         "2-4 running",
         "4-5 ready",
         "5-20 running",
@@ -204,7 +204,7 @@ def test_a_task_that_was_merely_started_does_not_count():
         (30, "resume", 1),
         (31, "done", 1),
     )
-    assert told(found, 31)[3:] == ["4-30 awaiting", "30-31 running"]
+    assert shown(found, 31)[3:] == ["4-30 awaiting", "30-31 running"]
     assert found.explain(1, 10 * MS, "running") == "of a task that it merely started"
 
 
@@ -217,7 +217,7 @@ def test_a_task_that_will_be_awaited_may_count_before_it_is():
         (5, "resume", 2),
     ]
     kept = truth(*stamps, (25, "end", 2), (30, "resume", 1), (31, "done", 1))
-    assert told(kept, 31)[3:] == [
+    assert shown(kept, 31)[3:] == [
         "4-5 awaiting or ready",
         "5-25 awaiting or running",
         "25-30 awaiting",
@@ -235,7 +235,7 @@ def test_a_task_that_will_be_awaited_may_count_before_it_is():
         (40, "return", 1),
         (41, "end", 2),
     )
-    assert "13-30 awaiting" in told(left, 31)
+    assert "13-30 awaiting" in shown(left, 31)
     assert left.explain(1, 20 * MS, "in_thread") == "of a task that it merely started"
 
 
@@ -268,7 +268,7 @@ def test_an_application_does_what_its_program_says():
     assert "running" not in spent([("start", [("block", 60)]), ("sleep", 90)])
 
 
-def test_what_is_told_is_judged_moment_by_moment():
+def test_what_is_shown_is_judged_moment_by_moment():
     """Time in a wrong state counts as wrong, unless it is shorter than the tolerance."""
     either = frozenset({"awaiting"})
     stretches = [Stretch(0, 50 * MS, "awaiting"), Stretch(50 * MS, 80 * MS, "ready", either)]
@@ -301,7 +301,7 @@ def words_of(program: Program) -> set[str]:
     return found
 
 
-def test_loads_are_repeatable_and_leave_out_what_they_are_told_to():
+def test_loads_are_repeatable_and_leave_out_what_they_are_asked_to():
     """A seed makes the same load each time, and the words are those of the application."""
     assert generate(Random(5)) == generate(Random(5)) != generate(Random(6))
     for seed in range(50):
@@ -328,8 +328,8 @@ setups = pytest.mark.parametrize(
 
 @setups
 @pytest.mark.parametrize("about", sorted(MECHANISMS))
-def test_what_was_once_told_wrong_is_true(about: str, setup: Setup) -> None:
-    """Each mechanism by itself; a state told wrong is a quarter of a request's time or more."""
+def test_what_was_once_shown_wrong_is_true(about: str, setup: Setup) -> None:
+    """Each mechanism by itself; a state shown wrong is a quarter of a request's time or more."""
     found = [compare(MECHANISMS[about], loop=setup.loop)]
     while len(found) < 3 and min(one.share for one in found[-1].requests) <= 0.85:  # the machine may be busy
         found.append(compare(MECHANISMS[about], loop=setup.loop))
@@ -348,7 +348,7 @@ def compared(load: Load, loop: str = "asyncio") -> Comparison:
 
 
 def share_of(setup: Setup, seeds: range) -> float:
-    """The share of the requests' time that is told right, of several loads together."""
+    """The share of the requests' time that is shown right, of several loads together."""
     total = agreed = 0
     for seed in seeds:
         found = compared(generate(Random(seed)), setup.loop)
@@ -358,7 +358,7 @@ def share_of(setup: Setup, seeds: range) -> float:
 
 
 @setups
-def test_what_is_told_of_random_applications_is_true(setup: Setup) -> None:
+def test_what_is_shown_of_random_applications_is_true(setup: Setup) -> None:
     """Of a few fixed seeds; the benchmark runs many, with all operations and the goal of 99.5 %."""
     # A busy machine may stop the loop's thread between two stamps of the same moment.
     assert any(share_of(setup, range(8)) > 0.97 for _ in range(3))
@@ -369,7 +369,7 @@ def test_what_is_told_of_random_applications_is_true(setup: Setup) -> None:
     phases=[Phase.generate],
 )  # fmt: skip
 @given(st.randoms(use_true_random=False))
-def test_no_random_application_is_told_wrong_as_a_whole(random: Random) -> None:
+def test_no_random_application_is_shown_wrong_as_a_whole(random: Random) -> None:
     """Hypothesis draws the applications. To see a failing one smaller, add `Phase.shrink`."""
     found = compared(generate(random))
     assert found.share > 0.8, [(one.number, one.wrong, one.why) for one in found.requests if one.wrong]

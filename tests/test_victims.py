@@ -243,7 +243,7 @@ def test_short_steps_starve_those_who_wait():
 
 
 def test_starvation_while_it_lasts():
-    """It is told when somebody has waited for the threshold, with those who wait then, and in hindsight."""
+    """It is reported when a request has waited for the threshold, with those that wait then and later."""
     line = turns(*FOUR[:1])
     feed(line, step(82, 2))
     assert line.starvation_at(ns(90)) is None
@@ -347,6 +347,6 @@ def test_memory_of_starvation_is_bounded():
     assert len(recent._bins) == 250
     assert max(len(times) for _, _, times in recent._bins) <= 33
     starvation = Starvation(18_000 * MS, 20_000 * MS)
-    recent.tell(starvation, 20_000 * MS)
+    recent.explain(starvation, 20_000 * MS)
     assert starvation.steps == pytest.approx(20_000, rel=0.02)
     assert Counter(request for request, *_ in starvation.culprits)[0] == 1

@@ -120,7 +120,7 @@ def model(events: list[RawEvent]) -> Timeline:
     return timeline
 
 
-def told(events: list[RawEvent], number: int = 1) -> list[str]:
+def reported(events: list[RawEvent], number: int = 1) -> list[str]:
     """What happened to a connection, in words."""
     said = []
     for _, kind, *fields in events:
@@ -142,7 +142,7 @@ def test_a_connection_is_one_row(ws: str, setup: Setup) -> None:
                 assert connection.recv() == text
                 assert connection.recv() == b"seen"
         events = list(server.settle())
-    handshake, *said = [line for line in told(events) if line != ev.RESPONDED]
+    handshake, *said = [line for line in reported(events) if line != ev.RESPONDED]
     assert handshake.startswith("read WS /chat ")
     assert said == [
         "status 101",
@@ -240,7 +240,7 @@ def test_an_application_that_closes(ws: str) -> None:
 
 @every_kind
 def test_an_exception_of_a_connection(ws: str) -> None:
-    """An exception after the handshake is told, with the status 101 that the client has got."""
+    """An exception after the handshake is reported, with the status 101 that the client has got."""
     with served(ws) as server:
         with client(server, "/crashes") as connection, pytest.raises(ConnectionClosed):
             connection.recv()

@@ -83,7 +83,7 @@ def test_a_connection_counts_its_messages() -> None:
     assert shape(request.segments)[-1] == ("running", 400, 401)
 
 
-def test_a_handshake_without_an_answer_is_told() -> None:
+def test_a_handshake_without_an_answer_is_reported() -> None:
     """Where the client has gone before the handshake was answered, that is the error, as of a request."""
     line = timeline((ns(10), "read", 5, "WS", "/chat", 0), made(10, 5, 5), step(11, 5), end(12, 5))
     assert line.requests[5].error == "no whole response: the client has gone"
@@ -116,7 +116,7 @@ def test_an_opened_connection() -> None:
 
 
 def test_an_open_connection_does_not_hide_the_result_of_a_burst() -> None:
-    """While a WebSocket is open and nothing happens, the result of the last burst is told, without it."""
+    """While a WebSocket is open and nothing happens, the result of the last burst is reported, without it."""
     line = timeline(
         iteration(1),
         opened(10),
@@ -138,7 +138,7 @@ def test_an_open_connection_does_not_hide_the_result_of_a_burst() -> None:
     assert words.story(line, ns(7_000), INVITATION)[1][0].startswith("Done: 1 request in 4 ms.")
 
 
-def test_open_connections_are_told_where_nothing_else_is() -> None:
+def test_open_connections_are_reported_where_nothing_else_is() -> None:
     """Before the first burst the sentence says how many WebSockets are open."""
     line = timeline(opened(10), opened(20, 6, 6))
     assert words.story(line, ns(100), INVITATION) == ("dim", ["2 WebSockets are open.", INVITATION])

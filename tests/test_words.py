@@ -232,7 +232,7 @@ def starving():
 
 
 def test_the_story_of_starvation():
-    """Many short steps are told as an alarm: who waits, for how long, and what the loop does."""
+    """Many short steps are shown as an alarm: who waits, for how long, and what the loop does."""
     mood, text = story(starving(), 380)
     assert mood == "alarm"
     assert text == (

@@ -40,7 +40,7 @@ def begin(
     0.1 s after `cancelled` has been set.
     """
     began = time.monotonic()
-    told = False
+    reported = False
     try:
         while (others := _start(session, ", ".join(scenarios))) is not None:
             waited = time.monotonic() - began
@@ -48,16 +48,16 @@ def begin(
                 raise Cancelled
             if waited > LONGEST_END:
                 raise InputError(
-                    f"The server of {others} was told to end, and still runs after {waited:.0f} s:"
+                    f"The server of {others} was asked to end, and still runs after {waited:.0f} s:"
                     " what is measured beside it would be wrong.\nLook for what still runs there, such as a"
                     " background task or a thread, and let it end; or measure that scenario on its own."
                 )
             if waited > _PATIENCE:
                 progress(f"waiting until the server of {others} has ended, {waited:.0f} s")
-                told = True
+                reported = True
             time.sleep(0.05)
     finally:
-        if told:
+        if reported:
             progress("")
 
 

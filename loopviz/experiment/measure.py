@@ -30,7 +30,7 @@ Tap = Callable[[list[Event]], None]
 _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
 _LONG = 5.0
-"""Seconds of silence after which the person who waits is told what else can be done."""
+"""Seconds without progress after which the user is shown what else can be done."""
 _SETTLE = 2.0
 """The longest wait for the server's last events after the client has the last answer (s)."""
 _NEXT_READING = (CLOCKS_EVERY + 1) * PERIOD

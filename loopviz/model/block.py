@@ -28,7 +28,7 @@ class Shares(NamedTuple):
     core: float = 0.0
     """It could have, but no core was free: it was computing."""
     gil: float | None = 0.0
-    """It waited for the GIL; None where it cannot be told whether it waited or slept."""
+    """It waited for the GIL; None where it is not known whether it waited or slept."""
 
 
 class Keeper(NamedTuple):

@@ -72,7 +72,7 @@ class Readings:
         core = wanted * cpu / (cpu + asked) if asked > 0 else wanted
         gil = asked + wanted - core
         # The sampler has not seen the thread, since it waited for the GIL itself: whether the thread
-        # slept, or waited for another one that had to wait for the GIL, cannot be told.
+        # slept, or waited for another one that had to wait for the GIL, is not known.
         unseen = (block is None or not block.lines) and 1 - cpu - core - gil > max(gil, cpu + core)
         return Shares(cpu, core, None if unseen else gil)
 

@@ -26,7 +26,7 @@ class Awaits(NamedTuple):
 
     what: str
     name: str = ""
-    """What tells it from others of its kind; "" if there is nothing."""
+    """Its name among others of its kind; "" if it has none."""
     holder: int = 0
     """The request that holds the lock; 0 where that is not seen, or where it is no request's."""
 

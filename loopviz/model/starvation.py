@@ -19,7 +19,7 @@ __all__ = ["Culprit", "Recent", "Starvation"]
 _BIN = 20_000_000
 _BINS = 250
 _COUNTED = 5_000_000
-_MOST = 32  # requests and lines told apart in a bin
+_MOST = 32  # requests and lines counted by themselves in a bin
 
 
 class Culprit(NamedTuple):
@@ -103,7 +103,7 @@ class Recent:
         else:
             times[0, None] = times.get((0, None), 0) + length
 
-    def tell(self, starvation: Starvation, until: int) -> None:
+    def explain(self, starvation: Starvation, until: int) -> None:
         """Find the culprits of a starvation that has lasted up to `until`."""
         first, last = starvation.start // _BIN, until // _BIN
         times: Counter[tuple[int, Where | None]] = Counter()

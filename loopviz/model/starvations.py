@@ -21,7 +21,7 @@ class Starvations:
 
     def __init__(self, requests: Requests, limits: Limits, threshold: int) -> None:
         self.past: deque[Starvation] = deque(maxlen=limits.blocks)
-        """Up to the latest; `tell` brings its culprits up to date."""
+        """Up to the latest; `explain` brings its culprits up to date."""
         self._requests = requests
         self._threshold = threshold
         self.run = 0
@@ -41,15 +41,15 @@ class Starvations:
             over = starvation.end is not None and starvation.end < now
             if over or now - starvation.start < self._threshold:
                 return None
-            self.tell()
+            self.explain()
             return self._as_of(starvation, now)
         return None
 
-    def tell(self) -> None:
+    def explain(self) -> None:
         """Bring the culprits of the latest starvation up to date."""
         latest = self.past[-1] if self.past else None
         if latest is not None and latest.end is not None and latest.start >= self.run:
-            self.recent.tell(latest, latest.end)  # else that was done when the loop paused
+            self.recent.explain(latest, latest.end)  # else that was done when the loop paused
 
     def prune(self, horizon: int) -> None:
         """Remove those that ended before `horizon` (ns)."""
@@ -58,7 +58,7 @@ class Starvations:
 
     def pause(self, t: int) -> None:
         """The loop has caught up, or a block has ended: who waits from then on waits for something else."""
-        self.tell()
+        self.explain()
         self.run = t
 
     def waited(self, number: int, until: int) -> None:
@@ -75,7 +75,7 @@ class Starvations:
             return
         latest = self.past[-1] if self.past else None
         if latest is None or latest.end is None or not self._goes_on(latest, since):
-            self.tell()
+            self.explain()
             latest = Starvation(since, until)
             self.past.append(latest)
         latest.start, latest.end = min(latest.start, since), max(latest.end or until, until)
@@ -116,5 +116,5 @@ class Starvations:
         if latest is not None and self._goes_on(latest, found.start):
             found.start = min(found.start, latest.start)
             found.waits = latest.waits | found.waits
-        self.recent.tell(found, now)
+        self.recent.explain(found, now)
         return found

@@ -259,7 +259,7 @@ class Timeline:
     @property
     def starvations(self) -> deque[Starvation]:
         """Starvations that have been seen up to now."""
-        self._loop.starvations.tell()
+        self._loop.starvations.explain()
         return self._loop.starvations.past
 
     def starvation_at(self, now: int) -> Starvation | None:

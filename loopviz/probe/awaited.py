@@ -1,4 +1,4 @@
-"""What a suspended task awaits: told by the library functions in its chain of awaits, and by its future.
+"""What a suspended task awaits, by the library functions in its chain of awaits and by its future.
 
 Nothing is guessed: what is not recognised is a ``future``.
 """
@@ -20,7 +20,7 @@ __all__ = ["Awaited", "awaited_by", "what_is_awaited"]
 
 
 class Awaited(NamedTuple):
-    """What is awaited: its kind, what tells it from others of its kind, and the lock, if it is one."""
+    """What is awaited: its kind, its name among others of its kind, and the lock, if it is one."""
 
     what: str
     name: str = ""
@@ -31,7 +31,7 @@ class _Rule(NamedTuple):
     what: str
     name: str = ""
     over: str = "future event"
-    """What a frame inside may have told, and this one knows better."""
+    """Kinds that a frame inside may have found, and that this one replaces."""
 
 
 _POOLED = "future event queue lock condition semaphore"
@@ -85,7 +85,7 @@ _RULES = {
         "connection", "httpcore", over=_POOLED
     ),
 }
-"""What functions of asyncio, AnyIO and httpcore wait for. Where one has been renamed, a `future` is told."""
+"""What functions of asyncio, AnyIO and httpcore wait for. Where one was renamed, the kind is `future`."""
 
 _LOOPS = re.compile(r"asyncio\.(?:\w+_events)$|uvloop")
 _LOOPS_SOCKETS = re.compile(
@@ -125,9 +125,9 @@ def what_is_awaited(
         code = frame.f_code
         if not is_library(code):
             break
-        told = _of_frame(frame, code.co_qualname, found)
-        if told is not None:
-            found = told
+        known = _of_frame(frame, code.co_qualname, found)
+        if known is not None:
+            found = known
     return found
 
 
@@ -158,7 +158,7 @@ def _bound(callback: Any) -> Iterator[Any]:
 
 
 def _of_future(future: Any, chain: Sequence[FrameType]) -> Awaited:
-    """What a future tells, and the function that awaits it."""
+    """What is known of a future, and the function that awaits it."""
     module, function = _place(chain[-1]) if chain else ("", "")
     if (module, function) == ("asyncio.tasks", "wait_for"):  # Python 3.11 waits for a future of its own
         inner = chain[-1].f_locals.get("fut")
@@ -189,7 +189,7 @@ def _of_executor(callback: Any) -> str:
 
 
 def _of_frame(frame: FrameType, function: str, found: Awaited) -> Awaited | None:  # noqa: PLR0911 - a rule each
-    """What a library's function tells, if it knows more than `found`."""
+    """What is known from a library's function, if that is more than `found`."""
     module = _place(frame)[0]
     rule = _RULES.get(f"{module}:{function}")
     if rule is not None:

@@ -288,8 +288,8 @@ _run_code = getattr(_run_handle, "__code__", None)
 def handle_of(frame: FrameType | None) -> tuple[Any, Context | None] | None:
     """The handle, and its context, of the callback that a thread runs; `frame` is its innermost one.
 
-    None where it cannot be found: on uvloop, or without the names used here. Then one callback is not told
-    from the next.
+    None where it cannot be found: on uvloop, or without the names used here. Then one callback cannot be
+    distinguished from the next.
     """
     while frame is not None and frame.f_code is not _run_code:
         frame = frame.f_back
@@ -336,7 +336,7 @@ def default_executor(loop: asyncio.AbstractEventLoop) -> Any | None:
 
 
 def pool_size(executor: Any) -> int:
-    """The most workers that an executor has; -1 without the name: then its size is not told."""
+    """The most workers that an executor has; -1 without the name: then its size is not reported."""
     size = getattr(executor, "_max_workers", None)
     return size if isinstance(size, int) and size > 0 else -1
 
@@ -359,7 +359,7 @@ of an await inside an asynchronous generator is not seen."""
 def awaited_future(task: object) -> Any | None:
     """The future that a task awaits; None if it awaits none.
 
-    Without the name it is always None, and what is awaited is not told.
+    Without the name it is always None, and what is awaited is not reported.
     """
     return getattr(task, "_fut_waiter", None)
 
@@ -367,7 +367,7 @@ def awaited_future(task: object) -> Any | None:
 def future_of_process(future: object) -> bool:
     """Whether a future of `concurrent.futures` is that of a call in a process pool.
 
-    Without the names it is False: then such a call is told as one in a thread.
+    Without the names it is False: then such a call is reported as one in a thread.
     """
     module = sys.modules.get("concurrent.futures.process")
     with suppress(RuntimeError):  # a pool is made or ends while they are read
@@ -486,7 +486,7 @@ DRAIN: Final = "drain"
 """The flow control's method that waits until the transport's buffer has room. As `FLOW`."""
 
 CONNECTION_LOST: Final = "connection_lost"
-"""The protocol's method that is told of the end of a connection. asyncio documents it."""
+"""The protocol's method that is called at the end of a connection. asyncio documents it."""
 
 DATA_RECEIVED: Final = "data_received"
 """The protocol's method that is given the bytes of a connection. Without it the time at which a request's

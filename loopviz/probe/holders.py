@@ -24,7 +24,7 @@ __all__ = ["Holders"]
 _MOST_LOCKS = 50
 """How many contended locks are followed at once."""
 _MOST_WAITERS = 50
-"""How many of a lock's waiters are told who holds it."""
+"""For how many of a lock's waiters its holder is reported."""
 _MOST_TASKS = 300
 """With more tasks than this, all of them are searched for a lock's holder once only."""
 _MISSES = 2

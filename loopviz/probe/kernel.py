@@ -1,6 +1,6 @@
 """What the kernel has of a response that the client has not taken yet (Linux).
 
-While the server has the socket, an ioctl tells how many bytes have not left yet. A socket that the server
+While the server has the socket, an ioctl returns how many bytes have not left yet. A socket that the server
 has closed goes on sending without any file, and a client on the same machine has a socket, too: these are
 found by the connection's addresses, as ``ss`` does (sock_diag(7)).
 """
@@ -92,7 +92,7 @@ class Found(NamedTuple):
 
 
 class Sockets:
-    """Asks the kernel for sockets, while the `with` block lasts. Raises OSError where it does not tell."""
+    """Asks the kernel for sockets, while the `with` block lasts. Raises OSError where it does not answer."""
 
     def __init__(self) -> None:
         self._netlink: socket.socket | None = None

@@ -150,7 +150,7 @@ class Probe:
 
     def _hook_selector(self, state: ProbeState) -> None:
         selector = compat.selector_of(state.loop)
-        why = "this platform cannot tell"
+        why = "this platform does not report it"
         if selector is not None:
             self._set(selector, "select", make_select(state, selector.select))
         else:

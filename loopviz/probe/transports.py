@@ -149,7 +149,7 @@ def _is_taken(rest: Rest, sockets: kernel.Sockets | None) -> bool:
         return True
     try:
         return sockets is not None and _is_read(rest, rest.connection, sockets)
-    except OSError:  # the kernel does not tell: the last byte has left, as far as can be seen
+    except OSError:  # the kernel does not say: the last byte has left, as far as can be seen
         return True
 
 
@@ -157,7 +157,7 @@ def _has_left(rest: Rest) -> bool:
     """Whether the last byte has left, of a connection that the server has not closed."""
     kept = rest.transport.get_write_buffer_size()
     if rest.transport.is_closing():
-        # It may have given up the rest. What has become of it is told by `connection_lost`.
+        # It may have given up the rest. `connection_lost` reports what has become of it.
         rest.kept = kept or rest.kept
         return False
     rest.kept = kept

@@ -82,7 +82,7 @@ _TYPES: Final[dict[str, tuple[Any, str]]] = {
     "method": (str | None, "a method such as 'POST'"),
     "params": (Mapping, "a dictionary of names and values"),
     "headers": (Mapping, "a dictionary of names and texts"),
-    "json": (object, "anything that JSON can say"),
+    "json": (object, "a value that JSON can express"),
     "body": (str | bytes | None, "a text or bytes"),
 }
 """What each field of `Scenario` must be, as types and in words."""
@@ -184,7 +184,7 @@ class Scenario:
         try:
             json.dumps(self.json, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
-            raise TypeError(f"json must be anything that JSON can say, not {self.json!r}") from None
+            raise TypeError(f"json must be a value that JSON can express, not {self.json!r}") from None
 
 
 def _sendable(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""The endpoints of an ASGI application, as its routes tell.
+"""The endpoints of an ASGI application, from its routes.
 
 The routes are Starlette's and FastAPI's, but neither is imported: an application without readable routes has
 no endpoint that is known. Seen in Starlette 0.50 to 1.10.0 and FastAPI 0.120 to 0.165, which puts an object

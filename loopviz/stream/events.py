@@ -182,7 +182,7 @@ POOL_CALL: Final = "pool-call"
 PoolCallEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["pool-call"], f.Call, f.Task, f.Pool],
     About(
-        "The task hands the call to an executor (`submit` tells of the same call), or has to wait for a "
+        "The task hands the call to an executor (`submit` reports the same call), or has to wait for a "
         "thread of a limiter (call 0; `token-wait` follows).",
         _WORKERS,
     ),

@@ -100,7 +100,7 @@ Due: TypeAlias = Annotated[
 What: TypeAlias = Annotated[
     str, Field("what", "the kind of thing that it awaits: `timer`, `lock`, `socket` or another word")
 ]
-AwaitedName: TypeAlias = Annotated[str, Field("name", "what tells it from others of its kind, or empty")]
+AwaitedName: TypeAlias = Annotated[str, Field("name", "its name among others of its kind, or empty")]
 Holder: TypeAlias = Annotated[
     int, Field("holder", "the task that holds it, where it is a lock and that can be seen", "number")
 ]
@@ -114,7 +114,8 @@ Awaits: TypeAlias = Annotated[
 ]
 Since: TypeAlias = Annotated[int, Field("since", "since when", "clock")]
 Callback: TypeAlias = Annotated[
-    int, Field("callback", "the callback; 0 where one callback cannot be told from the next", "number")
+    int,
+    Field("callback", "the callback; 0 where one callback cannot be distinguished from the next", "number"),
 ]
 
 WaitsFor: TypeAlias = Annotated[

@@ -1,7 +1,7 @@
 """What a recording costs: to write, to open, and to keep in memory.
 
 Run by hand: ``python tests/benchmarks/recordings.py``. It makes recordings of a million events such
-as a busy server would leave, of several kinds, opens them as ``loopviz replay`` does, and tells the
+as a busy server would leave, of several kinds, opens them as ``loopviz replay`` does, and prints the
 time to the first events and to the last, and the memory of the loaded timeline for each event.
 """
 

@@ -1,12 +1,12 @@
-"""How much of the requests' time loopviz tells to be in the right state.
+"""How much of the requests' time loopviz shows in the right state.
 
 Run by hand: ``python -m tests.benchmarks.truth [--seeds N] [--loop uvloop]``. Each seed is a random
 application that stamps its own truth (see `tests.truth`), and is run under the real probe. The result is a
 share, for each state and in all, and the worst requests with their programs. Exit code 1 below the goal.
 
-``--only SEED`` repeats one application. ``--shrink`` makes the worst one smaller while it is told wrong,
+``--only SEED`` repeats one application. ``--shrink`` makes the worst one smaller while it is shown wrong,
 and prints it as a load that can be kept in a test. ``--mechanisms`` runs the shortest load for each known
-mechanism by which a state was told wrong.
+mechanism by which a state was shown wrong.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MS = 1_000_000
 
 
 def matrix(confusion: Counter[tuple[str, str]]) -> list[str]:
-    """The time in each true state, by what was told."""
+    """The time in each true state, by what was shown."""
     names = ["queued", "running", "ready", "awaiting", "token_wait", "in_thread", "in_process", "gone"]
     names += sorted({name for pair in confusion for name in pair} - set(names))
     used = [name for name in names if any(name in pair for pair in confusion)]
-    lines = ["true \\ told, ms " + "".join(f"{name:>11}" for name in used) + "     right"]
+    lines = ["true \\ shown, ms " + "".join(f"{name:>11}" for name in used) + "     right"]
     for true in used:
-        row = [confusion[true, told] for told in used]
+        row = [confusion[true, shown] for shown in used]
         share = f"{confusion[true, true] / sum(row):9.2%}" if sum(row) else ""
         times = "".join(f"{time / MS:11.0f}" if time else f"{'·':>11}" for time in row)
         lines.append(f"{true:15} {times} {share}")
@@ -43,16 +43,16 @@ def matrix(confusion: Counter[tuple[str, str]]) -> list[str]:
 
 
 def described(judged: Judged) -> list[str]:
-    """Where a request was told wrong; times are milliseconds since it was sent."""
+    """Where a request was shown wrong; times are milliseconds since it was sent."""
     start = judged.truth[0].start
     return [
-        f"      {(one - start) / MS:7.1f} - {(end - start) / MS:7.1f}  {true}, told: {said} {why}"
+        f"      {(one - start) / MS:7.1f} - {(end - start) / MS:7.1f}  {true}, shown: {said} {why}"
         for (one, end, true, said), why in zip(judged.wrong, judged.why, strict=True)
     ]
 
 
 def shrunk(load: Load, loop: str, threshold: float) -> Load:
-    """A smaller load that is told as wrong."""
+    """A smaller load that is shown as wrong."""
 
     def fails(candidate: Load) -> bool:
         wrong = compare(candidate, loop=loop)
@@ -65,14 +65,14 @@ def shrunk(load: Load, loop: str, threshold: float) -> Load:
 
 
 def report(found: list[tuple[int, Comparison]], worst: int) -> float:
-    """Print what was found; the share of time told right."""
+    """Print what was found; the share of time shown right."""
     confusion: Counter[tuple[str, str]] = Counter()
     mechanisms: Counter[str] = Counter()
     judged = [(seed, comparison, one) for seed, comparison in found for one in comparison.requests]
     for _, _, one in judged:
         confusion += one.confusion
         for (start, end, true, said), why in zip(one.wrong, one.why, strict=True):
-            mechanisms[f"{true}, told: {said} {why}"] += end - start
+            mechanisms[f"{true}, shown: {said} {why}"] += end - start
     total = sum(one.total for _, _, one in judged)
     agreed = sum(one.agreed for _, _, one in judged)
     ambiguous = sum(one.ambiguous for _, _, one in judged)
@@ -86,11 +86,11 @@ def report(found: list[tuple[int, Comparison]], worst: int) -> float:
     print()
     print("\n".join(matrix(confusion)))
     if mechanisms:
-        print("\nwhat was told wrong, ms")
+        print("\nwhat was shown wrong, ms")
         for words, time in mechanisms.most_common(20):
             print(f"{time / MS:9.0f}  {time / total:6.2%}  {words}")
     print(
-        f"\n{share:.2%} of {total / 1e9:.1f} s in {len(judged)} requests are told right (goal: {GOAL:.1%}); "
+        f"\n{share:.2%} of {total / 1e9:.1f} s in {len(judged)} requests are shown right (goal: {GOAL:.1%}); "
         f"in {ambiguous / total if total else 0:.1%} more than one state is right; disagreements shorter "
         f"than {TOLERANCE / MS:.0f} ms count as agreement."
     )
@@ -98,7 +98,7 @@ def report(found: list[tuple[int, Comparison]], worst: int) -> float:
 
 
 def mechanisms(loop: str) -> int:
-    """Print how each known mechanism is told; the exit code."""
+    """Print how each known mechanism is shown; the exit code."""
     wrong = 0
     for about, load in MECHANISMS.items():
         comparison = compare(load, loop=loop)

@@ -31,25 +31,25 @@ _PATIENCE = 20.0
 
 @dataclass
 class Judged:
-    """A request, and where what was told is not the truth."""
+    """A request, and where what was shown is not the truth."""
 
     number: int
     truth: list[Stretch]
-    told: list[tuple[str, int, int]]
+    shown: list[tuple[str, int, int]]
     total: int = 0
     agreed: int = 0
     ambiguous: int = 0
     """How much of the time more than one state is right."""
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Time by true and told state (ns)."""
+    """Time by true and shown state (ns)."""
     wrong: list[tuple[int, int, str, str]] = field(default_factory=list)
-    """Start and end of each disagreement, the true state and the one told."""
+    """Start and end of each disagreement, the true state and the one shown."""
     why: list[str] = field(default_factory=list)
     """For each disagreement, what may have been taken for the request's state."""
 
     @property
     def share(self) -> float:
-        """How much of its time it was told to be in the right state."""
+        """How much of its time the right state was shown."""
         return self.agreed / self.total if self.total else 1.0
 
 
@@ -69,23 +69,23 @@ class Comparison:
 
     @property
     def agreed(self) -> int:
-        """How much of it was told right (ns)."""
+        """How much of it was shown right (ns)."""
         return sum(request.agreed for request in self.requests)
 
     @property
     def share(self) -> float:
-        """How much of the requests' time was told right."""
+        """How much of the requests' time was shown right."""
         return self.agreed / self.total if self.total else 1.0
 
 
-def judge(number: int, truth: list[Stretch], told: list[tuple[str, int, int]]) -> Judged:
-    """Compare a request's true states with those told: state, start and end, without gaps."""
-    judged = Judged(number, truth, told)
-    edges = sorted({e for s in truth for e in (s.start, s.end)} | {e for _, *both in told for e in both})
+def judge(number: int, truth: list[Stretch], shown: list[tuple[str, int, int]]) -> Judged:
+    """Compare a request's true states with those shown: state, start and end, without gaps."""
+    judged = Judged(number, truth, shown)
+    edges = sorted({e for s in truth for e in (s.start, s.end)} | {e for _, *both in shown for e in both})
     pieces: list[tuple[int, int, str, str, bool]] = []
     for one, next_one in pairwise(edges):
         true = next((s for s in truth if s.start <= one and next_one <= s.end), None)
-        said = next((state for state, start, end in told if start <= one and next_one <= end), GONE)
+        said = next((state for state, start, end in shown if start <= one and next_one <= end), GONE)
         if true is None or (true.state == said == GONE):
             continue
         right = said == true.state or said in true.also
@@ -139,7 +139,7 @@ def reads(stamps: list[Any]) -> Iterator[None]:
 def compare(load: Load, *, loop: str = "asyncio", settle: float = 0.03) -> Comparison:
     """Run a load on a fresh server under the real probe, and judge each request."""
     app = Application(load)
-    facts = Scenario(title="truth", expect="what is told is true")
+    facts = Scenario(title="truth", expect="what is shown is true")
     file = ScenarioFile("truth", Path(__file__), facts, app, "GET", "/truth")
     trouble: list[str] = []
     with reads(app.stamps):
@@ -184,9 +184,9 @@ def judged(load: Load, app: Application, timeline: Timeline, trouble: list[str])
         if number not in truth.done:
             trouble.append(f"request {number} was not answered")
             continue
-        told = [(s.state.value, s.start, s.end) for s in request.segments]
+        shown = [(s.state.value, s.start, s.end) for s in request.segments]
         end = max(truth.done[number], request.done or 0)
-        one_judged = judge(number, truth.states(number, request.start, end), told)
+        one_judged = judge(number, truth.states(number, request.start, end), shown)
         one_judged.why += [truth.explain(number, (s + e) // 2, said) for s, e, _, said in one_judged.wrong]
         found.append(one_judged)
     if len(found) != len(load.programs):

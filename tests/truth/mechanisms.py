@@ -1,4 +1,4 @@
-"""The shortest load for each way in which a state was found to be told wrong."""
+"""The shortest load for each way in which a state was found to be shown wrong."""
 
 from __future__ import annotations
 

@@ -55,6 +55,6 @@ def _watch_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_watch_parent, daemon=True).start()
-    # With the protocol named, asyncio sends answers at once (TCP_NODELAY), also where no system tells it.
+    # With the protocol named, asyncio sends answers at once (TCP_NODELAY), also where it is not the default.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=int(sys.argv[1]))
     asyncio.run(main(listening))
