@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,26 @@ def line_of(mark: str) -> int:
     """The number of the line of this file that ends with a comment."""
     (number,) = [n for n, line in enumerate(_SOURCE, 1) if line.endswith(f"# {mark}")]
     return number
+
+
+@contextlib.contextmanager
+def _threads_that_compute(number: int) -> Iterator[None]:
+    """Meanwhile, so many threads want the GIL all the time."""
+    release = threading.Event()
+
+    def run() -> None:
+        while not release.is_set():
+            compute(0.01)
+
+    threads = [threading.Thread(target=run) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()
 
 
 def _numbers() -> range:
@@ -173,17 +194,9 @@ def test_steps_that_wait_for_the_gil_do_not_sleep(setup: Setup) -> None:
     async def computes() -> None:
         compute(0.05)
 
-    release = threading.Event()
     with Served(application(computes=computes), setup) as served:
-        threads = [threading.Thread(target=_compute_until, args=(release,)) for _ in range(12)]
-        for thread in threads:
-            thread.start()
-        try:
+        with _threads_that_compute(12):
             fire(served, "computes@0")
-        finally:
-            release.set()
-            for thread in threads:
-                thread.join()
         line = seen(served, 1)
     longest = max(line.blocks, key=lambda block: block.lasted(line.last))
     assert longest.kind == "waiting_for_gil"
@@ -198,24 +211,11 @@ def test_sleep_beside_threads_that_compute_is_sleep(setup: Setup) -> None:
     async def sleeps() -> None:
         time.sleep(0.8)
 
-    release = threading.Event()
     with Served(application(sleeps=sleeps), setup) as served:
-        threads = [threading.Thread(target=_compute_until, args=(release,)) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        try:
+        with _threads_that_compute(3):
             fire(served, "sleeps@0")
-        finally:
-            release.set()
-            for thread in threads:
-                thread.join()
         line = seen(served, 1)
     assert max(line.blocks, key=lambda block: block.lasted(line.last)).kind == "sleeping"
-
-
-def _compute_until(release: threading.Event) -> None:
-    while not release.is_set():
-        compute(0.01)
 
 
 @both_loops

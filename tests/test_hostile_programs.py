@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import gc
 import itertools
@@ -11,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
@@ -20,28 +19,14 @@ import anyio.to_thread
 import pytest
 
 from loopviz.model import State
-from loopviz.probe import Probe
 from loopviz.probe.state import ATTRIBUTE
 from loopviz.stream import events as ev
-from loopviz.stream.buffer import Buffer
 from tests.probe_support import EAGER, PLAIN, UVLOOP, Setup
-from tests.test_probe_tasks import after_one, spent
+from tests.test_probe_tasks import after_one, probed, spent
 
 LOOPS = pytest.mark.parametrize(
     "setup", [pytest.param(setup, id=setup.name, marks=setup.marks()) for setup in (PLAIN, EAGER, UVLOOP)]
 )
-
-
-@contextlib.contextmanager
-def probed() -> Iterator[Probe]:
-    """A probe on the running loop, which must not fail."""
-    probe = Probe(Buffer())
-    probe.install()
-    try:
-        yield probe
-    finally:
-        probe.uninstall()
-    assert probe.failures == []
 
 
 class Lazy:

@@ -312,6 +312,12 @@ class ProbeState:
             self.failed("task", error)
             return Trace(0)
 
+    def has_been_busy(self, now: int, length: int) -> bool:
+        """Whether the loop has had no time to look at its sockets for longer than `length` (ns)."""
+        if self.current is not None:
+            return now - self.began > length
+        return not self.sleeping and 0 < self.looked < now - length
+
     def failed(self, where: str, error: BaseException) -> None:
         """Note a failure of the probe itself; the first 20 are kept."""
         if len(self.failures) < 20:

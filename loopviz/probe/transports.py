@@ -103,7 +103,7 @@ def look(state: ProbeState, *, ask: bool = False) -> None:
             try:
                 over = _is_taken(rest, sockets if ask else None)
                 if not over:
-                    _tell_whose_turn(state, request, rest, busy=ask and _is_busy(state))
+                    _report_whose_turn(state, request, rest, busy=ask and state.has_been_busy(clock(), LATE))
             except RuntimeError:  # the buffer was changed in another thread; there will be another look
                 continue
             except Exception as error:
@@ -113,15 +113,7 @@ def look(state: ProbeState, *, ask: bool = False) -> None:
                 _end(state, request, RESPONDED)
 
 
-def _is_busy(state: ProbeState) -> bool:
-    """Whether the loop has been busy for so long that what it could write has to wait."""
-    now = clock()
-    if state.current is not None:
-        return now - state.began > LATE
-    return not state.sleeping and 0 < state.looked < now - LATE
-
-
-def _tell_whose_turn(state: ProbeState, request: int, rest: Rest, *, busy: bool) -> None:
+def _report_whose_turn(state: ProbeState, request: int, rest: Rest, *, busy: bool) -> None:
     """Report whether the response waits for the client, or for the loop that has no time to write it."""
     writable = busy and rest.kept > 0 and kernel.is_writable(rest.sock)
     if writable and not rest.writable:

@@ -114,7 +114,7 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
         if get_ident() != mine and callable(callback):
             now = clock()
             callback = Marked(state, callback, now)
-            if args and _is_busy(state, now):
+            if args and state.has_been_busy(now, LATE):
                 _will_wake(state, args[0], now)
         handle = call_soon_threadsafe(callback, *args, context=context)
         if state.loop.get_debug():
@@ -122,13 +122,6 @@ def hook_threadsafe(state: ProbeState) -> dict[str, Callable[..., Any]]:
         return handle
 
     return {"call_soon_threadsafe": probed_call_soon_threadsafe}
-
-
-def _is_busy(state: ProbeState, now: int) -> bool:
-    """Whether the loop has been busy for so long that what is scheduled for it now is late."""
-    if state.current is not None:
-        return now - state.began > LATE
-    return not state.sleeping and 0 < state.looked < now - LATE
 
 
 def _will_wake(state: ProbeState, argument: Any, now: int) -> None:
