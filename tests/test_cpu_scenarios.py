@@ -71,7 +71,7 @@ def single(run: Run) -> float:
     return computed / len(run["requests"])
 
 
-def faster(name: str, than: str, requests: int = 6) -> float:
+def faster(name: str, than: str, requests: int = 4) -> float:
     """By what factor one is faster than the other. Work is counted in what it cost in its own run."""
     slow, fast = record(than, requests), record(name, requests)
     factor: float = (slow["makespan_s"] / single(slow)) / (fast["makespan_s"] / single(fast))
@@ -139,19 +139,6 @@ def test_laws_know_cores_and_gil():
     without = {name: law(Load(8, 40, 1, 1, 4, gil=False)) for name, law in laws.items() if law}
     assert with_gil == dict(zip(NAMES, [8, 8, 8, 2, 8, 2], strict=True))
     assert without == dict(zip(NAMES, [8, 2, 2, 2, 8, 2], strict=True))
-
-
-# -- what is true of all of them ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_answered_and_conserved(name: str):
-    """Every request is answered, and its states add up to its latency."""
-    run = record(name, 3)
-    assert [(r["status"], r["error"]) for r in run["requests"]] == [(200, None)] * 3
-    for request in run["requests"]:
-        assert sum(request["states"].values()) == pytest.approx(request["latency_s"], abs=1e-3)
-    assert run["probe"]["dropped"] == 0
 
 
 # -- the laws ----------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ import pytest
 
 from loopviz.scenario import Load, builtin_folder, find, read
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 RUNS = {
