@@ -77,8 +77,8 @@ class Holders:
             self._find(known, served if len(live) > _MOST_TASKS else list(live.values()))
             if known.holder is not before:
                 number = known.holder.number if known.holder is not None else 0
-                for waiter, (_, _, awaited) in known.waiters.items():
-                    if waiter != number:  # else AnyIO has given it the lock, and it has not run since
+                for waiter, (trace, _, awaited) in known.waiters.items():
+                    if waiter != number and not trace.woken:  # else it has the lock, and has not run since
                         yield waiter, awaited, number
 
     def _find(self, known: _Contended, tasks: list[Trace]) -> None:
