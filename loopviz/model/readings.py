@@ -15,7 +15,7 @@ from loopviz.model.limits import MAX_READINGS, Limits
 __all__ = ["Readings"]
 
 _RIVALRY = 0.1
-"""The sampler must have waited for the GIL in this part of a time, else nobody else wanted the GIL."""
+"""If the sampler waited for the GIL for a smaller part of the time, no other thread wanted it."""
 _CORE_WAIT = 10.0
 """Who computes waits no longer for a core than this many times its CPU time, however busy the machine is."""
 _UNCLEAR = 0.3

@@ -122,6 +122,14 @@ class Rows:
                 elif not self._is_root(child) and task not in _joined_by(child):
                     self._attach(child, task, t)
 
+    def remove(self, task: Task, t: int) -> None:
+        """The task has ended. Tasks that it has not awaited go on as rows of their own."""
+        self._detach(task)
+        for child in list(task.joined.values()):
+            self._start(child, t)
+        if task.life is not None:
+            self._leave(task, task.life, t)
+
     def _not_awaited(self, task: Task, t: int) -> None:
         """A callback has started the task. If a worker thread had asked for it, that one waits for it."""
         life = self._requests.lives.get(task.request)
@@ -153,7 +161,7 @@ class Rows:
 
     def _start(self, task: Task, t: int) -> None:
         """The task is a row of its own: a request has started it and does not await it."""
-        if self._is_root(task) or (task.life is not None and task.life.root == task.number):
+        if task.life is not None and task.life.root == task.number:
             return
         self._detach(task)
         self._begun += 1
@@ -176,10 +184,10 @@ class Rows:
                     self._leave(moved, before, t)
                 life.add(moved, t)
 
-    def _leave(self, task: Task, life: Life, t: int) -> bool:
-        """The task does not count in `life` any more; False if it did not before."""
+    def _leave(self, task: Task, life: Life, t: int) -> None:
+        """The task does not count in `life` any more."""
         if not life.remove(task, t):
-            return False
+            return
         life.locate(t)
         if not life.tasks:
             if life.sending and life.request.done is None:  # `responded` ends the request
@@ -191,15 +199,6 @@ class Rows:
                 self.ended.append(life.request)
             else:
                 self._requests.end(life, t)
-        return True
-
-    def remove(self, task: Task, t: int) -> None:
-        """The task has ended. Tasks that it has not awaited go on as rows of their own."""
-        self._detach(task)
-        for child in list(task.joined.values()):
-            self._start(child, t)
-        if task.life is not None:
-            self._leave(task, task.life, t)
 
 
 def _joined_by(task: Task) -> list[Task]:

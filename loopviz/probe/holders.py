@@ -78,7 +78,7 @@ class Holders:
             if known.holder is not before:
                 number = known.holder.number if known.holder is not None else 0
                 for waiter, (trace, _, awaited) in known.waiters.items():
-                    if waiter != number and not trace.woken:  # else it has the lock, and has not run since
+                    if waiter != number and not trace.woken:  # a task that was woken has probably got it
                         yield waiter, awaited, number
 
     def _find(self, known: _Contended, tasks: list[Trace]) -> None:
