@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakSet
 
 from loopviz import loaded
 from loopviz.errors import InputError
@@ -39,6 +40,10 @@ __all__ = [
     "read",
     "require_own_paths",
 ]
+
+
+_versions = WeakSet[ModuleType]()
+"""Modules that `execute` has made: in another thread, an older version may be executed beside a newer one."""
 
 
 @dataclass(frozen=True)
@@ -307,8 +312,10 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
         # twice within a second.
         code = compile(tree, str(file), "exec")
         package = importlib.import_module(name.rpartition(".")[0])
-        if name in sys.modules:
-            return sys.modules[name]  # the package itself imports it
+        imported = sys.modules.get(name)
+        if imported is not None and imported not in _versions:
+            return imported  # the package itself imports it
+        _versions.add(module)
         sys.modules[name] = module  # so that annotations in it can be resolved
         exec(code, module.__dict__)  # noqa: S102 - executing it is the purpose
         if sys.modules.get(name) is module:  # else a newer version is being read
