@@ -3,7 +3,8 @@
 Linux counts both for every thread: how long it could have run and had no core, and how often it went to
 sleep. A thread that waits for the GIL wakes up after each switch interval, to ask for it again, so the
 number of its sleeps limits how long it can have waited for the GIL: half a second of `time.sleep` is one
-sleep, half a second of waiting for the GIL is a hundred.
+sleep, half a second of waiting for the GIL is a hundred; fewer on a machine that is stopped again and
+again, since it wakes everybody up late.
 """
 
 from __future__ import annotations
@@ -22,17 +23,22 @@ except ImportError:  # Windows
 
 from loopviz.clock import NS
 
-__all__ = ["ThreadWaits", "own_switches"]
+__all__ = ["ThreadWaits", "own_sleeps", "switch_interval"]
 
 _RUSAGE_THREAD: Final = getattr(resource, "RUSAGE_THREAD", None)
 _SLEEPS = b"voluntary_ctxt_switches:"
 
 
-def own_switches() -> int:
-    """The most that the calling thread can have waited for the GIL (ns); -1 where that is not known."""
+def switch_interval() -> int:
+    """How long a thread that waits for the GIL sleeps at a time, if it is woken up in time (ns)."""
+    return int(sys.getswitchinterval() * NS)
+
+
+def own_sleeps() -> int:
+    """How often the calling thread has gone to sleep; -1 where that is not known."""
     if resource is None or _RUSAGE_THREAD is None:
         return -1
-    return _at_most(resource.getrusage(_RUSAGE_THREAD).ru_nvcsw)
+    return resource.getrusage(_RUSAGE_THREAD).ru_nvcsw
 
 
 class ThreadWaits:
@@ -48,10 +54,10 @@ class ThreadWaits:
         counted = _read(self._schedule, 100).split()
         return int(counted[1]) if len(counted) > 1 else 0
 
-    def switched(self) -> int:
-        """The most that it can have waited for the GIL (ns); -1 where that is not known."""
+    def sleeps(self) -> int:
+        """How often it has gone to sleep; -1 where that is not known."""
         found = _read(self._status, 4_000).partition(_SLEEPS)[2].split(maxsplit=1)
-        return _at_most(int(found[0])) if found else -1
+        return int(found[0]) if found else -1
 
     def close(self) -> None:
         """Close the files; later readings have nothing."""
@@ -98,7 +104,3 @@ def _read(file: int | None, size: int) -> bytes:
         return _pread()(file, size)
     except OSError:  # closed by the application, or the thread has ended
         return b""
-
-
-def _at_most(sleeps: int) -> int:
-    return int(sleeps * sys.getswitchinterval() * NS)

@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
-from loopviz.clock import NS
-from loopviz.probe.counters import own_switches
+from loopviz.probe.counters import own_sleeps, switch_interval
 from loopviz.probe.lines import Line, Lines
 from loopviz.probe.state import OVERDUE, ProbeState
 from loopviz.probe.threads import Thread, Threads
@@ -28,6 +27,8 @@ _ALMOST_ALL = 0.7
 _ENOUGH = 0.25
 """The part of the waiting in which that thread must have used the CPU, up to `OVERDUE` in all: the machine
 may be so busy that it gets a core seldom."""
+_SEVERAL = 3
+"""So many sleeps in a row are a wait for the GIL, however long each of them has lasted."""
 
 Value = TypeVar("Value")
 
@@ -49,8 +50,8 @@ class _Seen(NamedTuple):
     """CPU time that the process had used (ns)."""
     own: int
     """CPU time that the sampler had used (ns)."""
-    switched: int
-    """The most that the sampler had waited for the GIL (ns), or -1."""
+    sleeps: int
+    """How often the sampler had gone to sleep, or -1."""
     loop: int
     """The same of the loop's thread; -1 where it was not read."""
 
@@ -76,7 +77,7 @@ class GilWatch:
         threads = snapshot(self._threads.by_ident)
         busy = any(thread.call for thread in threads)
         if self._seen is not None and self._state.sleeping and not busy and not seldom:
-            self._seen = self._seen._replace(switched=own_switches())
+            self._seen = self._seen._replace(sleeps=own_sleeps())
             return
         for thread in threads:
             if thread.call or seldom or thread is self._loop:
@@ -87,8 +88,8 @@ class GilWatch:
         self._seen = _Seen(
             time.process_time_ns(),
             time.thread_time_ns(),
-            own_switches(),
-            waits.switched() if waits is not None else -1,
+            own_sleeps(),
+            waits.sleeps() if waits is not None else -1,
         )
 
     def woken(self, due: int, now: int) -> None:
@@ -97,10 +98,18 @@ class GilWatch:
         if now - due < LATE or seen is None:
             return
         used = time.process_time_ns() - seen.process - (time.thread_time_ns() - seen.own)
-        switched = own_switches()
-        # What it waits for the GIL it sleeps in pieces. Who has no core, or was stopped, has slept once.
-        proof = switched - seen.switched - int(sys.getswitchinterval() * NS) if switched >= 0 else used
-        late = min(now - due, proof)
+        sleeps = own_sleeps()
+        late = now - due
+        if sleeps >= 0:
+            # What it waits for the GIL it sleeps in pieces. Who has no core, or was stopped, has slept once.
+            pieces = sleeps - seen.sleeps - 1
+            state.gil_sleep = switch_interval()
+            if pieces >= _SEVERAL and used > LATE:
+                # A machine that is stopped again and again wakes everybody up late, as it woke the sampler.
+                state.gil_sleep = max(state.gil_sleep, late // pieces)
+            late = min(late, pieces * state.gil_sleep)
+        else:
+            late = min(late, used)
         if late < LATE:
             return
         state.late += late
@@ -120,13 +129,13 @@ class GilWatch:
             where = (line.file, line.line, line.function) if line is not None else ("", 0, "")
             state.emit((end, GIL, due, keeper.number, *where))
             return
-        switched = state.loop_waits.switched() if state.loop_waits is not None else -1
+        sleeps = state.loop_waits.sleeps() if state.loop_waits is not None else -1
         waited = end - due
-        if switched >= 0:
+        if sleeps >= 0:
             # Several threads pass the GIL on. What the loop's thread itself has waited is known.
             if seen.loop < 0:
                 return
-            waited = min(waited, switched - seen.loop)
+            waited = min(waited, (sleeps - seen.loop) * state.gil_sleep)
         if waited > OVERDUE:
             state.emit((end, GIL, end - waited, 0, "", 0, ""))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loopviz.clock import NS
 from loopviz.clock import now_ns as clock
-from loopviz.probe.counters import ThreadWaits, own_switches
+from loopviz.probe.counters import ThreadWaits, own_sleeps
 from loopviz.probe.state import ProbeState
 from loopviz.stream.events import CPU, SWITCHED, WAITED
 
@@ -25,8 +25,8 @@ class _Reading(NamedTuple):
     t: int
     used: int = 0
     """CPU time."""
-    switched: int = -1
-    """The most that it can have waited for the GIL; -1 where that is not known."""
+    sleeps: int = -1
+    """How often it has gone to sleep; -1 where that is not known."""
     core: int = 0
     """How long it had waited for a core."""
     late: int = 0
@@ -47,6 +47,7 @@ class LoopReadings:
         self._before = _Reading(0)  # the thread's latest
         self._reported = _Reading(0)
         self._long_ended = False  # whether a long step has ended since the sampler last looked
+        self._switched = 0  # the most that it has waited for the GIL since the first reading
         self._starting = 0  # since when the step began in which the thread starts another one
         self._started = 0  # how long it has waited for threads to start
 
@@ -56,7 +57,7 @@ class LoopReadings:
         try:
             before = self._before
             used, core, late = time.thread_time_ns(), self._waits.core(), state.late
-            reading = self._before = _Reading(now, used, own_switches(), core, late)
+            reading = self._before = _Reading(now, used, own_sleeps(), core, late)
             state.read_due = now + _EVERY
             if now - began > LONG_STEP:
                 if before.t > self._reported.t:
@@ -79,7 +80,7 @@ class LoopReadings:
             self._report(before)
         self._starting = since if starts_thread else 0
         waits = self._waits
-        self._report(_Reading(clock(), used, waits.switched(), waits.core(), self._state.late))
+        self._report(_Reading(clock(), used, waits.sleeps(), waits.core(), self._state.late))
 
     def after(self) -> None:
         """From outside, in each round: after a long step the sampler knows how long it could not run."""
@@ -88,8 +89,10 @@ class LoopReadings:
             self._state.emit((clock(), WAITED, self._number, self._waits.core(), self._state.late))
 
     def _report(self, reading: _Reading) -> None:
-        t, used, switched, core, late = reading
+        t, used, sleeps, core, late = reading
         last = self._reported
+        if last.sleeps >= 0:
+            self._switched += max(0, sleeps - last.sleeps) * self._state.gil_sleep
         if self._starting:
             idle = t - max(last.t, self._starting) - (used - last.used) - (core - last.core)
             self._started += max(0, idle)
@@ -97,5 +100,5 @@ class LoopReadings:
         emit = self._state.emit
         emit((t, CPU, self._number, used))
         emit((t, WAITED, self._number, core, late))
-        if switched >= 0:
-            emit((t, SWITCHED, self._number, switched + self._started))
+        if sleeps >= 0:
+            emit((t, SWITCHED, self._number, self._switched + self._started))

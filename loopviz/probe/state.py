@@ -12,7 +12,7 @@ from typing import Any
 
 from loopviz.clock import now_ns
 from loopviz.probe import compat
-from loopviz.probe.counters import ThreadWaits
+from loopviz.probe.counters import ThreadWaits, switch_interval
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import AWAITS_TASK, STEP, TASK, WAKE, YIELD, Event
 
@@ -184,6 +184,8 @@ class ProbeState:
     """Called by the loop's thread if it runs when the sampler should have run long ago (`OVERDUE`)."""
     late: int = 0
     """How long the sampler has waited for the GIL so far (ns)."""
+    gil_sleep: int = field(default_factory=switch_interval)
+    """How long a thread that waits for the GIL sleeps at a time (ns), as the sampler last measured it."""
     late_at: int = 0
     """When the sampler last came late because it waited for the GIL (ns)."""
     cause: int = 0
