@@ -71,6 +71,7 @@ def block(used: float, limit: float, core: float = 0, late: float = 0, *, seen: 
         ({"used": 480, "limit": 0, "late": 480}, "computing"),
         ({"used": 5, "limit": 20, "late": 300, "seen": 0}, None),
         ({"used": 5, "limit": 20, "core": 300}, None),
+        ({"used": 5, "limit": 20, "core": 300, "late": 300}, None),
     ],
     ids=[
         "a tenth of computing",
@@ -83,6 +84,7 @@ def block(used: float, limit: float, core: float = 0, late: float = 0, *, seen: 
         "keeping the GIL",
         "nobody could look while others had the GIL",
         "waiting for a core, hardly using one",
+        "the same beside threads that compute",
     ],
 )
 def test_the_kind_is_what_the_thread_did_longest(counters, kind):

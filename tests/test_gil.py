@@ -16,9 +16,12 @@ from typing import Any, cast
 import pytest
 from fastapi import FastAPI
 
+from loopviz.clock import now_ns
 from loopviz.model import Block, Timeline
 from loopviz.probe import gil
+from loopviz.probe.counters import ThreadWaits
 from loopviz.probe.lines import Lines
+from loopviz.probe.readings import LoopReadings
 from loopviz.probe.state import ProbeState
 from loopviz.probe.threads import Thread, Threads
 from loopviz.stream import events as ev
@@ -276,3 +279,30 @@ def test_several_sleeps_in_a_row_are_a_wait_for_the_gil(
     monkeypatch.setattr(time, "thread_time_ns", lambda: 0)
     watch.woken(0, 100 * MS)
     assert state.late == late
+
+
+class _Waits(ThreadWaits):
+    """Counters of a thread that sleeps."""
+
+    def __init__(self) -> None:
+        self.waited = 3 * MS
+
+    def core(self) -> int:
+        return self.waited
+
+    def state(self) -> tuple[int, bool]:
+        return 7, True
+
+
+def test_a_sleep_that_is_counted_as_a_wait_for_a_core_is_sleep() -> None:
+    """Where Linux counts a sleep as a wait for a core, as it does on a busy machine, it is not reported."""
+    state = ProbeState(Buffer(), cast(Any, None))
+    state.emit = state.buffer.emit
+    waits = _Waits()
+    readings = LoopReadings(state, 1, waits)
+    readings.sample(0, now_ns(), starts_thread=False)
+    waits.waited += 800 * MS
+    readings.sample(0, now_ns(), starts_thread=False)
+    before, after = (event[3] for event in of_kind(state.buffer.drain(), ev.WAITED))
+    assert before == 3 * MS
+    assert after - before < 400 * MS

@@ -60,9 +60,11 @@ class Readings:
             return Shares(cpu, 0.0, None if _kept(block, start, end) else 0.0)
         wanted = min(1 - cpu, max(0.0, _rise(self._waits, start, end) or 0.0))
         late = _around(self._late, start, end) / (end - start)
+        plausible = min(wanted, _CORE_WAIT * cpu)
+        if wanted - plausible > _UNCLEAR:
+            return Shares(cpu, plausible, None)
         if late < _RIVALRY:
-            core = min(wanted, _CORE_WAIT * cpu)
-            return Shares(cpu, core, 0.0 if wanted - core < _UNCLEAR else None)
+            return Shares(cpu, plausible, 0.0)
         switched = _rise(self._switches, start, end)
         if switched is None:
             return Shares(cpu, wanted, None)

@@ -26,7 +26,8 @@ from loopviz.clock import NS
 __all__ = ["ThreadWaits", "own_sleeps", "switch_interval"]
 
 _RUSAGE_THREAD: Final = getattr(resource, "RUSAGE_THREAD", None)
-_SLEEPS = b"voluntary_ctxt_switches:"
+_SLEEPS = b"\nvoluntary_ctxt_switches:"
+_ASLEEP = b"\nState:\tS"
 
 
 def switch_interval() -> int:
@@ -50,14 +51,23 @@ class ThreadWaits:
         self._status = _open(f"/proc/self/task/{native}/status")
 
     def core(self) -> int:
-        """How long the thread could have run, but no core was free (ns); 0 where that is not known."""
+        """How long the thread could have run, but no core was free (ns); 0 where that is not known.
+
+        On a busy machine, Linux 6.12 and later may count a sleep as well, when it is over: a thread that goes
+        to sleep stays in the queue until it would have had its turn.
+        """
         counted = _read(self._schedule, 100).split()
         return int(counted[1]) if len(counted) > 1 else 0
 
     def sleeps(self) -> int:
         """How often it has gone to sleep; -1 where that is not known."""
-        found = _read(self._status, 4_000).partition(_SLEEPS)[2].split(maxsplit=1)
-        return int(found[0]) if found else -1
+        return self.state()[0]
+
+    def state(self) -> tuple[int, bool]:
+        """How often it has gone to sleep, as `sleeps`, and whether it sleeps now."""
+        status = _read(self._status, 4_000)
+        found = status.partition(_SLEEPS)[2].split(maxsplit=1)
+        return int(found[0]) if found else -1, _ASLEEP in status
 
     def close(self) -> None:
         """Close the files; later readings have nothing."""

@@ -31,6 +31,8 @@ class _Reading(NamedTuple):
     """How long it had waited for a core."""
     late: int = 0
     """How long the sampler had waited for the GIL."""
+    asleep: bool = False
+    """Whether the thread is known to have slept at `t`."""
 
 
 class LoopReadings:
@@ -48,6 +50,7 @@ class LoopReadings:
         self._reported = _Reading(0)
         self._long_ended = False  # whether a long step has ended since the sampler last looked
         self._switched = 0  # the most that it has waited for the GIL since the first reading
+        self._core = 0  # how long it has waited for a core
         self._starting = 0  # since when the step began in which the thread starts another one
         self._started = 0  # how long it has waited for threads to start
 
@@ -79,26 +82,29 @@ class LoopReadings:
         if before.t > self._reported.t:
             self._report(before)
         self._starting = since if starts_thread else 0
-        waits = self._waits
-        self._report(_Reading(clock(), used, waits.sleeps(), waits.core(), self._state.late))
+        sleeps, asleep = self._waits.state()
+        self._report(_Reading(clock(), used, sleeps, self._waits.core(), self._state.late, asleep))
 
     def after(self) -> None:
         """From outside, in each round: after a long step the sampler knows how long it could not run."""
         if self._long_ended:
             self._long_ended = False
-            self._state.emit((clock(), WAITED, self._number, self._waits.core(), self._state.late))
+            self._state.emit((clock(), WAITED, self._number, self._core, self._state.late))
 
     def _report(self, reading: _Reading) -> None:
-        t, used, sleeps, core, late = reading
+        t, used, sleeps, core, late, _ = reading
         last = self._reported
+        # Who sleeps waits for no core: what was counted before that moment was sleep.
+        waited = min(core - last.core, t - last.t) if last.asleep else core - last.core
+        self._core += waited
         if last.sleeps >= 0:
             self._switched += max(0, sleeps - last.sleeps) * self._state.gil_sleep
         if self._starting:
-            idle = t - max(last.t, self._starting) - (used - last.used) - (core - last.core)
+            idle = t - max(last.t, self._starting) - (used - last.used) - waited
             self._started += max(0, idle)
         self._reported = reading
         emit = self._state.emit
         emit((t, CPU, self._number, used))
-        emit((t, WAITED, self._number, core, late))
+        emit((t, WAITED, self._number, self._core, late))
         if sleeps >= 0:
             emit((t, SWITCHED, self._number, self._switched + self._started))
