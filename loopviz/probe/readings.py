@@ -93,16 +93,18 @@ class LoopReadings:
 
     def _report(self, reading: _Reading) -> None:
         t, used, sleeps, core, late, _ = reading
-        last = self._reported
-        # Who sleeps waits for no core: what was counted before that moment was sleep.
-        waited = min(core - last.core, t - last.t) if last.asleep else core - last.core
+        # Both threads may be here. No other thread runs between the parts of this statement, so that what
+        # lies between two readings is added once, whichever of them is reported first.
+        last, self._reported = self._reported, reading
+        waited = core - last.core
+        if last.asleep and t > last.t:
+            waited = min(waited, t - last.t)  # who sleeps waits for no core: the rest was counted sleep
+        switched = (sleeps - last.sleeps) * self._state.gil_sleep if min(sleeps, last.sleeps) >= 0 else 0
         self._core += waited
-        if last.sleeps >= 0:
-            self._switched += max(0, sleeps - last.sleeps) * self._state.gil_sleep
+        self._switched += switched
         if self._starting:
             idle = t - max(last.t, self._starting) - (used - last.used) - waited
             self._started += max(0, idle)
-        self._reported = reading
         emit = self._state.emit
         emit((t, CPU, self._number, used))
         emit((t, WAITED, self._number, self._core, late))
