@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -88,16 +87,21 @@ def the(name: str) -> ScenarioFile:
     return file
 
 
-@cache
+_RUNS: dict[tuple[str, int], tuple[dict[str, Any], float]] = {}
+
+
 def measured(name: str, requests: int) -> tuple[dict[str, Any], float]:
     """A run's document, and what its law says. Each run is made once."""
+    if (name, requests) in _RUNS:
+        return _RUNS[name, requests]
     file = the(name)
     run = measure(file, requests=requests)
     assert run.vitals.failures == ()
     law = file.facts.makespan
     assert law is not None
     single = run.timeline.computed / requests / NS
-    return run.summary(), law(Load.here(requests, run.threads, file.facts.seconds, single))
+    result = run.summary(), law(Load.here(requests, run.threads, file.facts.seconds, single))
+    return _RUNS.setdefault((name, requests), result)
 
 
 def some(name: str) -> tuple[dict[str, Any], float]:
@@ -116,7 +120,7 @@ def test_the_declared_law(name: str) -> None:
             kept = run["makespan_s"] == pytest.approx(expected, abs=0.05 * expected + 0.1)
         if kept:
             return
-        measured.cache_clear()
+        _RUNS.pop((name, len(run["requests"])))
     pytest.fail(f"it took {run['makespan_s']} s; its law says {expected} s")
 
 
@@ -191,8 +195,12 @@ def test_tokens_are_waited_for() -> None:
 
 def test_a_connection_is_waited_for() -> None:
     """With a pool of two, the first two query at once, and the last ones await a connection first."""
-    run, _ = some("db_pool")
-    first, last = run["requests"][0], run["requests"][-1]
+    for _ in range(3):  # as in `test_the_declared_law`
+        run, _ = some("db_pool")
+        first, last = run["requests"][0], run["requests"][-1]
+        if last["latency_s"] > 1.4 * first["latency_s"]:
+            break
+        _RUNS.clear()
     assert last["latency_s"] > 1.4 * first["latency_s"]
     longest = max(last["segments"], key=lambda s: s["end_s"] - s["start_s"])
     assert longest["state"] == "awaiting"
