@@ -248,6 +248,28 @@ def test_a_comparison_with_failures_names_them(capsys, tmp_path, quick):
     assert "No winner" in out
 
 
+@pytest.mark.parametrize("kind", [[], ["--sweep", "1,2"]])
+def test_what_was_measured_before_an_error_is_kept(capsys, monkeypatch, tmp_path, quick, kind):
+    """A scenario that cannot start ends a comparison; those before it are printed, and the exit code is 2."""
+    monkeypatch.setattr(sweep, "MOST", 8)
+    dead = write(tmp_path, "dead")
+    text = Path(dead).read_text(encoding="utf-8")
+    stops = "async def stops(app):\n    raise OSError('no database')\n    yield\n"
+    Path(dead).write_text(
+        text.replace("app = FastAPI()", f"{stops}app = FastAPI(lifespan=stops)"), encoding="utf-8"
+    )
+    assert cli.main(["compare", quick, dead, quick, "--ascii", *kind]) == 2
+    out, err = capsys.readouterr()
+    assert "quick" in out
+    assert "dead" not in out
+    assert "no database" in err
+    assert len(err.splitlines()) <= 2
+    assert cli.main(["compare", quick, dead, "--json", *kind]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert [run["scenario"] for run in document["runs"]] == ["quick"]
+    assert "no database" in document["error"]
+
+
 def test_what_cannot_be_compared_is_refused(capsys):
     """One scenario, or an unknown one, is an error of one or two lines."""
     for arguments, complaint in (

@@ -16,6 +16,7 @@ from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.draw.words import duration
+from loopviz.errors import InputError
 from loopviz.experiment.measure import Progress, Run, measure, require_visible
 from loopviz.model.comparison import Entry, Ranking, document, ranking
 from loopviz.model.sample import Sample, percentile, sampled
@@ -34,25 +35,38 @@ def run_comparison(
     as_json: bool,
     progress: Progress,
 ) -> int:
-    """Measure each in turn, and print the comparison on standard output."""
+    """Measure each in turn, and print the comparison on standard output.
+
+    An `InputError` ends it: what was measured before is printed, then the error is raised.
+    """
     count = requests or max(file.facts.requests for file in scenarios)
-    runs = []
+    runs: list[Run] = []
+    failure: InputError | None = None
     for number, file in enumerate(scenarios, 1):
-        run = measure(
-            file,
-            requests=count,
-            threads=threads,
-            loop=loop,
-            progress=_prefixed(progress, f"{number} of {len(scenarios)}, {file.name}: "),
-        )
-        require_visible(run.blind)
+        try:
+            run = measure(
+                file,
+                requests=count,
+                threads=threads,
+                loop=loop,
+                progress=_prefixed(progress, f"{number} of {len(scenarios)}, {file.name}: "),
+            )
+            require_visible(run.blind)
+        except InputError as error:
+            failure = error
+            break
         runs.append(run)
-    entries = [_entry(run) for run in runs]
-    if as_json:
-        summaries = [run.summary() for run in runs]
-        print(json.dumps(document(entries, summaries, count, threads, asdict(runs[0].environment)), indent=2))
-    else:
-        _print(console_for(palette), palette, entries, count, threads)
+    if runs:
+        entries = [_entry(run) for run in runs]
+        if as_json:
+            summaries = [run.summary() for run in runs]
+            environment = asdict(runs[0].environment)
+            print(json.dumps(document(entries, summaries, count, threads, environment, failure), indent=2))
+        else:
+            _print(console_for(palette), palette, entries, count, threads)
+    if failure is not None:
+        progress("")
+        raise failure
     return 0
 
 
@@ -121,7 +135,7 @@ def _print(console: Console, palette: Palette, entries: Sequence[Entry], request
 def said(ranked: Ranking) -> str:
     """The result in a sentence."""
     if len(ranked.first) + len(ranked.behind) < 2:
-        return "No winner: requests failed."
+        return "No winner: requests failed." if ranked.failed else "Nothing to compare it with."
     others = [f"{e.scenario} took {ranked.factor(e) or 1:.1f} times as long" for e in ranked.behind]
     if ranked.winner is not None:
         return f"{ranked.winner.scenario} wins: {', '.join(others)}."

@@ -19,6 +19,7 @@ from loopviz.clock import NS
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.draw.words import count, duration
+from loopviz.errors import InputError
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Progress
 from loopviz.experiment.sweep import Course, SweepPoint, document, knee, measure_point
@@ -39,22 +40,32 @@ def run_sweep(
     as_json: bool,
     progress: Progress,
 ) -> int:
-    """Measure each scenario at every load, and print the table and the chart on standard output."""
-    courses = []
+    """Measure each scenario at every load, and print the table and the chart on standard output.
+
+    An `InputError` ends it: the scenarios measured before are printed, then the error is raised.
+    """
+    courses: list[Course] = []
+    failure: InputError | None = None
     for number, file in enumerate(scenarios, 1):
-        with Bench([file], threads=threads, loop=loop) as bench:
-            environment = bench.environment
-            measured: list[SweepPoint] = []
-            bench.fire(Burst(file.name, 1))  # a warm-up: the first run is slower
-            for concurrency in loads:
-                progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
-                measured.append(measure_point(bench, file, concurrency, measured))
+        try:
+            with Bench([file], threads=threads, loop=loop) as bench:
+                environment = bench.environment
+                measured: list[SweepPoint] = []
+                bench.fire(Burst(file.name, 1))  # a warm-up: the first run is slower
+                for concurrency in loads:
+                    progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
+                    measured.append(measure_point(bench, file, concurrency, measured))
+        except InputError as error:
+            failure = error
+            break
         courses.append(Course(file.name, tuple(measured), knee(measured, threads)))
     progress("")
-    if as_json:
-        print(json.dumps(document(courses, threads, asdict(environment)), indent=2))
-    else:
+    if courses and as_json:
+        print(json.dumps(document(courses, threads, asdict(environment), failure), indent=2))
+    elif courses:
         _print(console_for(palette), palette, courses, threads)
+    if failure is not None:
+        raise failure
     return 0
 
 

@@ -100,8 +100,16 @@ def _throughput(sample: Sample) -> float:
     return good / sample.makespan if sample.makespan else 0.0
 
 
-def document(courses: Sequence[Course], threads: int, environment: Mapping[str, object]) -> dict[str, Any]:
-    """The JSON document that ``loopviz compare --sweep --json`` prints."""
+def document(
+    courses: Sequence[Course],
+    threads: int,
+    environment: Mapping[str, object],
+    failure: Exception | None = None,
+) -> dict[str, Any]:
+    """The JSON document that ``loopviz compare --sweep --json`` prints.
+
+    `failure` is what ended the sweep before all scenarios were measured.
+    """
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -126,4 +134,5 @@ def document(courses: Sequence[Course], threads: int, environment: Mapping[str, 
             }
             for course in courses
         ],
+        "error": None if failure is None else str(failure),
     }

@@ -121,10 +121,12 @@ def document(
     requests: int,
     threads: int,
     environment: Mapping[str, object],
+    failure: Exception | None = None,
 ) -> dict[str, Any]:
     """The JSON document that ``loopviz compare --json`` prints.
 
-    `summaries` has the document of each entry's run; `threads` is the thread limit.
+    `summaries` has the document of each entry's run; `threads` is the thread limit; `failure` is what
+    ended the comparison before all scenarios were measured.
     """
     won = winner(entries)
     return {
@@ -138,4 +140,5 @@ def document(
         ],
         "winner": won.scenario,
         "factor": won.factor,
+        "error": None if failure is None else str(failure),
     }
