@@ -8,6 +8,7 @@ import pytest
 
 from loopviz.model.starvation import Recent, Starvation
 from loopviz.model.summary import summarise
+from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from tests.streams import (
     MS,
@@ -350,3 +351,14 @@ def test_memory_of_starvation_is_bounded():
     recent.explain(starvation, 20_000 * MS)
     assert starvation.steps == pytest.approx(20_000, rel=0.02)
     assert Counter(request for request, *_ in starvation.culprits)[0] == 1
+
+
+def test_a_request_known_late_is_once_a_victim_of_every_block_since_it_arrived():
+    """However many blocks there were, each has the request once; a pipelined one is removed again."""
+    line = timeline(waiting(1), threshold=50)
+    for number in range(30):
+        feed(line, iteration(100 * number + 10), idle(100 * number + 109))
+    feed(line, iteration(3110), read(3111, 2, arrived=15), read(3112, 3, arrived=2015))
+    assert [block.victims for block in line.blocks] == [*[[2]] * 20, *[[2, 3]] * 10]
+    feed(line, [(ns(20), ev.BEHIND, 3)])
+    assert [block.victims for block in line.blocks] == [[2]] * 30

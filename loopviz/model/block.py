@@ -65,12 +65,15 @@ class Block:
     lines: Counter[Where] = field(default_factory=Counter)
     """The lines at which it was seen, and how often."""
     victims: list[int] = field(default_factory=list)
-    """The requests that could have run meanwhile."""
+    """The requests that could have run meanwhile; `delays` and `spares` add one and remove it."""
     late: dict[int, int] = field(default_factory=dict)
     """Those of them that were known only afterwards, and since when each could have run."""
     by: By = "step"
     """What held the loop: a step of a task, one callback, or callbacks of which it is not known whether
     they were one."""
+
+    _known: set[int] = field(default_factory=set, init=False, compare=False, repr=False)
+    """The victims as a set, while it is of use."""
 
     @property
     def where(self) -> Where | None:
@@ -109,6 +112,26 @@ class Block:
         """The lines at which it was seen, and the part of the samples at each, the most frequent first."""
         seen = self.lines.total()
         return [(where, number / seen) for where, number in self.lines.most_common()]
+
+    def delays(self, number: int) -> bool:
+        """Add a request to the victims; returns whether it was none of them yet."""
+        if len(self._known) != len(self.victims):
+            self._known = set(self.victims)
+        if number in self._known:
+            return False
+        self._known.add(number)
+        self.victims.append(number)
+        return True
+
+    def spares(self, number: int) -> None:
+        """Remove a request from the victims, if it was added last."""
+        if self.victims[-1:] == [number]:
+            self.victims.pop()
+            self._known.discard(number)
+
+    def settle(self) -> None:
+        """Few more victims are expected: what makes adding them cheap is released."""
+        self._known = set()
 
     def seen_at(self, where: Where) -> None:
         """A sample found it at this line."""

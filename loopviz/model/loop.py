@@ -44,6 +44,8 @@ _UNSEEN_PAUSE = 5_000_000
 _AFTERWARDS = 20_000_000
 """A callback that holds the loop this long (ns) after a request was woken delays it: what woke the request
 was probably another callback before it."""
+_RECENT = 16
+"""Blocks to which victims are still added often."""
 _SAMPLES = 20_000_000
 """The time between two samples (ns)."""
 _FIRST_SAMPLE = 45_000_000
@@ -298,8 +300,8 @@ class Loop:
         for block in reversed(self.blocks):
             if block.end is None or block.end <= start:
                 break
-            if block.request != number and number not in block.victims:
-                block.victims.append(number)
+            if block.request != number:
+                block.delays(number)
 
     def _delayed_since(self, request: int, since: int, *, during: bool = False) -> None:
         """It is known only now that the request could run since `since`: later blocks delayed it.
@@ -311,8 +313,7 @@ class Loop:
                 break
             if block.start <= since and not during:
                 continue
-            if block.request != request and request not in block.victims:
-                block.victims.append(request)
+            if block.request != request and block.delays(request):
                 block.late[request] = since
 
     # -- stretches -----------------------------------------------------------------------------
@@ -367,6 +368,8 @@ class Loop:
         block.end = end
         block.victims = self._find_victims(owner, block.start, end)
         self.blocks.append(block)
+        if len(self.blocks) > _RECENT:
+            self.blocks[-_RECENT].settle()
         if self.starvations.is_long(block.start):
             for number in block.victims:
                 self.starvations.waited(number, block.start)

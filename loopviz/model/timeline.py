@@ -155,8 +155,7 @@ class Timeline:
         for block in reversed(self.blocks):
             if block.end is None or block.end <= t:
                 break
-            if block.victims[-1:] == [number]:  # as a request that is known only now
-                block.victims.pop()
+            block.spares(number)  # it was added as a request that is known only now
 
     def _thread(self, t: int, number: int, role: str) -> None:
         if role == "loop":
