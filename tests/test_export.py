@@ -416,7 +416,7 @@ def test_the_table_comes_back_as_it_was_written(recorded):
 @settings(deadline=None)
 @given(formulas)
 def test_no_cell_is_a_formula_whatever_separates_cells(separator, recorded):
-    """A spreadsheet that splits lines at commas, semicolons or tabs finds no formula; numbers are as before."""
+    """Split at commas, semicolons or tabs, no cell begins like a formula; numbers are as before."""
     line = hostile(recorded)
     for row in csv.reader(io.StringIO(export(line, "csv"), newline=""), delimiter=separator):
         for cell in row:
