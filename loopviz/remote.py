@@ -46,6 +46,7 @@ def _report(recipient: Recipient, call: int, began: int, ended: int) -> None:
         if _mine is None or _mine[0] != pid:  # a forked process has its parent's
             sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sender.setblocking(False)
+            sender.bind(("127.0.0.1", 0))  # else it would take datagrams on every interface
             _mine = pid, monotonic_ns(), sender
         report = REPORT.pack(secret, call, pid, _mine[1], process_time_ns(), began, ended)
         _mine[2].sendto(report, ("127.0.0.1", port))

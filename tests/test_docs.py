@@ -119,6 +119,16 @@ def test_links_lead_somewhere(page):
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, link
 
 
+def test_every_promise_names_a_test_that_exists():
+    """Each line of the threat model's tables ends with a test, and that test is there."""
+    rows = re.findall(r"^\| (?!promise|-)(.*) \|$", text_of("docs/threats.md"), re.MULTILINE)
+    assert len(rows) > 20
+    for row in rows:
+        named = re.search(r" \| `(tests/\w+\.py)::(test_\w+)`$", row)
+        assert named is not None, row
+        assert re.search(rf"^(async )?def {named[2]}\(", text_of(named[1]), re.MULTILINE), row
+
+
 # -- examples ----------------------------------------------------------------------------------
 
 

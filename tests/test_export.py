@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import loopviz.export
@@ -33,8 +33,10 @@ from tests.streams import accepted, call, end, feed, ns, responded, returns, sus
 
 SVG = "{http://www.w3.org/2000/svg}"
 texts = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from(
-    [HOSTILE, "=1+1", '\r\n,"']
+    [HOSTILE, "=1+1", '\r\n,"', "\x7f"]
 )
+formulas = st.text(st.sampled_from("=+-@;,\"' \t\r\na\u00a0\uff1d"), max_size=8)
+"""Texts of what a spreadsheet may split cells at, and of what it may take for a formula."""
 
 
 def rows(line: Timeline) -> list[dict[str, str]]:
@@ -102,6 +104,7 @@ def test_an_empty_recording_can_be_exported(form):
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(texts)
 def test_control_characters_leave_as_their_names_only(form, recorded):
     """No control character, override or broken character of a recorded text is in any export."""
@@ -187,6 +190,14 @@ def validated(document: dict[str, Any]) -> dict[str, Any]:  # noqa: C901 - one r
 def test_the_trace_keeps_the_rules_of_its_format(line):
     """Every event has what its phase asks for, slices nest, arrows begin and end in slices."""
     validated(trace(line))
+
+
+@settings(deadline=None)
+@given(texts)
+def test_no_text_breaks_the_trace(recorded):
+    """With any recorded text, the trace keeps the rules of its format, and is JSON in ASCII."""
+    assert export(hostile(recorded), "perfetto", name=recorded).isascii()
+    validated(trace(hostile(recorded)))
 
 
 def test_loop_workers_and_requests_are_named_tracks():
@@ -276,6 +287,22 @@ def test_the_picture_needs_nothing_from_outside():
     assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= defined
 
 
+@settings(deadline=None)
+@given(texts)
+def test_no_text_becomes_an_element_of_the_picture(recorded):
+    """With any recorded text, the picture is well-formed XML that has no other elements and attributes."""
+    svg = export(hostile(recorded), "svg", name=recorded)
+    picture, plain = ET.fromstring(svg), drawn(hostile("x"))
+    known = {(element.tag, name) for element in plain.iter() for name in element.attrib} | {
+        (element.tag, "") for element in plain.iter()
+    }
+    found = {(element.tag, name) for element in picture.iter() for name in element.attrib} | {
+        (element.tag, "") for element in picture.iter()
+    }
+    assert found <= known
+    assert not any(mark in svg for mark in ("<!", "<?", "]]>"))
+
+
 def test_a_window_of_time_shows_only_what_happened_in_it():
     """Requests and workers outside the window have no row."""
     said = words(drawn(busy(), (0, 8_000_000)))
@@ -335,6 +362,7 @@ def test_the_page_carries_every_segment():
     assert [request["failed"] for request in data["requests"]] == [r.failed for r in line.requests.values()]
 
 
+@settings(deadline=None)
 @given(texts)
 def test_no_text_ends_the_element_that_carries_it(recorded):
     """With any recorded text, the page has the same elements, and its data can be read."""
@@ -369,6 +397,7 @@ def test_the_table_has_a_line_for_each_segment():
     assert {r["after_response"] for r in found} == {"true", "false"}
 
 
+@settings(deadline=None)
 @given(texts)
 def test_the_table_comes_back_as_it_was_written(recorded):
     """Commas, quotes and line ends in a path are data; no cell begins like a formula."""
@@ -383,6 +412,21 @@ def test_the_table_comes_back_as_it_was_written(recorded):
         )
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@settings(deadline=None)
+@given(formulas)
+def test_no_cell_is_a_formula_whatever_separates_cells(separator, recorded):
+    """Split at commas, semicolons or tabs, no cell begins like a formula; numbers are as before."""
+    line = hostile(recorded)
+    for row in csv.reader(io.StringIO(export(line, "csv"), newline=""), delimiter=separator):
+        for cell in row:
+            assert not re.match('[ "]*[-=+@\t\r\uff1d\uff0b\uff0d\uff20]', cell), cell
+    plain = rows(hostile("x"))
+    for name in ("request", "start_s", "end_s", "duration_s", "line"):
+        assert [row[name] for row in rows(line)] == [row[name] for row in plain]
+
+
+@settings(deadline=None)
 @given(st.integers(-(10**20), 10**20))
 def test_seconds_are_exact(ns_):
     """Seconds have nine decimals, and nothing is rounded."""

@@ -373,7 +373,7 @@ async def test_every_command_has_a_name(drive):
         commands = list(screen.app.get_system_commands(screen.app.screen))
         titles = {command.title for command in commands}
         assert titles >= {
-            "Fire sync", "Fire async", "Fire [b]block[/]", "More requests", "Fewer requests", "Freeze",
+            "Fire sync", "Fire async", "Fire \\[b]block\\[/]", "More requests", "Fewer requests", "Freeze",
             "Raise the thread limit", "Lower the thread limit", "Back in time", "Forward in time", "Detail",
             "Clear", "Help", "Quit",
         }  # fmt: skip

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from loopviz.cli.arguments import add_ascii
+from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
 __all__ = ["add_parser"]
@@ -44,5 +45,5 @@ def replay(options: argparse.Namespace) -> int:
     finally:
         source.stop()
         if source.damage is not None:
-            print(f"{source.recording.path}: {source.damage}", file=sys.stderr)
+            print(printable(f"{source.recording.path}: {source.damage}", 4_096), file=sys.stderr)
     return app.return_code or app.return_value or 0

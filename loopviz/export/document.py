@@ -21,5 +21,6 @@ def document(material: Material) -> Iterator[str]:
         dropped=material.dropped,
         blind=material.blind,
     )
-    yield from json.JSONEncoder(indent=2).iterencode(summary)
+    for piece in json.JSONEncoder(indent=2).iterencode(summary):
+        yield piece.replace("\x7f", "\\u007f")  # the one control character that is left as it is
     yield "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 from loopviz.draw.words import awaited
@@ -16,8 +17,11 @@ COLUMNS = (
     "function", "after_response", "awaits",
 )  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""A spreadsheet takes a text that starts with one of these, full-width forms included, for a formula."""
+_FORMULA = re.compile('(?:^|(?<=;))[ "]*(?=[-=+@\uff1d\uff0b\uff0d\uff20])')
+"""Where a cell begins with a sign, full-width forms included, that makes it a formula of a spreadsheet.
+
+Some also split lines at semicolons, and leave out spaces and quotes. A tab or a line break is written out.
+"""
 
 
 def table(material: Material) -> Iterator[str]:
@@ -50,6 +54,9 @@ def table(material: Material) -> Iterator[str]:
 
 
 def _cell(recorded: str) -> str:
-    """A recorded text, with an apostrophe before it if a spreadsheet could take it for a formula."""
-    shown = text(recorded)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    """A recorded text, with an apostrophe before what a spreadsheet could take for a formula."""
+    return _FORMULA.sub(_apostrophe, text(recorded))
+
+
+def _apostrophe(before: re.Match[str]) -> str:
+    return f"'{before[0]}"

@@ -72,7 +72,7 @@ class Session:
         self._reorder = Reorder()
         self._seen = 0
         numbers = itertools.count(1)
-        secret = secrets.token_hex(4)
+        secret = secrets.token_hex(16)
         self._probe = Probe(
             self._buffer,
             numbers=numbers,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from hmac import compare_digest
 from types import CodeType
 from typing import Any
 
@@ -32,6 +33,11 @@ HEADER = "x-loopviz-request"
 """The header with the number of a request of loopviz's own client."""
 
 _NAME = HEADER.encode()
+_DIGITS = 19
+_FARTHEST = 1 << 24
+"""How far after the newest request the number of our own client's can be: each takes one bit of memory."""
+_LONGEST = 2_000
+"""Characters of a method and of a path that are reported: thousands of requests are kept."""
 _RECENT = 100_000_000  # ns; a new connection takes some iterations until it is read
 _NO_LIBRARY = "{} has found no WebSocket library: install websockets or wsproto"
 
@@ -79,6 +85,7 @@ def make_adopt(
     request_name, cycle_of, scope_name = compat.REQUEST, compat.cycle_of, compat.SCOPE
     send_name, response_name, logger_name = compat.SEND, compat.ON_RESPONSE, compat.LOGGER
     prefix = secret.encode() + b"-"
+    newest = 0
     # The name of a coroutine's code if it is a run_asgi, else "". By identity: a code object's hash is
     # computed from all of its instructions, each time. The code is kept alive, so that its id is not used
     # again.
@@ -95,8 +102,11 @@ def make_adopt(
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
         for name, value in headers:
-            if name == _NAME and value.startswith(prefix):
-                number = int(value[len(prefix) :])
+            if name == _NAME and compare_digest(value[: len(prefix)], prefix):
+                digits = value[len(prefix) :]
+                number = int(digits) if digits.isdigit() and len(digits) < _DIGITS else 0
+                if not 0 < number < newest + _FARTHEST:
+                    return 0
                 place, bit = number >> 3, 1 << (number & 7)
                 if place >= len(taken):
                     taken.extend(bytes(place + 1024 - len(taken)))
@@ -165,6 +175,7 @@ def make_adopt(
 
     def read_request(cycle: Any, name: str) -> int:
         """Report the request that has been read; its number."""
+        nonlocal newest
         scope = getattr(cycle, scope_name)
         headers = scope["headers"]
         is_websocket = name != request_name
@@ -177,8 +188,9 @@ def make_adopt(
                 arrived = _arrival(cycle)
         else:
             arrived = 0  # its client knows better
+        newest = max(newest, number)
         method = WEBSOCKET if is_websocket else scope["method"]
-        emit((read, READ, number, method, scope["path"], arrived))
+        emit((read, READ, number, method[:_LONGEST], scope["path"][:_LONGEST], arrived))
         if held:
             emit((held, BEHIND, number))
         if not is_websocket and refused_upgrade(cycle, headers):

@@ -27,7 +27,7 @@ from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
 from loopviz.tui.bindings import bindings, commands
-from loopviz.tui.compat import AsciiFilter, end_on_signals
+from loopviz.tui.compat import AsciiFilter, end_on_signals, literal
 from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
 from loopviz.tui.keymap import Keys
@@ -83,7 +83,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         """Everything that a key does, for the command palette."""
         for file in self.source.scenarios:
             title, words = printable(f"Fire {file.name}"), printable(file.facts.title)
-            yield SystemCommand(title, words, partial(self.fire, file))
+            yield SystemCommand(literal(title), literal(words), partial(self.fire, file))
         yield from commands(self.keys, self.run_action)
 
     def set_keymap(self, keymap: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from textual.widget import Widget
 
 from loopviz.draw import words
 
-__all__ = ["AsciiFilter", "StripWidget", "end_on_signals"]
+__all__ = ["AsciiFilter", "StripWidget", "end_on_signals", "literal"]
 
 
 class AsciiFilter(LineFilter):
@@ -56,6 +56,16 @@ class StripWidget(Widget):
         if x == 0 and width == self.size.width:
             return strips
         return [strip.crop(x, x + width) for strip in strips]
+
+
+def literal(text: str) -> str:
+    """A text as the command palette takes it: it reads titles and help as markup.
+
+    Textual 8.2.8 has no setting for plain text there. Its own ``escape`` leaves some brackets, with which the
+    palette raises `MarkupError`. A backslash before every bracket is read as that bracket, whatever is
+    before it.
+    """
+    return text.replace("[", "\\[")
 
 
 def end_on_signals(app: App[int]) -> None:

@@ -85,7 +85,7 @@ class Catalogue(Vertical):
         found = matching(self._files, words)
         self._list.clear_options()
         for group, files in groupby(found, key=lambda file: file.facts.group):
-            self._list.add_option(Option(Text(group, self._palette.text("title")), disabled=True))
+            self._list.add_option(Option(Text(printable(group), self._palette.text("title")), disabled=True))
             self._list.add_options([Option(self._line(file), id=file.name) for file in files])
         self._list.highlighted = 1 if found else None
 
