@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import resource
 import signal
 import socket
 import stat
@@ -27,11 +26,14 @@ from loopviz.recording.replay import Replay
 from loopviz.stream.events import Event
 from tests.fuzz_recordings import ENVIRONMENT, SCENARIO, recorded
 from tests.streams import ZERO, accepted, end, ns, responded, sent, suspend, wake
-from tests.terminal import ROOT, Terminal
 from tests.test_cli import QUICK
 
 if sys.platform == "win32":
     pytest.skip("there are no pipes with names", allow_module_level=True)
+
+import resource
+
+from tests.terminal import ROOT, Terminal
 
 HEADER = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO, (SCENARIO,))
 LIFE = [*accepted(), suspend(3), wake(8), responded(10), end(11)]
