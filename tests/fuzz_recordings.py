@@ -49,6 +49,7 @@ def recorded(path: Path, batches: list[tuple[int, list[Event]]], *, started: int
     header = Header(
         ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, started or first, (SCENARIO,), (("a", "b"),)
     )
+    path.unlink(missing_ok=True)
     recorder = Recorder(path, header)
     for seen, events in batches:
         recorder.write(events, seen)

@@ -187,8 +187,8 @@ def test_a_file_that_cannot_be_finished_leaves_what_was_there(recording, tmp_pat
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "out.csv"
-    out.write_text("before")
+    out.write_text("request,before")
     monkeypatch.setitem(FORMATS, "csv", (".csv", broken))
     assert "no space left" in refuses(capsys, str(recording), "--to", "csv", "-o", str(out))
-    assert out.read_text() == "before"
+    assert out.read_text() == "request,before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "run.jsonl"]

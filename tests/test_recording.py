@@ -26,7 +26,7 @@ from loopviz.export.material import Material
 from loopviz.export.table import table
 from loopviz.model import Segment, State, Timeline, Where
 from loopviz.model.segments import Segments
-from loopviz.recording import Header, History, Recorder, open_recording
+from loopviz.recording import Header, History, Recorder, open_recording, outlet
 from loopviz.recording.replay import Replay
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
@@ -197,10 +197,13 @@ def test_the_documented_script_reads_it(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.lvr", "a.lvr.gz"])
 def test_a_crash_costs_half_a_second(tmp_path, name):
     """What was written is in the file half a second later, even if the recorder is never closed."""
+    deadline = time.monotonic() + 10
     path = tmp_path / name
     recorder = Recorder(path, HEADER)
     recorder.write(LIFE, ns(50))
     recorder.write([], ns(600))
+    while not (replay := Replay(path)).timeline().requests and time.monotonic() < deadline:
+        time.sleep(0.01)  # a thread of its own writes it
     replay = Replay(path)
     assert replay.timeline().requests[1].done == ns(10)
     assert re.search("ended early|ends in the middle", replay.damage or "")
@@ -250,20 +253,15 @@ def test_a_disk_that_fills_up_is_reported_once(tmp_path, monkeypatch):
     notices: list[str] = []
     recorder = Recorder(tmp_path / "a.lvr", HEADER, notices.append)
 
-    class Full:
-        def write(self, data):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-        def close(self):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    assert recorder._file is not None
-    recorder._file.close()
-    full: Any = Full()
-    recorder._file = full
-    for i in range(5):
-        recorder.write(LIFE, ns(1000 * i + 1000))
-    recorder.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(outlet, "write_all", full)
+        for i in range(5):
+            recorder.write(LIFE, ns(1000 * i + 1000))
+            time.sleep(0.05)
+        recorder.close()
     assert notices == ["a.lvr can no longer be written: no space left on device"]
     assert recorder.failed == notices[0]
 

@@ -157,7 +157,7 @@ def test_a_recording_that_fails_midway_is_reported_after_the_run(quick, tmp_path
     from loopviz.recording import Recorder
 
     def fail(self, events, seen):
-        if self._file is not None:
+        if self.failed is None:
             self._fail(OSError(28, "No space left on device"))
 
     monkeypatch.setattr(Recorder, "write", fail)

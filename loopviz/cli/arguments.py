@@ -8,6 +8,7 @@ from collections.abc import Callable
 __all__ = [
     "MOST_REQUESTS",
     "add_ascii",
+    "add_force",
     "add_json",
     "add_loop",
     "add_requests",
@@ -33,6 +34,11 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="a scenario file, or a folder of them (default: the built-in scenarios)",
     )
+
+
+def add_force(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--force``."""
+    parser.add_argument("--force", action="store_true", help=f"overwrite {what} if it exists")
 
 
 def add_requests(parser: argparse.ArgumentParser, help_text: str) -> None:

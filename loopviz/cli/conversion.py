@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
 
+from loopviz.cli.destination import require_replaceable, save
 from loopviz.clock import NS
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
@@ -19,6 +16,7 @@ from loopviz.export import FORMATS, WINDOWED, Material, Window
 from loopviz.export.material import extent
 from loopviz.model import Timeline
 from loopviz.recording import Recording, open_recording
+from loopviz.recording.whole import free_name
 
 __all__ = ["convert"]
 
@@ -31,11 +29,20 @@ _PIECE = 1 << 16
 """Characters that are encoded at once."""
 
 
-def convert(file: str, form: str, output: str | None, start: float | None, until: float | None) -> int:
+def convert(
+    file: str,
+    form: str,
+    output: str | None,
+    start: float | None,
+    until: float | None,
+    *,
+    force: bool = False,
+) -> int:
     """Write the recording in this format; the exit code.
 
-    Without an output file it goes to standard output, or, if that is a terminal, to a file with the
-    recording's name and the format's suffix. `start` and `until` are in seconds.
+    Without an output file it goes to standard output, or, if that is a terminal, to a new file with the
+    recording's name and the format's suffix. `start` and `until` are in seconds. With `force`, any file but
+    the recording and its scenarios is overwritten.
     """
     if form not in WINDOWED and not (start is None and until is None):
         raise InputError(
@@ -44,15 +51,19 @@ def convert(file: str, form: str, output: str | None, start: float | None, until
     suffix, make = FORMATS[form]
     with open_recording(file) as recording:
         target = _target(Path(file), suffix, output)
+        if target is not None and output is not None:
+            inputs = {Path(found.file): "a scenario of the recording" for found in recording.header.scenarios}
+            inputs[Path(file)] = "the recording itself"
+            require_replaceable(target, form, inputs, force=force)
         material, complete = _read(recording)
     window = _window(material.timeline, start, until)
     pieces = make(material, window)
     if target is None:
-        _write(sys.stdout.buffer, pieces)
+        sys.stdout.buffer.writelines(_pieces(pieces))
         sys.stdout.buffer.flush()
     else:
-        _save(target, pieces)
-        _report(f"{target}: {target.stat().st_size:,} bytes")
+        size = save(target, _pieces(pieces), replace=output is not None)
+        _report(f"{target}: {size:,} bytes")
     if not complete:
         _report(f"loopviz: {file} has too many requests; the first {_MOST_REQUESTS:,} were exported.")
     if recording.damage is not None:
@@ -69,16 +80,9 @@ def _target(file: Path, suffix: str, output: str | None) -> Path | None:
     if output == "-" or (output is None and not sys.stdout.isatty()):
         return None
     if output is not None:
-        target = Path(output)
-    else:
-        stem = file.with_suffix("") if file.suffix in _COMPRESSED else file
-        target = stem.with_name(stem.stem + suffix)
-    with suppress(OSError):
-        if target.samefile(file):
-            raise InputError(f"{target} is the recording itself.\nGive another file with -o.")
-    if target.is_dir():
-        raise InputError(f"{target} is a folder.\nGive a file with -o.")
-    return target
+        return Path(output)
+    stem = file.with_suffix("") if file.suffix in _COMPRESSED else file
+    return free_name(stem.with_name(stem.stem), suffix)
 
 
 def _read(recording: Recording) -> tuple[Material, bool]:
@@ -137,30 +141,3 @@ def _pieces(texts: Iterable[str]) -> Iterator[bytes]:
             yield "".join(waiting).encode()
             waiting, size = [], 0
     yield "".join(waiting).encode()
-
-
-def _write(stream: BinaryIO, texts: Iterable[str]) -> None:
-    stream.writelines(_pieces(texts))
-
-
-def _save(target: Path, texts: Iterable[str]) -> None:
-    """Write the file whole, or leave what was there."""
-    try:
-        if target.exists() and not target.is_file():  # a pipe, or a device
-            with target.open("wb") as stream:
-                _write(stream, texts)
-            return
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                _write(stream, texts)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise InputError(f"{target}: it cannot be written: {why}.\nGive another file with -o.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from loopviz.cli.arguments import seconds
+from loopviz.cli.arguments import add_force, seconds
 
 __all__ = ["add_parser"]
 
@@ -32,6 +32,7 @@ def add_parser(commands: Any) -> None:
         help="the file to write, '-' for standard output (default: beside FILE on a terminal,"
         " else standard output)",
     )
+    add_force(parser, "OUT")
     parser.add_argument(
         "--from", dest="start", type=seconds, metavar="S", help="svg, html: the window begins at S seconds"
     )
@@ -43,4 +44,6 @@ def export(options: argparse.Namespace) -> int:
     """Write the recording in the format that was asked for; the exit code."""
     from loopviz.cli.conversion import convert
 
-    return convert(options.file, options.to, options.output, options.start, options.until)
+    return convert(
+        options.file, options.to, options.output, options.start, options.until, force=options.force
+    )

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from loopviz import __version__
 from loopviz.cli import claims, compare, export, record, replay, run, scenarios
+from loopviz.cli.streams import open_closed_streams
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
@@ -33,12 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done; 1: standard output was closed; 2: unusable arguments or input; 130: interrupted.
     """
+    nowhere = open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # better a question mark than a traceback
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)  # type: ignore[no-any-return]
+        code: int = options.command(options)
+        if nowhere is None:
+            return code
+        sys.stdout.flush()
+        return code or int(nowhere.used)
     except InputError as error:
         for line in f"loopviz: {error}".splitlines():
             print(printable(line, 2_000), file=sys.stderr)

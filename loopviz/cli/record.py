@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from loopviz.cli.arguments import add_ascii, add_json, add_loop, add_requests, add_threads
+from loopviz.cli.arguments import add_ascii, add_force, add_json, add_loop, add_requests, add_threads
 
 if TYPE_CHECKING:
     from loopviz.draw.look import Palette
@@ -34,6 +34,7 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
     )
+    add_force(parser, "FILE")
     add_json(parser)
     add_threads(parser)
     add_loop(parser)
@@ -45,20 +46,23 @@ def record(options: argparse.Namespace) -> int:
     """Run the scenario once and print the report on standard output; the exit code."""
     from loopviz.cli.console import palette_for, show_progress
     from loopviz.cli.interruption import Interruption
+    from loopviz.cli.recorded import place_for
     from loopviz.cli.scenarios import one
     from loopviz.experiment.measure import measure
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.live.session import leave
+    from loopviz.scenario import find
 
     interruption = Interruption()
-    with Workspace():
+    files = find(options.scenario)
+    with place_for(options.output, files, force=options.force) as place, Workspace():
         run = measure(
             one(options.scenario),
             requests=options.requests,
             threads=options.threads,
             loop=options.loop,
             progress=show_progress,
-            output=options.output,
+            output=place,
             interruption=interruption,
         )
     code = _print(run, options, palette_for(options))
@@ -69,19 +73,15 @@ def record(options: argparse.Namespace) -> int:
 
 def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:
     """Print the report, and what became of the recording; the exit code."""
-    from loopviz.draw.safe import printable
-    from loopviz.draw.words import saved
+    from loopviz.cli.recorded import print_recorded
 
     if options.json:
         print(json.dumps(run.summary(), indent=2))
     else:
         _report(run, palette)
-    if run.unrecorded is not None:
-        print(f"loopviz: {printable(run.unrecorded, 1_000)}", file=sys.stderr)
-        return 2
-    if options.output is not None:
-        print(saved(run.recorded, options.output), file=sys.stderr)
-    return 0
+    if options.output is None:
+        return 0
+    return print_recorded(options.output, run.recorded, run.lost, run.unrecorded)
 
 
 def _report(run: Run, palette: Palette) -> None:

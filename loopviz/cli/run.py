@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
+from functools import partial
 from typing import Any
 
-from loopviz.cli.arguments import add_ascii, add_loop, add_requests, add_target, add_threads, number
+from loopviz.cli.arguments import (
+    add_ascii,
+    add_force,
+    add_loop,
+    add_requests,
+    add_target,
+    add_threads,
+    number,
+)
 from loopviz.errors import InputError
 
 __all__ = ["add_parser"]
@@ -32,6 +40,7 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
     )
+    add_force(parser, "the file of --record")
     add_ascii(parser)
     parser.add_argument(
         "--freeze-on",
@@ -44,6 +53,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the live picture until the user quits; the exit code."""
     from loopviz.cli.console import has_terminal, palette_for
+    from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
     from loopviz.scenario.watch import Watcher
@@ -55,17 +65,19 @@ def run(options: argparse.Namespace) -> int:
             "Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them."
         )
     trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
-    with Workspace():
-        files = read(find(options.target))
+    paths = find(options.target)
+    with place_for(options.record, paths, force=options.force) as place, Workspace():
+        files = read(paths)
         watcher = Watcher(options.target, files) if options.target else None
-        return _show(files, options, palette_for(options), watcher, trigger)
+        return _show(files, options, palette_for(options), watcher, trigger, place)
 
 
-def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any) -> int:
+def _show(
+    files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any, place: Any
+) -> int:
     from multiprocessing import resource_tracker
 
-    from loopviz.draw.safe import printable
-    from loopviz.draw.words import saved
+    from loopviz.cli.recorded import print_recorded
     from loopviz.experiment.lab import Lab
     from loopviz.live.session import Session, leave
     from loopviz.tui import LoopvizApp
@@ -93,7 +105,7 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         ),
     )
     try:
-        recorder = None if options.record is None else session.record(options.record, app.say)
+        recorder = None if place is None else session.record(place, partial(app.say, seconds=10))
     except InputError:
         session.stop()
         raise
@@ -102,11 +114,15 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         app.run()
         code = app.return_code or app.return_value or 0
     finally:
+        app.finish_saving(1.0)
         session.drain()
         session.end_recording()
         if recorder is not None:
-            failed = recorder.failed and printable(recorder.failed, 1_000)
-            print(failed or saved(recorder.events, options.record), file=sys.stderr)
+            if code == 2:  # the server did not start
+                place.discard()
+            else:
+                recorded = print_recorded(options.record, recorder.events, recorder.dropped, recorder.failed)
+                code = code or recorded
         if not session.stop():
             leave(code)
     return code

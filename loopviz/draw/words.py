@@ -36,6 +36,7 @@ __all__ = [
     "story",
     "task_name",
     "tick",
+    "unsaved",
     "wrapped",
 ]
 
@@ -120,6 +121,13 @@ def saved(events: int, path: str | PurePath) -> str:
     """How many events are in the recording at `path`, and the command that plays it back."""
     shown = printable(str(path), 4_096)
     return f"{events} events are in {shown}: loopviz replay {shown}"
+
+
+def unsaved(failed: str, path: str | PurePath, *, readable: bool) -> str:
+    """Why a recording has ended early, and, if there is a part of it, the command that plays that back."""
+    shown = printable(str(path), 4_096)
+    part = f"\nWhat was written until then can be read: loopviz replay {shown}" if readable else ""
+    return f"loopviz: {printable(failed, 1_000)}{part}"
 
 
 def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:

@@ -17,6 +17,7 @@ from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
 from loopviz.probe.sampler import CLOCKS_EVERY, PERIOD
+from loopviz.recording import Place
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.blind import nothing_visible
 from loopviz.stream.events import Event
@@ -54,6 +55,8 @@ class Run:
     """Why recording failed; None if it did not."""
     interrupted: int | None = None
     """When it was interrupted, with requests that have no answer (ns); None if it was not."""
+    lost: int = 0
+    """How many events are not in the file because the disk was too slow."""
 
     def summary(self) -> dict[str, Any]:
         """The JSON document of the run; see `loopviz.model.summary`."""
@@ -75,7 +78,7 @@ def measure(
     threads: int = THREAD_LIMIT,
     loop: str = "asyncio",
     progress: Progress | None = None,
-    output: str | None = None,
+    output: str | Place | None = None,
     interruption: AbstractContextManager[threading.Event] | None = None,
 ) -> Run:
     """Serve `scenario` on a fresh server, fire `requests` at once, and wait for every answer.
@@ -123,6 +126,7 @@ def measure(
         recorder.events if recorder else 0,
         recorder.failed if recorder else None,
         interrupted,
+        recorder.dropped if recorder else 0,
     )
 
 

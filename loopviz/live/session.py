@@ -25,7 +25,7 @@ from loopviz.live.compat import end_multiprocessing
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.probe import HEADER, Probe
-from loopviz.recording import Header, History, Recorder
+from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import RECEIVED, Event
@@ -209,9 +209,9 @@ class Session:
         self._history.add(events, seen)
         return self._reorder.push(events, seen)
 
-    def record(self, path: str | Path, report: Callable[[str], None] | None = None) -> Recorder:
+    def record(self, place: str | Path | Place, report: Callable[[str], None] | None = None) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
-        self._recorder = Recorder(path, Header.of(self, now_ns()), report)
+        self._recorder = Recorder(place, Header.of(self, now_ns()), report)
         return self._recorder
 
     def end_recording(self) -> None:
@@ -224,7 +224,7 @@ class Session:
         return linecache.getlines(file)
 
     def save(self, path: str | Path) -> int:
-        """Write the last minutes to a file; the number of events. Raises `InputError` if that fails."""
+        """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""
         return self._history.save(path, Header.of(self, now_ns()), self._buffer.dropped)
 
     def present(self) -> int:

@@ -5,6 +5,7 @@
 
 from loopviz.recording.format import FORMAT, VERSION
 from loopviz.recording.header import Header, ScenarioSnapshot
+from loopviz.recording.place import Place
 from loopviz.recording.read import Recording, open_recording
 from loopviz.recording.write import History, Recorder
 
@@ -13,6 +14,7 @@ __all__ = [
     "VERSION",
     "Header",
     "History",
+    "Place",
     "Recorder",
     "Recording",
     "ScenarioSnapshot",

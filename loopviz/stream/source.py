@@ -100,7 +100,10 @@ class Source(Protocol):
         """The lines of a source file that an event names; empty if it cannot be read."""
 
     def save(self, path: str | Path) -> int:
-        """Save the last minutes to a file; return how many events. Raises `loopviz.errors.InputError`."""
+        """Save the last minutes to a new file; return how many events. Called in a thread of its own.
+
+        Raises `loopviz.errors.InputError`.
+        """
 
     def vitals(self) -> Vitals:
         """How much the probe has measured, lost and cost."""

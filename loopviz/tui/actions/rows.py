@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from loopviz.draw.words import one_line, saved
 from loopviz.errors import InputError
+from loopviz.recording.whole import free_name
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.view import SORTS
@@ -16,6 +19,8 @@ __all__ = ["Rows"]
 
 class Rows(PictureApp):
     """The actions on the rows of requests."""
+
+    _saving: threading.Thread | None = None
 
     def action_point(self, by: int) -> None:
         """Select another request: the next one (1), the previous one (-1), or one further away."""
@@ -46,11 +51,23 @@ class Rows(PictureApp):
         self.view.top = 0
 
     def action_write(self) -> None:
-        """Write the last minutes to a file."""
-        path = Path(f"loopviz-{datetime.now().astimezone():%Y%m%d-%H%M%S}.lvr.gz")
+        """Write the last minutes to a new file, in a thread: a slow disk does not stop the picture."""
+        if self._saving is not None and self._saving.is_alive():
+            self.say("The last minutes are still being written.")
+            return
+        path = free_name(Path(f"loopviz-{datetime.now().astimezone():%Y%m%d-%H%M%S}"), ".lvr.gz")
+        self._saving = threading.Thread(target=self._save, args=(path,), name="loopviz save", daemon=True)
+        self._saving.start()
+
+    def _save(self, path: Path) -> None:
         try:
-            events = self.source.save(path)
+            said = saved(self.source.save(path), path)
         except InputError as error:
-            self.say(one_line(str(error)), seconds=5)
-        else:
-            self.say(saved(events, path), seconds=5)
+            said = one_line(str(error))
+        with suppress(RuntimeError):  # the program ends
+            self.call_from_thread(self.say, said, seconds=5)
+
+    def finish_saving(self, patience: float) -> None:
+        """Wait until the last minutes are written, if they are, but only so many seconds."""
+        if self._saving is not None:
+            self._saving.join(patience)
