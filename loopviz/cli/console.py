@@ -23,7 +23,7 @@ _FAMILIES = re.compile(
     r"([-.+].*)?",
     re.IGNORECASE,
 )
-"""Names of terminals that understand what the screen consists of, where the terminfo database has no entry."""
+"""Names of terminals that can show the screen, for where the terminfo database has no entry."""
 
 
 def palette_for(options: argparse.Namespace) -> Palette:
@@ -55,9 +55,13 @@ def show_progress(text: str) -> None:
 def require_terminal(without: str) -> None:
     """Raise `InputError` unless the screen can be shown here; `without` says what to use instead.
 
-    Input and output must be a terminal, which TERM names; it must be able to place the cursor as ECMA-48 has it.
+    Input and output must be a terminal, which TERM names. It must be able to place the cursor, by ECMA-48.
     """
-    names = {"standard input": sys.__stdin__, "standard output": sys.__stdout__, "standard error": sys.__stderr__}
+    names = {
+        "standard input": sys.__stdin__,
+        "standard output": sys.__stdout__,
+        "standard error": sys.__stderr__,
+    }
     redirected = [name for name, stream in names.items() if stream is None or not stream.isatty()]
     if redirected:
         raise InputError(f"The picture needs a terminal, and {redirected[0]} is none.\n{without}")

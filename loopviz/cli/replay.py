@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 from loopviz.cli.arguments import add_ascii
-from loopviz.errors import InputError
 
 __all__ = ["add_parser"]
 

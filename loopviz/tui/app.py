@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -110,6 +112,15 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
     async def action_quit(self) -> None:
         """End the program."""
         self.exit(0)
+
+    def action_stop(self) -> None:
+        """Stop, so that the shell can be used; it continues the program."""
+        if os.name == "posix":
+            os.kill(
+                0, signal.SIGTSTP
+            )  # the whole job: the shell may wait for a program that has started this one
+        else:
+            self.say("Nothing can be stopped here.")
 
     # -- the source ----------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class Pulse:
             pace.probe = max(0, self._costs[-1] - self._costs[0]) / span
 
     def stopped(self, now: int) -> int:
-        """The program goes on after a stop: how long that was (ns). The frames that did not come are not late."""
+        """The program goes on after a stop: how long that was (ns). No frame is late because of it."""
         began = self._frames[-1] if self._frames else now
         if self.late and now - self.late[-1][0] <= _LATE:  # a frame has come before the signal was handled
             t, lasted = self.late.pop()
@@ -48,6 +48,6 @@ class Pulse:
         if now - began <= _LATE:
             return 0
         self.stops.append((now, now - began))
-        self._frames.clear()
-        self._costs.clear()
+        self._frames = deque([now], maxlen=FRAME_RATE)
+        self._costs = deque(list(self._costs)[-1:] or [0], maxlen=FRAME_RATE)
         return now - began

@@ -1,14 +1,18 @@
-"""Writes to the terminal in a thread of its own, so that a terminal that does not read delays nothing else."""
+"""Writes to the terminal in a thread: a terminal that does not read delays nothing else."""
 
 from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+
+if sys.platform != "win32":
+    import termios
 
 __all__ = ["Output"]
 
@@ -69,7 +73,7 @@ class Output:
             self._skipping = False
 
     def drain(self, seconds: float) -> None:
-        """Wait until the terminal has taken everything, or else put the rest in the place of what it has not read."""
+        """Wait until the terminal has taken everything; else the rest replaces what it has not read yet."""
         with self._changed:
             if self._changed.wait_for(lambda: not (self._queue or self._writing), seconds):
                 return
@@ -155,8 +159,6 @@ def _wait_for_room(file: int) -> None:
 
 
 def _discard_unread(file: int) -> None:
-    with suppress(ImportError, OSError):
-        import termios
-
+    if sys.platform != "win32":
         with suppress(termios.error):
             termios.tcflush(file, termios.TCOFLUSH)
