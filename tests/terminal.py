@@ -29,7 +29,8 @@ _UNKNOWN = re.compile(r"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\][^\x
 class Terminal:
     """Runs ``python -m loopviz`` with `arguments` until it is left; it never outlives the test.
 
-    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up.
+    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up. A `program` is run
+    instead of Python.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class Terminal:
         rows: int = 36,
         environment: Mapping[str, str] | None = None,
         controlling: bool = True,
+        program: str | None = None,
     ) -> None:
         self._controlling = controlling
-        self._arguments = [sys.executable, "-m", "loopviz", *arguments]
+        self._program = program or sys.executable
+        self._arguments = [program, *arguments] if program else [sys.executable, "-m", "loopviz", *arguments]
         self._size = struct.pack("HHHH", rows, columns, 0, 0)
         self._environment = environment or {}
         self._screen = pyte.Screen(columns, rows)
@@ -69,7 +72,7 @@ class Terminal:
                 for number in range(3):
                     os.dup2(self._slave, number)
                 os.closerange(3, 100)
-            os.execve(sys.executable, self._arguments, environment)
+            os.execve(self._program, self._arguments, environment)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,6 +110,29 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Type."""
         os.write(self._master, keys.encode())
+
+    def paste(self, data: bytes) -> None:
+        """Send bytes as fast as the program takes them, and read what it writes meanwhile."""
+        os.set_blocking(self._master, False)
+        try:
+            while data:
+                try:
+                    data = data[os.write(self._master, data) :]
+                except BlockingIOError:
+                    self.pump(0.002)
+        finally:
+            os.set_blocking(self._master, True)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size; what it showed is gone."""
+        self._undrawn = ""
+        self._screen.resize(rows, columns)
+        self._screen.reset()
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def ended(self) -> bool:
+        """Whether the program has ended; unlike `wait`, nothing is read."""
+        return self._ended()
 
     def frames(self) -> int:
         """How many frames have been drawn so far."""

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from contextlib import suppress
 
 from rich.console import Console
 
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.draw.words import ascii_only
+from loopviz.errors import InputError
 
-__all__ = ["console_for", "has_terminal", "palette_for", "show_progress", "shown"]
+__all__ = ["console_for", "palette_for", "require_terminal", "show_progress", "shown"]
+
+_FAMILIES = re.compile(
+    r"(alacritty|ansi|contour|cygwin|eterm|foot|ghostty|gnome|hterm|iterm2?|kitty|konsole|linux|mintty|mlterm"
+    r"|ms-terminal|nsterm|putty|rio|rxvt|screen|st|teraterm|terminator|tmux|vt[1-5]\d\d|vte|warp|wezterm|xterm)"
+    r"([-.+].*)?",
+    re.IGNORECASE,
+)
+"""Names of terminals that can show the screen, for where the terminfo database has no entry."""
 
 
 def palette_for(options: argparse.Namespace) -> Palette:
@@ -41,9 +52,42 @@ def show_progress(text: str) -> None:
         sys.stderr.flush()
 
 
-def has_terminal() -> bool:
-    """Whether standard input and standard output are a terminal, as the screen needs."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+def require_terminal(without: str) -> None:
+    """Raise `InputError` unless the screen can be shown here; `without` says what to use instead.
+
+    Input and output must be a terminal, which TERM names. It must be able to place the cursor, by ECMA-48.
+    """
+    names = {
+        "standard input": sys.__stdin__,
+        "standard output": sys.__stdout__,
+        "standard error": sys.__stderr__,
+    }
+    redirected = [name for name, stream in names.items() if stream is None or not stream.isatty()]
+    if redirected:
+        raise InputError(f"The picture needs a terminal, and {redirected[0]} is none.\n{without}")
+    if os.name != "posix":
+        return
+    name = os.environ.get("TERM", "")
+    if not name:
+        raise InputError(
+            "The picture needs a terminal that can place the cursor, and TERM is not set.\n"
+            f"Set it to the terminal's kind, such as TERM=xterm-256color. {without}"
+        )
+    if not _places_cursor(name):
+        raise InputError(
+            f"The picture needs a terminal that can place the cursor; TERM={name} is not known to do that.\n"
+            f"If it can, set TERM to what it really is, such as xterm-256color. {without}"
+        )
+
+
+def _places_cursor(name: str) -> bool:
+    with suppress(ImportError):
+        import curses
+
+        with suppress(curses.error):  # there is no entry for it, or no database
+            curses.setupterm(name, 1)
+            return (curses.tigetstr("cup") or b"").startswith(b"\x1b[")
+    return _FAMILIES.fullmatch(name) is not None
 
 
 def _takes_unicode(encoding: str | None) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 from loopviz.cli.arguments import add_ascii
 from loopviz.draw.safe import printable
-from loopviz.errors import InputError
 
 __all__ = ["add_parser"]
 
@@ -28,15 +27,11 @@ def add_parser(commands: Any) -> None:
 
 def replay(options: argparse.Namespace) -> int:
     """Show a recording until the user quits; the exit code."""
-    from loopviz.cli.console import has_terminal, palette_for
+    from loopviz.cli.console import palette_for, require_terminal
     from loopviz.recording.replay import Replay, timeline_for_replay
 
+    require_terminal("Without one, use 'loopviz export'; see 'loopviz export --help'.")
     source = Replay(options.file)
-    if not has_terminal():
-        source.stop()
-        raise InputError(
-            "The picture needs a terminal.\nWithout one, use 'loopviz export'; see 'loopviz export --help'."
-        )
     from loopviz.tui import LoopvizApp
 
     app = LoopvizApp(source, palette_for(options), timeline=timeline_for_replay(), leave=lambda: os._exit(0))

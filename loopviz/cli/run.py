@@ -52,18 +52,14 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the live picture until the user quits; the exit code."""
-    from loopviz.cli.console import has_terminal, palette_for
+    from loopviz.cli.console import palette_for, require_terminal
     from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
     from loopviz.scenario.watch import Watcher
     from loopviz.tui import parse_trigger
 
-    if not has_terminal():
-        raise InputError(
-            "The live picture needs a terminal.\n"
-            "Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them."
-        )
+    require_terminal("Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
     trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
     paths = find(options.target)
     with place_for(options.record, paths, force=options.force) as place, Workspace():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -11,13 +13,14 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 
 from loopviz.clock import now_ns
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
-from loopviz.draw.words import one_line
+from loopviz.draw.words import duration, one_line
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario.watch import Watcher
@@ -34,6 +37,7 @@ from loopviz.tui.keymap import Keys
 from loopviz.tui.pulse import FRAME_RATE
 from loopviz.tui.screens.claims import Experimenter
 from loopviz.tui.screens.main import MainScreen
+from loopviz.tui.terminal import driver_class, is_behind, when_continued
 from loopviz.tui.trigger import Trigger
 
 __all__ = ["LoopvizApp"]
@@ -75,6 +79,10 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         filters = super().get_line_filters()
         return filters if self.palette.unicode else [*filters, AsciiFilter()]
 
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal and reads from it."""
+        return driver_class(super().get_driver_class())
+
     def get_default_screen(self) -> Screen[None]:
         """The picture."""
         return MainScreen(self)
@@ -105,11 +113,21 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         """End the program."""
         self.exit(0)
 
+    def action_stop(self) -> None:
+        """Stop, so that the shell can be used; it continues the program."""
+        if os.name == "posix":
+            os.kill(
+                0, signal.SIGTSTP
+            )  # the whole job: the shell may wait for a program that has started this one
+        else:
+            self.say("Nothing can be stopped here.")
+
     # -- the source ----------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """Start the server behind the first frame, and the frames."""
         end_on_signals(self)
+        when_continued(self, self._was_stopped)
         if self._leave is not None:
             watch_terminal(lambda: self.call_from_thread(self.exit, 0), self._leave)
         self.source.start()
@@ -169,9 +187,17 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         self.present = self.source.present()
         if live:
             self.timeline.prune(now)
-        self.pulse.beat(now, self.source.vitals(), self.view.pace, live=live)
         self.end_notice(now)
         self._report_done()
         self.playback.advance(now, self.present, live=live)
+        if is_behind(self):  # the next frame that is drawn shows what has changed meanwhile
+            return
+        self.pulse.beat(now, self.source.vitals(), self.view.pace, live=live)
         if isinstance(self.screen, Framed):
             self.screen.follow(now)
+
+    def _was_stopped(self) -> None:
+        """The program goes on after a SIGSTOP or SIGTSTP."""
+        lasted = self.pulse.stopped(now_ns())
+        if lasted and self.source.live:
+            self.say(f"The program was stopped for {duration(lasted)}: nothing ran meanwhile.", seconds=8)

@@ -69,14 +69,14 @@ def literal(text: str) -> str:
 
 
 def end_on_signals(app: App[int]) -> None:
-    """End in order on SIGTERM and SIGHUP: exit code 0, the terminal as it was before.
+    """End in order on SIGTERM, SIGHUP, SIGQUIT and SIGINT: exit code 0, the terminal as it was before.
 
-    Textual 8.2.8 handles neither, and would leave the terminal in its own mode. Called while the
+    Textual 8.2.8 handles none of them, and would leave the terminal in its own mode. Called while the
     application runs; not needed once Textual restores the terminal itself.
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"):
         number = getattr(signal, name, None)
         if number is not None:
             with suppress(NotImplementedError, RuntimeError):  # not on Windows

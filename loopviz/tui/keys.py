@@ -203,6 +203,9 @@ TABLE: tuple[Section, ...] = (
         Row("legend and keys", (
             Key("app.help", "question_mark", "help", "Help"),
         ), foot=Foot("help", "always")),
+        Row("stop the program, as other programs of the shell; fg continues it", (
+            Key("app.stop", "ctrl+z", "stop", "Stop the program", palette=False, priority=True),
+        )),
         Row("quit", (
             Key("app.quit", "q", "quit", "Quit", "end the program"),
             Key(

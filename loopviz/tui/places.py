@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from loopviz.draw import words
@@ -27,22 +28,34 @@ class StateChange(NamedTuple):
     what: str
 
 
-_What = Block | Starvation | Tokens | Request | int
+class _Stop(NamedTuple):
+    lasted: int
+
+
+_What = Block | Starvation | Tokens | Request | _Stop | int
 """What is at a place; for a late frame, how late it was (ns)."""
 
 
 def next_place(
-    timeline: Timeline, moment: int, direction: int, late_frames: Iterable[tuple[int, int]] = ()
+    timeline: Timeline,
+    moment: int,
+    direction: int,
+    late_frames: Iterable[tuple[int, int]] = (),
+    stops: Iterable[tuple[int, int]] = (),
 ) -> Place | None:
-    """The next place after `moment` (`direction` 1), or the one before it (-1)."""
+    """The next place after `moment` (`direction` 1), or the one before it (-1).
+
+    `late_frames` and `stops` of the program are times, and how long each was (ns).
+    """
     best: tuple[int, _What] | None = None
-    for t, what in _places(timeline, late_frames):
+    others: list[tuple[int, _What]] = [*late_frames, *((t, _Stop(lasted)) for t, lasted in stops)]
+    for t, what in chain(_places(timeline), others):
         if direction * (t - moment) > 0 and (best is None or direction * (t - best[0]) < 0):
             best = t, what
     return None if best is None else Place(best[0], _described(best[1], timeline.last))
 
 
-def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _What]]:
+def _places(timeline: Timeline) -> Iterator[tuple[int, _What]]:
     for block in timeline.blocks:
         yield block.start, block
     held = timeline.block_at(timeline.last)
@@ -58,7 +71,6 @@ def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Itera
     for request in timeline.requests.values():
         if request.failed and request.done is not None:
             yield request.done, request
-    yield from late_frames
 
 
 def _described(what: _What, now: int) -> str:
@@ -81,6 +93,8 @@ def _described(what: _What, now: int) -> str:
         return f"All {what.total} threads are in use, and a request begins to wait for one."
     if isinstance(what, Request):
         return f"An error: {words.headline(what)}: {printable(what.failure or '', 60)}."
+    if isinstance(what, _Stop):
+        return f"The program was stopped for {words.duration(what.lasted)}: nothing ran meanwhile."
     return f"A late frame: the screen was {words.duration(what)} late."
 
 

@@ -21,6 +21,8 @@ class Pulse:
     def __init__(self) -> None:
         self.late: deque[tuple[int, int]] = deque(maxlen=200)
         """Late frames: when each came, and how long after the previous one (ns)."""
+        self.stops: deque[tuple[int, int]] = deque(maxlen=200)
+        """When the program went on after it had been stopped, and how long that was (ns)."""
         self._frames: deque[int] = deque(maxlen=FRAME_RATE)
         self._costs: deque[int] = deque(maxlen=FRAME_RATE)
 
@@ -36,3 +38,16 @@ class Pulse:
         if span > 0:
             pace.fps = (len(self._frames) - 1) * NS / span
             pace.probe = max(0, self._costs[-1] - self._costs[0]) / span
+
+    def stopped(self, now: int) -> int:
+        """The program goes on after a stop: how long that was (ns). No frame is late because of it."""
+        began = self._frames[-1] if self._frames else now
+        if self.late and now - self.late[-1][0] <= _LATE:  # a frame has come before the signal was handled
+            t, lasted = self.late.pop()
+            began = t - lasted
+        if now - began <= _LATE:
+            return 0
+        self.stops.append((now, now - began))
+        self._frames = deque([now], maxlen=FRAME_RATE)
+        self._costs = deque(list(self._costs)[-1:] or [0], maxlen=FRAME_RATE)
+        return now - began
