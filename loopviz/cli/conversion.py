@@ -18,6 +18,7 @@ from loopviz.errors import InputError
 from loopviz.export import FORMATS, WINDOWED, Material, Window
 from loopviz.export.material import extent
 from loopviz.model import Timeline
+from loopviz.model.limits import EXPORTED
 from loopviz.recording import Recording, open_recording
 
 __all__ = ["convert"]
@@ -27,6 +28,8 @@ _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
 _MOST_REQUESTS = 400_000
 """Requests that are exported: each takes at least 2.6 kB of memory."""
+_MOST_OUTPUT = 1 << 31
+"""Characters of an export: twice as many as 400,000 usual requests have."""
 _PIECE = 1 << 16
 """Characters that are encoded at once."""
 
@@ -46,7 +49,7 @@ def convert(file: str, form: str, output: str | None, start: float | None, until
         target = _target(Path(file), suffix, output)
         material, complete = _read(recording)
     window = _window(material.timeline, start, until)
-    pieces = make(material, window)
+    pieces = _bounded(make(material, window))
     if target is None:
         _write(sys.stdout.buffer, pieces)
         sys.stdout.buffer.flush()
@@ -83,7 +86,7 @@ def _target(file: Path, suffix: str, output: str | None) -> Path | None:
 
 def _read(recording: Recording) -> tuple[Material, bool]:
     """The recording as a timeline, and whether all of it is there."""
-    timeline = Timeline()
+    timeline = Timeline(whole=True, limits=EXPORTED)
     began, shown, complete = time.monotonic(), False, True
     for batch in recording.batches():
         timeline.feed(batch)
@@ -137,6 +140,18 @@ def _pieces(texts: Iterable[str]) -> Iterator[bytes]:
             yield "".join(waiting).encode()
             waiting, size = [], 0
     yield "".join(waiting).encode()
+
+
+def _bounded(texts: Iterable[str]) -> Iterator[str]:
+    """The same texts. Raises `InputError` when there are too many: a small file may repeat long names."""
+    size = 0
+    for text in texts:
+        size += len(text)
+        if size > _MOST_OUTPUT:
+            raise InputError(
+                f"The export would have more than {_MOST_OUTPUT >> 30} GiB.\nChoose svg, which is small."
+            )
+        yield text
 
 
 def _write(stream: BinaryIO, texts: Iterable[str]) -> None:

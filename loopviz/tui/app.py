@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
@@ -37,6 +38,9 @@ from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.trigger import Trigger
 
 __all__ = ["LoopvizApp"]
+
+_LOADING = 0.06
+"""About how long a frame takes in the events of a recording (s)."""
 
 
 class LoopvizApp(Firing, Navigation, Rows, Opening):
@@ -158,6 +162,13 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     # -- frames --------------------------------------------------------------------------------
 
+    def _take_in(self) -> None:
+        """Feed the timeline: all that there is of a server, or as much of a file as fits into a frame."""
+        self.timeline.feed(self.source.drain())
+        until = time.monotonic() + _LOADING
+        while not self.source.live and time.monotonic() < until and (events := self.source.drain()):
+            self.timeline.feed(events)
+
     def tick(self) -> None:
         """One frame: take in what has happened, and show it."""
         if self._failed is not None:
@@ -165,7 +176,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
             self.exit(2, message=Text("\n".join(printable(line, 2_000) for line in lines)))
             return
         now, live = now_ns(), self.source.live
-        self.timeline.feed(self.source.drain())
+        self._take_in()
         self.present = self.source.present()
         if live:
             self.timeline.prune(now)
