@@ -87,14 +87,14 @@ def test_it_stands_in_for_a_server(tmp_path):
 
 
 def test_a_long_recording_comes_in_pieces(tmp_path):
-    """One call returns no more than about a frame's worth of events, and nothing is lost."""
+    """One call returns a small part of the events, to draw in between, and nothing is lost."""
     batches = [(ns(i), [sent(i, n) for n in range(i * 500 + 1, i * 500 + 501)]) for i in range(100)]
     replay = Replay(recorded(tmp_path / "a.lvr.gz", batches))
     sizes = []
     while not replay.ended:
         sizes.append(len(replay.drain()))
     assert sum(sizes) == 50_000
-    assert max(sizes) <= 30_000  # about 20,000: what the order of time releases at once stays together
+    assert max(sizes) <= 2_000
     assert len(sizes) > 2
 
 

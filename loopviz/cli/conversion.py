@@ -15,6 +15,7 @@ from loopviz.errors import InputError
 from loopviz.export import FORMATS, WINDOWED, Material, Window
 from loopviz.export.material import extent
 from loopviz.model import Timeline
+from loopviz.model.limits import EXPORTED
 from loopviz.recording import Recording, open_recording
 from loopviz.recording.whole import free_name
 
@@ -25,6 +26,8 @@ _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
 _MOST_REQUESTS = 400_000
 """Requests that are exported: each takes at least 2.6 kB of memory."""
+_MOST_OUTPUT = 1 << 31
+"""Characters of an export: twice as many as 400,000 usual requests have."""
 _PIECE = 1 << 16
 """Characters that are encoded at once."""
 
@@ -57,7 +60,7 @@ def convert(
             require_replaceable(target, form, inputs, force=force)
         material, complete = _read(recording)
     window = _window(material.timeline, start, until)
-    pieces = make(material, window)
+    pieces = _bounded(make(material, window))
     if target is None:
         sys.stdout.buffer.writelines(_pieces(pieces))
         sys.stdout.buffer.flush()
@@ -87,7 +90,7 @@ def _target(file: Path, suffix: str, output: str | None) -> Path | None:
 
 def _read(recording: Recording) -> tuple[Material, bool]:
     """The recording as a timeline, and whether all of it is there."""
-    timeline = Timeline()
+    timeline = Timeline(whole=True, limits=EXPORTED)
     began, shown, complete = time.monotonic(), False, True
     for batch in recording.batches():
         timeline.feed(batch)
@@ -141,3 +144,15 @@ def _pieces(texts: Iterable[str]) -> Iterator[bytes]:
             yield "".join(waiting).encode()
             waiting, size = [], 0
     yield "".join(waiting).encode()
+
+
+def _bounded(texts: Iterable[str]) -> Iterator[str]:
+    """The same texts. Raises `InputError` when there are too many: a small file may repeat long names."""
+    size = 0
+    for text in texts:
+        size += len(text)
+        if size > _MOST_OUTPUT:
+            raise InputError(
+                f"The export would have more than {_MOST_OUTPUT >> 30} GiB.\nChoose svg, which is small."
+            )
+        yield text

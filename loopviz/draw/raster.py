@@ -162,5 +162,6 @@ def map_codes(timeline: Timeline, start: int, width: int, cells: int) -> str:
     for block in timeline.blocks:
         first = max(0, (block.start - start) // width)
         last = min(cells - 1, ((block.end or block.start) - start) // width)
-        codes[first : last + 1] = BLOCK * (last + 1 - first)
+        if first <= last:
+            codes[first : last + 1] = BLOCK * (last + 1 - first)
     return "".join(codes)

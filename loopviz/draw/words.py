@@ -437,9 +437,9 @@ def _fullest(timeline: Timeline, waiting: KeysView[int], now: int) -> tuple[Pool
         for number, requests in timeline.pools.waiting_at(now).items()
         if number in pools
     }
-    number = max(known, key=lambda number: len(known[number]), default=0)
+    number = max(known, key=lambda number: len(known[number]), default=None)
     unknown = waiting - set().union(*known.values())
-    if number and len(known[number]) >= len(unknown):
+    if number is not None and len(known[number]) >= len(unknown):
         return pools[number], known[number]
     tokens = timeline.tokens_at(now)
     if tokens is not None and tokens.waiting and not pools:  # a recording of before: it names no pools

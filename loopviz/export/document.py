@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
 
 from loopviz.export.material import Material
 from loopviz.model.summary import summarise
@@ -20,7 +22,20 @@ def document(material: Material) -> Iterator[str]:
         limit=material.limit,
         dropped=material.dropped,
         blind=material.blind,
+        listed=_Passing,
     )
     for piece in json.JSONEncoder(indent=2).iterencode(summary):
         yield piece.replace("\x7f", "\\u007f")  # the one control character that is left as it is
     yield "\n"
+
+
+class _Passing(list[dict[str, Any]]):
+    """Looks like a list to the encoder, and has only one item at a time: all would take gigabytes."""
+
+    def __init__(self, items: Iterator[dict[str, Any]]) -> None:
+        first = list(islice(items, 1))  # an empty list is written as such
+        super().__init__(first)
+        self._items = chain(first, items)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._items

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = [
+    "EXPORTED",
     "LIVE",
     "MAX_BURST",
     "MAX_LANES",
@@ -54,7 +55,7 @@ class Limits:
     lags: int | None
     """Numbers about long iterations, two for each."""
     looks: int | None
-    """Requests examined to find victims, over the life of the timeline."""
+    """How much of what is kept is examined again, over the life of the timeline; see `Shared.look`."""
 
 
 LIVE = Limits(
@@ -67,3 +68,5 @@ WHOLE = Limits(
     readings=None, lags=None, looks=20_000_000,
 )  # fmt: skip
 """A recording has an end, so all of it is kept; a forged one could have any number of blocks."""
+EXPORTED = replace(LIVE, ended=500_000, looks=WHOLE.looks)
+"""An export holds all requests of a recording, and of the rest as much as a screen."""

@@ -71,7 +71,6 @@ class Loop:
         self._tasks = tasks
         self._shared = shared
         self._limits = limits
-        self._looks = 0  # at requests, to find victims
         self._task = 0  # whose step it is
         self._since = 0  # when the present stretch began; 0: not known
         self._turned = 0  # when the loop last turned to something else
@@ -298,7 +297,7 @@ class Loop:
     def arrived(self, number: int, start: int) -> None:
         """A request is known only now, and arrived at `start`: blocks that lasted then delayed it."""
         for block in reversed(self.blocks):
-            if block.end is None or block.end <= start:
+            if block.end is None or block.end <= start or not self._shared.look():
                 break
             if block.request != number:
                 block.delays(number)
@@ -309,7 +308,7 @@ class Loop:
         `during` says whether a block that lasted at that time did: not the one that has woken it.
         """
         for block in reversed(self.blocks):
-            if block.end is None or block.end <= since:
+            if block.end is None or block.end <= since or not self._shared.look():
                 break
             if block.start <= since and not during:
                 continue
@@ -376,9 +375,7 @@ class Loop:
         self.starvations.pause(end)
 
     def _find_victims(self, owner: int, start: int, now: int) -> list[int]:
-        most = self._limits.looks
-        self._looks += len(self._requests.lives)
-        if most is not None and self._looks > most:
+        if not self._shared.look(len(self._requests.lives)):
             return []
         delayed = self._requests.delayed(owner, start, now)
         # What the step itself has woken could not have run without it.
@@ -424,14 +421,14 @@ class Loop:
             self._turned = max(self._turned, end)
         self.lane.busy += length
         request, where = (keeper.request, keeper.where) if keeper is not None else (0, None)
-        _insert(self.lane.spans, Span(start, end, request, where), lambda span: span.start)
+        _insert(self.lane.spans, Span(start, end, request, where), lambda span: span.start, self._shared)
         self.lags.extend((end, length))
         if length >= self.threshold:
             block = Block(start, end, 0, shares=Shares(0.0, 0.0, 1.0), classified=True)
             if keeper is not None:
                 _kept_by(block, keeper, start, end)
             block.victims = self._requests.delayed_then(request, start, end)
-            _insert(self.blocks, block, lambda block: block.start)
+            _insert(self.blocks, block, lambda block: block.start, self._shared)
 
     # -- sleeping, computing, or waiting for the GIL -------------------------------------------
 
@@ -465,10 +462,12 @@ def _kept_by(block: Block, keeper: Keeper, since: int, t: int) -> None:
         block.keeper = keeper._replace(kept=kept)
 
 
-def _insert(kept: deque[_T], new: _T, start: Callable[[_T], int]) -> None:
+def _insert(kept: deque[_T], new: _T, start: Callable[[_T], int], shared: Shared) -> None:
     """Put something that is known only now where it belongs in the order of time."""
     index = len(kept)
     while index and start(kept[index - 1]) > start(new):
+        if not shared.look():
+            return
         index -= 1
     if kept.maxlen is not None and len(kept) == kept.maxlen:
         if not index:

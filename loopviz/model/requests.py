@@ -20,6 +20,8 @@ from loopviz.stream.fields import WEBSOCKET
 
 __all__ = ["UNANSWERED", "Requests"]
 
+_REVIVAL = 100
+"""What finding a request among those that have ended counts, as a number of looks."""
 UNANSWERED = "no whole response: the client has gone"
 
 
@@ -83,7 +85,10 @@ class Requests:
 
     def delayed_then(self, owner: int, start: int, end: int) -> list[int]:
         """As `delayed`, for a time that is over: some of the requests may have ended since."""
+        if not self._shared.look(len(self.lives)):
+            return []
         found = {request.id: request for request in self.ended_after(start)}
+        self._shared.look(len(found))
         found.update((number, life.request) for number, life in self.lives.items())
         return [n for n, request in found.items() if n != owner and request.delayed(start, end)]
 
@@ -123,7 +128,7 @@ class Requests:
         new = False
         life = self.lives.get(number)
         if life is None and (request := self.by_number.get(number)) is not None:
-            if not self._ended.remove(request):
+            if not self._shared.look(_REVIVAL) or not self._ended.remove(request):
                 return None  # it ended too long ago
             # Its client gave up before the server read it: what the server does now is after the end.
             request.reopen()
@@ -161,7 +166,8 @@ class Requests:
         """STATUS: the head of the response is sent."""
         if (life := self.lives.get(number)) is not None:
             life.request.status = status
-            for task in list(life.tasks.values()) if life.doing[Doing.RECEIVING] else ():
+            receives = life.doing[Doing.RECEIVING] and self._shared.look(len(life.tasks))
+            for task in list(life.tasks.values()) if receives else ():
                 if task.doing is Doing.RECEIVING:  # another one answers: it looks for a disconnect
                     life.turn(task, Doing.SUSPENDED, t)
 

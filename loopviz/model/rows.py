@@ -13,6 +13,7 @@ from loopviz.model.life import Life, Task
 from loopviz.model.limits import MAX_OPEN, Limits
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
+from loopviz.model.shared import Shared
 from loopviz.model.states import State
 
 __all__ = ["Rows"]
@@ -24,7 +25,7 @@ _IN_GROUP = 2
 class Rows:
     """All tasks that have not ended, and the rows of those that are not awaited."""
 
-    def __init__(self, requests: Requests, limits: Limits) -> None:
+    def __init__(self, requests: Requests, limits: Limits, shared: Shared) -> None:
         self.tasks: dict[int, Task] = {}
         self.started: dict[int, Life] = {}
         """Of tasks that a request has started and does not await, by the task's number."""
@@ -33,6 +34,7 @@ class Rows:
         self._begun = 0
         """How many rows of started tasks there have been."""
         self._requests = requests
+        self._shared = shared
 
     # -- queries ---------------------------------------------------------------------------------
 
@@ -119,7 +121,7 @@ class Rows:
             if awaits == _IN_GROUP or before is None or before.life is task.life:
                 if task.life is None:
                     self._start(child, t)
-                elif not self._is_root(child) and task not in _joined_by(child):
+                elif not self._is_root(child) and task not in self._joined_by(child):
                     self._attach(child, task, t)
 
     def remove(self, task: Task, t: int) -> None:
@@ -177,7 +179,7 @@ class Rows:
 
     def _move(self, task: Task, life: Life, t: int) -> None:
         """Let the task, and all that it awaits, count in `life`."""
-        for moved in [task, *_joined_by(task)]:
+        for moved in [task, *self._joined_by(task)]:
             before = moved.life
             if before is not life:
                 if before is not None:
@@ -200,14 +202,13 @@ class Rows:
             else:
                 self._requests.end(life, t)
 
-
-def _joined_by(task: Task) -> list[Task]:
-    """The tasks that it awaits, and that those await, and so on."""
-    found: dict[int, Task] = {}
-    todo = [task]
-    while todo:
-        for number, child in todo.pop().joined.items():
-            if number not in found:
-                found[number] = child
-                todo.append(child)
-    return list(found.values())
+    def _joined_by(self, task: Task) -> list[Task]:
+        """The tasks that it awaits, and that those await, and so on; not all if that is too much work."""
+        found: dict[int, Task] = {}
+        todo = [task]
+        while todo:
+            for number, child in todo.pop().joined.items():
+                if number not in found and self._shared.look():
+                    found[number] = child
+                    todo.append(child)
+        return list(found.values())

@@ -1,4 +1,8 @@
-"""Equal values that many requests hold, such as source lines: each is kept once."""
+"""What the parts of a timeline share.
+
+These are equal values, such as source lines, of which each is kept once; and how much may still be examined
+again, which bounds the time that a forged recording takes.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,20 @@ _T = TypeVar("_T")
 class Shared:
     """A table of values. It is emptied when it is full; then equal values may exist twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: int | None = None) -> None:
         self._known: dict[object, object] = {}
+        self._looks = looks
+
+    def look(self, number: int = 1) -> bool:
+        """Whether `number` things that are kept may be examined for the event that is taken in.
+
+        Most events concern one thing. Those that concern many would let a forged recording take hours, so
+        there is a limit for all of them together; what they would have changed is then left as it is.
+        """
+        if self._looks is None:
+            return True
+        self._looks -= number
+        return self._looks >= 0
 
     def table(self) -> dict[object, object]:
         """Each value, mapped to itself; for `loopviz.model.request.Request.pack`."""

@@ -6,7 +6,7 @@ removed: a change that would break a reader increases `VERSION`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from loopviz.clock import seconds
@@ -34,12 +34,14 @@ def summarise(
     dropped: int = 0,
     blind: Iterable[tuple[str, str]] = (),
     interrupted: int | None = None,
+    listed: Callable[[Iterator[dict[str, Any]]], list[dict[str, Any]]] = list,
 ) -> dict[str, Any]:
     """The run in `timeline` as one JSON document.
 
     `limit` is the thread limit, `dropped` the number of lost events, and `blind` has what could not be
     seen, and why. `interrupted` is when the run was interrupted (ns): what had not ended then has no end,
     its states and segments are those up to then, and the field ``interrupted`` is added.
+    `listed` makes a list of what may be long: the requests and the tasks that they have started.
     """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)
     zero = min((request.start for request in requests), default=0)
@@ -128,8 +130,8 @@ def summarise(
         "scenario": scenario,
         **({} if interrupted is None else {"interrupted": True}),
         "makespan_s": seconds(end - zero),
-        "requests": [request(r) for r in requests],
-        "started_tasks": [started(row) for row in timeline.started(timeline.last)],
+        "requests": listed(map(request, requests)),
+        "started_tasks": listed(map(started, timeline.started(timeline.last))),
         "loop": {
             "busy_s": seconds(busy),
             "idle_s": seconds(max(0, end - zero - busy)) if timeline.sees_iterations else None,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.lane import Lane, Span
-from loopviz.model.limits import LIVE, WHOLE
+from loopviz.model.limits import LIVE, WHOLE, Limits
 from loopviz.model.loop import Loop
 from loopviz.model.pools import Pools
 from loopviz.model.request import Request
@@ -42,12 +42,17 @@ class Timeline:
     """
 
     def __init__(
-        self, threshold: int = BLOCK_THRESHOLD, retention: int = RETENTION, *, whole: bool = False
+        self,
+        threshold: int = BLOCK_THRESHOLD,
+        retention: int = RETENTION,
+        *,
+        whole: bool = False,
+        limits: Limits | None = None,
     ) -> None:
-        limits = WHOLE if whole else LIVE
-        shared = Shared()
+        limits = limits or (WHOLE if whole else LIVE)
+        shared = Shared(limits.looks)
         self._requests = requests = Requests(shared, limits)
-        self._rows = rows = Rows(requests, limits)
+        self._rows = rows = Rows(requests, limits, shared)
         pools = Pools(limits)
         tasks = Tasks(requests, rows, pools, shared)
         self._loop = loop = Loop(requests, rows, tasks, shared, limits, threshold)
@@ -76,6 +81,7 @@ class Timeline:
         self.last = 0
         """The time of the newest event."""
         self._first = 0
+        self._shared = shared
         self._handlers: dict[str, Callable[..., object]] = {
             ev.SENT: requests.sent,
             ev.RECEIVED: requests.received,
@@ -153,7 +159,7 @@ class Timeline:
     def _behind(self, t: int, number: int) -> None:
         self._requests.behind(t, number)
         for block in reversed(self.blocks):
-            if block.end is None or block.end <= t:
+            if block.end is None or block.end <= t or not self._shared.look():
                 break
             block.spares(number)  # it was added as a request that is known only now
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 import zlib
 from collections.abc import Iterator
 from operator import itemgetter
@@ -28,6 +29,14 @@ _DAY = 86_400 * NS
 _CHUNK = 1 << 16
 _MOST_WAITING = 250_000
 """Events that are collected before they are sorted."""
+_MOST_HELD = 1_000_000
+"""Events, expanded, that are held back because they are less than 20 ms old: five times as many as fit into
+the buffer of the program that records them."""
+_PIECE = 2_000
+"""Events that are passed on at once at most, so that whoever takes them in can stop in between."""
+_PATIENCE, _PATIENCE_EACH = 60.0, 50e-6
+"""Seconds of CPU time that reading a recording and taking in its events may take, and more for each event:
+ten times what they take on a slow machine."""
 _MANY = 2_000
 _SOON = NS // 1_000
 """Batches less than `_SOON` apart are joined while more than `_MANY` events are held back."""
@@ -52,6 +61,7 @@ class Recording:
         self.events = 0
         """How many events have been read so far, not expanded."""
         self._file = file
+        self._began = time.thread_time()
         self._lines = _Lines(file)
         try:
             self.header = Header.read(next(self._lines, b""))
@@ -76,17 +86,32 @@ class Recording:
     def batches(self) -> Iterator[list[Event]]:
         """The events, expanded, in the order in which the recording program processed them."""
         order = _Order(self.header.started)
-        for seen, events in self.raw():
-            try:
-                yield from order.push(seen, events)
-            except FormatError as why:
-                self._damaged(why)
-                break
         try:
-            yield from order.flush()
+            for seen, events in self.raw():
+                yield from self._in_time(order.push(seen, events))
         except FormatError as why:
+            self._damaged(why)
+        except _TooSlow as why:
+            self._damaged(why)
+            return
+        try:
+            yield from self._in_time(order.flush())
+        except (FormatError, _TooSlow) as why:
             if self.damage is None:
                 self._damaged(why)
+
+    def _in_time(self, batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
+        """The same events in small pieces. Raises `_TooSlow` if it takes too long to take them in.
+
+        What is counted is the time of the thread that reads, from the first piece on; drawing counts, and
+        waiting does not.
+        """
+        for events in batches:
+            for i in range(0, len(events), _PIECE):
+                took = time.thread_time() - self._began
+                if took > _PATIENCE + _PATIENCE_EACH * self.events:
+                    raise _TooSlow(f"it takes too long: more than {took:.0f} s up to here")
+                yield events[i : i + _PIECE]
 
     def raw(self) -> Iterator[tuple[int, list[Event]]]:
         """When events were taken in (ns), and the events, neither sorted nor expanded."""
@@ -147,6 +172,10 @@ def open_recording(path: str | Path) -> Recording:
     except BaseException:
         file.close()
         raise
+
+
+class _TooSlow(Exception):  # noqa: N818 - the machine may be slow, too
+    """The recording takes so long that it cannot be a real one; the message says how long."""
 
 
 class _ReadError(Exception):
@@ -247,6 +276,8 @@ class _Order:
             yield from self._push()
         self._waiting += events
         self._seen = seen
+        if len(self._waiting) + len(self._reorder) > _MOST_HELD:
+            raise FormatError(f"there are more than {_MOST_HELD:,} events in 20 ms")
 
     def flush(self) -> Iterator[list[Event]]:
         """All events that are left, in order."""

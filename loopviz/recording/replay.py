@@ -18,10 +18,8 @@ from loopviz.stream.source import Environment, Vitals
 
 __all__ = ["Replay", "timeline_for_replay"]
 
-_MOST_EVENTS = 20_000
-"""About how many events one call of `drain` returns at most."""
 _MOST_SECONDS = 0.06
-"""About how long one call of `drain` takes at most."""
+"""About how long one call of `drain` looks for events at most."""
 
 
 class Replay:
@@ -82,15 +80,15 @@ class Replay:
         raise InputError(f"This is already a recording: {self.recording.path.name}.\nCopy that file.")
 
     def drain(self) -> list[Event]:
-        """The next events, in the order of their time: as many as fit into one frame of the screen."""
+        """The next events, in the order of their time: a small part, so that a screen can draw in between."""
         found: list[Event] = []
         until = time.monotonic() + _MOST_SECONDS
-        while len(found) < _MOST_EVENTS and not self.ended and time.monotonic() < until:
+        while not found and not self.ended and time.monotonic() < until:
             batch = next(self._batches, None)
             if batch is None:
                 self.ended = True
             else:
-                found += batch
+                found = batch
         if found:
             self._events += len(found)
             self._present = max(self._present, found[-1][0])

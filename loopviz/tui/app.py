@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
@@ -41,6 +42,9 @@ from loopviz.tui.terminal import driver_class, is_behind, when_continued
 from loopviz.tui.trigger import Trigger
 
 __all__ = ["LoopvizApp"]
+
+_LOADING = 0.06
+"""About how long a frame takes in the events of a recording (s)."""
 
 
 class LoopvizApp(Firing, Navigation, Rows, Opening):
@@ -176,6 +180,13 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     # -- frames --------------------------------------------------------------------------------
 
+    def _take_in(self) -> None:
+        """Feed the timeline: all that there is of a server, or as much of a file as fits into a frame."""
+        self.timeline.feed(self.source.drain())
+        until = time.monotonic() + _LOADING
+        while not self.source.live and time.monotonic() < until and (events := self.source.drain()):
+            self.timeline.feed(events)
+
     def tick(self) -> None:
         """One frame: take in what has happened, and show it."""
         if self._failed is not None:
@@ -183,7 +194,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
             self.exit(2, message=Text("\n".join(printable(line, 2_000) for line in lines)))
             return
         now, live = now_ns(), self.source.live
-        self.timeline.feed(self.source.drain())
+        self._take_in()
         self.present = self.source.present()
         if live:
             self.timeline.prune(now)

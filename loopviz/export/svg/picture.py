@@ -86,7 +86,7 @@ def _axis(scale: Scale, zero: int, bottom: int) -> Iterator[str]:
     step = next(
         (
             unit * factor
-            for unit in (10**power for power in range(18))
+            for unit in (10**power for power in range(20))
             for factor in (1, 2, 5)
             if unit * factor * 8 >= scale.length
         ),
