@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from hmac import compare_digest
 from types import CodeType
 from typing import Any
 
@@ -95,7 +96,7 @@ def make_adopt(
 
     def own_number(headers: list[tuple[bytes, bytes]]) -> int:
         for name, value in headers:
-            if name == _NAME and value.startswith(prefix):
+            if name == _NAME and compare_digest(value[: len(prefix)], prefix):
                 number = int(value[len(prefix) :])
                 place, bit = number >> 3, 1 << (number & 7)
                 if place >= len(taken):
