@@ -170,14 +170,14 @@ def test_both_guards_are_stopped() -> None:
 
 
 def test_the_parent_of_a_pool_is_killed() -> None:
-    """Processes whose parent is another one than loopviz end as well, also if that has been killed before."""
+    """Processes whose parent is not loopviz end as well, also if that parent has been killed before."""
     more = (
         "import multiprocessing; other = ProcessPoolExecutor(2, multiprocessing.get_context('forkserver'));"
         " other.submit(time.sleep, 60), other.submit(time.sleep, 60); time.sleep(60)"
     )
 
     def forked(mark: str) -> list[int]:
-        return [pid for pid in alive(mark) if "forkserver" in arguments(pid)]
+        return [pid for pid in alive(mark) if "multiprocessing.forkserver" in arguments(pid)]
 
     with program(more) as (child, _, mark):
         assert soon(lambda: len(forked(mark)) == 3, 60)
