@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,9 +22,14 @@ from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario import find, read
-from tests.test_helpers import alive, program, soon
+from tests.test_helpers import alive, program
+from tests.test_helpers import soon as within
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it sends signals")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="it looks into /proc"),
+    pytest.mark.slow,
+]
+soon = partial(within, within=30.0)
 
 
 def guards(mark: str) -> list[int]:

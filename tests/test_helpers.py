@@ -96,7 +96,7 @@ def program(end: str) -> Iterator[tuple[subprocess.Popen[str], Path, str]]:
         assert folder.is_dir()
         assert soon(lambda: len(alive(mark)) >= 6, 30)  # itself, two guards, upstream and two workers
         yield child, folder, mark
-        assert soon(lambda: not alive(mark)), "processes are left"
+        assert soon(lambda: not alive(mark), 10), "processes are left"
         assert soon(lambda: not folder.exists()), "the folder is left"
     finally:
         for pid in alive(mark):
