@@ -171,7 +171,7 @@ def test_both_guards_are_stopped() -> None:
             os.kill(pid, signal.SIGSTOP)
         child.send_signal(signal.SIGINT)
         began = time.monotonic()
-        assert soon(lambda: guards(mark) == [], 20)
+        assert soon(lambda: guards(mark) == [])
         print(f"ended after {time.monotonic() - began:.2f} s")
 
 
@@ -186,7 +186,7 @@ def test_the_parent_of_a_pool_is_killed() -> None:
         return [pid for pid in alive(mark) if "multiprocessing.forkserver" in arguments(pid)]
 
     with program(more) as (child, _, mark):
-        assert soon(lambda: len(forked(mark)) == 3, 60)
+        assert soon(lambda: len(forked(mark)) == 3)
         server = next(pid for pid in forked(mark) if psutil.Process(pid).ppid() == child.pid)
         os.kill(server, signal.SIGKILL)
         child.kill()
