@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 __all__ = ["REPORT", "SECRET", "Recipient", "run"]
 
-SECRET = 8
+SECRET = 16
 """Length of the secret by which a recipient recognises its own reports (bytes)."""
 REPORT = Struct(f"!{SECRET}s6Q")
 """Secret, call, process id, its first report, its CPU time, begin, end (0: not yet); times in ns."""

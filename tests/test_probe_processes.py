@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from fastapi import FastAPI
 
 from loopviz import remote
 from loopviz.clock import NS
+from loopviz.draw.incidents import sentence
 from loopviz.draw.look import CODES
 from loopviz.draw.raster import lane_stretches
 from loopviz.model import State, Timeline
@@ -355,6 +358,48 @@ def test_a_worker_that_crashes():
     assert conserved(line)
 
 
+def test_a_worker_that_is_killed():
+    """The process and the signal are named, once; every call of the pool fails, and no row stays in it."""
+    with processes() as executor, serve(executor, work.nap, 20) as served:
+        answers: list[tuple[int, str]] = []
+        clients = [
+            threading.Thread(target=lambda: answers.append(served.get("/x"))) for _ in range(3)
+        ]  # the third waits for a process
+        for client in clients:
+            client.start()
+        (first, _) = of_kind(served.wait_for(lambda events: len(of_kind(events, ev.CALL)) == 2), ev.CALL)
+        assert served.probe._processes is not None
+        pids = {number: pid for (pid, _), number in served.probe._processes._known.items()}
+        os.kill(pids[first[5]], signal.SIGKILL)
+        for client in clients:
+            client.join(20)
+        assert [status for status, _ in answers] == [500, 500, 500]
+        events = served.settle(3)
+        assert served.probe.failures == []
+    assert [event[2:] for event in of_kind(events, ev.PROCESS)] == [(first[5], "", "ended", "SIGKILL")]
+    line = timeline(events)
+    assert {event[3] for event in of_kind(events, ev.RAISED)} == {"BrokenProcessPool"}
+    assert [lane.open for lane in line.workers.values()] == [None, None]
+    assert conserved(line)
+    name = line.workers[first[5]].name
+    assert sentence(line, line.incidents[0]) == (
+        f"A worker process of the application, {name}, has ended (SIGKILL):"
+        " its pool is broken, and every call in it fails."
+    )
+
+
+def test_an_idle_worker_that_is_killed():
+    """The next call is refused by the pool, and the signal is named."""
+    with processes() as executor, serve(executor, work.nap, 0.1) as served:
+        assert served.get("/x")[0] == 200
+        os.kill(next(iter(executor._processes)), signal.SIGKILL)
+        while not executor._broken:
+            time.sleep(0.01)
+        assert served.get("/x")[0] == 500
+        events = served.settle(2)
+    assert [event[3:] for event in of_kind(events, ev.PROCESS)] == [("", "ended", "SIGKILL")]
+
+
 def test_a_call_that_is_cancelled_in_the_queue(pool: ProcessPoolExecutor):
     """One that never begins has no lane; its request waited for a process until it gave up."""
     app = FastAPI()
@@ -429,9 +474,15 @@ def test_datagrams_of_strangers_are_ignored(pool: ProcessPoolExecutor):
         address = served.probe._processes._mailbox.getsockname()
         for length in (0, 1, remote.REPORT.size - 1, remote.REPORT.size + 1, 2000):
             stranger.sendto(b"\0" * length, address)
-        stranger.sendto(remote.REPORT.pack(b"wrong", begun[2], 1, 1, 1, 1, 1), address)
+        own = served.probe._processes._secret
+        for secret in (b"wrong", own[:-1], bytes([own[0] ^ 1]) + own[1:]):
+            stranger.sendto(remote.REPORT.pack(secret, begun[2], 1, 1, 1, 1, 1), address)
         client.join()
         events = served.settle()
+        assert served.probe._processes.strangers == 8
+        assert [what for what, _ in served.probe.blind] == [
+            "datagrams to the port at which worker processes report"
+        ]
     assert kinds_of_call(events) == STORY
     assert served.probe.failures == []
 

@@ -62,6 +62,22 @@ def test_what_makes_the_picture_empty_is_said_in_it(what):
         assert "\x1b" not in shown
 
 
+def test_a_process_that_has_ended_is_named_for_some_seconds():
+    """The first sentence says which helper process has ended and what follows, also later in a recording."""
+    line = Timeline()
+    ended: Event = (ns(1_000), "process", 0, "the Celery worker of \x1b[2J.py", "ended", "SIGKILL")
+    feed(line, [ended, (ns(1_500), "process", 0, "the upstream server", "given up", "why")])
+
+    def shown(at: float) -> str:
+        lines = text(scene().compose(line, view(at), 120, 24))[-4:]
+        return " ".join("".join(lines).replace("▌", "").split())
+
+    assert "Celery" not in shown(999)
+    assert "The Celery worker of \\x1b[2J.py has ended (SIGKILL); it is being started again." in shown(1_100)
+    assert "The upstream server is not started again: why." in shown(9_000)
+    assert "upstream" not in shown(10_000)
+
+
 def view(at: float, **settings: Any) -> View:
     """A view of the moment `at` ms."""
     return View(now=ns(at), **settings)

@@ -87,6 +87,7 @@ def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:
 def _report(run: Run, palette: Palette) -> None:
     from loopviz.cli.console import console_for, shown
     from loopviz.cli.report import print_report
+    from loopviz.draw.incidents import sentence
     from loopviz.draw.words import count
     from loopviz.stream.blind import REQUESTS, TASKS, nothing_visible
 
@@ -105,6 +106,8 @@ def _report(run: Run, palette: Palette) -> None:
     for what, why in run.blind:
         if what not in {TASKS, REQUESTS}:  # they are in the report
             print(shown(f"not visible here: {what} ({why})", palette), file=sys.stderr)
+    for incident in run.timeline.incidents:
+        print(shown(sentence(run.timeline, incident), palette), file=sys.stderr)
     if run.vitals.dropped:
         lost = count(run.vitals.dropped, "event")
         print(f"{lost} lost: the figures may be wrong", file=sys.stderr)

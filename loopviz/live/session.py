@@ -28,7 +28,7 @@ from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
-from loopviz.stream.events import RECEIVED, Event
+from loopviz.stream.events import PROCESS, RECEIVED, Change, Event
 from loopviz.stream.source import Environment, Vitals
 
 __all__ = ["Session", "environment", "leave", "require_gil"]
@@ -79,7 +79,7 @@ class Session:
             secret=secret,
             own={str(file.file.resolve()) for file in scenarios},
         )
-        self._workspace = Workspace()
+        self._workspace = Workspace(self._process_changed)
         self._apps = Apps(scenarios, self._execute, lazily=lazily)
         self._server = ServerThread(
             self._apps,
@@ -186,6 +186,9 @@ class Session:
             _, _, _, status, _ = event
             if status is not None:
                 self._probe.answered()
+
+    def _process_changed(self, name: str, change: Change, reason: str) -> None:
+        self._buffer.emit((now_ns(), PROCESS, 0, name, change, reason))
 
     def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""

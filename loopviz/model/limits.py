@@ -8,6 +8,7 @@ __all__ = [
     "EXPORTED",
     "LIVE",
     "MAX_BURST",
+    "MAX_INCIDENTS",
     "MAX_LANES",
     "MAX_LINES",
     "MAX_OPEN",
@@ -24,6 +25,8 @@ MAX_OPEN = 50_000
 """Requests, tasks and calls followed at once: events may be lost, so their ends may never come."""
 MAX_LANES = 10_000
 """Threads and processes distinguished, and calls followed of one request."""
+MAX_INCIDENTS = 1_000
+"""Ends of processes that are kept, the newest."""
 MAX_LINES = 100
 """Source lines counted for one block."""
 MAX_READINGS = 400

@@ -131,6 +131,15 @@ def summarise(
         **({} if interrupted is None else {"interrupted": True}),
         "makespan_s": seconds(end - zero),
         "requests": listed(map(request, requests)),
+        "incidents": [
+            {
+                "at_s": at(incident.t),
+                "process": incident.name or _lane_name(timeline, incident.thread),
+                "change": incident.change,
+                "reason": incident.reason,
+            }
+            for incident in timeline.incidents
+        ],
         "started_tasks": listed(map(started, timeline.started(timeline.last))),
         "loop": {
             "busy_s": seconds(busy),
@@ -217,6 +226,11 @@ def _held_by(timeline: Timeline, keeper: Keeper | None) -> dict[str, Any] | None
         "request": keeper.request or None,
         "where": _where(keeper.where),
     }
+
+
+def _lane_name(timeline: Timeline, thread: int) -> str | None:
+    lane = timeline.workers.get(thread)
+    return lane.name if lane else None
 
 
 def _pools(timeline: Timeline, limit: int) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from loopviz.model.block import BLOCK_THRESHOLD, Block
+from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
-from loopviz.model.limits import LIVE, WHOLE, Limits
+from loopviz.model.limits import LIVE, MAX_INCIDENTS, WHOLE, Limits
 from loopviz.model.loop import Loop
 from loopviz.model.pools import Pools
 from loopviz.model.request import Request
@@ -76,6 +77,8 @@ class Timeline:
         """Blocks that have ended."""
         self.tokens: deque[tuple[int, Tokens]] = workers.tokens
         """Changes of AnyIO's limiter, and their times."""
+        self.incidents: deque[Incident] = deque(maxlen=MAX_INCIDENTS)
+        """Processes that have ended or were started again, the oldest first."""
         self.events = 0
         """How many events of known kinds were fed."""
         self.last = 0
@@ -114,6 +117,7 @@ class Timeline:
             ev.RESULT: workers.result,
             ev.THREAD: self._thread,
             ev.CPU: self._cpu,
+            ev.PROCESS: self._process,
             ev.IDLE: loop.sleeps,
             ev.ITERATION: loop.iterates,
             ev.GIL: self._gil,
@@ -174,6 +178,9 @@ class Timeline:
             self._loop.cpu(t, used)
         else:
             self._workers.cpu(t, number, used)
+
+    def _process(self, t: int, number: int, name: str, change: str, reason: str) -> None:
+        self.incidents.append(Incident(t, number, name, change, reason))
 
     def _gil(self, t: int, since: int, thread: int, file: str, line: int, function: str) -> None:
         self._loop.gil(t, since, self._workers.keeper(t, since, thread, file, line, function))

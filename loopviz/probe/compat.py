@@ -85,6 +85,7 @@ __all__ = [
     "leave_out_hooks",
     "limiter_counts",
     "pool_name",
+    "pool_processes",
     "pool_size",
     "reader_callback",
     "ready_queue",
@@ -339,6 +340,12 @@ def pool_size(executor: Any) -> int:
     """The most workers that an executor has; -1 without the name: then its size is not reported."""
     size = getattr(executor, "_max_workers", None)
     return size if isinstance(size, int) and size > 0 else -1
+
+
+def pool_processes(executor: Any) -> dict[int, Any]:
+    """The processes of a pool by process id; without the name none, and no end of one is reported."""
+    found = getattr(executor, "_processes", None)
+    return found if isinstance(found, dict) else {}
 
 
 def pool_name(executor: Any) -> str:

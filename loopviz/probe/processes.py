@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Any
 
 from loopviz import remote
 from loopviz.clock import now_ns as clock
+from loopviz.probe import compat
 from loopviz.probe.state import ProbeState, next_call
 from loopviz.probe.threads import Thread, Threads, definition
-from loopviz.stream.events import AWAITS_CALL, CALL, CPU, RESULT, RETURN, SUBMIT, THREAD
+from loopviz.stream.endings import how_ended
+from loopviz.stream.events import AWAITS_CALL, CALL, CPU, PROCESS, RESULT, RETURN, SUBMIT, THREAD
 
 __all__ = ["Processes"]
 
@@ -53,6 +58,9 @@ class Processes:
         self._blind = blind
         self._calls: dict[int, _Call] = {}
         self._known: dict[tuple[int, int], int] = {}
+        self._broken: weakref.WeakSet[Executor] = weakref.WeakSet()
+        self.strangers = 0
+        """Datagrams without the secret, which were dropped."""
         self._secret = secrets.token_bytes(remote.SECRET)
         self._mailbox: socket.socket | None = None
         self._reader: threading.Thread | None = None
@@ -91,8 +99,16 @@ class Processes:
         except BaseException:
             self._state.emit((clock(), AWAITS_CALL, task, number, 0))
             self._arrived(number, task)
+            self._look_for_ends(executor, compat.pool_processes(executor))
             raise
-        future.add_done_callback(lambda _: self._arrived(number, task))
+        workers = compat.pool_processes(executor)
+
+        def arrived(done: Future[Any]) -> None:
+            self._arrived(number, task)
+            if not done.cancelled() and isinstance(done.exception(), BrokenExecutor):
+                self._look_for_ends(executor, workers)
+
+        future.add_done_callback(arrived)
         return future, number
 
     def _announce(self, func: Callable[..., Any]) -> tuple[int, int]:
@@ -115,6 +131,22 @@ class Processes:
         call = self._calls.get(number)
         if call is not None:
             call.arrived = True
+
+    def _look_for_ends(self, executor: Executor, workers: dict[int, Any]) -> None:
+        """Report which processes of a pool have ended, if it is broken. Runs in any thread."""
+        try:
+            if not workers or executor in self._broken:
+                return
+            self._broken.add(executor)
+            for pid, process in list(workers.items()):
+                process.join(0.001)  # its pipe is closed a moment before it has an exit code
+                code = process.exitcode
+                if code is None or code == -signal.SIGTERM:  # the pool ends the others by SIGTERM
+                    continue
+                lane = next((number for (known, _), number in list(self._known.items()) if known == pid), 0)
+                self._state.emit((clock(), PROCESS, lane, "", "ended", how_ended(code)))
+        except Exception as error:
+            self._state.failed("process", error)
 
     # -- reports -------------------------------------------------------------------------------
 
@@ -153,16 +185,25 @@ class Processes:
             if self._closed:
                 return
             try:
-                if len(report) == remote.REPORT.size:
-                    self._take(*remote.REPORT.unpack(report))
+                if self._is_own(report):
+                    self._take(*remote.REPORT.unpack(report)[1:])
             except Exception as error:
                 self._state.failed("process", error)
 
-    def _take(
-        self, secret: bytes, number: int, pid: int, born: int, cpu: int, began: int, ended: int
-    ) -> None:
+    def _is_own(self, report: bytes) -> bool:
+        """Whether it has the secret: nothing else of a datagram is looked at before."""
+        if compare_digest(report[: remote.SECRET], self._secret) and len(report) == remote.REPORT.size:
+            return True
+        self.strangers += 1
+        self._blind(
+            "datagrams to the port at which worker processes report",
+            "they lack the secret of this run: another program sends them, and they are dropped",
+        )
+        return False
+
+    def _take(self, number: int, pid: int, born: int, cpu: int, began: int, ended: int) -> None:
         call = self._calls.get(number)
-        if call is None or not secrets.compare_digest(secret, self._secret):
+        if call is None:
             return
         if call.arrived and not ended:  # the begin is late: the report of the end has both
             return

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 from loopviz.stream import fields as f
-from loopviz.stream.fields import About, Direction, PoolKind, Role
+from loopviz.stream.fields import About, Change, Direction, PoolKind, Role
 
-__all__ = ["Direction", "Event", "PoolKind", "Role", "expand"]
+__all__ = ["Change", "Direction", "Event", "PoolKind", "Role", "expand"]
 
 # -- the client ----------------------------------------------------------------------------------
 
@@ -226,6 +226,15 @@ CpuEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["cpu"], f.Thread, f.Used],
     About("A reading of the CPU clock of a thread or worker process.", _WORKERS),
 ]
+PROCESS: Final = "process"
+ProcessEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["process"], f.Thread, f.ProcessName, f.ChangeOfProcess, f.Reason],
+    About(
+        "A helper process of loopviz, or a worker process of the application, has ended,"
+        " or was started again.",
+        _WORKERS,
+    ),
+]
 
 # -- the loop ------------------------------------------------------------------------------------
 
@@ -314,7 +323,7 @@ Event: TypeAlias = (
     | AwaitsTaskEvent | ClientWaitEvent
     | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
-    | ThreadEvent | CpuEvent
+    | ThreadEvent | CpuEvent | ProcessEvent
     | IdleEvent | IterationEvent | GilEvent | SwitchedEvent | WaitedEvent
     | HoldsEvent | CallbackEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip

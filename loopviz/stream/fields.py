@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-__all__ = ["WEBSOCKET", "About", "Direction", "Field", "PoolKind", "Role", "Way"]
+__all__ = ["WEBSOCKET", "About", "Change", "Direction", "Field", "PoolKind", "Role", "Way"]
 
 WEBSOCKET: Final = "WS"
 """What stands for the method of a request that asks for a WebSocket: the request is the whole connection."""
@@ -48,6 +48,7 @@ Role: TypeAlias = Literal["loop", "worker", "process"]
 Way: TypeAlias = Literal["received", "sent"]
 PoolKind: TypeAlias = Literal["default-limiter", "limiter", "default-executor", "executor", "processes"]
 Direction: TypeAlias = Literal["receiving", "sending"]
+Change: TypeAlias = Literal["ended", "restarted", "given up"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
 
@@ -149,3 +150,10 @@ Core: TypeAlias = Annotated[int, Field("core", "how long it could have run, but 
 Switched: TypeAlias = Annotated[int, Field("switched", "the most that it can have waited for the GIL", "ns")]
 Late: TypeAlias = Annotated[int, Field("late", "how long the sampler has waited for the GIL", "ns")]
 Used: TypeAlias = Annotated[int, Field("used", "CPU time that it has used since it began", "ns")]
+ProcessName: TypeAlias = Annotated[
+    str, Field("name", "what the helper process is; empty for a worker process of the application")
+]
+ChangeOfProcess: TypeAlias = Annotated[
+    Change, Field("change", "it has ended, was started again after that, or is not started again")
+]
+Reason: TypeAlias = Annotated[str, Field("reason", "the signal or the exit code, or an error")]

@@ -29,6 +29,7 @@ def _watch_parent() -> None:
 def _main(file: str, name: str, ready: str) -> None:
     from celery.signals import worker_ready  # noqa: PLC0415 - an optional dependency
 
+    os.umask(0o077)
     read_written_messages()
     threading.Thread(target=_watch_parent, daemon=True).start()
     application = getattr(execute(Path(file)), name)

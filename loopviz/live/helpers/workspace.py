@@ -1,6 +1,6 @@
 """What scenarios need around them: a folder, an upstream server, and worker processes.
 
-All of it is removed when the workspace is left, and when loopviz is killed. A guard process does it, in
+All of it is removed when the workspace is left, and when loopviz is killed. Guard processes do it, in
 the same way in both cases (see `loopviz.live.helpers.guard`).
 """
 
@@ -11,43 +11,47 @@ import secrets
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from loopviz.errors import InputError
-from loopviz.live.helpers import guard, upstream
+from loopviz.live.helpers import upstream
+from loopviz.live.helpers.folder import create, name_for_folder
 from loopviz.live.helpers.guard import MARK
+from loopviz.live.helpers.guards import Guards
+from loopviz.live.helpers.helper import Helper, Report
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.events import Change
 
 __all__ = ["FOLDER", "UPSTREAM", "Workspace"]
 
 FOLDER = "LOOPVIZ_WORKSPACE"
 """The environment variable with the folder in which scenarios may write."""
 UPSTREAM = "UPSTREAM_URL"
-"""The environment variable with the upstream server's address."""
+"""The environment variable with the upstream server's address, which ends in the secret that it requires."""
 
-_PATIENCE = 20.0
-"""How long a worker process may take to be ready (s)."""
+_SECRET: Final = 16
+"""Bytes of randomness in a secret."""
 
 
 class Workspace:
     """A context manager. Workspaces that are entered at the same time share their resources.
 
     Scenario files are executed within it: the environment has its folder and the upstream server's
-    address.
+    address. `report` is called, in any thread, when one of the processes has ended, was started again or is
+    given up.
     """
 
     _lock: ClassVar = threading.RLock()
     _shared: ClassVar[_Shared | None] = None
-    _users: ClassVar[int] = 0
+    _users: ClassVar[list[Workspace]] = []
 
-    def __init__(self) -> None:
+    def __init__(self, report: Report | None = None) -> None:
         self._within = False
+        self._report = report
 
     def __enter__(self) -> Self:
         self.enter()
@@ -64,15 +68,15 @@ class Workspace:
             if not self._within:
                 self._within = True
                 if Workspace._shared is None:
-                    Workspace._shared = _Shared()
-                Workspace._users += 1
+                    Workspace._shared = _Shared(self._announce)
+                Workspace._users.append(self)
 
     def leave(self) -> None:
         """Leave it; the last one cleans up. Does nothing the second time."""
         with self._lock:
             if self._within:
                 self._within = False
-                Workspace._users -= 1
+                Workspace._users.remove(self)
                 if not Workspace._users:
                     self._clean_up()
 
@@ -83,8 +87,7 @@ class Workspace:
 
     def provide(self, file: ScenarioFile) -> None:
         """Start the processes that the scenario declares, unless they run; returns when they are ready."""
-        with self._lock:
-            self._current().provide(file)
+        self._current().provide(file)
 
     @classmethod
     def abandon(cls) -> None:
@@ -100,6 +103,12 @@ class Workspace:
             shared.close()
 
     @classmethod
+    def _announce(cls, name: str, change: Change, reason: str) -> None:
+        for user in list(cls._users):
+            if user._report is not None:
+                user._report(name, change, reason)
+
+    @classmethod
     def _current(cls) -> _Shared:
         if cls._shared is None:
             raise RuntimeError("not within a workspace")
@@ -109,18 +118,28 @@ class Workspace:
 class _Shared:
     """The resources of all workspaces that are entered at the same time."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="loopviz-"))
-        token = secrets.token_hex(8)
-        self._guard = self._start([guard.__file__, str(os.getpid()), token, str(self.folder)])
-        # It listens from now on, so that no connection is refused while the process starts.
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
-        self._upstream: subprocess.Popen[bytes] | None = None
-        self._workers: dict[Path, subprocess.Popen[bytes]] = {}
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._closed = False
+        token, secret = secrets.token_hex(_SECRET), secrets.token_hex(_SECRET)
+        self.folder = name_for_folder()
+        self._guards = Guards(token, self.folder, report)
+        self._secret = secret
+        try:
+            create(self.folder)
+            # It listens from now on, so that no connection is refused while the process starts.
+            self._socket = _listen(0)
+        except BaseException:
+            self._guards.clean_up()
+            raise
+        self._port = self._socket.getsockname()[1]
+        self._upstream: Helper | None = None
+        self._workers: dict[Path, Helper] = {}
         variables = {
             MARK: token,
             FOLDER: str(self.folder),
-            UPSTREAM: "http://{}:{}".format(*self._socket.getsockname()),
+            UPSTREAM: f"http://127.0.0.1:{self._port}/{secret}",
         }
         for name in ("NO_PROXY", "no_proxy"):  # the upstream server is not reached through a proxy
             variables[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
@@ -128,51 +147,90 @@ class _Shared:
         os.environ.update(variables)
 
     def provide(self, file: ScenarioFile) -> None:
-        if file.facts.upstream and (self._upstream is None or self._upstream.poll() is not None):
-            number = self._socket.fileno()
-            _close(self._upstream)
-            self._upstream = self._start([upstream.__file__, str(number)], sockets=[number])
-        if file.facts.worker is not None:
-            self._provide_worker(file.file.resolve(), file.facts.worker)
+        needed = []
+        with self._lock:
+            if self._closed:
+                raise InputError("loopviz ends.")
+            if file.facts.upstream:
+                needed.append(self._provide_upstream())
+            if file.facts.worker is not None:
+                needed.append(self._provide_worker(file.file.resolve(), file.facts.worker))
+        for helper in needed:  # without the lock: it takes long, and loopviz may be ended meanwhile
+            helper.wait()
 
-    def _provide_worker(self, file: Path, name: str) -> None:
-        worker = self._workers.get(file)
-        if worker is not None and worker.poll() is None:
-            return
-        _close(worker)
-        ready, log = self.folder / f"{file.stem}.ready", self.folder / f"{file.stem}.log"
-        ready.unlink(missing_ok=True)  # a worker that ended was ready once
-        environment = os.environ | {"TMPDIR": str(self.folder)}
-        with log.open("wb") as output:
-            worker = self._workers[file] = subprocess.Popen(
-                [sys.executable, "-m", "loopviz.live.helpers.celery_worker", str(file), name, str(ready)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                env=environment,
-                cwd=self.folder,
-                start_new_session=True,
+    # -- the upstream server -------------------------------------------------------------------
+
+    def _provide_upstream(self) -> Helper:
+        if self._upstream is None or self._upstream.failed is not None:
+            if self._upstream is not None:
+                self._upstream.close()
+            if self._socket.fileno() < 0:
+                self._socket = _listen(self._port)
+            self._upstream = Helper(
+                "the upstream server", self._start_upstream, self._report, given_up=self._refuse_connections
             )
-        until = time.monotonic() + _PATIENCE
-        while not ready.exists():
-            if worker.poll() is not None or time.monotonic() > until:
-                words = log.read_text(errors="replace").split("\n")
-                reason = next((line for line in reversed(words) if line.strip()), "it gave no reason")
-                raise InputError(f"The worker process of {file.name} did not start: {reason.strip()}")
-            time.sleep(0.02)
+        return self._upstream
 
-    @staticmethod
-    def _start(arguments: list[str], sockets: list[int] | None = None) -> subprocess.Popen[bytes]:
-        # Without site-packages, which they do not need: so they start in a third of the time. In a session
-        # of their own, so that a Ctrl+C in the terminal does not reach them.
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", *arguments],
+    def _start_upstream(self) -> subprocess.Popen[bytes]:
+        number = self._socket.fileno()
+        # Without site-packages, which it does not need: so it starts in a third of the time. In a session of
+        # its own, so that a Ctrl+C in the terminal does not reach it.
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", upstream.__file__, str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=sockets or (),
+            pass_fds=[number],
             start_new_session=True,
+            bufsize=0,
         )
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.write(f"{self._secret}\n".encode())
+        return process
+
+    def _refuse_connections(self) -> None:
+        """End what waits for a server that will not come, and what will connect."""
+        self._socket.close()
+
+    # -- worker processes ----------------------------------------------------------------------
+
+    def _provide_worker(self, file: Path, name: str) -> Helper:
+        worker = self._workers.get(file)
+        if worker is None or worker.failed is not None:
+            if worker is not None:
+                worker.close()
+            worker = self._workers[file] = self._start_worker(file, name)
+        return worker
+
+    def _start_worker(self, file: Path, name: str) -> Helper:
+        place = self.folder / f"worker-{len(self._workers) + 1}"
+        ready, log = place.with_suffix(".ready"), place.with_suffix(".log")
+
+        def start() -> subprocess.Popen[bytes]:
+            ready.unlink(missing_ok=True)  # a worker that ended was ready once
+            with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+                return subprocess.Popen(
+                    # -P: not what lies in the folder is imported
+                    [sys.executable, "-P", "-m", _WORKER, str(file), name, str(ready)],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    env=os.environ | {"TMPDIR": str(self.folder)},
+                    cwd=self.folder,
+                    start_new_session=True,
+                )
+
+        def explain() -> str:
+            words = log.read_text(errors="replace").split("\n") if log.exists() else []
+            reason = next((line for line in reversed(words) if line.strip()), "it gave no reason")
+            return f"The worker process of {file.name} did not start: {reason.strip()}"
+
+        return Helper(
+            f"the Celery worker of {file.name}", start, self._report, ready=ready.exists, explain=explain
+        )
+
+    # -- the end -------------------------------------------------------------------------------
 
     def close(self) -> None:
         for name, value in self._before.items():
@@ -180,23 +238,22 @@ class _Shared:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        with self._lock:
+            self._closed = True
+            helpers = [helper for helper in (self._upstream, *self._workers.values()) if helper is not None]
+        for helper in helpers:
+            helper.ending()
         self._socket.close()
-        if self._guard.stdin is not None:
-            with suppress(OSError):
-                os.write(self._guard.stdin.fileno(), b".")
-        for process in (self._guard, self._upstream, *self._workers.values()):
-            if process is not None and process.stdin is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    self._guard.wait(3.0)
-                process.stdin.close()
-                try:
-                    process.wait(1.0)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        self._guards.clean_up()
+        for helper in helpers:
+            helper.close()
 
 
-def _close(process: subprocess.Popen[bytes] | None) -> None:
-    """Close the pipe to a process that ended."""
-    if process is not None and process.stdin is not None:
-        process.stdin.close()
+_WORKER: Final = "loopviz.live.helpers.celery_worker"
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=2048)
+    except OSError as error:
+        raise InputError(f"The upstream server has no port: {error.strerror}.") from None

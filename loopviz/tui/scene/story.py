@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.segment import Segment
 
-from loopviz.draw import words
+from loopviz.draw import incidents, words
 from loopviz.draw.safe import printable
 from loopviz.model import Timeline
 from loopviz.stream.blind import nothing_visible
@@ -24,6 +24,8 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
         style, alarming = pen.palette.text(mood), mood == "alarm"
         if (unseen := nothing_visible(facts.blind)) is not None:
             style, alarming, sentences = pen.alarm, True, [printable(unseen, 400)]
+        elif (ended := incidents.latest(timeline, view.moment)) is not None:
+            style, alarming, sentences = pen.alarm, True, [ended, sentences[0]]
         if view.change:
             # A block begins while all is calm: that this costs nothing is not about the block.
             calm = mood == "good" and view.changed is None

@@ -1,0 +1,53 @@
+"""Where the workspace's folder is: nobody else may write there, or put something else in its place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+
+from loopviz.errors import InputError
+
+__all__ = ["create", "name_for_folder"]
+
+
+def name_for_folder() -> Path:
+    """The name of a folder that does not exist, and that nobody can guess.
+
+    It is in the temporary folder, unless that is one in which other users can rename what is not theirs.
+    Raises `InputError` if there is no other one.
+    """
+    places = (tempfile.gettempdir(), "/tmp", "/var/tmp", str(Path.home()))  # noqa: S108
+    for place in dict.fromkeys(places):
+        candidate = Path(place)
+        if candidate.is_dir() and os.access(candidate, os.W_OK | os.X_OK) and _is_safe(candidate.resolve()):
+            return candidate.resolve() / f"loopviz-{secrets.token_hex(8)}"
+    raise InputError(
+        f"Other users can replace what is in {tempfile.gettempdir()}, where loopviz needs a folder.\n"
+        "Set TMPDIR to a folder that only you can write to."
+    )
+
+
+def create(folder: Path) -> None:
+    """Make the folder, for this user only, whatever the umask is. Raises `FileExistsError` if it exists."""
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o700)
+
+
+def _is_safe(place: Path) -> bool:
+    """Whether nobody else can rename this folder, one above it, or what is ours in it."""
+    if os.name != "posix":
+        return True
+    for folder in (place, *place.parents):
+        status = folder.stat()
+        if status.st_uid not in {0, os.geteuid()}:
+            return False
+        if status.st_mode & stat.S_ISVTX:  # only the owner of what is in it may rename that
+            continue
+        if status.st_mode & stat.S_IWOTH:
+            return False
+        if status.st_mode & stat.S_IWGRP and status.st_gid not in {0, os.getegid()}:
+            return False
+    return True
