@@ -44,10 +44,11 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the live picture until the user quits; the exit code."""
     from loopviz.cli.console import has_terminal, palette_for
+    from loopviz.cli.importing import importing
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
     from loopviz.scenario.watch import Watcher
-    from loopviz.tui import parse_trigger
+    from loopviz.tui import Aside, parse_trigger
 
     if not has_terminal():
         raise InputError(
@@ -55,13 +56,21 @@ def run(options: argparse.Namespace) -> int:
             "Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them."
         )
     trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
+    aside = Aside()
     with Workspace():
-        files = read(find(options.target))
-        watcher = Watcher(options.target, files) if options.target else None
-        return _show(files, options, palette_for(options), watcher, trigger)
+        try:
+            aside.read_nothing()
+            with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
+                files = read(find(options.target), reading)
+            watcher = Watcher(options.target, files) if options.target else None
+            return _show(files, options, palette_for(options), watcher, trigger, aside)
+        finally:
+            aside.release()
 
 
-def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any) -> int:
+def _show(  # noqa: PLR0913 - everything that the screen needs
+    files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any, aside: Any
+) -> int:
     from multiprocessing import resource_tracker
 
     from loopviz.draw.safe import printable
@@ -88,6 +97,7 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         watcher=watcher,
         trigger=trigger,
         leave=abandon,
+        aside=aside,
         experimenter=lambda watch, progress, cancelled: Lab(
             loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
         ),
@@ -99,9 +109,13 @@ def _show(files: Any, options: argparse.Namespace, palette: Any, watcher: Any, t
         raise
     code = 1
     try:
+        aside.take()
         app.run()
         code = app.return_code or app.return_value or 0
     finally:
+        aside.release()
+        for line in (*aside.last_words(), *([f"loopviz: {session.stopped}"] if session.stopped else [])):
+            print(printable(line, 4_000), file=sys.stderr)
         session.drain()
         session.end_recording()
         if recorder is not None:
