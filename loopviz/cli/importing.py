@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from loopviz.cli.console import show_progress
 from loopviz.live.session import leave
@@ -27,7 +28,9 @@ _GRACE = 0.5
 
 
 @contextmanager
-def importing(keys: int = -1, prepared: Callable[[], object] | None = None) -> Iterator[Callable[[Path], None]]:
+def importing(
+    keys: int = -1, prepared: Callable[[], object] | None = None
+) -> Iterator[Callable[[Path], None]]:
     """Within it files are imported; call its result with each file before. Enter it on the main thread.
 
     After a second the file and the time are shown on standard error. Ctrl+C ends the program in any case. So
@@ -51,7 +54,7 @@ class _Watch:
         self._ended = threading.Event()
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
-        self._modes: list[object] | None = None
+        self._modes: list[Any] | None = None
         self._thread = threading.Thread(target=self._run, name="loopviz importing", daemon=True)
 
     def start(self) -> None:
@@ -78,7 +81,11 @@ class _Watch:
         while not self._ended.is_set():
             sources = [self._read, *([self._keys] if self._modes else [])]
             ready = select.select(sources, [], [], 0.25)[0]
-            if self._read in ready and signal.SIGINT in os.read(self._read, 64) and not self._ended.wait(_GRACE):
+            if (
+                self._read in ready
+                and signal.SIGINT in os.read(self._read, 64)
+                and not self._ended.wait(_GRACE)
+            ):
                 self._leave(130, "interrupted")
             if self._keys in ready and set(os.read(self._keys, 64)) & set(b"qQ"):
                 self._leave(0, "")
@@ -86,7 +93,9 @@ class _Watch:
             if waited > _PATIENCE and not self._ended.is_set():
                 self._take_keys()
                 shown = True
-                show_progress(f"importing {self._file}, {waited:.0f} s; {'q' if self._modes else 'Ctrl+C'} leaves")
+                show_progress(
+                    f"importing {self._file}, {waited:.0f} s; {'q' if self._modes else 'Ctrl+C'} leaves"
+                )
         if shown:
             show_progress("")
         self._restore()
@@ -95,7 +104,7 @@ class _Watch:
         """Let single keys be read. Not at once, so that what is typed early is there for the screen."""
         if self._keys < 0 or self._modes is not None:
             return
-        import termios  # noqa: PLC0415 - not on Windows
+        import termios
 
         with suppress(termios.error):
             modes = termios.tcgetattr(self._keys)
@@ -107,7 +116,7 @@ class _Watch:
 
     def _restore(self) -> None:
         if self._modes is not None:
-            import termios  # noqa: PLC0415 - not on Windows
+            import termios
 
             with suppress(termios.error):
                 termios.tcsetattr(self._keys, termios.TCSANOW, self._modes)

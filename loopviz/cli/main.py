@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.command(options)
         if arguments is None:
             _end_soon(code)
-        return code
+        return code  # noqa: TRY300 - the errors below are of every line here
     except InputError as error:
         for line in f"loopviz: {error}".splitlines():
             print(printable(line, 2_000), file=sys.stderr)
@@ -82,7 +82,7 @@ def _end_soon(code: int) -> None:
 
     def watch() -> None:
         time.sleep(_LONGEST_END)
-        names = [thread.name for thread in threading.enumerate() if not thread.daemon and thread is not main]
+        names = [thread.name for thread in threading.enumerate() if not thread.daemon and thread is not first]
         what = f"its threads {', '.join(map(repr, names))}" if names else "what it does at exit"
         if sys.__stderr__ is not None:
             with suppress(OSError, ValueError):
@@ -90,7 +90,7 @@ def _end_soon(code: int) -> None:
                 sys.__stderr__.write(printable(text, 1_000) + "\n")
         session.leave(code)
 
-    main = threading.main_thread()
+    first = threading.main_thread()
     threading.Thread(target=watch, name="loopviz end", daemon=True).start()
 
 

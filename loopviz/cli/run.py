@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             aside.release()
 
 
-def _show(  # noqa: PLR0913 - everything that the screen needs
+def _show(
     files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any, aside: Any
 ) -> int:
     from multiprocessing import resource_tracker

@@ -36,7 +36,9 @@ def begin(
 ) -> None:
     """Start a session for a measurement as soon as no other one measures, or still ends, in this process.
 
-    Returns when it serves, or has failed to. Raises `InputError` if another one has not ended after `LONGEST_END` seconds, and `Cancelled` within
+    Returns when it serves, or has failed to.
+
+    Raises `InputError` if another one has not ended after `LONGEST_END` seconds, and `Cancelled` within
     0.1 s after `cancelled` has been set.
     """
     began = time.monotonic()

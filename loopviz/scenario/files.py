@@ -123,7 +123,8 @@ def nearest(what: str, name: str, known: Sequence[str]) -> str:
 def read(paths: Iterable[Path], reading: Callable[[Path], object] | None = None) -> list[ScenarioFile]:
     """Read scenario files, in the order in which they are listed.
 
-    `reading` is called with each one before it is read, and so may be executed. Raises `InputError` for a file that cannot be read, and for two files with the same key.
+    `reading` is called with each one before it is read, and so may be executed.
+    Raises `InputError` for a file that cannot be read, and for two files with the same key.
     """
     found = []
     for path in paths:
@@ -324,7 +325,7 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
         sys.modules[name] = module  # so that annotations in it can be resolved
         exec(code, module.__dict__)  # noqa: S102 - executing it is the purpose
         if sys.modules.get(name) is module:  # else a newer version is being read
-            setattr(package, file.stem, module)
+            setattr(package, name.rpartition(".")[2], module)
     except BaseException as error:  # a file may raise an exception class of its own
         source.restore()
         if sys.modules.get(name) in {None, module}:  # else a newer version is being read

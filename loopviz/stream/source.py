@@ -77,7 +77,7 @@ class Source(Protocol):
 
     @property
     def stopped(self) -> str | None:
-        """Why the server serves no longer although nobody has stopped it, in a sentence; None if it serves."""
+        """Why the server has ended although nobody has stopped it, in a sentence; None if it has not."""
 
     def start(self) -> None:
         """Start the server; returns at once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
@@ -74,6 +75,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         self._serves = threading.Event()
         self._began = 0
         self._heard = False
+        self._look_at = 0
         self._keymap_now: dict[str, str] = {}
 
     # -- Textual's settings --------------------------------------------------------------------
@@ -143,9 +145,13 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     def _read_again(self) -> None:
         """Serve saved files; keep the previous version of a file that cannot be read."""
-        if self._watcher is None:
+        if self._watcher is None or now_ns() < self._look_at:
             return
-        for change in self._watcher.poll():
+        began = time.thread_time_ns()
+        changes = self._watcher.poll()
+        # A folder of a thousand files is looked at less often: at most a hundredth of a core is used.
+        self._look_at = now_ns() + 100 * (time.thread_time_ns() - began)
+        for change in changes:
             if change.scenario is None:
                 self.say(f"{one_line(change.error or '')} The previous version is still served.", seconds=8)
             else:

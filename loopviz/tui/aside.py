@@ -11,7 +11,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Final
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
 
 from loopviz.draw.safe import printable
 from loopviz.tui.lifeline import Lifeline
@@ -34,8 +36,8 @@ class Aside:
     """Has the terminal for the screen, and gives the observed program something else.
 
     From `read_nothing` on its standard input is empty. From `take` to `release` what it writes to file
-    descriptors 1 and 2, so far as they are the terminal, goes into a file in memory (elsewhere than on Linux, a
-    temporary one). The program never waits for it. Does nothing without a terminal, as in tests, and on Windows.
+    descriptors 1 and 2, so far as they are the terminal, goes into a file in memory (a temporary one where
+    there is no Linux). The program never waits for it. Without a terminal, and on Windows, nothing is done.
     """
 
     def __init__(self) -> None:
@@ -153,12 +155,12 @@ def _memory() -> int:
     number, path = tempfile.mkstemp(prefix="loopviz-")
     os.close(number)
     number = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-    os.unlink(path)
+    Path(path).unlink()
     return number
 
 
-def _stream(number: int, mode: str) -> IO[str]:
-    return open(number, mode, encoding="utf-8", errors="replace", closefd=False)
+def _stream(number: int, mode: str) -> TextIOWrapper[Any]:
+    return TextIOWrapper(open(number, mode + "b", closefd=False), encoding="utf-8", errors="replace")
 
 
 def _flush() -> None:

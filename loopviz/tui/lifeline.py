@@ -115,7 +115,10 @@ def main(parent: str, terminal: str, written: str) -> None:
 def _until_end(parent: int) -> bytes:
     """The last message of the parent, which has ended without dismissing this process; b"" if it has."""
     # The end of the file is not enough: processes that it has forked hold the pipe too.
-    end = os.pidfd_open(parent) if hasattr(os, "pidfd_open") else -1
+    end = -1
+    if hasattr(os, "pidfd_open") and os.getppid() == parent:
+        with suppress(OSError):  # it has just ended, or the system forbids it
+            end = os.pidfd_open(parent)
     watched = [0] if end < 0 else [0, end]
     said, partial, dismissed = b"", b"", False
     while not dismissed:
@@ -143,8 +146,10 @@ def _restore(terminal: int, said: dict[str, Any], written: int) -> None:
     if now != before:
         import termios  # noqa: PLC0415 - not on Windows
 
-        codes = [code if index in {termios.VMIN, termios.VTIME} else bytes([code])
-                 for index, code in enumerate(before[6])]
+        codes = [
+            code if index in {termios.VMIN, termios.VTIME} else bytes([code])
+            for index, code in enumerate(before[6])
+        ]
         termios.tcsetattr(terminal, termios.TCSANOW, [*before[:6], codes])
     if said["screen"]:
         _write(terminal, _RESET + _last_words(written))
@@ -152,7 +157,7 @@ def _restore(terminal: int, said: dict[str, Any], written: int) -> None:
 
 
 def _last_words(written: int) -> bytes:
-    """The end of what the application has written, such as the report of a crash, without control characters."""
+    """The end of what the application has written, or the report of a crash, safe to print."""
     if written < 0:
         return b""
     with suppress(OSError):

@@ -103,7 +103,7 @@ class ServerThread:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait until it serves, however long its lifespan takes. Raises `InputError` if it could not start."""
+        """Wait until it serves, however long that takes. Raises `InputError` if it could not start."""
         self._ready.wait()
         if not self._served:
             why = self._errors.last or "it gave no reason"
