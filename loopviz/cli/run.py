@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from loopviz.cli.arguments import add_ascii, add_loop, add_requests, add_target, add_threads, number
@@ -114,8 +115,9 @@ def _show(
         code = app.return_code or app.return_value or 0
     finally:
         aside.release()
-        for line in (*aside.last_words(), *([f"loopviz: {session.stopped}"] if session.stopped else [])):
-            print(printable(line, 4_000), file=sys.stderr)
+        with suppress(OSError):  # the terminal may be gone
+            for line in (*aside.last_words(), *([f"loopviz: {session.stopped}"] if session.stopped else [])):
+                print(printable(line, 4_000), file=sys.stderr)
         session.drain()
         session.end_recording()
         if recorder is not None:
