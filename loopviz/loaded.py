@@ -27,6 +27,9 @@ _FOLDERS = "LOOPVIZ_FOLDERS"
 _MARK = b"loopviz.scenario"
 """What a scenario file has in its text, and a module beside it has not."""
 
+_DOT = "\N{ONE DOT LEADER}"
+"""Stands in a module's name for a dot in the file's, which would separate packages."""
+
 __path__: list[str] = []  # its subpackages, one for each folder, are found by `_Finder`
 
 _lock = threading.RLock()
@@ -62,7 +65,7 @@ class _Finder:
     """Finds the folders' packages, and the modules beside a scenario, for the folder of who imports."""
 
     @staticmethod
-    def find_spec(
+    def find_spec(  # noqa: PLR0911 - one for each kind of module
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, last = name.rpartition(".")
@@ -70,6 +73,8 @@ class _Finder:
             return _package(name, last)
         if path is not None:
             folder = _folder_of(name, list(path))
+            if folder is not None and _DOT in last:
+                return _dotted(name, next(iter(path)), folder)
             return None if folder is None else _loaded(PathFinder.find_spec(name, path, target), folder)
         folder = _importer()
         # Never a standard library's name: loopviz itself may not have imported that module yet.
@@ -92,7 +97,7 @@ def place(file: Path) -> tuple[str, list[str]]:
 
     The folder is the file's own one, or for a file of a package the one above the topmost package.
     """
-    folder, names = file.parent, [file.stem]
+    folder, names = file.parent, [file.stem.replace(".", _DOT)]
     while (folder / "__init__.py").is_file() and folder.name.isidentifier():
         names.insert(0, folder.name)
         folder = folder.parent
@@ -173,10 +178,12 @@ def forget_changed(file: Path) -> dict[str, ModuleType]:
 
 def _modules() -> Iterator[tuple[str, _Loader]]:
     """The loaded modules of all folders, by the names that only one folder's can have."""
+    own = f"{__name__}."
     for name, module in list(sys.modules.items()):
-        loader = getattr(getattr(module, "__spec__", None), "loader", None)
-        if isinstance(loader, _Loader) and not name.startswith(f"{__name__}."):
-            yield name, loader
+        if not name.startswith(own):  # first, because there may be a thousand scenarios
+            loader = getattr(getattr(module, "__spec__", None), "loader", None)
+            if isinstance(loader, _Loader):
+                yield name, loader
 
 
 def _importer() -> str:
@@ -219,6 +226,16 @@ def _folder_of(name: str, path: list[str]) -> str | None:
 def _loaded(found: ModuleSpec | None, folder: str) -> ModuleSpec | None:
     if found is not None and type(found.loader) is SourceFileLoader:
         found.loader = _Loader(found.loader.name, found.loader.path, folder)
+    return found
+
+
+def _dotted(name: str, folder: str, beside: str) -> ModuleSpec | None:
+    """A file of this folder with a dot in its name."""
+    file = Path(folder, name.rpartition(".")[2].replace(_DOT, ".") + ".py")
+    if not file.is_file():
+        return None
+    found = ModuleSpec(name, _Loader(name, str(file), beside), origin=str(file))
+    found.has_location = True
     return found
 
 

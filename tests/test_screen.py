@@ -73,6 +73,8 @@ class FakeSource:
         """Note the thread limit."""
         self.threads = limit
 
+    stopped: str | None = None
+
     def drain(self) -> list[Event]:
         """The events that the test has added since the last call."""
         events, self.events = self.events, []

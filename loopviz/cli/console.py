@@ -56,12 +56,9 @@ def require_terminal(without: str) -> None:
     """Raise `InputError` unless the screen can be shown here; `without` says what to use instead.
 
     Input and output must be a terminal, which TERM names. It must be able to place the cursor, by ECMA-48.
+    Standard error may be a file: what the application writes there is shown at the end.
     """
-    names = {
-        "standard input": sys.__stdin__,
-        "standard output": sys.__stdout__,
-        "standard error": sys.__stderr__,
-    }
+    names = {"standard input": sys.__stdin__, "standard output": sys.__stdout__}
     redirected = [name for name, stream in names.items() if stream is None or not stream.isatty()]
     if redirected:
         raise InputError(f"The picture needs a terminal, and {redirected[0]} is none.\n{without}")

@@ -7,7 +7,10 @@ import errno
 import io
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from loopviz import __version__
@@ -20,6 +23,8 @@ __all__ = ["main"]
 
 _COMMANDS = (run, record, replay, export, compare, claims, scenarios)
 """The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
+_LONGEST_END = 0.5
+"""How long Python may take to end after the command (s)."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done; 1: standard output was closed; 2: unusable arguments or input; 130: interrupted.
     """
+    code = _run(arguments)
+    if arguments is None:
+        _end_soon(code)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     nowhere = open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -65,6 +77,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show_progress("")
         print("loopviz: interrupted", file=sys.stderr)
         leave(130)  # do not wait for a busy worker thread
+
+
+def _end_soon(code: int) -> None:
+    """See to it that Python's own end does not take long: the application may have left something that lasts.
+
+    It waits for threads that are no daemons, and calls what was registered with `atexit`.
+    """
+    session = sys.modules.get("loopviz.live.session")
+    if session is None:  # nothing of an application was executed
+        return
+
+    def watch() -> None:
+        time.sleep(_LONGEST_END)
+        names = [thread.name for thread in threading.enumerate() if not thread.daemon and thread is not first]
+        what = f"its threads {', '.join(map(repr, names))}" if names else "what it does at exit"
+        if sys.__stderr__ is not None:
+            with suppress(OSError, ValueError):
+                text = f"loopviz: The application has not ended: not waiting any longer for {what}."
+                sys.__stderr__.write(printable(text, 1_000) + "\n")
+        session.leave(code)
+
+    first = threading.main_thread()
+    threading.Thread(target=watch, name="loopviz end", daemon=True).start()
 
 
 def _parser() -> argparse.ArgumentParser:

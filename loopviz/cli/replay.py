@@ -32,12 +32,22 @@ def replay(options: argparse.Namespace) -> int:
 
     require_terminal("Without one, use 'loopviz export'; see 'loopviz export --help'.")
     source = Replay(options.file)
-    from loopviz.tui import LoopvizApp
+    from loopviz.tui import Aside, LoopvizApp
 
-    app = LoopvizApp(source, palette_for(options), timeline=timeline_for_replay(), leave=lambda: os._exit(0))
+    aside = Aside()
+    app = LoopvizApp(
+        source,
+        palette_for(options),
+        timeline=timeline_for_replay(),
+        leave=lambda: os._exit(0),
+        aside=aside,
+    )
     try:
+        aside.read_nothing()
+        aside.take()
         app.run()
     finally:
+        aside.release()
         source.stop()
         if source.damage is not None:
             print(printable(f"{source.recording.path}: {source.damage}", 4_096), file=sys.stderr)

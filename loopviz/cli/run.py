@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -53,27 +55,41 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the live picture until the user quits; the exit code."""
     from loopviz.cli.console import palette_for, require_terminal
+    from loopviz.cli.importing import importing
     from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
     from loopviz.scenario.watch import Watcher
-    from loopviz.tui import parse_trigger
+    from loopviz.tui import Aside, parse_trigger
 
     require_terminal("Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
     trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
     paths = find(options.target)
+    aside = Aside()
     with place_for(options.record, paths, force=options.force) as place, Workspace():
-        files = read(paths)
-        watcher = Watcher(options.target, files) if options.target else None
-        return _show(files, options, palette_for(options), watcher, trigger, place)
+        try:
+            aside.read_nothing()
+            with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
+                files = read(paths, reading)
+            watcher = Watcher(options.target, files) if options.target else None
+            return _show(files, options, palette_for(options), watcher, trigger, place, aside)
+        finally:
+            aside.release()
 
 
 def _show(
-    files: Any, options: argparse.Namespace, palette: Any, watcher: Any, trigger: Any, place: Any
+    files: Any,
+    options: argparse.Namespace,
+    palette: Any,
+    watcher: Any,
+    trigger: Any,
+    place: Any,
+    aside: Any,
 ) -> int:
     from multiprocessing import resource_tracker
 
     from loopviz.cli.recorded import print_recorded
+    from loopviz.draw.safe import printable
     from loopviz.experiment.lab import Lab
     from loopviz.live.session import Session, leave
     from loopviz.tui import LoopvizApp
@@ -96,6 +112,7 @@ def _show(
         watcher=watcher,
         trigger=trigger,
         leave=abandon,
+        aside=aside,
         experimenter=lambda watch, progress, cancelled: Lab(
             loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
         ),
@@ -107,12 +124,17 @@ def _show(
         raise
     code = 1
     try:
+        aside.take()
         app.run()
         code = app.return_code or app.return_value or 0
     finally:
+        aside.release()
         app.finish_saving(1.0)
         session.drain()
         session.end_recording()
+        with suppress(OSError):  # the terminal may be gone
+            for line in (*aside.last_words(), *([f"loopviz: {session.stopped}"] if session.stopped else [])):
+                print(printable(line, 4_000), file=sys.stderr)
         if recorder is not None:
             if code == 2:  # the server did not start
                 place.discard()

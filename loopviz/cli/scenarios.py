@@ -29,11 +29,12 @@ def add_parser(commands: Any) -> None:
 
 def scenarios(options: argparse.Namespace) -> int:
     """Print the scenarios of a target by group; the exit code."""
+    from loopviz.cli.importing import importing
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
 
-    with Workspace():
-        files = read(find(options.target))
+    with Workspace(), importing() as reading:
+        files = read(find(options.target), reading)
     if options.json:
         print(json.dumps(_document(files), indent=2))
     else:
@@ -46,9 +47,11 @@ def one(name: str) -> ScenarioFile:
 
     Raises `InputError` if it is a folder of several, or if its requests lack a value.
     """
+    from loopviz.cli.importing import importing
     from loopviz.scenario import find, read
 
-    files = read(find(name))
+    with importing() as reading:
+        files = read(find(name), reading)
     if len(files) != 1:
         raise InputError(
             f"{name} is a folder of {len(files)} scenarios.\n"

@@ -36,6 +36,8 @@ def begin(
 ) -> None:
     """Start a session for a measurement as soon as no other one measures, or still ends, in this process.
 
+    Returns when it serves, or has failed to.
+
     Raises `InputError` if another one has not ended after `LONGEST_END` seconds, and `Cancelled` within
     0.1 s after `cancelled` has been set.
     """
@@ -56,6 +58,15 @@ def begin(
                 progress(f"waiting until the server of {others} has ended, {waited:.0f} s")
                 reported = True
             time.sleep(0.05)
+        began = time.monotonic()
+        while session.starting:
+            waited = time.monotonic() - began
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled
+            if waited > _PATIENCE:
+                progress(f"{', '.join(scenarios)}: the application starts, {waited:.0f} s")
+                reported = True
+            time.sleep(0.01)
     finally:
         if reported:
             progress("")

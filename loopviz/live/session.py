@@ -102,6 +102,17 @@ class Session:
         """What cannot be seen here, and why. It may become more while the server runs."""
         return self._probe.blind
 
+    @property
+    def stopped(self) -> str | None:
+        """What in the application has stopped the server, in sentences; None if nothing has."""
+        why = self._server.stopped
+        return why and f"The application has stopped the server, as it would stop uvicorn: {why}."
+
+    @property
+    def starting(self) -> bool:
+        """Whether the server neither serves yet nor has failed."""
+        return self._server.starting
+
     def start(self) -> None:
         """Start the server and the client; returns at once."""
         self._workspace.enter()

@@ -26,6 +26,7 @@ class Replay:
     """A recording as a `loopviz.stream.source.Source`. Raises `InputError` if `path` is not a recording."""
 
     live = False
+    stopped = None
 
     def __init__(self, path: str | Path) -> None:
         self.recording: Recording = open_recording(path)

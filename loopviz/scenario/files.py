@@ -16,7 +16,7 @@ import linecache
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import ModuleType
@@ -120,12 +120,18 @@ def nearest(what: str, name: str, known: Sequence[str]) -> str:
     return f"Unknown {what}: {name!r}.\n{hint}"
 
 
-def read(paths: Iterable[Path]) -> list[ScenarioFile]:
+def read(paths: Iterable[Path], reading: Callable[[Path], object] | None = None) -> list[ScenarioFile]:
     """Read scenario files, in the order in which they are listed.
 
+    `reading` is called with each one before it is read, and so may be executed.
     Raises `InputError` for a file that cannot be read, and for two files with the same key.
     """
-    found = sorted((_read(path) for path in paths), key=lambda file: (file.facts.order, file.name))
+    found = []
+    for path in paths:
+        if reading is not None:
+            reading(path)
+        found.append(_read(path))
+    found.sort(key=lambda file: (file.facts.order, file.name))
     by_key: dict[str, ScenarioFile] = {}
     for scenario in found:
         key = scenario.facts.key
@@ -319,7 +325,7 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
         sys.modules[name] = module  # so that annotations in it can be resolved
         exec(code, module.__dict__)  # noqa: S102 - executing it is the purpose
         if sys.modules.get(name) is module:  # else a newer version is being read
-            setattr(package, file.stem, module)
+            setattr(package, name.rpartition(".")[2], module)
     except BaseException as error:  # a file may raise an exception class of its own
         source.restore()
         if sys.modules.get(name) in {None, module}:  # else a newer version is being read

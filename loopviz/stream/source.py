@@ -75,6 +75,10 @@ class Source(Protocol):
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why."""
 
+    @property
+    def stopped(self) -> str | None:
+        """Why the server has ended although nobody has stopped it, in a sentence; None if it has not."""
+
     def start(self) -> None:
         """Start the server; returns at once."""
 

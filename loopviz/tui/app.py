@@ -18,7 +18,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 
-from loopviz.clock import now_ns
+from loopviz.clock import NS, now_ns
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.draw.words import duration, one_line
@@ -30,8 +30,9 @@ from loopviz.tui.actions.firing import Firing
 from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
+from loopviz.tui.aside import Aside
 from loopviz.tui.bindings import bindings, commands
-from loopviz.tui.compat import AsciiFilter, end_on_signals, literal
+from loopviz.tui.compat import AsciiFilter, drawn_on, end_on_signals, literal
 from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
 from loopviz.tui.keymap import Keys
@@ -52,6 +53,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it
     is called in any thread when the terminal is gone, and has left the application no other way to end.
+    `aside` has the terminal, and keeps what else is written away from it.
     """
 
     TITLE = "loopviz"
@@ -68,12 +70,19 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         watcher: Watcher | None = None,
         timeline: Timeline | None = None,
         leave: Callable[[], object] | None = None,
+        aside: Aside | None = None,
     ) -> None:
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
+        self._aside = aside or Aside()
+        self.driver_class = drawn_on(self.driver_class, self._aside)
         self.experimenter = experimenter
         self._watcher = watcher
         self._leave = leave
         self._failed: str | None = None
+        self._serves = threading.Event()
+        self._began = 0
+        self._heard = False
+        self._look_at = 0
         self._keymap_now: dict[str, str] = {}
 
     # -- Textual's settings --------------------------------------------------------------------
@@ -133,8 +142,11 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         end_on_signals(self)
         when_continued(self, self._was_stopped)
         if self._leave is not None:
-            watch_terminal(lambda: self.call_from_thread(self.exit, 0), self._leave)
+            with self._aside.terminal():
+                watch_terminal(lambda: self.call_from_thread(self.exit, 0), self._leave)
+        self._aside.use()
         self.source.start()
+        self._began = now_ns()
         threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()
         self.set_interval(1 / FRAME_RATE, self.tick)
         if self._watcher is not None:
@@ -146,6 +158,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         except InputError as error:
             self._failed = str(error)
             return
+        self._serves.set()
         # Start-up leaves many objects that stay: the collector need not visit them again.
         gc.collect()
         gc.freeze()
@@ -153,9 +166,13 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     def _read_again(self) -> None:
         """Serve saved files; keep the previous version of a file that cannot be read."""
-        if self._watcher is None:
+        if self._watcher is None or now_ns() < self._look_at:
             return
-        for change in self._watcher.poll():
+        began = time.thread_time_ns()
+        changes = self._watcher.poll()
+        # A folder of a thousand files is looked at less often: at most a hundredth of a core is used.
+        self._look_at = now_ns() + 100 * (time.thread_time_ns() - began)
+        for change in changes:
             if change.scenario is None:
                 self.say(f"{one_line(change.error or '')} The previous version is still served.", seconds=8)
             else:
@@ -177,6 +194,18 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
                     if isinstance(screen, MainScreen):
                         screen.catalogue.show(self.source.scenarios)
                 self.say(notice)
+
+    def _report_source(self, now: int) -> None:
+        """Say what the application does that no row shows: it starts, has stopped the server, or writes."""
+        if self.source.stopped is not None:
+            self.view.notice = self.view.notice or printable(self.source.stopped, 400)
+        elif not self._serves.is_set() and not self.view.notice and now - self._began > NS:
+            waited = (now - self._began) // NS
+            self.view.notice = f"The application starts: {waited} s. Its lifespan has not begun to serve yet."
+            self._notice_until = now
+        elif not self._heard and self._aside.written:
+            self._heard = True
+            self.say("The application writes to its standard output or error: shown when you leave.", 4)
 
     # -- frames --------------------------------------------------------------------------------
 
@@ -200,6 +229,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
             self.timeline.prune(now)
         self.end_notice(now)
         self._report_done()
+        self._report_source(now)
         self.playback.advance(now, self.present, live=live)
         if is_behind(self):  # the next frame that is drawn shows what has changed meanwhile
             return

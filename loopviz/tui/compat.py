@@ -9,18 +9,21 @@ import asyncio
 import signal
 import threading
 from contextlib import suppress
+from typing import Any
 
 from rich.segment import Segment
 from textual.app import App
 from textual.color import Color
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from loopviz.draw import words
+from loopviz.tui.aside import Aside
 
-__all__ = ["AsciiFilter", "StripWidget", "end_on_signals", "literal"]
+__all__ = ["AsciiFilter", "StripWidget", "drawn_on", "end_on_signals", "literal"]
 
 
 class AsciiFilter(LineFilter):
@@ -81,3 +84,33 @@ def end_on_signals(app: App[int]) -> None:
         if number is not None:
             with suppress(NotImplementedError, RuntimeError):  # not on Windows
                 asyncio.get_running_loop().add_signal_handler(number, app.exit, 0)
+
+
+def drawn_on(driver: type[Driver], aside: Aside) -> type[Driver]:
+    """The driver, drawing on the terminal that `aside` keeps, which it gives back when the driver is closed.
+
+    Textual 8.2.8 takes the terminal from Python's own copies of the standard streams, and asks the one of
+    standard output for its size. Not needed once a driver can be given a terminal.
+    """
+
+    class Drawn(driver):  # type: ignore[misc, valid-type]
+        """On the terminal that is kept."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            with aside.terminal():
+                super().__init__(*arguments, **options)
+
+        def _get_terminal_size(self) -> tuple[int, int]:
+            with aside.terminal():
+                size: tuple[int, int] = super()._get_terminal_size()
+            return size
+
+        def start_application_mode(self) -> None:
+            super().start_application_mode()
+            aside.hold(screen=True)
+
+        def close(self) -> None:
+            super().close()
+            aside.release()
+
+    return Drawn

@@ -78,7 +78,9 @@ class Apps:
         If that raises, the previous version is still served. A version that is ready only after a newer one
         is not served.
         """
-        require_own_paths({**self._files, file.name: file}.values())
+        known = self._files.get(file.name) is file  # else a new version, perhaps with another path
+        if not known:
+            require_own_paths({**self._files, file.name: file}.values())
         self._asked += 1
         number = self._asked
         mount = await self._mounted(file)
@@ -89,7 +91,8 @@ class Apps:
         before = self._mounts.get(file.name)
         self._files[file.name] = file
         self._mounts[file.name] = mount
-        self._route()
+        if not known:
+            self._route()
         if before is not None:
             await before.end()
 

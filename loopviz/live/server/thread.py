@@ -8,9 +8,11 @@ import logging
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import PurePath
 from typing import Any
 
 import anyio
@@ -20,6 +22,7 @@ import uvicorn
 from loopviz.errors import InputError
 from loopviz.live.server import compat
 from loopviz.probe.compat import ERROR_LOG
+from loopviz.probe.exceptions import described as described_as
 
 __all__ = ["ServerThread", "bind"]
 
@@ -75,6 +78,9 @@ class ServerThread:
         self._unwatch = unwatch
         self._ready = threading.Event()
         self._served = False
+        self._asked = False
+        self.stopped: str | None = None
+        """What has ended it, other than `stop`; None if nothing has."""
         self._advice = "Check the lifespan of the application."
         self._errors = _Errors()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,9 +106,9 @@ class ServerThread:
         _log.propagate = False  # else its lines are printed over the picture
         self._thread.start()
 
-    def wait(self, timeout: float = 10.0) -> None:
-        """Wait until it serves. Raises `InputError` if it could not start."""
-        self._ready.wait(timeout)
+    def wait(self) -> None:
+        """Wait until it serves, however long that takes. Raises `InputError` if it could not start."""
+        self._ready.wait()
         if not self._served:
             why = self._errors.last or "it gave no reason"
             raise InputError(f"The server did not start: {why}\n{self._advice}")
@@ -111,17 +117,29 @@ class ServerThread:
         try:
             with asyncio.Runner(loop_factory=compat.loop_factory(self._config)) as runner:
                 self._loop = runner.get_loop()
-                runner.run(self._serve())
-        except compat.UnsupportedError as error:
-            self._errors.last = str(error)
-            self._advice = "Install a version of uvicorn that loopviz supports: see its requirements."
-        except Exception as error:
-            self._errors.last = f"{type(error).__name__}: {error}"
+                try:
+                    runner.run(self._serve())
+                except BaseException as error:  # SystemExit and KeyboardInterrupt of a task end the loop
+                    self._note(error)  # now, because the tasks that are cancelled next may go on
+                    return
+            self._note(None)
+        except BaseException as error:
+            self._note(error)
         finally:
             self._sock.close()  # uvicorn closes it only if it has started
             self._ready.set()
             self._unwatch()
             _log.removeHandler(self._errors)
+
+    def _note(self, error: BaseException | None) -> None:
+        """Note why it has ended, or could not start."""
+        if isinstance(error, compat.UnsupportedError):
+            self._errors.last = str(error)
+            self._advice = "Install a version of uvicorn that loopviz supports: see its requirements."
+        elif error is not None:
+            self._errors.last = _described(error)
+        if self._served and not self._asked and self.stopped is None:
+            self.stopped = self._errors.last if error is not None else "it was asked to exit"
 
     async def _serve(self) -> None:
         protocol = compat.prepared_protocol(self._config)
@@ -156,6 +174,7 @@ class ServerThread:
 
     def stop(self, timeout: float = 1.0) -> bool:
         """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not end."""
+        self._asked = True
         compat.end(self._server)
         if self._thread.ident is None:
             self._sock.close()
@@ -165,9 +184,21 @@ class ServerThread:
         return not self._thread.is_alive()
 
     @property
+    def starting(self) -> bool:
+        """Whether it neither serves yet nor has failed."""
+        return not self._ready.is_set()
+
+    @property
     def ended(self) -> bool:
         """Whether its thread does not run, or no longer."""
         return not self._thread.is_alive()
+
+
+def _described(error: BaseException) -> str:
+    """The exception, and the line that has raised it."""
+    described = ": ".join(filter(None, described_as(error)))
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{described} ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else described
 
 
 class _Errors(logging.Handler):
