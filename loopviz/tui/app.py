@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -27,16 +30,20 @@ from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
 from loopviz.tui.bindings import bindings, commands
-from loopviz.tui.compat import AsciiFilter, end_on_signals
+from loopviz.tui.compat import AsciiFilter, Commands, closed_already, end_on_signals, forgive_late_clicks
 from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
 from loopviz.tui.keymap import Keys
 from loopviz.tui.pulse import FRAME_RATE
+from loopviz.tui.reading import read_anything
 from loopviz.tui.screens.claims import Experimenter
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.trigger import Trigger
 
 __all__ = ["LoopvizApp"]
+
+_SWITCH_INTERVAL = 0.0002
+"""How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
 class LoopvizApp(Firing, Navigation, Rows, Opening):
@@ -61,6 +68,8 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         timeline: Timeline | None = None,
         leave: Callable[[], object] | None = None,
     ) -> None:
+        read_anything()
+        forgive_late_clicks()
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
         self.experimenter = experimenter
         self._watcher = watcher
@@ -100,6 +109,27 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         self._keymap_now = keymap
         self.keys = Keys(keymap)
         self.refresh_facts()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the screen on top, unless another one is meant, which has been closed already."""
+        return AwaitComplete.nothing() if closed_already(self) else super().pop_screen()
+
+    def action_command_palette(self) -> None:
+        """Open the list of all commands."""
+        if not Commands.is_open(self):
+            self.push_screen(Commands())
+
+    def exit(
+        self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
+        """End the program: from now on its own threads get the GIL soon, whatever the requests compute.
+
+        Ending takes hundreds of short waits, and after each of them the GIL is got back from threads that
+        compute: with Python's 5 ms for each of those, that adds up to many seconds.
+        """
+        if not self.is_headless:
+            sys.setswitchinterval(_SWITCH_INTERVAL)
+        super().exit(result, return_code, message)
 
     async def action_quit(self) -> None:
         """End the program."""
