@@ -29,7 +29,7 @@ _UNKNOWN = re.compile(r"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\][^\x
 class Terminal:
     """Runs ``python -m loopviz`` with `arguments` until it is left; it never outlives the test.
 
-    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up.
+    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up. The program runs in `folder`.
     """
 
     def __init__(
@@ -39,8 +39,10 @@ class Terminal:
         rows: int = 36,
         environment: Mapping[str, str] | None = None,
         controlling: bool = True,
+        folder: Path = ROOT,
     ) -> None:
         self._controlling = controlling
+        self._folder = folder
         self._arguments = [sys.executable, "-m", "loopviz", *arguments]
         self._size = struct.pack("HHHH", rows, columns, 0, 0)
         self._environment = environment or {}
@@ -61,7 +63,7 @@ class Terminal:
         environment = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **self._environment}
         self.pid = os.fork()
         if self.pid == 0:
-            os.chdir(ROOT)
+            os.chdir(self._folder)
             if self._controlling:
                 os.login_tty(self._slave)
             else:
