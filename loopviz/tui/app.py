@@ -112,11 +112,11 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     def pop_screen(self) -> AwaitComplete:
         """Close the screen on top, unless another one is meant, which has been closed already."""
-        return AwaitComplete.nothing() if closed_already(self) else super().pop_screen()
+        return AwaitComplete() if closed_already(self) else super().pop_screen()
 
     def action_command_palette(self) -> None:
         """Open the list of all commands."""
-        if not Commands.is_open(self):
+        if not isinstance(self.screen, Commands):
             self.push_screen(Commands())
 
     def exit(
