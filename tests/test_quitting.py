@@ -64,7 +64,7 @@ class Quitting:
 
     def started(self) -> None:
         """Wait until there is a request."""
-        self.terminal.expect(rf"#1 .*{self.scenario.path[:12]}", 60)
+        self.terminal.expect(rf"#\d+ .*{self.scenario.path[:12]}", 60)
 
     def quit(self) -> None:
         """Press q."""
