@@ -23,6 +23,15 @@ A reason that occurs here and that no test gave is reported, so that this list c
 _seen = set[str]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of what is random is tested; the default is what CI has the time for."""
+    parser.addoption("--seeds", type=int, default=2, help="how many seeds tests/test_monkey.py plays (2)")
+    parser.addoption(
+        "--every-scenario", action="store_true", help="quit while each of them runs, not only some"
+    )
+    parser.addoption("--first-seed", type=int, default=0, help="the first of them (0)")
+
+
 def pytest_configure() -> None:
     """Let Ctrl+C reach the programs under test: programs in the background ignore it, and so would they."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

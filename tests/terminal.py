@@ -29,8 +29,8 @@ _UNKNOWN = re.compile(r"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\][^\x
 class Terminal:
     """Runs ``python -m loopviz`` with `arguments` until it is left; it never outlives the test.
 
-    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up. A `program` is run
-    instead of Python.
+    Unless it is `controlling`, the terminal sends no SIGHUP when it hangs up. The program runs in `folder`. A
+    `program` is run instead of Python.
     """
 
     def __init__(
@@ -41,8 +41,10 @@ class Terminal:
         environment: Mapping[str, str] | None = None,
         controlling: bool = True,
         program: str | None = None,
+        folder: Path = ROOT,
     ) -> None:
         self._controlling = controlling
+        self._folder = folder
         self._program = program or sys.executable
         self._arguments = [program, *arguments] if program else [sys.executable, "-m", "loopviz", *arguments]
         self._size = struct.pack("HHHH", rows, columns, 0, 0)
@@ -64,7 +66,7 @@ class Terminal:
         environment = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **self._environment}
         self.pid = os.fork()
         if self.pid == 0:
-            os.chdir(ROOT)
+            os.chdir(self._folder)
             if self._controlling:
                 os.login_tty(self._slave)
             else:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -32,7 +35,15 @@ from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
 from loopviz.tui.aside import Aside
 from loopviz.tui.bindings import bindings, commands
-from loopviz.tui.compat import AsciiFilter, drawn_on, end_on_signals, literal
+from loopviz.tui.compat import (
+    AsciiFilter,
+    Commands,
+    closed_already,
+    drawn_on,
+    end_on_signals,
+    forgive_late_clicks,
+    literal,
+)
 from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
 from loopviz.tui.keymap import Keys
@@ -46,6 +57,8 @@ __all__ = ["LoopvizApp"]
 
 _LOADING = 0.06
 """About how long a frame takes in the events of a recording (s)."""
+_SWITCH_INTERVAL = 0.0002
+"""How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
 class LoopvizApp(Firing, Navigation, Rows, Opening):
@@ -72,6 +85,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         leave: Callable[[], object] | None = None,
         aside: Aside | None = None,
     ) -> None:
+        forgive_late_clicks()
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
         self._aside = aside or Aside()
         self.driver_class = drawn_on(self.driver_class, self._aside)
@@ -121,6 +135,27 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         self._keymap_now = keymap
         self.keys = Keys(keymap)
         self.refresh_facts()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the screen on top, unless another one is meant, which has been closed already."""
+        return AwaitComplete() if closed_already(self) else super().pop_screen()
+
+    def action_command_palette(self) -> None:
+        """Open the list of all commands."""
+        if not isinstance(self.screen, Commands):
+            self.push_screen(Commands())
+
+    def exit(
+        self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
+        """End the program: from now on its own threads get the GIL soon, whatever the requests compute.
+
+        Ending takes hundreds of short waits, and after each of them the GIL is got back from threads that
+        compute: with Python's 5 ms for each of those, that adds up to many seconds.
+        """
+        if not self.is_headless:
+            sys.setswitchinterval(_SWITCH_INTERVAL)
+        super().exit(result, return_code, message)
 
     async def action_quit(self) -> None:
         """End the program."""

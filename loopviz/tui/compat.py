@@ -12,18 +12,32 @@ from contextlib import suppress
 from typing import Any
 
 from rich.segment import Segment
+from textual import events
+from textual._context import active_message_pump
 from textual.app import App
 from textual.color import Color
+from textual.command import CommandPalette
+from textual.dom import DOMNode, NoScreen
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets import OptionList
 
 from loopviz.draw import words
 from loopviz.tui.aside import Aside
 
-__all__ = ["AsciiFilter", "StripWidget", "drawn_on", "end_on_signals", "literal"]
+__all__ = [
+    "AsciiFilter",
+    "Commands",
+    "StripWidget",
+    "closed_already",
+    "drawn_on",
+    "end_on_signals",
+    "forgive_late_clicks",
+    "literal",
+]
 
 
 class AsciiFilter(LineFilter):
@@ -59,6 +73,18 @@ class StripWidget(Widget):
         if x == 0 and width == self.size.width:
             return strips
         return [strip.crop(x, x + width) for strip in strips]
+
+
+class Commands(CommandPalette):
+    """The command palette, which may be closed before it is mounted.
+
+    That of Textual 8.2.8 then looks for the screen below it, and ends the program with `IndexError`. It also
+    has an id, and so cannot be opened again until the one before has been removed: `DuplicateIds`.
+    """
+
+    def _on_mount(self, event: events.Mount) -> None:
+        if not self.is_current:
+            event.prevent_default()  # the method of the base class is called unless this is
 
 
 def literal(text: str) -> str:
@@ -114,3 +140,36 @@ def drawn_on(driver: type[Driver], aside: Aside) -> type[Driver]:
             aside.release()
 
     return Drawn
+
+
+def closed_already(app: App[int]) -> bool:
+    """Whether what is being handled was meant for a screen that is not on top any more.
+
+    A screen of Textual 8.2.8 that gets two clicks or keys at once closes itself twice, and so the screen
+    below, or ends the program with `ScreenStackError`. Not needed once the second ``dismiss`` does nothing.
+    """
+    handler = active_message_pump.get(None)
+    if not isinstance(handler, DOMNode) or handler is app:
+        return False
+    try:
+        return handler.screen is not app.screen
+    except NoScreen:
+        return True
+
+
+_clicked = OptionList._on_click
+
+
+def forgive_late_clicks() -> None:
+    """Ignore a click on an option that is not in its list any more.
+
+    A list of Textual 8.2.8 that becomes shorter between the click and its handling, as the command palette's
+    does, ends the program with `IndexError`. Not needed once it looks how many options there are.
+    """
+
+    async def click(self: OptionList, event: events.Click) -> None:
+        option = event.style.meta.get("option")
+        if option is None or option < self.option_count:
+            await _clicked(self, event)
+
+    OptionList._on_click = click  # type: ignore[method-assign]

@@ -60,12 +60,17 @@ class Pasting:
         end = text.find(_END)
         if end >= 0:
             self._room = None
-            return text[: min(end, room)] + _END, text[end + len(_END) :]
+            return _harmless(text[: min(end, room)]) + _END, text[end + len(_END) :]
         held = next((n for n in range(len(_END) - 1, 0, -1) if text.endswith(_END[:n])), 0)
         self._before = text[len(text) - held :]
         text = text[: len(text) - held]
         self._room = max(0, room - len(text))
-        return text[:room], ""
+        return _harmless(text[:room]), ""
+
+
+def _harmless(pasted: str) -> str:
+    """A pasted escape would begin a sequence, and Textual take what follows for keys."""
+    return pasted.replace("\x1b", "")
 
 
 def _typed(text: str) -> str:

@@ -1,0 +1,57 @@
+"""Keys and clicks that come faster than they are handled, and input that is no key."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+
+from loopviz.tui.screens.main import MainScreen
+from tests.test_screen import drive, run
+
+__all__ = ["drive"]  # a fixture
+
+
+@run
+@pytest.mark.parametrize("screen", ["ctrl+p", "question_mark"])
+async def test_closing_a_screen_twice_closes_no_other(drive, screen):
+    """A screen that closes itself twice, as after two escapes at once, leaves the picture open."""
+    async with drive() as program:
+        await program.pilot.press(screen)
+        top = program.app.screen
+        assert not isinstance(top, MainScreen)
+
+        def close() -> None:
+            top.dismiss()
+
+        for _ in range(2):
+            top.call_later(close)
+        for _ in range(3):
+            await program.pilot.pause()
+        assert program.app.screen_stack == [program.app.screen_stack[0]]
+        assert isinstance(program.app.screen, MainScreen)
+
+
+@run
+async def test_the_palette_may_be_opened_and_closed_in_one_moment(drive):
+    """Opened, closed before it is drawn, and opened again: it is open, and nothing has failed."""
+    async with drive() as program:
+        for _ in range(3):
+            program.app.action_command_palette()
+            program.app.pop_screen()
+        program.app.action_command_palette()
+        for _ in range(3):
+            await program.pilot.pause()
+        assert len(program.app.screen_stack) == 2
+
+
+@run
+async def test_a_click_on_an_option_that_is_gone_does_nothing(drive):
+    """A click that is handled when the list has become shorter chooses nothing."""
+    async with drive() as program:
+        options = program.app.screen_stack[0].catalogue._list
+        options.clear_options()
+        click = events.Click(None, 1, 1, 0, 0, 1, False, False, False)
+        click.set_sender(options)
+        click._style = type("Style", (), {"meta": {"option": 7}})()
+        await options._on_click(click)
+        assert program.source.fired == []
