@@ -115,6 +115,10 @@ def iteration(at: float) -> Event:
     return (ns(at), ev.ITERATION)
 
 
+def stopped(at: float, since: float) -> Event:
+    return (ns(at), ev.STOPPED, ns(since))
+
+
 def gil(at: float, since: float, thread: int = 0, line: int = 0) -> Event:
     """A thread kept the GIL; `line` 0: its line is not known."""
     where = ("app.py", line, "keeps") if line else ("", 0, "")

@@ -11,7 +11,7 @@ from rich.console import Console
 from loopviz.cli.report import print_report
 from loopviz.draw import words
 from loopviz.draw.look import Palette
-from loopviz.model import Where
+from loopviz.model import State, Where
 from loopviz.model.summary import summarise
 from loopviz.scenario import Scenario, ScenarioFile
 from tests import streams
@@ -36,6 +36,7 @@ from tests.streams import (
     sent,
     shape,
     step,
+    stopped,
     suspend,
     switched,
     thread,
@@ -329,3 +330,27 @@ def test_a_thread_that_has_just_begun_does_not_distort_the_comparison():
     feed(line, thread(940, 6), call(941, number=6, thread=6), cpu(941, 6, 0), cpu(990, 6, 45))
     _, sentences = words.story(line, ns(1_000), "")
     assert "cores" not in " ".join(sentences)
+
+
+# -- a stop of the whole program -----------------------------------------------------------------
+
+
+def test_a_stop_of_the_whole_program_is_no_block():
+    """A step is a block if it has held the loop that long without the stop, whenever the stop is known."""
+    before = timeline(accepted(), stopped(502, since=50), suspend(520), idle(521))
+    after = timeline(accepted(), suspend(520), idle(521), stopped(502, since=50))
+    lasting = timeline(accepted(), stopped(502, since=50))
+    assert [len(before.blocks), len(after.blocks), lasting.block_at(ns(520))] == [0, 0, None]
+    assert before.requests[1].totals[State.RUNNING] == 518 * MS
+
+
+def test_a_block_says_for_how_long_the_program_was_stopped():
+    """The sentence and the JSON document have the part of a block in which nothing ran."""
+    line = timeline(accepted(), stopped(502, since=2.5), suspend(702), idle(703))
+    (found,) = line.blocks
+    assert line.stopped_within(found.start, ns(702)) == pytest.approx(499.5 * MS)
+    _, sentences = words.story(line, ns(650), "")
+    assert "500 ms of it the whole program was stopped" in " ".join(sentences)
+    assert summarise(line, scenario=None, environment={}, limit=40)["loop"]["blocks"][0][
+        "stopped_s"
+    ] == pytest.approx(0.4995)

@@ -17,6 +17,7 @@ from textual.visual import RichVisual
 
 from loopviz.draw.look import CODES, Palette
 from loopviz.scenario import ScenarioFile
+from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.stream.source import Vitals
 from loopviz.tui import LoopvizApp, app
@@ -53,6 +54,10 @@ class FakeSource:
 
     def start(self) -> None:
         """Nothing is to be started."""
+
+    def was_paused(self, since: int, until: int) -> None:
+        """Note it as the server does."""
+        self.events.append((until, ev.STOPPED, since))
 
     def wait(self) -> None:
         """It always serves."""

@@ -333,6 +333,8 @@ def _of_block(timeline: Timeline, block: Block, now: int, *, brief: bool) -> lis
     if block.mixed:
         deeds = [f"{KINDS[kind][1]} {share:.0%}" for kind, share in block.mixed[:2]]
         why = f"It {', '.join(deeds)} of the time"
+    if stopped := timeline.stopped_within(block.start, now if block.end is None else block.end):
+        why = f"For {duration(stopped)} of it the whole program was stopped"
     victims = timeline.victims(block, now)
     if not victims:
         return [held, f"{why or 'Nothing else can run'}. No other request is known to be delayed so far."]

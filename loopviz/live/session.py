@@ -28,7 +28,7 @@ from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
-from loopviz.stream.events import PROCESS, RECEIVED, Change, Event
+from loopviz.stream.events import PROCESS, RECEIVED, STOPPED, Change, Event
 from loopviz.stream.source import Environment, Vitals
 
 __all__ = ["Session", "environment", "leave", "require_gil"]
@@ -101,6 +101,10 @@ class Session:
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why. It may become more while the server runs."""
         return self._probe.blind
+
+    def was_paused(self, since: int, until: int) -> None:
+        """The whole program was stopped for that time (ns): nothing has held the loop."""
+        self._buffer.emit((until, STOPPED, since))
 
     @property
     def stopped(self) -> str | None:

@@ -44,6 +44,8 @@ _UNSEEN_PAUSE = 5_000_000
 _AFTERWARDS = 20_000_000
 """A callback that holds the loop this long (ns) after a request was woken delays it: what woke the request
 was probably another callback before it."""
+_STOPS = 50
+"""Stops of the whole program that are kept."""
 _RECENT = 16
 """Blocks to which victims are still added often."""
 _SAMPLES = 20_000_000
@@ -62,6 +64,7 @@ class Loop:
         self.lane = Lane.within(limits, 0, "loop")
         self.busy_bins = BusyBins(limits.bins)
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
+        self.stops: deque[tuple[int, int]] = deque(maxlen=_STOPS)
         self.starvations = Starvations(requests, limits, threshold)
         self.idle = 0
         self.lags = array("q")
@@ -98,7 +101,7 @@ class Loop:
         """The block that holds the loop at `now`, present or past."""
         held = self._held
         if self._since and not self._asleep and self._since <= now:
-            if now - self._since < self.threshold:
+            if not self._is_long(self._since, now):
                 return None
             return held if held is not None else self._stretch()
         for block in begun(self.blocks, now, lambda block: block.start):
@@ -294,6 +297,25 @@ class Loop:
         for start, end in gaps:
             self._keep_waiting(max(start, since), min(end, t), start, keeper)
 
+    def stopped(self, t: int, since: int) -> None:
+        """STOPPED: the whole program was stopped from `since` to `t`. That holds no loop."""
+        self.stops.append((since, t))
+        self.rewritten += 1
+        for block in list(islice(reversed(self.blocks), _LATEST)):
+            if block.end is not None and not self._is_long(block.start, block.end):
+                self.blocks.remove(block)
+
+    def stopped_within(self, start: int, end: int) -> int:
+        """For how much of this time (ns) the whole program was stopped."""
+        return sum(max(0, min(end, until) - max(start, since)) for since, until in self.stops)
+
+    def _is_long(self, start: int, end: int) -> bool:
+        """Whether a stretch is a block."""
+        lasted = end - start
+        if lasted >= self.threshold and self.stops:
+            lasted -= self.stopped_within(start, end)
+        return lasted >= self.threshold
+
     def arrived(self, number: int, start: int) -> None:
         """A request is known only now, and arrived at `start`: blocks that lasted then delayed it."""
         for block in reversed(self.blocks):
@@ -360,7 +382,7 @@ class Loop:
             if held is not None:
                 held.by = self._by
         self.lane.spans.append(Span(start, end, owner, held.where if held else None))
-        if end - start >= self.threshold and not self._several:
+        if not self._several and self._is_long(start, end):
             self._end_block(held or self._stretch(), end, owner)
 
     def _end_block(self, block: Block, end: int, owner: int) -> None:

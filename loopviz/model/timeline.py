@@ -124,6 +124,7 @@ class Timeline:
             ev.SWITCHED: loop.switched,
             ev.WAITED: loop.waited,
             ev.HOLDS: loop.holds,
+            ev.STOPPED: loop.stopped,
             ev.CALLBACK: loop.callback,
             ev.EXECUTES: workers.executes,
             ev.WITHIN: workers.within,
@@ -281,6 +282,10 @@ class Timeline:
     def running_at(self, now: int) -> int:
         """The request whose step is being executed at `now`; 0 for none. Exact only for the present."""
         return self._loop.running_at(now)
+
+    def stopped_within(self, start: int, end: int) -> int:
+        """For how much of this time the whole program was stopped, as by ctrl+z (ns)."""
+        return self._loop.stopped_within(start, end)
 
     def loop_spans(self, now: int) -> Iterator[Span]:
         """The loop's long stretches up to `now`, the newest first, including the one that lasts."""

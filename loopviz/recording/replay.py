@@ -56,6 +56,9 @@ class Replay:
     def wait(self) -> None:
         """Returns at once."""
 
+    def was_paused(self, since: int, until: int) -> None:
+        """Changes nothing: it was recorded before."""
+
     def stop(self) -> bool:
         """Close the file."""
         self.recording.close()

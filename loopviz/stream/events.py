@@ -235,6 +235,11 @@ ProcessEvent: TypeAlias = Annotated[
         _WORKERS,
     ),
 ]
+STOPPED: Final = "stopped"
+StoppedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["stopped"], f.KeptSince],
+    About("The whole program goes on after a stop (ctrl+z, SIGSTOP), in which nothing ran.", _WORKERS),
+]
 
 # -- the loop ------------------------------------------------------------------------------------
 
@@ -323,7 +328,7 @@ Event: TypeAlias = (
     | AwaitsTaskEvent | ClientWaitEvent
     | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
-    | ThreadEvent | CpuEvent | ProcessEvent
+    | ThreadEvent | CpuEvent | ProcessEvent | StoppedEvent
     | IdleEvent | IterationEvent | GilEvent | SwitchedEvent | WaitedEvent
     | HoldsEvent | CallbackEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip

@@ -75,6 +75,9 @@ class Source(Protocol):
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why."""
 
+    def was_paused(self, since: int, until: int) -> None:
+        """The whole program, and so the source, was stopped for that time (ns)."""
+
     @property
     def stopped(self) -> str | None:
         """Why the server has ended although nobody has stopped it, in a sentence; None if it has not."""

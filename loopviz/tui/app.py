@@ -274,6 +274,8 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
 
     def _was_stopped(self) -> None:
         """The program goes on after a SIGSTOP or SIGTSTP."""
-        lasted = self.pulse.stopped(now_ns())
+        now = now_ns()
+        lasted = self.pulse.stopped(now)
         if lasted and self.source.live:
+            self.source.was_paused(now - lasted, now)
             self.say(f"The program was stopped for {duration(lasted)}: nothing ran meanwhile.", seconds=8)
