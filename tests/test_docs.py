@@ -119,9 +119,10 @@ def test_links_lead_somewhere(page):
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, link
 
 
-def test_every_promise_names_a_test_that_exists():
-    """Each line of the threat model's tables ends with a test, and that test is there."""
-    rows = re.findall(r"^\| (?!promise|-)(.*) \|$", text_of("docs/threats.md"), re.MULTILINE)
+@pytest.mark.parametrize("page", ["docs/threats.md", "docs/faults.md"])
+def test_every_promise_names_a_test_that_exists(page):
+    """Each line of the tables of threats and of faults ends with a test, and that test is there."""
+    rows = re.findall(r"^\| (?!promise|fault|-)(.*) \|$", text_of(page), re.MULTILINE)
     assert len(rows) > 20
     for row in rows:
         named = re.search(r" \| `(tests/\w+\.py)::(test_\w+)`$", row)

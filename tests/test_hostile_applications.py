@@ -193,7 +193,7 @@ scenario = Scenario(title=NAME[:90], expect=NAME, requests=1, path="/{number}/" 
 NAMES = (
     "a b",
     "party \N{PARTY POPPER}",
-    "e\N{COMBINING ACUTE ACCENT}te",
+    "cafe\N{COMBINING ACUTE ACCENT}",
     "\N{RIGHT-TO-LEFT OVERRIDE}abc",
     "esc\x1b[31mred\x1b[2J",
     "two\nlines",
