@@ -402,8 +402,7 @@ def test_the_picture_needs_a_terminal():
 
 def test_a_port_in_use_is_refused(capsys, monkeypatch):
     """A port that is in use is refused before anything is drawn."""
-    for stream in (sys.stdin, sys.stdout):
-        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("loopviz.cli.console.require_terminal", lambda without: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"Port {port} of 127.0.0.1 is in use" in refuses(capsys, "run", "--port", str(port))

@@ -362,3 +362,13 @@ def test_a_request_known_late_is_once_a_victim_of_every_block_since_it_arrived()
     assert [block.victims for block in line.blocks] == [*[[2]] * 20, *[[2, 3]] * 10]
     feed(line, [(ns(20), ev.BEHIND, 3)])
     assert [block.victims for block in line.blocks] == [[2]] * 30
+
+
+def test_a_thread_s_result_makes_a_victim_of_a_request_that_the_step_has_woken_before():
+    """The step wakes one task of a request; a thread's result then makes another one ready: it is delayed."""
+    line = timeline(
+        accepted(2, 2), made(2.2, 3, 2), submit(2.5, 1, 2, 2), suspend(3, 2), step(3.1, 3), suspend(3.2, 3),
+        waiting(1, at=4), wake(9, 1), step(10, 1), wake(11, 3), call_begins(20, 1, 2, 2), returns(100),
+        suspend(310, 1), wake(311, 2),
+    )  # fmt: skip
+    assert line.blocks[0].victims == [2]

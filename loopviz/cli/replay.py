@@ -9,6 +9,7 @@ from typing import Any
 
 from loopviz.cli.arguments import add_ascii
 from loopviz.draw.safe import printable
+from loopviz.errors import InputError
 
 __all__ = ["add_parser"]
 
@@ -30,8 +31,12 @@ def replay(options: argparse.Namespace) -> int:
     from loopviz.cli.console import palette_for, require_terminal
     from loopviz.recording.replay import Replay, timeline_for_replay
 
-    require_terminal("Without one, use 'loopviz export'; see 'loopviz export --help'.")
     source = Replay(options.file)
+    try:
+        require_terminal("Without one, use 'loopviz export'; see 'loopviz export --help'.")
+    except InputError:
+        source.stop()
+        raise
     from loopviz.tui import Aside, LoopvizApp
 
     aside = Aside()

@@ -247,6 +247,8 @@ class Tasks:
             return
         if task.doing is not Doing.READY:
             task.woken_by = number
+            if task.life is not None:
+                task.life.woken = 0  # it could have run without what has woken another task of it
         self._ready(task, t)
 
     def call_seen(self, call: Call) -> None:

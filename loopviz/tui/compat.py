@@ -125,6 +125,8 @@ def drawn_on(driver: type[Driver], aside: Aside) -> type[Driver]:
         def __init__(self, *arguments: Any, **options: Any) -> None:
             with aside.terminal():
                 super().__init__(*arguments, **options)
+                # Until the first event of a size, Textual asks standard output, which is kept aside.
+                self._size = self._size or super()._get_terminal_size()
 
         def _get_terminal_size(self) -> tuple[int, int]:
             with aside.terminal():
