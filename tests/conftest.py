@@ -25,7 +25,7 @@ _seen = set[str]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much of what is random is tested; the default is what CI has the time for."""
-    parser.addoption("--seeds", type=int, default=2, help="how many seeds tests/test_monkey.py plays (2)")
+    parser.addoption("--seeds", type=int, default=1, help="how many seeds tests/test_monkey.py plays (1)")
     parser.addoption(
         "--every-scenario", action="store_true", help="quit while each of them runs, not only some"
     )

@@ -402,7 +402,7 @@ def test_the_picture_needs_a_terminal():
 
 def test_a_port_in_use_is_refused(capsys, monkeypatch):
     """A port that is in use is refused before anything is drawn."""
-    monkeypatch.setattr("loopviz.cli.console.require_terminal", lambda without: None)
+    monkeypatch.setattr("loopviz.cli.console.require_terminal", lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"Port {port} of 127.0.0.1 is in use" in refuses(capsys, "run", "--port", str(port))

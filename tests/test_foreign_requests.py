@@ -150,6 +150,7 @@ def bound(inodes: set[str], kind: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_every_socket_is_on_the_loopback_interface(tmp_path: Path) -> None:
     """Server, upstream server, worker processes and their reports: nothing listens on another address."""

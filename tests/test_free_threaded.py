@@ -26,7 +26,7 @@ def quick(tmp_path: Path) -> str:
 def no_gil(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter whose GIL is disabled."""
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
-    monkeypatch.setattr(console, "require_terminal", lambda without: None)
+    monkeypatch.setattr(console, "require_terminal", lambda _: None)
 
 
 @pytest.mark.usefixtures("no_gil")

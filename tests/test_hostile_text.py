@@ -80,6 +80,7 @@ def test_what_a_command_prints_is_text(tmp_path: Path, capsys: pytest.CaptureFix
     harmless(capsys.readouterr().err)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 def test_what_a_client_sends_is_text_on_the_terminal(tmp_path: Path) -> None:
     """In the live picture, in an opened request, in lists and in the help, text of others stays text."""
@@ -248,6 +249,7 @@ def test_an_export_opens_nothing_that_a_recording_names(tmp_path: Path) -> None:
     check_log(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 def test_a_replay_opens_nothing_that_a_recording_names(tmp_path: Path) -> None:
     """A replay shows the recorded text of files only, executes nothing, and its text is no more than text."""

@@ -55,3 +55,15 @@ async def test_a_click_on_an_option_that_is_gone_does_nothing(drive):
         click._style = type("Style", (), {"meta": {"option": 7}})()
         await options._on_click(click)
         assert program.source.fired == []
+
+
+@run
+async def test_a_page_key_in_a_list_without_lines_does_nothing(drive):
+    """In a terminal of one column a list has options and no lines: the next page of it is the same."""
+    async with drive() as program:
+        options = program.app.screen_stack[0].catalogue._list
+        options.highlighted = 0
+        options._index_to_line.clear()
+        options.action_page_up()
+        options.action_page_down()
+        assert options.highlighted == 0

@@ -26,13 +26,13 @@ PROMISED = 2.0
 """How long the end may take (s)."""
 SOME: list[tuple[str, ...]] = [
     ("cpu_threads",),
-    ("blocking", "async", "cpu_native"),
-    ("cpu_processes", "celery", "http_async"),
-    ("stream_async", "background_blocking", "db_pool"),
-    ("second_hop", "flask", "tokens"),
+    ("blocking", "cpu_processes", "celery"),
+    ("stream_async", "flask", "tokens"),
 ]
-"""A block, tasks, threads, worker processes, helper processes, a stream, work after the response, a database,
-the thread limit, and another framework; those of a line run side by side."""
+"""A block, threads, worker processes, helper processes, a stream, another framework, and the thread limit.
+
+Those of a line run side by side.
+"""
 
 
 class Quitting:
@@ -130,7 +130,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Some of the scenarios, or all; quit half a second after the first request, or while it is prepared."""
     if "names" in metafunc.fixturenames:
         every: list[tuple[str, ...]] = [(file.stem,) for file in find(None)]
-        runs, prepared = SOME, SOME[2:3]
+        runs, prepared = SOME, [("celery", "http_async")]
         if metafunc.config.getoption("every_scenario"):
             runs = prepared = every
         chosen = [(names, 0.5) for names in runs] + [(names, None) for names in prepared]

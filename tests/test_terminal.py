@@ -92,6 +92,7 @@ def test_a_block_is_seen_while_it_lasts_and_q_ends_it():
         assert rate > 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
 def test_a_signal_ends_it_in_order(number):
     """Signals end the program in time while the loop is blocked, and restore the terminal."""
@@ -118,6 +119,7 @@ def test_it_ends_when_its_terminal_is_gone(controlling, blocked):
         assert terminal.exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "ctrl+c"])
 def test_a_busy_worker_thread_does_not_delay_the_end(tmp_path, key):
     """The program ends in time although a worker thread is busy for ten seconds."""
@@ -157,6 +159,7 @@ def colours(output: bytes) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_no_color_is_obeyed(environment, coloured):
     """With NO_COLOR set the picture has no colour, and without it has some."""
@@ -188,6 +191,7 @@ def test_ascii_is_ascii():
         assert terminal.output.decode().isascii()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (20, 5)])
 def test_it_works_in_a_small_terminal(columns, rows):
     """In a small terminal it draws, takes requests and ends as in a large one."""

@@ -41,7 +41,7 @@ from loopviz.tui.compat import (
     closed_already,
     drawn_on,
     end_on_signals,
-    forgive_late_clicks,
+    forgive_late_input,
     literal,
 )
 from loopviz.tui.hangup import watch_terminal
@@ -85,7 +85,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         leave: Callable[[], object] | None = None,
         aside: Aside | None = None,
     ) -> None:
-        forgive_late_clicks()
+        forgive_late_input()
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
         self._aside = aside or Aside()
         self.driver_class = drawn_on(self.driver_class, self._aside)

@@ -9,7 +9,7 @@ import asyncio
 import signal
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from rich.segment import Segment
 from textual import events
@@ -35,7 +35,7 @@ __all__ = [
     "closed_already",
     "drawn_on",
     "end_on_signals",
-    "forgive_late_clicks",
+    "forgive_late_input",
     "literal",
 ]
 
@@ -160,13 +160,15 @@ def closed_already(app: App[int]) -> bool:
 
 
 _clicked = OptionList._on_click
+_turned_page = OptionList._move_page
 
 
-def forgive_late_clicks() -> None:
-    """Ignore a click on an option that is not in its list any more.
+def forgive_late_input() -> None:
+    """Ignore a click on an option that is not in its list any more, and pages of a list without room.
 
     A list of Textual 8.2.8 that becomes shorter between the click and its handling, as the command palette's
-    does, ends the program with `IndexError`. Not needed once it looks how many options there are.
+    does, ends the program with `IndexError`; a page key before the list has been laid out, as in a terminal of
+    one column, does with `KeyError`. Not needed once it looks how many options and lines there are.
     """
 
     async def click(self: OptionList, event: events.Click) -> None:
@@ -174,4 +176,9 @@ def forgive_late_clicks() -> None:
         if option is None or option < self.option_count:
             await _clicked(self, event)
 
+    def move_page(self: OptionList, direction: Literal[-1, 1]) -> None:
+        with suppress(LookupError):
+            _turned_page(self, direction)
+
     OptionList._on_click = click  # type: ignore[method-assign]
+    OptionList._move_page = move_page  # type: ignore[method-assign]
