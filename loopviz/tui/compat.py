@@ -166,9 +166,9 @@ _turned_page = OptionList._move_page
 def forgive_late_input() -> None:
     """Ignore a click on an option that is not in its list any more, and pages of a list without room.
 
-    A list of Textual 8.2.8 that becomes shorter between the click and its handling, as the command palette's
-    does, ends the program with `IndexError`; a page key before the list has been laid out, as in a terminal of
-    one column, does with `KeyError`. Not needed once it looks how many options and lines there are.
+    A list of Textual 8.2.8 may become shorter between a click and its handling, as the command palette's does;
+    that ends the program with `IndexError`. So does a page key with `KeyError` before the list has been laid
+    out, as in a terminal of one column. Not needed once it looks how many options and lines there are.
     """
 
     async def click(self: OptionList, event: events.Click) -> None:
