@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual import events
+from textual.geometry import Size
 
 from loopviz.tui.screens.main import MainScreen
 from tests.test_screen import drive, run
@@ -67,3 +68,23 @@ async def test_a_page_key_in_a_list_without_lines_does_nothing(drive):
         options.action_page_up()
         options.action_page_down()
         assert options.highlighted == 0
+
+
+@run
+async def test_sizes_that_follow_each_other_closely_come_to_rest(drive):
+    """Several sizes in one moment, with something between them, end in the layout of the last one."""
+    async with drive() as program:
+        screen, resized = program.app.screen, []
+        layout = screen._refresh_layout
+        screen._refresh_layout = lambda *size, **how: (resized.append(1), layout(*size, **how))
+        for width in (100, 60, 90, 70):
+            program.app.post_message(events.Resize(Size(width, 30), Size(width, 30)))
+            screen.post_message(events.Resize(Size(width, 30), Size(width, 30)))
+            screen.post_message(events.Callback(lambda: None))
+        for _ in range(20):
+            await program.pilot.pause()
+        count = len(resized)
+        for _ in range(20):
+            await program.pilot.pause()
+        assert screen.size == (70, 30)
+        assert len(resized) <= count + 2

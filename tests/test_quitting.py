@@ -33,6 +33,8 @@ SOME: list[tuple[str, ...]] = [
 
 Those of a line run side by side.
 """
+PREPARED: list[tuple[str, ...]] = [("celery", "http_async")]
+"""Those that take long to be prepared."""
 
 
 class Quitting:
@@ -130,7 +132,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Some of the scenarios, or all; quit half a second after the first request, or while it is prepared."""
     if "names" in metafunc.fixturenames:
         every: list[tuple[str, ...]] = [(file.stem,) for file in find(None)]
-        runs, prepared = SOME, [("celery", "http_async")]
+        runs, prepared = SOME, PREPARED
         if metafunc.config.getoption("every_scenario"):
             runs = prepared = every
         chosen = [(names, 0.5) for names in runs] + [(names, None) for names in prepared]

@@ -42,6 +42,7 @@ from loopviz.tui.compat import (
     drawn_on,
     end_on_signals,
     forgive_late_input,
+    ignore_old_sizes,
     literal,
 )
 from loopviz.tui.hangup import watch_terminal
@@ -86,6 +87,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         aside: Aside | None = None,
     ) -> None:
         forgive_late_input()
+        ignore_old_sizes()
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
         self._aside = aside or Aside()
         self.driver_class = drawn_on(self.driver_class, self._aside)

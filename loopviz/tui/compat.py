@@ -20,7 +20,8 @@ from textual.command import CommandPalette
 from textual.dom import DOMNode, NoScreen
 from textual.driver import Driver
 from textual.filter import LineFilter
-from textual.geometry import Region
+from textual.geometry import Region, Size
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import OptionList
@@ -36,6 +37,7 @@ __all__ = [
     "drawn_on",
     "end_on_signals",
     "forgive_late_input",
+    "ignore_old_sizes",
     "literal",
 ]
 
@@ -126,7 +128,7 @@ def drawn_on(driver: type[Driver], aside: Aside) -> type[Driver]:
             with aside.terminal():
                 super().__init__(*arguments, **options)
                 # Until the first event of a size, Textual asks standard output, which is kept aside.
-                self._size = self._size or super()._get_terminal_size()
+                self._size: tuple[int, int] | None = super()._get_terminal_size()
 
         def _get_terminal_size(self) -> tuple[int, int]:
             with aside.terminal():
@@ -166,7 +168,7 @@ _turned_page = OptionList._move_page
 def forgive_late_input() -> None:
     """Ignore a click on an option that is not in its list any more, and pages of a list without room.
 
-    A list of Textual 8.2.8 may become shorter between a click and its handling, as the command palette's does;
+    A list of Textual 8.2.8 may become shorter between a click and its handling, as the palette's does;
     that ends the program with `IndexError`. So does a page key with `KeyError` before the list has been laid
     out, as in a terminal of one column. Not needed once it looks how many options and lines there are.
     """
@@ -182,3 +184,21 @@ def forgive_late_input() -> None:
 
     OptionList._on_click = click  # type: ignore[method-assign]
     OptionList._move_page = move_page  # type: ignore[method-assign]
+
+
+_screen_resized = Screen._screen_resized
+
+
+def ignore_old_sizes() -> None:
+    """Lay a screen out at the size that the terminal has now only.
+
+    A screen of Textual 8.2.8 that is laid out posts its size to itself. When two sizes of the terminal follow
+    each other closely, so do these, and each undoes the other, for ever: keys are not handled any more. Not
+    needed once a screen posts no size that it was given.
+    """
+
+    def resized(self: Screen[Any], size: Size) -> None:
+        if size == self.app.size:
+            _screen_resized(self, size)
+
+    Screen._screen_resized = resized  # type: ignore[method-assign]
