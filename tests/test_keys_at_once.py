@@ -74,9 +74,15 @@ async def test_a_page_key_in_a_list_without_lines_does_nothing(drive):
 async def test_sizes_that_follow_each_other_closely_come_to_rest(drive):
     """Several sizes in one moment, with something between them, end in the layout of the last one."""
     async with drive() as program:
-        screen, resized = program.app.screen, []
+        screen = program.app.screen
+        resized: list[Size | None] = []
         layout = screen._refresh_layout
-        screen._refresh_layout = lambda *size, **how: (resized.append(1), layout(*size, **how))
+
+        def noted(size: Size | None = None, scroll: bool = False) -> None:
+            resized.append(size)
+            layout(size, scroll)
+
+        screen._refresh_layout = noted
         for width in (100, 60, 90, 70):
             program.app.post_message(events.Resize(Size(width, 30), Size(width, 30)))
             screen.post_message(events.Resize(Size(width, 30), Size(width, 30)))
