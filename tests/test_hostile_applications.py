@@ -427,7 +427,7 @@ def test_an_application_that_does_not_end_is_not_waited_for(tmp_path):
         assert terminal.exit_code == 0
         after = picture_over(terminal)
     assert "loopviz: The application has stopped the server" in after
-    assert "not waiting any longer for what it does at exit" in after
+    assert "not waiting any longer for what is done at exit" in after
 
 
 @pytest.mark.slow

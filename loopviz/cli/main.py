@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _COMMANDS = (run, record, replay, export, compare, claims, scenarios)
 """The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
-_LONGEST_END = 0.5
+_LONGEST_END = 1.0
 """How long Python may take to end after the command (s)."""
 
 
@@ -91,13 +91,16 @@ def _end_soon(code: int) -> None:
     def watch() -> None:
         time.sleep(_LONGEST_END)
         names = [thread.name for thread in threading.enumerate() if not thread.daemon and thread is not first]
-        what = f"its threads {', '.join(map(repr, names))}" if names else "what it does at exit"
+        what = f"its threads {', '.join(map(repr, names))}" if names else "what is done at exit"
         if sys.__stderr__ is not None:
             with suppress(OSError, ValueError):
-                text = f"loopviz: The application has not ended: not waiting any longer for {what}."
+                waited = f"The program has not ended after {_LONGEST_END:g} s"
+                text = f"loopviz: {waited}: not waiting any longer for {what}."
                 sys.__stderr__.write(printable(text, 1_000) + "\n")
         session.leave(code)
 
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()  # however long the reader takes
     first = threading.main_thread()
     threading.Thread(target=watch, name="loopviz end", daemon=True).start()
 

@@ -33,7 +33,7 @@ _MOST_HELD = 1_000_000
 """Events, expanded, that are held back because they are less than 20 ms old: five times as many as fit into
 the buffer of the program that records them."""
 _PIECE = 2_000
-"""Events that are passed on at once at most, so that whoever takes them in can stop in between."""
+"""Events that are passed on at once at most, so that their reader can stop in between."""
 _PATIENCE, _PATIENCE_EACH = 60.0, 50e-6
 """Seconds of CPU time that reading a recording and taking in its events may take, and more for each event:
 ten times what they take on a slow machine."""
