@@ -27,12 +27,8 @@ from textual import constants, events
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.driver import Driver
-from textual.drivers.linux_driver import (
-    KITTY_DISAMBIGUATE_ESCAPE_CODES,
-    KITTY_REPORT_ALL_KEYS,
-    KITTY_REPORT_ASSOCIATED_TEXT,
-    LinuxDriver,
-)
+from textual.drivers import linux_driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from loopviz.tui.terminal.output import Output
@@ -44,7 +40,11 @@ _PATIENCE = 1.0
 """Seconds that the terminal has for reading what restores it."""
 _UNHANDLED = 500
 """Keys and movements of the mouse that wait to be handled at most; further ones are ignored."""
-_KEYBOARD = KITTY_DISAMBIGUATE_ESCAPE_CODES | KITTY_REPORT_ALL_KEYS | KITTY_REPORT_ASSOCIATED_TEXT
+_KEYBOARD = (
+    getattr(linux_driver, "KITTY_DISAMBIGUATE_ESCAPE_CODES", 1)  # older ones use this one, by number
+    | getattr(linux_driver, "KITTY_REPORT_ALL_KEYS", 0)
+    | getattr(linux_driver, "KITTY_REPORT_ASSOCIATED_TEXT", 0)
+)
 
 
 def driver_class(textuals: type[Driver]) -> type[Driver]:
@@ -126,7 +126,7 @@ class TerminalDriver(LinuxDriver):
         if self._mouse_pixels:
             self._enable_mouse_pixels()
         self.write("\x1b[?25l\x1b[?1004h")
-        if not constants.DISABLE_KITTY_KEY:
+        if not getattr(constants, "DISABLE_KITTY_KEY", False):
             self.write(f"\x1b[={_KEYBOARD};1u")  # set, not pushed once more
         self._enable_bracketed_paste()
         self._disable_line_wrap()
