@@ -1,4 +1,8 @@
-"""What all tests need: Ctrl+C reaches the programs under test, and CI skips nothing without a good reason."""
+"""What all tests need.
+
+Ctrl+C reaches the programs under test, CI skips nothing without a good reason, and a test that fails while
+the machine stands still is run again.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import sys
 from collections.abc import Generator
 
 import pytest
+
+from tests.stalls import Stalls
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -21,6 +27,7 @@ A reason that occurs here and that no test gave is reported, so that this list c
 """
 
 _seen = set[str]()
+_STALLS = pytest.StashKey[Stalls]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +43,22 @@ def pytest_configure() -> None:
     """Let Ctrl+C reach the programs under test: programs in the background ignore it, and so would they."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Run a test that fails while the machine stands still again: twice at most, and the report says so."""
+    if session.config.option.collectonly:
+        return
+    stalls = Stalls()
+    session.config.add_cleanup(stalls.close)
+    session.config.stash[_STALLS] = stalls
+    for item in session.items:
+        item.add_marker(pytest.mark.flaky(reruns=2, condition=stalls.long))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What happened before a test does not count."""
+    item.config.stash[_STALLS].forget()
 
 
 def _check_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
