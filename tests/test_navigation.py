@@ -256,6 +256,13 @@ def test_jumping_visits_every_place_once(direction):
     assert found == PLACES[::direction]
 
 
+def test_a_stop_is_a_place():
+    """A jump finds the moment at which a stopped program went on, in a recording as well."""
+    place = next_place(fed(streams.accepted(), streams.stopped(502, since=50)), 0, 1)
+    assert place is not None
+    assert (ms(place.t), place.what) == (502, "The program was stopped for 452 ms: nothing ran meanwhile.")
+
+
 def test_starvation_is_a_place():
     """A jump finds the beginning of starvation, and says how long it was and how many it delayed."""
     line = fed(streams.idle(-50), streams.iteration(-1), *([streams.sent(-2, n), streams.read(0, n, n),

@@ -65,6 +65,7 @@ class Loop:
         self.busy_bins = BusyBins(limits.bins)
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
         self.stops: deque[tuple[int, int]] = deque(maxlen=_STOPS)
+        """Since when the whole program was stopped, and until when (ns)."""
         self.starvations = Starvations(requests, limits, threshold)
         self.idle = 0
         self.lags = array("q")

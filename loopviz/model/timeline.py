@@ -283,6 +283,11 @@ class Timeline:
         """The request whose step is being executed at `now`; 0 for none. Exact only for the present."""
         return self._loop.running_at(now)
 
+    @property
+    def stops(self) -> deque[tuple[int, int]]:
+        """Since when the whole program was stopped, and until when (ns), the oldest first."""
+        return self._loop.stops
+
     def stopped_within(self, start: int, end: int) -> int:
         """For how much of this time the whole program was stopped, as by ctrl+z (ns)."""
         return self._loop.stopped_within(start, end)

@@ -166,9 +166,8 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
     def action_stop(self) -> None:
         """Stop, so that the shell can be used; it continues the program."""
         if os.name == "posix":
-            os.kill(
-                0, signal.SIGTSTP
-            )  # the whole job: the shell may wait for a program that has started this one
+            # The whole job: the shell may wait for a program that has started this one.
+            os.kill(0, signal.SIGTSTP)
         else:
             self.say("Nothing can be stopped here.")
 

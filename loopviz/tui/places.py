@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from loopviz.draw import words
@@ -37,25 +36,17 @@ _What = Block | Starvation | Tokens | Request | _Stop | int
 
 
 def next_place(
-    timeline: Timeline,
-    moment: int,
-    direction: int,
-    late_frames: Iterable[tuple[int, int]] = (),
-    stops: Iterable[tuple[int, int]] = (),
+    timeline: Timeline, moment: int, direction: int, late_frames: Iterable[tuple[int, int]] = ()
 ) -> Place | None:
-    """The next place after `moment` (`direction` 1), or the one before it (-1).
-
-    `late_frames` and `stops` of the program are times, and how long each was (ns).
-    """
+    """The next place after `moment` (`direction` 1), or the one before it (-1)."""
     best: tuple[int, _What] | None = None
-    others: list[tuple[int, _What]] = [*late_frames, *((t, _Stop(lasted)) for t, lasted in stops)]
-    for t, what in chain(_places(timeline), others):
+    for t, what in _places(timeline, late_frames):
         if direction * (t - moment) > 0 and (best is None or direction * (t - best[0]) < 0):
             best = t, what
     return None if best is None else Place(best[0], _described(best[1], timeline.last))
 
 
-def _places(timeline: Timeline) -> Iterator[tuple[int, _What]]:
+def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _What]]:
     for block in timeline.blocks:
         yield block.start, block
     held = timeline.block_at(timeline.last)
@@ -71,6 +62,9 @@ def _places(timeline: Timeline) -> Iterator[tuple[int, _What]]:
     for request in timeline.requests.values():
         if request.failed and request.done is not None:
             yield request.done, request
+    for since, t in timeline.stops:
+        yield t, _Stop(t - since)
+    yield from late_frames
 
 
 def _described(what: _What, now: int) -> str:

@@ -21,8 +21,6 @@ class Pulse:
     def __init__(self) -> None:
         self.late: deque[tuple[int, int]] = deque(maxlen=200)
         """Late frames: when each came, and how long after the previous one (ns)."""
-        self.stops: deque[tuple[int, int]] = deque(maxlen=200)
-        """When the program went on after it had been stopped, and how long that was (ns)."""
         self._frames: deque[int] = deque(maxlen=FRAME_RATE)
         self._costs: deque[int] = deque(maxlen=FRAME_RATE)
 
@@ -47,7 +45,6 @@ class Pulse:
             began = t - lasted
         if now - began <= _LATE:
             return 0
-        self.stops.append((now, now - began))
         self._frames = deque([now], maxlen=FRAME_RATE)
         self._costs = deque(list(self._costs)[-1:] or [0], maxlen=FRAME_RATE)
         return now - began

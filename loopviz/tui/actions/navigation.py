@@ -63,8 +63,7 @@ class Navigation(PictureApp):
 
     def action_jump(self, direction: int) -> None:
         """Go to the next place of interest (1), or to the previous one (-1)."""
-        origin = self.view.origin(direction)
-        place = next_place(self.timeline, origin, direction, self.pulse.late, self.pulse.stops)
+        place = next_place(self.timeline, self.view.origin(direction), direction, self.pulse.late)
         if place is None:
             which = "after" if direction > 0 else "before"
             self.say(f"No block, starvation, wait for a thread, error or late frame {which} this.")
