@@ -59,6 +59,18 @@ async def test_a_click_on_an_option_that_is_gone_does_nothing(drive):
 
 
 @run
+async def test_a_click_outside_of_a_smaller_terminal_does_nothing(drive):
+    """A click that is handled when the terminal has become smaller leaves the palette open."""
+    async with drive() as program:
+        program.app.action_command_palette()
+        await program.pilot.pause()
+        palette = program.app.screen
+        palette.post_message(events.Click(palette, 500, 500, 0, 0, 1, False, False, False, 500, 500))
+        await program.pilot.pause()
+        assert program.app.screen is palette
+
+
+@run
 async def test_a_page_key_in_a_list_without_lines_does_nothing(drive):
     """In a terminal of one column a list has options and no lines: the next page of it is the same."""
     async with drive() as program:

@@ -81,12 +81,17 @@ class Commands(CommandPalette):
     """The command palette, which may be closed before it is mounted.
 
     That of Textual 8.2.8 then looks for the screen below it, and ends the program with `IndexError`. It also
-    has an id, and so cannot be opened again until the one before has been removed: `DuplicateIds`.
+    has an id, and so cannot be opened again until the one before has been removed: `DuplicateIds`. A click
+    that is handled when the terminal has become smaller ends it with `NoWidget`.
     """
 
     def _on_mount(self, event: events.Mount) -> None:
         if not self.is_current:
             event.prevent_default()  # the method of the base class is called unless this is
+
+    def _on_click(self, event: events.Click) -> None:  # type: ignore[override]
+        if not self.region.contains(event.screen_x, event.screen_y):
+            event.prevent_default()
 
 
 def literal(text: str) -> str:
