@@ -20,7 +20,9 @@ from typing import IO
 import pytest
 
 from loopviz import cli
+from loopviz.cli.destination import require_replaceable
 from loopviz.errors import InputError
+from loopviz.export import FORMATS
 from loopviz.recording import Header, History, Place, Recorder, outlet, write
 from loopviz.recording.replay import Replay
 from loopviz.stream.events import Event
@@ -476,6 +478,18 @@ def test_an_export_replaces_an_export_and_nothing_else(recording, tmp_path, caps
     assert str(source) in text
     recording.write_text(text)
     assert "a scenario" in refused(capsys, "export", recording, "--to", "csv", "-o", source, "--force")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_of_each_format_is_known_as_one(recording, tmp_path, form):
+    """An export replaces an earlier one without --force: each format is recognised by how it begins."""
+    target = tmp_path / "again"
+    for _ in range(2):
+        assert cli.main(["export", str(recording), "--to", form, "-o", str(target)]) == 0
+    require_replaceable(target, form, {}, force=False)
+    target.write_text("something else")
+    with pytest.raises(InputError, match=f"no earlier export as {form}"):
+        require_replaceable(target, form, {}, force=False)
 
 
 def test_a_name_that_was_not_given_is_a_new_one(recording, tmp_path, monkeypatch, capsys):

@@ -26,6 +26,7 @@ from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
 from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, builtin_folder, find, read
 from loopviz.scenario.watch import SavedFile, Watcher
+from loopviz.stream.endings import how_ended
 
 ROOT = Path(__file__).parent.parent
 
@@ -439,3 +440,11 @@ def test_lazily() -> None:
         assert session.vitals().failures == ()
     finally:
         assert session.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(0, "exit code 0"), (3, "exit code 3"), (-9, "SIGKILL"), (-250, "signal 250")]
+)
+def test_how_a_process_has_ended_is_said_in_words(code: int, words: str) -> None:
+    """A signal is named; one that has no name here has its number."""
+    assert how_ended(code) == words

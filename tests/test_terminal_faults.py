@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import random
@@ -20,6 +21,9 @@ from loopviz.errors import InputError
 if sys.platform == "win32":
     pytest.skip("there is no pseudo-terminal", allow_module_level=True)
 
+from textual.drivers.linux_driver import LinuxDriver
+
+from loopviz.tui.terminal import compat, windows
 from loopviz.tui.terminal.output import Output
 from loopviz.tui.terminal.paste import Pasting
 from tests.terminal import Terminal
@@ -37,6 +41,14 @@ def until(condition: Callable[[], object], wait: Callable[[float], object] = tim
     while not condition():
         assert time.monotonic() - began < SOON
         wait(0.02)
+
+
+def quit_by(terminal: Terminal, key: str = "q") -> None:
+    """Leave the program; the terminal is as it was."""
+    terminal.press(key)
+    terminal.wait(SOON)
+    assert terminal.exit_code == 0
+    assert_restored(terminal)
 
 
 # -- which terminal ----------------------------------------------------------------------------------
@@ -146,10 +158,7 @@ def test_it_is_stopped_and_continued_again_and_again():
         terminal.expect(r"The program was stopped for [2-9]\.\d s", SOON)
         terminal.expect(HEADER, SOON)
         terminal.expect(FOOT, SOON)
-        terminal.press("q")
-        terminal.wait(SOON)
-        assert terminal.exit_code == 0
-        assert_restored(terminal)
+        quit_by(terminal)
 
 
 # -- sizes -------------------------------------------------------------------------------------------
@@ -197,10 +206,7 @@ def test_a_storm_of_sizes_leaves_the_picture_of_the_last_one():
             used = cpu(terminal.pid)
             terminal.pump(1)
             assert cpu(terminal.pid) - used < 0.6
-        terminal.press("q")
-        terminal.wait(SOON)
-        assert terminal.exit_code == 0
-        assert_restored(terminal)
+        quit_by(terminal)
 
 
 # -- pastes ------------------------------------------------------------------------------------------
@@ -259,10 +265,7 @@ def test_a_paste_of_ten_megabytes_does_nothing():
         terminal.paste(b"\xff\xfe\x80 jk \x1b[<35;999999999999999999999;1M" * 1_000)
         terminal.pump(0.5)
         assert memory(terminal.pid) - before < 60_000_000
-        terminal.press("\x03")
-        terminal.wait(SOON)
-        assert terminal.exit_code == 0
-        assert_restored(terminal)
+        quit_by(terminal, "\x03")
 
 
 # -- a terminal that does not read -------------------------------------------------------------------
@@ -321,3 +324,15 @@ def test_a_terminal_that_does_not_read_holds_up_nothing(end):
         terminal.pump(0.5)
         assert terminal.exit_code == 0
         assert_restored(terminal)
+
+
+# -- Windows -----------------------------------------------------------------------------------------
+
+
+def test_on_windows_textuals_own_driver_is_used():
+    """What stands in for the driver there has the same names and arguments, and changes nothing."""
+    assert windows.__all__ == [name for name in compat.__all__ if name in windows.__all__]
+    for name in windows.__all__:
+        here, there = (inspect.signature(getattr(module, name)) for module in (compat, windows))
+        assert list(here.parameters) == list(there.parameters)
+    assert windows.driver_class(LinuxDriver) is LinuxDriver
