@@ -211,7 +211,7 @@ def test_secrets_are_on_no_command_line() -> None:
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 def test_the_folder_is_for_its_owner_only(umask: int) -> None:
-    """Whatever the umask is, its owner can use it, and nobody else."""
+    """Only its owner can use it, whatever the umask is."""
     before = os.umask(umask)
     try:
         with Workspace() as workspace:

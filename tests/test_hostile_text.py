@@ -11,6 +11,7 @@ import sys
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,21 @@ def harmless(*texts: str) -> None:
     for text in texts:
         assert text
         assert all(line.isprintable() for line in text.split("\n")), ascii(text)
+
+
+def open_and_close(terminal: Any, keys: str, wanted: str) -> None:
+    """Open what the keys open, wait for what it shows, and close it."""
+    terminal.press(keys)
+    terminal.expect(wanted, 30)
+    terminal.press("\x1b")
+    terminal.pump(0.4)  # else the next key would be one with alt
+
+
+def end_by_signal(terminal: Any) -> None:
+    """End the program, whatever is open; it ends in order."""
+    os.kill(terminal.pid, signal.SIGTERM)
+    terminal.wait(30)
+    assert terminal.exit_code == 0
 
 
 def test_what_a_command_prints_is_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,13 +114,8 @@ def test_what_a_client_sends_is_text_on_the_terminal(tmp_path: Path) -> None:
             ("k\r", "the latency"), ("?", "legend and keys"), ("\t", "type to filter"),
             ("\x10", "(?s)Fire a.*owned"),
         ):  # fmt: skip
-            terminal.press(keys)
-            terminal.expect(wanted, 30)
-            terminal.press("\x1b")
-            terminal.pump(0.4)  # else the next key would be one with alt
-        os.kill(terminal.pid, signal.SIGTERM)
-        terminal.wait(30)
-        assert terminal.exit_code == 0
+            open_and_close(terminal, keys, wanted)
+        end_by_signal(terminal)
         for raw in RAW:
             assert raw not in terminal.output
 
@@ -262,13 +273,8 @@ def test_a_replay_opens_nothing_that_a_recording_names(tmp_path: Path) -> None:
             ("k\r", "the latency"), ("k\r", "the latency"), ("?", "legend and keys"),
             ("\t", "type to filter"), ("\x10", "(?s)Fire.*canary"), ("vmwbo", "REQUESTS"),
         ):  # fmt: skip
-            terminal.press(keys)
-            terminal.expect(wanted, 30)
-            terminal.press("\x1b")
-            terminal.pump(0.4)  # else the next key would be one with alt
-        os.kill(terminal.pid, signal.SIGTERM)
-        terminal.wait(30)
-        assert terminal.exit_code == 0
+            open_and_close(terminal, keys, wanted)
+        end_by_signal(terminal)
         assert f"{CANARY}-secret".encode() not in terminal.output
         assert b"Traceback" not in terminal.output
         for raw in RAW:

@@ -97,7 +97,7 @@ def _duplicate(target: Path) -> int:
 
 
 def _open_pipe(target: Path) -> int:
-    """Open it without waiting for somebody to read it."""
+    """Open it without waiting for a reader."""
     file = os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
     if hasattr(os, "set_blocking"):
         os.set_blocking(file, True)

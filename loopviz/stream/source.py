@@ -80,7 +80,7 @@ class Source(Protocol):
 
     @property
     def stopped(self) -> str | None:
-        """Why the server has ended although nobody has stopped it, in a sentence; None if it has not."""
+        """Why the server has ended without being asked to, in a sentence; None if it has not."""
 
     def start(self) -> None:
         """Start the server; returns at once."""

@@ -1,4 +1,4 @@
-"""Where the workspace's folder is: nobody else may write there, or put something else in its place."""
+"""Chooses a place for the workspace's folder where no other user can write, or replace it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["create", "name_for_folder"]
 
 
 def name_for_folder() -> Path:
-    """The name of a folder that does not exist, and that nobody can guess.
+    """The name of a folder that does not exist, and that cannot be guessed.
 
     It is in the temporary folder, unless that is one in which other users can rename what is not theirs.
     Raises `InputError` if there is no other one.
@@ -37,7 +37,7 @@ def create(folder: Path) -> None:
 
 
 def _is_safe(place: Path) -> bool:
-    """Whether nobody else can rename this folder, one above it, or what is ours in it."""
+    """Whether no other user can rename this folder, one above it, or what is in it."""
     if os.name != "posix":
         return True
     for folder in (place, *place.parents):

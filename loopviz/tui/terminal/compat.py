@@ -138,12 +138,12 @@ class TerminalDriver(LinuxDriver):
     # -- stop and continue ---------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """SIGTSTP: give the terminal back, and stop until somebody continues the program."""
+        """SIGTSTP: give the terminal back, and stop until the program is continued."""
         if self.output is None or self._restored:
             return
         self.suspend_application_mode()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)  # where nobody could continue it, the kernel ignores this
+        signal.raise_signal(signal.SIGTSTP)  # where no shell could continue it, the kernel ignores this
         self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
         self.resume_application_mode()
         self._continue()
@@ -158,7 +158,7 @@ class TerminalDriver(LinuxDriver):
     def _await_foreground(self) -> None:
         """Stop as long as the terminal belongs to another job, as the kernel would have it."""
         with suppress(OSError):  # it is not our controlling terminal
-            for _ in range(100):  # where nobody could continue it, it does not stop
+            for _ in range(100):  # where no shell could continue it, it does not stop
                 if os.tcgetpgrp(self.fileno) == os.getpgrp():
                     break
                 signal.raise_signal(signal.SIGTTOU)

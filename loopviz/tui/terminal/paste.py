@@ -1,4 +1,4 @@
-"""Keeps what is pasted short: ten megabytes are neither keys that somebody pressed nor a filter."""
+"""Keeps what is pasted short: ten megabytes are neither typed keys nor a filter."""
 
 from __future__ import annotations
 
