@@ -1,4 +1,4 @@
-"""Notices when the machine stands still: the times that a test measures then are the machine's."""
+"""Notices when the machine stands still or is too busy: what a test measures then is the machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ __all__ = ["Stalls"]
 
 _LONG = 0.05
 """Seconds that a core stands still, in all, from which a test may fail because of it."""
+_BUSY = 0.3
+"""The share of a test's time in which something waits for a core, from which it may fail because of that."""
+_PRESSURE = Path("/proc/pressure/cpu")
 _TICK = 0.01
 _WATCH = f"""
 import os, sys, time
@@ -32,7 +35,10 @@ _CORES = 8
 
 
 class Stalls:
-    """A small process on each core, which reports when it does not get the core in time."""
+    """A small process on each core, which reports when it does not get the core in time.
+
+    Where Linux counts it, also how long something has waited for a core.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="loopviz-stalls-", ignore_cleanup_errors=True)
@@ -51,10 +57,13 @@ class Stalls:
 
     def forget(self) -> None:
         """What happened until now does not count."""
-        self._since = time.monotonic()
+        self._since, self._waited = time.monotonic(), _waited()
 
     def long(self) -> bool:
-        """Whether a core has stood still since then for so long that a test may fail because of it."""
+        """Whether a core has stood still, or was waited for, so long since then that a test may fail."""
+        waited = _waited() - self._waited
+        if waited > max(_LONG, _BUSY * (time.monotonic() - self._since)):
+            return True
         time.sleep(3 * _TICK)  # until the processes have written
         return any(self._stood_still(path) > _LONG for path in Path(self._folder.name).iterdir())
 
@@ -69,3 +78,11 @@ class Stalls:
             process.kill()
             process.wait()
         self._folder.cleanup()
+
+
+def _waited() -> float:
+    """For how long something has waited for a core since the machine was started (s); 0 if not known."""
+    try:
+        return int(_PRESSURE.read_text().split()[4].removeprefix("total=")) / 1e6
+    except (OSError, ValueError, IndexError):
+        return 0.0

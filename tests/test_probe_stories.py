@@ -360,7 +360,7 @@ def test_disconnect(setup: Setup) -> None:
     with serve(handler, setup) as served:
         with served.connect() as client:
             client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-            served.wait_for(lambda events: kinds(events)[ev.READ])
+            served.wait_for(lambda events: any(event[4] for event in of_kind(events, ev.TASK)))
         events = served.settle()
         lines, _ = story(events)
         assert [words for words in lines if words != "status 200"] == steps(

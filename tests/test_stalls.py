@@ -23,6 +23,9 @@ def test_a_machine_that_stands_still_is_noticed():
         for process in stalls.processes:
             process.send_signal(signal.SIGCONT)
         assert stalls.long()
-        time.sleep(0.1)
+        until = time.monotonic() + 20
         stalls.forget()
-        assert not stalls.long()
+        while stalls.long():  # the machine may be busy
+            assert time.monotonic() < until
+            stalls.forget()
+            time.sleep(0.1)
