@@ -117,7 +117,9 @@ def test_the_declared_law(name: str) -> None:
         if name in LOOSE:
             kept = expected / 4 < run["makespan_s"] < expected * 4 + 0.1
         else:
-            kept = run["makespan_s"] == pytest.approx(expected, abs=0.05 * expected + 0.1)
+            # What calls another server also computes: some milliseconds for each of dozens of calls.
+            margin = (0.05 * expected + 0.1) * (3 if the(name).facts.upstream else 1)
+            kept = run["makespan_s"] == pytest.approx(expected, abs=margin)
         if kept:
             return
         _RUNS.pop((name, len(run["requests"])))
