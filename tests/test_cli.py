@@ -381,7 +381,6 @@ def test_a_folder_cannot_be_recorded(capsys, write, tmp_path):
         (["record", "async", "--colour"], "unrecognized arguments: --colour"),
         (["record"], "SCENARIO"),
         (["recrod"], "record"),
-        ([], "COMMAND"),
     ],
 )
 def test_an_unusable_argument_is_refused(capsys, arguments, complaint):

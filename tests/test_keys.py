@@ -198,15 +198,6 @@ def test_a_key_that_a_keymap_takes_is_no_longer_shown_elsewhere():
     assert keys.of("picture.sort") == ("t",)
     assert keys.of("claims.true") == ()
     words = {"requests": "8", "threads": "40", "freeze": "freeze"}
-    assert [item[1] for item in keys.foot(words, "always", "roomy")] == [
+    assert [item.words for item in keys.foot(words, "always", "roomy")] == [
         "8", "40", "freeze", "detail", "clear", "help",
     ]  # fmt: skip
-
-
-def test_a_click_on_a_pair_of_keys_is_more():
-    """In the foot line a click on a pair presses the key for more."""
-    words = {"requests": "8 requests", "threads": "thread limit 40", "freeze": "freeze"}
-    assert Keys().foot(words, "always")[:2] == [
-        ("+/-", "8 requests", "plus"),
-        ("[/]", "thread limit 40", "right_square_bracket"),
-    ]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from loopviz import __version__
@@ -105,13 +106,20 @@ def _end_soon(code: int) -> None:
     threading.Thread(target=watch, name="loopviz end", daemon=True).start()
 
 
+def _help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
+    """Without a command: what commands there are."""
+    parser.print_help()
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="loopviz",
         description="See live which request holds a FastAPI server's event loop, and which ones it delays.",
     )
     parser.add_argument("--version", action="version", version=f"loopviz {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.set_defaults(command=partial(_help, parser))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(commands)
     return parser

@@ -6,10 +6,11 @@ import string
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from loopviz.tui.keys import TABLE, Context, Foot, Key, Row, keys_of
 
-__all__ = ["Keys", "written"]
+__all__ = ["FootItem", "Keys", "written"]
 
 
 def _name(sign: str) -> str:
@@ -29,6 +30,21 @@ def written(key: str) -> str:
     """A key as people read it, from Textual's name for it: ``.`` for ``full_stop``."""
     modifiers, plus, name = key.rpartition("+")
     return modifiers + plus + _SIGNS.get(name, name)
+
+
+class FootItem(NamedTuple):
+    """Some keys in the foot line, as they are shown, and which key a click on which part presses."""
+
+    keys: tuple[tuple[str, str], ...]
+    """The parts of what is shown, ``+`` and ``/-``, and the key that a click on each presses."""
+    words: str
+    press: str
+    """The key that a click on the words presses."""
+
+    @property
+    def shown(self) -> str:
+        """The keys as they are written: ``+/-``."""
+        return "".join(part for part, _ in self.keys)
 
 
 class Keys:
@@ -82,22 +98,24 @@ class Keys:
         others = ", ".join([*map(" ".join, further), *([row.also] if row.also else [])])
         return " ".join(first), f"{row.words} (also {others})" if others else row.words
 
-    def foot(self, words: Mapping[str, str], *places: str) -> list[tuple[str, str, str]]:
-        """The foot line's items in some of its places: keys, words, and the key that a click presses.
+    def foot(self, words: Mapping[str, str], *places: str) -> list[FootItem]:
+        """The foot line's items in some of its places.
 
         `words` are put in for the names in braces (`loopviz.tui.keys.Foot`).
         """
         return [
-            (shown, foot.words.format_map(words), press)
-            for foot, shown, press in self._foot
+            item._replace(words=foot.words.format_map(words))
+            for foot, item in self._foot
             if foot.place in places
         ]
 
-    def _foot_items(self) -> Iterator[tuple[Foot, str, str]]:
+    def _foot_items(self) -> Iterator[tuple[Foot, FootItem]]:
         for row in (row for section in TABLE for row in section.rows):
             keys = [self._keys[key.id][0] for key in row.keys if key.lead and self._keys[key.id]]
             if row.foot is not None and keys:
-                yield row.foot, "/".join(map(written, keys)), keys[min(row.foot.press, len(keys) - 1)]
+                parts = [("/" if at else "") + written(key) for at, key in enumerate(keys)]
+                press = keys[min(row.foot.press, len(keys) - 1)]
+                yield row.foot, FootItem(tuple(zip(parts, keys, strict=True)), row.foot.words, press)
 
     def _written(self, key: Key) -> list[str]:
         return [written(name) for name in self._keys[key.id]]

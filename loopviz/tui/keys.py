@@ -51,7 +51,7 @@ class Foot:
     place: Literal["side", "always", "roomy"]
     """``side``: behind the scenarios; ``roomy``: only where the line has room."""
     press: int = 0
-    """Which of the row's keys a click presses."""
+    """Which of the row's keys a click on the words presses; a click on a key presses that key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from loopviz.draw import words
 from loopviz.draw.look import ACCENT
 from loopviz.draw.safe import printable
+from loopviz.tui.keymap import FootItem
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.view import View
@@ -25,7 +26,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     keyed = [file for file in facts.scenarios if file.facts.key]
     numbers = {view.requests or file.facts.requests for file in keyed}
     count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
-    scenarios = [(f.facts.key or "", printable(f.name, 40), f.facts.key or "") for f in keyed]
+    scenarios = [_scenario(file.facts.key or "", file.name) for file in keyed]
     names = {
         "requests": count,
         "threads": f"thread limit {view.threads}",
@@ -48,15 +49,21 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     return made
 
 
-def _line(pen: Pen, items: Sequence[tuple[str, str, str]]) -> HitLine:
-    """A line of keys: each as it is shown, what it does, and the name of the key that a click presses."""
+def _scenario(key: str, name: str) -> FootItem:
+    return FootItem(((key, key),), printable(name, 40), key)
+
+
+def _line(pen: Pen, items: Sequence[FootItem]) -> HitLine:
+    """A line of keys: each as it is shown, and what it does."""
     line: Line = []
     hits = []
-    x = 1
+    x = 0
     strong = pen.palette.style(ACCENT, bold=True)
-    for key, text, press in items:
-        line += [Segment(f" {key}", strong), Segment(f" {text} ", pen.dim)]
-        length = cell_len(key) + cell_len(text) + 3
-        hits.append((x - 1, x - 1 + length, Hit(key=press)))
-        x += length
+    for item in items:
+        line += [Segment(f" {item.shown}", strong), Segment(f" {item.words} ", pen.dim)]
+        parts = [*item.keys, (f" {item.words} ", item.press)]
+        parts[0] = (f" {parts[0][0]}", parts[0][1])
+        for text, press in parts:
+            hits.append((x, x + cell_len(text), Hit(key=press)))
+            x += cell_len(text)
     return hits, line
