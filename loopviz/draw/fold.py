@@ -1,0 +1,124 @@
+"""Rows that look the same, as one row: ``#5–#8 ×4``.
+
+Two requests look the same if they ask for the same, came out the same, and were in different states for no
+longer than the time of about a column. That time only grows: two rows that have parted do not join again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import NamedTuple
+
+from loopviz.model import Request, State
+
+__all__ = ["Fold", "alike", "folded", "numbers"]
+
+MOST_SEGMENTS = 500
+"""A request with more segments is a row of its own: comparing them would take too long."""
+
+
+class Fold(NamedTuple):
+    """One row of a picture: a request, or several that look the same."""
+
+    requests: tuple[Request, ...]
+
+    @property
+    def first(self) -> Request:
+        """The request whose states are drawn."""
+        return self.requests[0]
+
+    @property
+    def count(self) -> int:
+        """How many requests are in this row."""
+        return len(self.requests)
+
+    @property
+    def name(self) -> str:
+        """``#5`` or ``#5–#8 ×4``; only for requests, not for the tasks that they have started."""
+        shown = numbers(request.id for request in self.requests)
+        return shown if self.count == 1 else f"{shown} ×{self.count}"
+
+
+def folded(
+    requests: Iterable[Request], now: int, within: int, *, least: int = 2, anywhere: bool = False
+) -> list[Fold]:
+    """The rows for these requests, in their order, as they are at `now`.
+
+    `within` is the time of a column (ns). Fewer than `least` equal requests stay rows of their own. Only
+    neighbours fold, so that rows keep their place; with `anywhere`, a request joins any row that it equals.
+    """
+    rows: list[list[Request]] = []
+    for request in requests:
+        for row in reversed(rows) if anywhere else rows[-1:]:
+            if alike(row[0], request, now, within):
+                row.append(request)
+                break
+        else:
+            rows.append([request])
+    return [
+        Fold(part)
+        for row in rows
+        for part in ([tuple(row)] if len(row) >= least else [(request,) for request in row])
+    ]
+
+
+def alike(one: Request, other: Request, now: int, within: int) -> bool:
+    """Whether their rows look the same at `now`, where `within` is the time of a column (ns)."""
+    if (one.method, one.path, one.started_by) != (other.method, other.path, other.started_by):
+        return False
+    ends = _done(one, now), _done(other, now)
+    if abs(ends[0] - ends[1]) > within or abs(one.start - other.start) > within:
+        return False
+    if max(ends) < now and (one.status, one.failure) != (other.status, other.failure):
+        return False
+    if max(len(r.segments) + len(r.after) for r in (one, other)) > MOST_SEGMENTS:
+        return False
+    return _differ(one, other, now, within) <= within
+
+
+def numbers(ids: Iterable[int], most: int = 3) -> str:
+    """Numbers of requests in few words: ``#1 #5–#8``; after `most` stretches of numbers, ``…``."""
+    stretches: list[Sequence[int]] = [
+        [number for _, number in run] for _, run in groupby(enumerate(ids), lambda pair: pair[1] - pair[0])
+    ]
+    shown = [f"#{run[0]}" if len(run) == 1 else f"#{run[0]}–#{run[-1]}" for run in islice(stretches, most)]
+    return " ".join(shown) + (" …" if len(stretches) > most else "")
+
+
+def _done(request: Request, now: int) -> int:
+    """When its last byte was sent; `now` if that is still to come."""
+    return now if request.done is None else min(request.done, now)
+
+
+def _differ(one: Request, other: Request, now: int, most: int) -> int:
+    """For how long (ns) they were in different states; counting ends when it is more than `most`."""
+    total, t = 0, now
+    ours, theirs = _states(one, now), _states(other, now)
+    (mine, my_since), (its, its_since) = next(ours), next(theirs)
+    while t and total <= most:
+        since = max(my_since, its_since)
+        if mine != its:
+            total += t - since
+        t = since
+        if t and my_since == t:
+            mine, my_since = next(ours)
+        if t and its_since == t:
+            its, its_since = next(theirs)
+    return total
+
+
+def _states(request: Request, now: int) -> Iterator[tuple[tuple[State, bool] | None, int]]:
+    """Its states, whether each is after the response, and since when: from the newest to the oldest.
+
+    Before and after its life it is in none.
+    """
+    reached = now
+    for segment in request.newest_first(now):
+        if segment.start >= reached:
+            continue
+        if segment.end < reached:
+            yield None, segment.end
+        yield (segment.state, request.done is not None and segment.start >= request.done), segment.start
+        reached = segment.start
+    yield None, 0
