@@ -7,8 +7,8 @@ longer than the time of about a column. That time only grows: two rows that have
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import NamedTuple
 
 from loopviz.model import Request, State
 
@@ -18,7 +18,8 @@ MOST_SEGMENTS = 500
 """A request with more segments is a row of its own: comparing them would take too long."""
 
 
-class Fold(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fold:
     """One row of a picture: a request, or several that look the same."""
 
     requests: tuple[Request, ...]
