@@ -565,3 +565,16 @@ def test_forgetting_draws_again():
     drawn.forget()
     frame = text(drawn.compose(line, view(5_000), 120, 36))
     assert not [row for row in frame if " GET " in row]
+
+
+def test_a_filter_without_matches_says_so():
+    """The title of the rows says how many of all requests the filter shows, also where it shows none."""
+    line = served(8, finished=False)
+    for size in ((80, 24), (120, 36)):
+        for words, said in (("nothing", "0 of 8 match /nothing"), ("#3", "1 of 8 match /#3")):
+            looked = view(100)
+            looked.words = words
+            lines = text(scene().compose(line, looked, *size))
+            assert [line for line in lines if line.startswith(" REQUESTS") and said in line]
+        lines = text(scene().compose(line, view(100), *size))
+        assert not [line for line in lines if "match /" in line]

@@ -94,6 +94,10 @@ def _threads(name: str, number: int) -> Figure:
     return Figure(name, number, "threads")
 
 
+def _number(many: int, noun: str) -> str:
+    return f"{many} {noun}{'' if many == 1 else 's'}"
+
+
 def _count(sample: Sample) -> int:
     return len(sample.requests)
 
@@ -113,9 +117,9 @@ def one_at_a_time(samples: Samples, _: Machine) -> Verdict:
     if factor >= IN_TURN * n:
         return Verdict(_TRUE, f"{n} requests took {factor:.1f} times as long as one.", figures)
     if factor <= CLEAR:
-        why = f"{n} requests ran at the same time in {many.threads_used} worker threads."
+        why = f"{n} requests ran at the same time in {_number(many.threads_used, 'worker thread')}."
         return Verdict(_FALSE, why, figures)
-    why = f"{n} requests took {factor:.1f} times as long as one, on {many.threads_used} threads."
+    why = f"{n} requests took {factor:.1f} times as long as one, on {_number(many.threads_used, 'thread')}."
     return Verdict(_DEPENDS, why, figures, "how many worker threads are free")
 
 

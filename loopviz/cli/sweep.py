@@ -53,7 +53,7 @@ def run_sweep(
                 measured: list[SweepPoint] = []
                 bench.fire(Burst(file.name, 1))  # a warm-up: the first run is slower
                 for concurrency in loads:
-                    progress(f"{number} of {len(scenarios)}, {file.name}: {concurrency} concurrent requests")
+                    progress(f"{number} of {len(scenarios)}, {file.name}: {_concurrent(concurrency)}")
                     measured.append(measure_point(bench, file, concurrency, measured))
         except InputError as error:
             failure = error
@@ -112,16 +112,21 @@ def _rate(throughput: float) -> str:
     return f"{throughput:.0f}" if throughput >= 100 else f"{throughput:.1f}"
 
 
+def _concurrent(requests: int) -> str:
+    return count(requests, "concurrent request")
+
+
 def _said(course: Course, threads: int) -> str:
     name = printable(course.scenario, 24)
     if course.knee is None:
-        return f"{name}: throughput grows up to {course.points[-1].concurrency} concurrent requests."
-    bend = f"{name}: no more throughput above {course.knee.concurrency} concurrent requests (<)"
+        return f"{name}: throughput grows up to {_concurrent(course.points[-1].concurrency)}."
+    bend = f"{name}: no more throughput above {_concurrent(course.knee.concurrency)} (<)"
     if course.knee.at_tokens:
         return f"{bend}: the thread limit of {threads} is reached."
     used = course.points[-1].threads_used
     if 0 < used <= course.knee.concurrency:
-        return f"{bend}: it has {used} threads of its own. The thread limit of {threads} does not apply."
+        own = count(used, "thread")
+        return f"{bend}: it has {own} of its own. The thread limit of {threads} does not apply."
     return f"{bend}. The thread limit of {threads} is not the reason."
 
 

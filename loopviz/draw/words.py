@@ -120,7 +120,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def saved(events: int, path: str | PurePath) -> str:
     """How many events are in the recording at `path`, and the command that plays it back."""
     shown = printable(str(path), 4_096)
-    return f"{events} events are in {shown}: loopviz replay {shown}"
+    return f"{count(events, 'event')} {'is' if events == 1 else 'are'} in {shown}: loopviz replay {shown}"
 
 
 def unsaved(failed: str, path: str | PurePath, *, readable: bool) -> str:

@@ -157,13 +157,15 @@ def follow(
             tap(events)
 
     began = time.monotonic()
+    before = set(timeline.requests)  # of bursts before on the same server
     while wait(answered, timeout=0.1 if tap is None else 0.03).not_done:
         if cancelled is not None and cancelled.is_set():
             raise Cancelled
         feed(session.drain())
         waited = time.monotonic() - began
         if waited > _PATIENCE:
-            done = sum(1 for request in timeline.requests.values() if request.done is not None)
+            fired = [r for n, r in timeline.requests.items() if r.own and n not in before]
+            done = sum(request.done is not None for request in fired)
             said = f"{done} of {count} answered, {waited:.0f} s"
             if hint and waited > _LONG:
                 said = f"{count - done} of {count} still without an answer after {waited:.0f} s; {hint}"

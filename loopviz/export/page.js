@@ -412,7 +412,7 @@
   const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
   const facts = [count(data.requests.length, "request"), count(data.blocks.length, "block"), duration(data.end)];
   if (data.limit) facts.push(`thread limit ${data.limit}`);
-  if (data.dropped) facts.push(`${data.dropped} events lost`);
+  if (data.dropped) facts.push(`${count(data.dropped, "event")} lost`);
   const known = data.environment;
   if (known.python) facts.push(`Python ${known.python}`);
   if (known.gil) facts.push(`GIL ${known.gil === "True" ? "on" : "off"}`);

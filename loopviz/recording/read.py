@@ -154,7 +154,8 @@ class Recording:
             raise FormatError("there is data after the last line")
 
     def _damaged(self, why: Exception) -> None:
-        self.damage = f"line {self._lines.number}, after {self.events:,} events: {why}"
+        events = "1 event" if self.events == 1 else f"{self.events:,} events"
+        self.damage = f"line {self._lines.number}, after {events}: {why}"
 
 
 def open_recording(path: str | Path) -> Recording:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loopviz.draw.safe import printable
+from loopviz.draw.words import count
 from loopviz.tui.lifeline import Lifeline
 
 __all__ = ["Aside"]
@@ -126,7 +127,7 @@ class Aside:
         lines = text.splitlines()
         more = len(lines) > _SHOWN or begin or self._forgotten
         shown = [printable(line, _WIDTH) for line in lines[-_SHOWN:]]
-        head = "The application has written" + (f" (the last {len(shown)} lines):" if more else ":")
+        head = "The application has written" + (f" (the last {count(len(shown), 'line')}):" if more else ":")
         return [head, *shown]
 
     def _forget(self) -> None:

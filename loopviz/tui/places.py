@@ -84,7 +84,8 @@ def _described(what: _What, now: int) -> str:
         delays = words.count(len(what.victims), "request")
         return f"Many short steps or callbacks for {words.duration(what.lasted(now))}: they delay {delays}."
     if isinstance(what, Tokens):
-        return f"All {what.total} threads are in use, and a request begins to wait for one."
+        in_use = f"All {what.total} threads are in use" if what.total != 1 else "The only thread is in use"
+        return f"{in_use}, and a request begins to wait for one."
     if isinstance(what, Request):
         return f"An error: {words.headline(what)}: {printable(what.failure or '', 60)}."
     if isinstance(what, _Stop):

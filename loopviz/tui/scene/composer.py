@@ -11,7 +11,7 @@ from loopviz.tui.scene.header import header
 from loopviz.tui.scene.loop import loop_lane
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
-from loopviz.tui.scene.requests import request_row, started_rows, title
+from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
 from loopviz.tui.scene.story import story_lines
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
@@ -73,7 +73,7 @@ class Scene:
         lanes = workers_seen(frame)
         wanted = len(timeline.requests)
         room = max(1, height - len(lines) - len(gap) - 1)
-        has_title = roomy or len(lanes) + wanted > room + 1
+        has_title = roomy or bool(view.words) or len(lanes) + wanted > room + 1
         room += not has_title
         shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
         lines += [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
@@ -81,7 +81,8 @@ class Scene:
         rows, above, below = view.rows(timeline, max(1, room - shown))
         tasks, hidden = started_rows(frame, rows, room - shown - len(rows))
         if has_title:
-            lines.append(title(pen, len(lanes) - shown, above, below, hidden))
+            matching = filtered(frame, above + len(rows) + below)
+            lines.append(title(pen, len(lanes) - shown, above, below, hidden, matching))
         for request in rows:
             self.hits[len(lines)] = [(0, width, Hit(request=request.id))]
             lines.append(request_row(pen, frame, request))

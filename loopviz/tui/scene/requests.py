@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -15,7 +17,7 @@ from loopviz.model import Segment as StateSegment
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 
-__all__ = ["request_row", "started_rows", "title"]
+__all__ = ["filtered", "request_row", "started_rows", "title"]
 
 
 _BRIEF = 20_000_000
@@ -40,9 +42,13 @@ def started_rows(frame: Frame, rows: list[Request], room: int) -> tuple[list[Req
     return sorted(kept, key=lambda row: row.start), len(found) - len(kept)
 
 
-def title(pen: Pen, hidden_lanes: int, above: int, below: int, hidden_tasks: int = 0) -> Line:
-    """The heading of the rows, and what has no room."""
+def title(
+    pen: Pen, hidden_lanes: int, above: int, below: int, hidden_tasks: int = 0, filtered: str = ""
+) -> Line:
+    """The heading of the rows, how many of them a filter shows, and what has no room."""
     line = [Segment(" REQUESTS", pen.title)]
+    if filtered:
+        line.append(Segment(f"  {filtered}", pen.title))
     hints = []
     if above:
         hints.append(f"{above} above")
@@ -55,6 +61,14 @@ def title(pen: Pen, hidden_lanes: int, above: int, below: int, hidden_tasks: int
     if hints:
         line.append(Segment("  " + pen.separator.join(hints), pen.dim))
     return line
+
+
+def filtered(frame: Frame, matching: int) -> str:
+    """How many requests match the filter of the rows: ``0 of 8 match /nothing``; empty without a filter."""
+    if not frame.view.words:
+        return ""
+    known = bisect_right(frame.timeline.arrivals, frame.view.now, key=lambda request: request.start)
+    return f"{matching} of {known} match /{printable(frame.view.words, 30)}"
 
 
 def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
