@@ -24,6 +24,8 @@ scenario = Scenario(
     order=640,
     title="BackgroundTasks that block the loop",
     expect="The first is answered at once; each later one waits for the background tasks before it.",
+    repair="await asyncio.sleep(0.5) in the background task, or make it a plain def.",
+    repaired="background_async",
     seconds=0.5,
     makespan=lambda load: (load.requests - 1) * load.seconds,
 )

@@ -21,6 +21,8 @@ scenario = Scenario(
     key="c",
     title="async def + computing",
     expect="One after the other: computing holds the event loop for as long as it takes.",
+    repair="Compute in a process pool: await loop.run_in_executor(pool, compute).",
+    repaired="cpu_processes",
     seconds=0.5,
     makespan=lambda load: load.requests * load.single,
 )

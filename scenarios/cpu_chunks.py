@@ -24,6 +24,8 @@ scenario = Scenario(
     order=404,
     title="async def + computing in chunks",
     expect="Fair, not faster: none is blocked, all are slowed down, and all end together.",
+    repair="To be faster as well, compute in a process pool.",
+    repaired="cpu_processes",
     seconds=0.5,
     makespan=lambda load: load.requests * load.single,
 )

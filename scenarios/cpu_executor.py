@@ -27,6 +27,8 @@ scenario = Scenario(
     order=402,
     title="async def + run_in_executor",
     expect="No faster than on the loop, because of the GIL; but the loop serves others meanwhile.",
+    repair="Give run_in_executor a ProcessPoolExecutor instead of None.",
+    repaired="cpu_processes",
     seconds=0.5,
     makespan=lambda load: (
         load.requests * load.single if load.gil else -(-load.requests // load.cores) * load.single

@@ -20,6 +20,8 @@ scenario = Scenario(
     order=401,
     title="def + computing",
     expect="No faster: the threads share the GIL and so one core. The loop still gets its turns.",
+    repair="Compute in a process pool: each process has a GIL of its own.",
+    repaired="cpu_processes",
     seconds=0.5,
     makespan=lambda load: (
         load.requests * load.single

@@ -40,6 +40,8 @@ scenario = Scenario(
     order=340,
     title="async def + a pool of two",
     expect="Two at a time: the others await a connection, and more threads would not help them.",
+    repair="Allow more connections: leave out pool_size=2 and max_overflow=0.",
+    repaired="db_async",
     requests=8,
     seconds=0.25,
     needs=("sqlalchemy", "aiosqlite", "greenlet"),

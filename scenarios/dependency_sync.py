@@ -25,6 +25,8 @@ scenario = Scenario(
     order=530,
     title="async def + a def dependency",
     expect="The async endpoint needs a worker thread after all: a sync dependency is not free.",
+    repair="async def for the dependency too: await asyncio.sleep(0.5) in it.",
+    repaired="dependency_async",
     seconds=0.5,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -25,6 +25,8 @@ scenario = Scenario(
     order=590,
     title="a middleware that blocks",
     expect="One after the other, although the endpoint does nothing: middleware runs on the loop.",
+    repair="await asyncio.sleep(0.2) in the middleware instead of time.sleep(0.2).",
+    repaired="async",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

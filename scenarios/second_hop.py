@@ -25,6 +25,8 @@ scenario = Scenario(
     order=520,
     title="def + a response model",
     expect="The first forty have slept after 1 s, and then wait for a thread to validate the response.",
+    repair="async def, and await asyncio.sleep(1): neither hop needs a thread.",
+    repaired="async",
     requests=80,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

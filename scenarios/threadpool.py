@@ -21,5 +21,7 @@ scenario = Scenario(
     order=150,
     title="async def + run_in_threadpool",
     expect="All at once while there are threads: it shares its thread limit with all def endpoints.",
+    repair="With more requests than threads: await asyncio.sleep(1).",
+    repaired="async",
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -38,6 +38,8 @@ scenario = Scenario(
     order=580,
     title="a timer: plain ASGI",
     expect="It reports 0.2 s for every request: the time queued behind a block is not in it.",
+    repair="await asyncio.sleep(0.2) in the endpoint: it blocks, not the timer.",
+    repaired="async",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

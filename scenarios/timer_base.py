@@ -31,6 +31,8 @@ scenario = Scenario(
     order=570,
     title="a timer: BaseHTTPMiddleware",
     expect="It runs the endpoint in a second task, and starts only when the loop reaches the request.",
+    repair="Write the timer as plain ASGI: no second task. The block stays.",
+    repaired="timer_asgi",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -20,6 +20,8 @@ scenario = Scenario(
     order=510,
     title="sixty def requests, thread limit forty",
     expect="Two rounds: forty get a thread at once, twenty wait until one is free.",
+    repair="async def, and await asyncio.sleep(1): waiting needs no thread.",
+    repaired="async",
     requests=60,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -282,7 +282,10 @@ def test_facts_are_read_without_executing(name: str) -> None:
     assert read.app is None
     done = executed(read)
     assert (done.method, done.path) == (read.method, read.path)
-    for field in ("title", "expect", "key", "requests", "seconds", "group", "order", "needs", "upstream"):
+    for field in (
+        "title", "expect", "repair", "repaired", "key", "requests", "seconds", "group", "order", "needs",
+        "upstream",
+    ):  # fmt: skip
         assert getattr(done.facts, field) == getattr(read.facts, field), field
     assert done.facts.makespan is not None
     assert read.facts.makespan is not None
@@ -298,6 +301,18 @@ def test_a_file_is_fit_for_a_slide(name: str) -> None:
     assert file.facts.expect.endswith(".")
     assert ("UPSTREAM" in text) == file.facts.upstream
     assert ("->" in text) == (name == "second_hop")
+
+
+def test_a_repair_is_shown_by_another_scenario() -> None:
+    """A scenario that says what to change names the one that shows it, and that one is in the catalogue."""
+    for file in read(find()):
+        repair, repaired = file.facts.repair, file.facts.repaired
+        assert (repair is None) is (repaired is None)
+        if repair is not None:
+            assert repaired in NAMES
+            assert repaired != file.name
+            assert repair.endswith(".")
+            assert len(repair) <= 76
 
 
 def test_orders_and_groups() -> None:

@@ -181,6 +181,8 @@ def test_unknown_field(tmp_path: Path) -> None:
         (', key="q"', RESERVED_KEYS["q"]),
         (", requests=0", "0"),
         (", requests=1.5", "1.5"),
+        (", repair=1", "repair must be a text"),
+        (", repaired=('async',)", "repaired must be the name of a scenario"),
     ],
 )
 def test_bad_values(tmp_path: Path, more: str, says: str) -> None:

@@ -70,6 +70,8 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
             "key": file.facts.key,
             "title": file.facts.title,
             "expect": file.facts.expect,
+            "repair": file.facts.repair,
+            "repaired": file.facts.repaired,
             "requests": file.facts.requests,
             "seconds": file.facts.seconds,
             "method": file.method,

@@ -40,6 +40,8 @@ class ScenarioSnapshot:
     file: str
     source: str
     """The text of its file."""
+    repair: str | None = None
+    repaired: str | None = None
 
     @classmethod
     def of(cls, scenario: ScenarioFile) -> ScenarioSnapshot:
@@ -52,6 +54,7 @@ class ScenarioSnapshot:
         return cls(
             scenario.name, facts.title, facts.expect, facts.key, facts.requests, float(facts.seconds),
             facts.group, scenario.method, scenario.path, str(scenario.file), source[:LONGEST_TEXT],
+            facts.repair, facts.repaired,
         )  # fmt: skip
 
     def listed(self) -> ScenarioFile:
@@ -64,6 +67,8 @@ class ScenarioSnapshot:
                 requests=self.requests,
                 seconds=self.seconds,
                 group=self.group,
+                repair=self.repair,
+                repaired=self.repaired,
             )
         except ValueError:
             facts = Scenario(title=self.title, expect=self.expect, group=self.group)
@@ -146,10 +151,12 @@ def _snapshot(found: Any) -> ScenarioSnapshot:
         name: _text(found, name) for name in ("name", "title", "expect", "group", "method", "path", "file")
     }
     return ScenarioSnapshot(
-        key=None if found.get("key") is None else _text(found, "key"),
+        key=_optional(found, "key"),
         requests=_int(found, "requests", 1_000_000),
         seconds=float(seconds),
         source=_text(found, "source", LONGEST_TEXT),
+        repair=_optional(found, "repair"),
+        repaired=_optional(found, "repaired"),
         **texts,
     )
 
@@ -163,6 +170,10 @@ def _get(found: dict[str, Any], name: str, kind: type) -> Any:
 
 def _text(found: dict[str, Any], name: str, longest: int = 2_000) -> str:
     return well_formed(_get(found, name, str), longest)
+
+
+def _optional(found: dict[str, Any], name: str) -> str | None:
+    return None if found.get(name) is None else _text(found, name)
 
 
 def _int(found: dict[str, Any], name: str, most: int) -> int:

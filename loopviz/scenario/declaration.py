@@ -69,6 +69,8 @@ class Load:
 _TYPES: Final[dict[str, tuple[Any, str]]] = {
     "title": (str, "a text"),
     "expect": (str, "a text"),
+    "repair": (str | None, "a text"),
+    "repaired": (str | None, "the name of a scenario"),
     "key": (str | None, "one letter from a to z"),
     "requests": (int, "a whole number from 1"),
     "seconds": (int | float, "a number of seconds"),
@@ -100,6 +102,10 @@ class Scenario:
     """What it is, in a few words."""
     expect: str
     """The lesson in one line: what to expect, and why."""
+    repair: str | None = None
+    """What to change in the code, in one sentence, if there is something to repair."""
+    repaired: str | None = None
+    """The name of the scenario that shows the repair."""
     key: str | None = None
     """The letter that fires it."""
     requests: int = DEFAULT_REQUESTS

@@ -79,6 +79,12 @@ class Section:
 TABLE: tuple[Section, ...] = (
     Section("picture", "Fire", (
         Row("fire the scenario with that letter", column="a letter"),
+        Row("fire the scenario that shows the repair of the last one, with as many requests", (
+            Key(
+                "picture.repaired", "F", "repaired", "Fire the repair",
+                "fire the scenario that shows the repair of the last one", unwritten="upper_f",
+            ),
+        )),
         Row("more or fewer requests at once", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",

@@ -16,20 +16,43 @@ _LIMITS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
 class Firing(PictureApp):
     """The actions that change what the server has to do."""
 
-    def fire(self, file: ScenarioFile) -> None:
-        """Fire a scenario, and show the present."""
+    _newest: tuple[ScenarioFile, int] | None = None
+    """What was fired last, and with how many requests."""
+
+    def fire(self, file: ScenarioFile, requests: int | None = None) -> None:
+        """Fire a scenario, and show the present.
+
+        `requests` is how many; without it, as many as were asked for, or the scenario's own number.
+        """
         if file.missing:
             self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
             return
+        count = requests or self.view.requests or file.facts.requests
         try:
-            self.pending.add(self.source.fire(file, self.view.requests or file.facts.requests))
+            self.pending.add(self.source.fire(file, count))
         except InputError as error:
             self.say(one_line(str(error)), seconds=8)
             return
+        self._newest = file, count
         if self.view.behind is not None:
             self.view.remember()
         self.view.follow()
         self.view.cursor = None
+
+    def action_repaired(self) -> None:
+        """Fire the scenario that shows the repair of what was fired last, with as many requests."""
+        if self._newest is None:
+            self.say("Nothing has been fired yet, so there is nothing to repair.")
+            return
+        file, count = self._newest
+        known = {scenario.name: scenario for scenario in self.source.scenarios}
+        name = file.facts.repaired
+        if name is None:
+            self.say(f"{file.name} needs no repair: it declares none.")
+        elif name not in known:
+            self.say(f"The repair of {file.name} is {name}, which is not served here: use 'loopviz run'.", 4)
+        else:
+            self.fire(known[name], count)
 
     def action_more_requests(self) -> None:
         """Fire more requests at once from now on."""
