@@ -26,6 +26,12 @@ def ms(t: int | None) -> float:
     return (t - ZERO) / MS
 
 
+def fired(
+    at: float, press: int = 1, scenario: str = "x", first: int = 1, count: int = 1, threads: int = 40
+) -> Event:
+    return (ns(at), ev.FIRED, press, scenario, first, count, threads)
+
+
 def sent(at: float, request: int = 1) -> Event:
     return (ns(at), ev.SENT, request, "GET", "/")
 

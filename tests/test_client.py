@@ -117,6 +117,23 @@ def test_at_once(events: list[ev.Event], requests: int) -> None:
     assert len(server.requests) == requests
 
 
+def test_a_burst_has_numbers_that_follow_each_other_and_is_announced_first(events: list[ev.Event]) -> None:
+    """Another client takes no number in the middle, and `fired` is called before anything is sent."""
+    taken = iter([1, 3, 4, 5, 6])
+    announced: list[tuple[int, int, int]] = []
+    with peer() as server:
+        client = Client(server.url, events.append, taken, lambda _: {}, ignore)
+        client.start()
+        try:
+            client.fire(
+                "GET", "/x", 2, fired=lambda first, count: announced.append((first, count, len(events)))
+            ).result(20)
+        finally:
+            client.stop(5)
+    assert announced == [(4, 2, 0)]
+    assert [event[2] for event in events if event[1] == ev.SENT] == [4, 5]
+
+
 def test_a_request_that_cannot_be_written_has_failed(events: list[ev.Event]) -> None:
     """A request that the client's library refuses to write ends with its error, and so does the burst."""
     with peer(hold=True) as server, firing(server.url, events) as client:

@@ -7,6 +7,7 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import httpx
 
@@ -15,12 +16,14 @@ from loopviz.live import compat
 from loopviz.probe.compat import installed
 from loopviz.stream.events import RECEIVED, SENT, Event
 
-__all__ = ["Client", "Heard"]
+__all__ = ["Client", "Fired", "Heard"]
 
 _NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its connection is used"
 
 Heard = Callable[[int, Mapping[str, str]], None]
 """Called on the client's thread with a request's number and the headers of its answer."""
+Fired = Callable[[int, int], None]
+"""Called before a burst is sent with the number of its first request, and how many it has."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Client:
         at_once: int | None = None,
         delay: float = 0.0,
         heard: Heard | None = None,
+        fired: Fired | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> concurrent.futures.Future[None]:
@@ -77,12 +81,21 @@ class Client:
 
         Each has these `headers` and this `body`. `at_once` limits the concurrent requests: as soon as one
         is answered, the next is sent. The first are sent `delay` seconds from now. `heard` is called with
-        each answer's headers.
+        each answer's headers; `fired`, by this thread, before anything is sent.
         """
-        numbers = [next(self._numbers) for _ in range(requests)]
+        numbers = self._in_a_row(requests)
+        if fired is not None:
+            fired(numbers[0], requests)
         asked = _Asked(method, path, dict(headers or {}), body)
         burst = self._burst(asked, numbers, at_once or requests, delay, heard or _ignore)
         return asyncio.run_coroutine_threadsafe(burst, self._loop)
+
+    def _in_a_row(self, count: int) -> list[int]:
+        """As many numbers that follow each other: the server numbers other clients' requests meanwhile."""
+        while True:
+            numbers = list(islice(self._numbers, count))  # with the GIL, no other thread runs in between
+            if numbers[-1] - numbers[0] == count - 1:
+                return numbers
 
     def stop(self, timeout: float = 1.0) -> None:
         """Cancel the requests that are not answered yet, and end."""

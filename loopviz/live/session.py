@@ -28,7 +28,7 @@ from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
-from loopviz.stream.events import PROCESS, RECEIVED, STOPPED, Change, Event
+from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
 from loopviz.stream.source import Environment, Vitals
 
 __all__ = ["Session", "environment", "leave", "require_gil"]
@@ -72,6 +72,7 @@ class Session:
         self._reorder = Reorder()
         self._seen = 0
         numbers = itertools.count(1)
+        self._presses = itertools.count(1)
         secret = secrets.token_hex(16)
         self._probe = Probe(
             self._buffer,
@@ -144,6 +145,10 @@ class Session:
         `loopviz.live.client.Client.fire`.
         """
 
+        def fired(first: int, count: int) -> None:
+            press = next(self._presses)
+            self._buffer.emit((now_ns(), FIRED, press, scenario.name, first, count, max(1, self.threads)))
+
         def send() -> concurrent.futures.Future[None]:
             return self._client.fire(
                 scenario.method,
@@ -152,6 +157,7 @@ class Session:
                 at_once=at_once,
                 delay=delay,
                 heard=heard,
+                fired=fired,
                 headers=scenario.headers,
                 body=scenario.body,
             )

@@ -1,6 +1,7 @@
 """The model: a timeline of states from a stream of events. It knows no thread, clock or colour."""
 
 from loopviz.model.block import BLOCK_THRESHOLD, Block
+from loopviz.model.bursts import Burst
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
 from loopviz.model.request import Request
@@ -16,6 +17,7 @@ __all__ = [
     "DELAYED",
     "Awaits",
     "Block",
+    "Burst",
     "Culprit",
     "Incident",
     "Lane",

@@ -8,6 +8,7 @@ __all__ = [
     "EXPORTED",
     "LIVE",
     "MAX_BURST",
+    "MAX_BURSTS",
     "MAX_INCIDENTS",
     "MAX_LANES",
     "MAX_LINES",
@@ -32,7 +33,9 @@ MAX_LINES = 100
 MAX_READINGS = 400
 """Readings of one CPU clock that are searched."""
 MAX_BURST = 5_000
-"""Requests examined to find a burst."""
+"""Requests examined to find a burst, or of one."""
+MAX_BURSTS = 1_000
+"""Bursts kept, the newest."""
 MAX_SHARED = 50_000
 """Shared values kept; see `loopviz.model.shared`."""
 

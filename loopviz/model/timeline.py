@@ -11,9 +11,10 @@ workers. The last two report steps and calls to the tasks; the timeline sends ea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loopviz.model.block import BLOCK_THRESHOLD, Block
+from loopviz.model.bursts import Burst, Bursts
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, MAX_INCIDENTS, WHOLE, Limits
@@ -53,6 +54,7 @@ class Timeline:
         limits = limits or (WHOLE if whole else LIVE)
         shared = Shared(limits.looks)
         self._requests = requests = Requests(shared, limits)
+        self._bursts = bursts = Bursts(requests)
         self._rows = rows = Rows(requests, limits, shared)
         pools = Pools(limits)
         tasks = Tasks(requests, rows, pools, shared)
@@ -86,7 +88,8 @@ class Timeline:
         self._first = 0
         self._shared = shared
         self._handlers: dict[str, Callable[..., object]] = {
-            ev.SENT: requests.sent,
+            ev.FIRED: bursts.fired,
+            ev.SENT: self._sent,
             ev.RECEIVED: requests.received,
             ev.READ: self._read,
             ev.BEHIND: self._behind,
@@ -156,6 +159,10 @@ class Timeline:
         if self.whole:
             self.prune(last)
 
+    def _sent(self, t: int, number: int, method: str, path: str) -> None:
+        self._requests.sent(t, number, method, path)
+        self._bursts.sent(number)
+
     def _read(self, t: int, number: int, method: str, path: str, arrived: int) -> None:
         request = self._requests.read(t, number, method, path, arrived)
         if request is not None:
@@ -189,6 +196,7 @@ class Timeline:
     def prune(self, now: int) -> None:
         """Remove what is older than the retention, and what exceeds the limits of the memory."""
         horizon = 0 if self.whole else now - self.retention
+        self._bursts.prune(horizon)
         self._requests.prune(horizon)
         self._rows.prune(horizon)
         self._loop.prune(horizon, now)
@@ -196,6 +204,7 @@ class Timeline:
 
     def forget(self) -> None:
         """Remove every request that has ended, and the blocks that have."""
+        self._bursts.forget()
         self._requests.forget()
         self._rows.forget()
         self.blocks.clear()
@@ -234,6 +243,21 @@ class Timeline:
     def last_burst(self, now: int) -> list[Request]:
         """The latest requests done by `now` whose lives overlap, the newest first."""
         return self._requests.last_burst(now)
+
+    # -- bursts --------------------------------------------------------------------------------
+
+    @property
+    def bursts(self) -> Sequence[Burst]:
+        """The bursts kept, one for each key press, the oldest first. A recording of before may have none."""
+        return self._bursts.kept
+
+    def burst_of(self, request: int) -> Burst | None:
+        """The burst that this request belongs to; None for another client's."""
+        return self._bursts.of(request)
+
+    def newest_burst(self, now: int) -> Burst | None:
+        """The burst that was fired last at `now`."""
+        return self._bursts.newest(now)
 
     # -- the loop ------------------------------------------------------------------------------
 

@@ -22,6 +22,16 @@ __all__ = ["Change", "Direction", "Event", "PoolKind", "Role", "expand"]
 
 _CLIENT = "loopviz's own client"
 
+FIRED: Final = "fired"
+FiredEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["fired"], f.Press, f.ScenarioName, f.First, f.Count, f.ThreadLimit],
+    About(
+        "A key press, or one burst of a command: the client is about to send these requests of a scenario."
+        " Requests of other clients have numbers of their own.",
+        _CLIENT,
+        keeps_texts=True,
+    ),
+]
 SENT: Final = "sent"
 SentEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["sent"], f.Request, f.Method, f.Path],
@@ -320,7 +330,7 @@ AwaitedEvent: TypeAlias = Annotated[
 ]
 
 Event: TypeAlias = (
-    SentEvent | ReceivedEvent
+    FiredEvent | SentEvent | ReceivedEvent
     | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | WritableEvent
     | AbandonedEvent
     | MessageEvent | ClosedEvent

@@ -68,6 +68,13 @@ Line: TypeAlias = Annotated[int, Field("line", "the line in it, from 1, or 0")]
 Function: TypeAlias = Annotated[str, Field("function", "the qualified name of the function")]
 Calls: TypeAlias = Annotated[str, Field("calls", "the function called at that line (`time.sleep`), or empty")]
 
+# Bursts.
+Press: TypeAlias = Annotated[int, Field("press", "the burst, by the number of its key press: from 1")]
+ScenarioName: TypeAlias = Annotated[str, Field("scenario", "the name of the scenario")]
+First: TypeAlias = Annotated[int, Field("first", "the number of its first request")]
+Count: TypeAlias = Annotated[int, Field("count", "how many requests it has; their numbers follow")]
+ThreadLimit: TypeAlias = Annotated[int, Field("threads", "the thread limit at this moment")]
+
 # Requests.
 Method: TypeAlias = Annotated[str, Field("method", "the HTTP method; `WS` for a WebSocket")]
 Path: TypeAlias = Annotated[str, Field("path", "the path of the URL")]
