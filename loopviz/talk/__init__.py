@@ -1,0 +1,6 @@
+"""Talks: steps for the stage, read from a TOML file, and where the speaker's notes find them."""
+
+from loopviz.talk.reading import builtin_talk, read_talk
+from loopviz.talk.steps import Question, Step, Talk
+
+__all__ = ["Question", "Step", "Talk", "builtin_talk", "read_talk"]
