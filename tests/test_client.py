@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from loopviz.clock import NS
-from loopviz.live.client import Client
+from loopviz.live.client import Client, claimed
 from loopviz.stream import events as ev
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -225,6 +225,33 @@ def test_another_status(events: list[ev.Event]) -> None:
     with peer(ANSWER.replace(b"200 OK", b"503 Busy")) as server, firing(server.url, events) as client:
         client.fire("GET", "/x", 1).result(10)
     assert [event[2:] for event in events if event[1] == ev.RECEIVED] == [(1, 503, None)]
+
+
+def test_what_a_timer_says(events: list[ev.Event]) -> None:
+    """The time that a middleware has written into the answer is an event, before the end of the request."""
+    answer = ANSWER.replace(b"Connection", b"X-Process-Time: 0.012\r\nConnection")
+    with peer(answer) as server, firing(server.url, events) as client:
+        client.fire("GET", "/x", 1).result(10)
+    assert [event[1] for event in events] == [ev.SENT, ev.CLAIMED, ev.RECEIVED]
+    assert events[1][2:] == (1, 12_000_000, "X-Process-Time")
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"x-process-time": "0.2"}, (200_000_000, "X-Process-Time")),
+        ({"server-timing": "db;dur=3, total;dur=12.5"}, (12_500_000, "Server-Timing")),
+        ({"server-timing": 'app;desc="it";dur="7"'}, (7_000_000, "Server-Timing")),
+        ({"server-timing": "db;dur=3, app;dur=4"}, None),
+        ({"server-timing": "cache"}, None),
+        ({"x-process-time": "soon", "server-timing": "app;dur=1"}, (1_000_000, "Server-Timing")),
+        *[({"x-process-time": text}, None) for text in ("", "nan", "inf", "-1", "1e300", "99999999")],
+        ({}, None),
+    ],
+)
+def test_headers_of_timers(headers, found) -> None:
+    """A time is taken from a header only if it is one, and if it is clear which of several is meant."""
+    assert claimed(headers) == found
 
 
 def test_stopping_during_requests(events: list[ev.Event]) -> None:

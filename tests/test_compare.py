@@ -190,7 +190,7 @@ def test_several_bursts_share_a_server(quick, slow):
 
 
 def test_so_many_are_concurrent(quick):
-    """With `at_once`, requests go in waves, and the headers of each answer are heard."""
+    """With `at_once`, requests go in waves, and what each answer says of its time is heard."""
     (file,) = files(quick)
     with Bench([file]) as bench:
         sample = bench.fire(Burst(file.name, 6, at_once=2))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopviz.draw.look import BLOCK, CODES, NOTHING
+from loopviz.draw.look import AFTER_BLOCK, BLOCK, CODES, NOTHING, Palette
 from loopviz.draw.raster import (
     after_response,
     code_of,
@@ -167,13 +167,29 @@ def test_only_running_for_the_threshold_or_longer_is_a_block():
 
 
 def test_what_follows_the_response_looks_different():
-    """Work after the response has the code of its state in upper case; a block stays a block."""
+    """Work after the response has codes of its own, those of a block too."""
     line = streams.timeline(
         streams.sent(0), streams.read(0), streams.made(0), streams.step(0), streams.status(20, 200),
         streams.responded(20), streams.suspend(50), streams.end(80),
     )  # fmt: skip
     assert one_request(line, 200).rstrip() == "rrRRRAAA"
-    assert [after_response(code) for code in ("r", "a", BLOCK)] == ["R", "A", BLOCK]
+    assert [after_response(code) for code in ("r", "a", BLOCK)] == ["R", "A", AFTER_BLOCK]
+
+
+def test_a_block_after_the_response_is_dimmed():
+    """A block after the response is dimmed in its row; the loop's lane shows it as it is."""
+    line = streams.timeline(
+        streams.iteration(0), streams.sent(0), streams.read(0), streams.made(0), streams.step(0),
+        streams.responded(20), streams.suspend(150), streams.idle(150),
+    )  # fmt: skip
+    assert one_request(line, 160).rstrip() == "rr" + AFTER_BLOCK * 13 + "A"
+    width = 10 * MS
+    assert BLOCK in loop_levels(line, width, ns(0) // width, ns(160) // width, ns(160))
+    for mode in ("colour", "mono", "ascii"):
+        palette = Palette(mode)
+        plain, after = palette.cell(BLOCK, BLOCK), palette.cell(AFTER_BLOCK, AFTER_BLOCK)
+        assert after[0] == plain[0]
+        assert after[1] != plain[1]
 
 
 def test_a_call_is_drawn_in_its_thread():

@@ -6,6 +6,7 @@ import pytest
 
 from loopviz.model import State, Tokens, Where
 from loopviz.model.limits import MAX_SEGMENTS
+from loopviz.stream import events as ev
 from tests.streams import (
     MS,
     accepted,
@@ -548,6 +549,28 @@ def test_where_is_the_line_that_was_seen_most():
     assert line.blocks[0].where == seen
     assert line.requests[1].history(ns(150))[-1].where == seen
     assert line.loop.spans[-1].where == seen
+
+
+def test_the_line_after_the_response_is_a_current_one():
+    """What runs after the response is at a line that was seen after it, and has none until then."""
+    line = timeline(accepted(), holds(50, since=2, line=14), holds(70, since=2, line=14), responded(80))
+    request = line.requests[1]
+    assert [where.line if (where := part.where) else None for part in request.history(ns(90))][-2:] == [
+        14,
+        None,
+    ]
+    feed(line, holds(100, since=2, line=30))
+    assert [where.line if (where := part.where) else None for part in request.history(ns(110))][-2:] == [
+        14,
+        30,
+    ]
+
+
+def test_what_the_timer_of_a_server_says():
+    """The time that the answer itself states is kept with the request, even after its end."""
+    line = timeline(accepted(), responded(20), end(21), (ns(22), ev.CLAIMED, 1, 5 * MS, "X-Process-Time"))
+    assert line.requests[1].claimed == 5 * MS
+    feed(line, (ns(23), ev.CLAIMED, 99, 5 * MS, "X-Process-Time"))
 
 
 def test_a_block_without_samples_has_no_line():

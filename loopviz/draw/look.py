@@ -16,6 +16,7 @@ from loopviz.model import BLOCK_THRESHOLD, State
 
 __all__ = [
     "ACCENT",
+    "AFTER_BLOCK",
     "ALARM",
     "ALARM_TEXT",
     "APPEARANCES",
@@ -151,6 +152,9 @@ NOTHING = " "
 """The code of a time without any state."""
 BLOCK = "B"
 """The code of a block: running for so long that other requests are delayed."""
+
+AFTER_BLOCK = "b"
+"""The code of a block after the response; that of any other state is its code in upper case."""
 
 APPEARANCES: tuple[Appearance, ...] = (
     Appearance(
@@ -292,7 +296,8 @@ class Palette:
             return " ", self.style()
         character = look.texture if self.unicode else look.plain
         if not self.colour:
-            return character, Style(reverse=code == BLOCK, bold=code == BLOCK, dim=_is_after(code) or None)
+            blocks = _state_code(code) == BLOCK
+            return character, Style(reverse=blocks, bold=blocks, dim=_is_after(code) or None)
         return character, Style(color=look.ink, bgcolor=self._fill(code))
 
     def edge(self, code: str) -> Style:
@@ -319,11 +324,11 @@ class Palette:
 
 
 def _state_code(code: str) -> str:
-    return code if code == BLOCK else code.lower()
+    return BLOCK if code in {BLOCK, AFTER_BLOCK} else code.lower()
 
 
 def _is_after(code: str) -> bool:
-    return code != BLOCK and code.isupper()
+    return code == AFTER_BLOCK or (code != BLOCK and code.isupper())
 
 
 def _dimmed(colour: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from loopviz.draw.look import BLOCK, CODES, NOTHING
+from loopviz.draw.look import AFTER_BLOCK, BLOCK, CODES, NOTHING
 from loopviz.model import Lane, Request, State, Timeline
 
 __all__ = [
@@ -40,7 +40,7 @@ def lane_code(lane: Lane) -> str:
 
 def after_response(code: str) -> str:
     """The code of the same state once the response is out."""
-    return code.upper() if code != BLOCK else code
+    return code.upper() if code != BLOCK else AFTER_BLOCK
 
 
 def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from loopviz.claims import TIMER_HEADER, Burst
+from loopviz.claims import Burst
 from loopviz.experiment.alone import Progress, begin
 from loopviz.experiment.measure import Tap, follow, require_visible
 from loopviz.live.session import Session
@@ -67,14 +67,6 @@ class Bench:
 
         Raises `NotVisibleError` where no request can be seen.
         """
-        timed: dict[int, float] = {}
-
-        def heard(number: int, headers: Mapping[str, str]) -> None:
-            try:
-                timed[number] = float(headers.get(TIMER_HEADER, ""))
-            except ValueError:
-                return
-
         timeline = self._timeline
         events = self._session.drain_all()
         timeline.feed(events)
@@ -87,7 +79,6 @@ class Bench:
                 burst.requests,
                 at_once=burst.at_once,
                 delay=burst.after,
-                heard=heard,
             )
             for burst in bursts
         ]
@@ -104,4 +95,4 @@ class Bench:
         require_visible(self._session.blind)
         fired = [n for n, request in timeline.requests.items() if request.own and n not in before]
         names = {(file.method, file.path): file.name for file in self._scenarios.values()}
-        return sampled(timeline, fired, names, threads=self._session.threads, timed=timed)
+        return sampled(timeline, fired, names, threads=self._session.threads)

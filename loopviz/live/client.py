@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,19 +12,19 @@ from itertools import islice
 
 import httpx
 
-from loopviz.clock import now_ns
+from loopviz.clock import NS, now_ns
 from loopviz.live import compat
 from loopviz.probe.compat import installed
-from loopviz.stream.events import RECEIVED, SENT, Event
+from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event, TimerHeader
 
-__all__ = ["Client", "Fired", "Heard"]
+__all__ = ["Client", "Fired", "claimed"]
 
 _NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its connection is used"
 
-Heard = Callable[[int, Mapping[str, str]], None]
-"""Called on the client's thread with a request's number and the headers of its answer."""
 Fired = Callable[[int, int], None]
 """Called before a burst is sent with the number of its first request, and how many it has."""
+_LONGEST = 86_400.0
+"""A timer that says more than this (s) is not believed."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,6 @@ class Client:
         *,
         at_once: int | None = None,
         delay: float = 0.0,
-        heard: Heard | None = None,
         fired: Fired | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
@@ -80,14 +80,14 @@ class Client:
         """Send `requests` requests at once; the future is done when all of them are answered.
 
         Each has these `headers` and this `body`. `at_once` limits the concurrent requests: as soon as one
-        is answered, the next is sent. The first are sent `delay` seconds from now. `heard` is called with
-        each answer's headers; `fired`, by this thread, before anything is sent.
+        is answered, the next is sent. The first are sent `delay` seconds from now. `fired` is called, by this
+        thread, before anything is sent.
         """
         numbers = self._in_a_row(requests)
         if fired is not None:
             fired(numbers[0], requests)
         asked = _Asked(method, path, dict(headers or {}), body)
-        burst = self._burst(asked, numbers, at_once or requests, delay, heard or _ignore)
+        burst = self._burst(asked, numbers, at_once or requests, delay)
         return asyncio.run_coroutine_threadsafe(burst, self._loop)
 
     def _in_a_row(self, count: int) -> list[int]:
@@ -114,9 +114,7 @@ class Client:
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
-    async def _burst(
-        self, asked: _Asked, numbers: list[int], at_once: int, delay: float, heard: Heard
-    ) -> None:
+    async def _burst(self, asked: _Asked, numbers: list[int], at_once: int, delay: float) -> None:
         await asyncio.sleep(delay)
         client = httpx.AsyncClient(
             base_url=self._base_url,
@@ -127,18 +125,16 @@ class Client:
         )
 
         async def runner(first: int) -> None:
-            await self._one(client, line, asked, first, heard)
+            await self._one(client, line, asked, first)
             for number in rest:
-                await self._one(client, _StartLine(1), asked, number, heard)
+                await self._one(client, _StartLine(1), asked, number)
 
         async with client:
             first, rest = numbers[:at_once], iter(numbers[at_once:])
             line = _StartLine(len(first))
             await asyncio.gather(*map(runner, first))
 
-    async def _one(
-        self, client: httpx.AsyncClient, line: _StartLine, asked: _Asked, number: int, heard: Heard
-    ) -> None:
+    async def _one(self, client: httpx.AsyncClient, line: _StartLine, asked: _Asked, number: int) -> None:
         sent = False
         method, path = asked.method, asked.path
 
@@ -163,7 +159,9 @@ class Client:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         else:
             status = response.status_code
-            heard(number, response.headers)
+            said = claimed(response.headers)
+            if said is not None:
+                self._emit((now_ns(), CLAIMED, number, *said))
         now = now_ns()
         if not sent:
             line.failed()
@@ -173,8 +171,34 @@ class Client:
         self._emit((now, RECEIVED, number, status, error))
 
 
-def _ignore(number: int, headers: Mapping[str, str]) -> None:
-    """Do nothing with an answer's headers."""
+def claimed(headers: Mapping[str, str]) -> tuple[int, TimerHeader] | None:
+    """How long the server's own timer says that it took (ns), and in which header of the answer; else None.
+
+    ``X-Process-Time`` is in seconds. Of ``Server-Timing``, which is in milliseconds, the metric ``total``
+    counts, or the only one that has a duration.
+    """
+    seconds = _seconds(headers.get("x-process-time", ""), 1.0)
+    if seconds is not None:
+        return seconds, "X-Process-Time"
+    metrics: dict[str, int] = {}
+    for metric in headers.get("server-timing", "").split(",")[:50]:
+        name, *parameters = (part.strip() for part in metric.split(";"))
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            taken = _seconds(value.strip(' "'), 1e-3) if key.strip().lower() == "dur" else None
+            if taken is not None:
+                metrics[name.lower()] = taken
+    total = metrics.get("total", next(iter(metrics.values())) if len(metrics) == 1 else None)
+    return None if total is None else (total, "Server-Timing")
+
+
+def _seconds(text: str, unit: float) -> int | None:
+    """A header's number of `unit` seconds, in nanoseconds; None if it is no time."""
+    try:
+        seconds = float(text) * unit
+    except ValueError:
+        return None
+    return round(seconds * NS) if math.isfinite(seconds) and 0 <= seconds <= _LONGEST else None
 
 
 class _StartLine:

@@ -20,7 +20,7 @@ from typing import NoReturn
 from loopviz import __version__
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
-from loopviz.live.client import Client, Heard
+from loopviz.live.client import Client
 from loopviz.live.compat import end_multiprocessing
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.server import Apps, ServerThread, bind
@@ -135,7 +135,6 @@ class Session:
         *,
         at_once: int | None = None,
         delay: float = 0.0,
-        heard: Heard | None = None,
     ) -> concurrent.futures.Future[None]:
         """Send requests at once; the future is done when all of them are answered.
 
@@ -156,7 +155,6 @@ class Session:
                 requests,
                 at_once=at_once,
                 delay=delay,
-                heard=heard,
                 fired=fired,
                 headers=scenario.headers,
                 body=scenario.body,

@@ -33,6 +33,8 @@ class Request:
     """When the last byte was sent."""
     received: int | None = None
     """When loopviz's client had the answer."""
+    claimed: int | None = None
+    """How long it took (ns) by a timer of the server, such as a middleware; None if none says so."""
     ended: bool = False
     """Whether its last task has ended: no event will change it any more."""
     segments: Segments = field(default_factory=Segments)
@@ -91,6 +93,8 @@ class Request:
         if self.done is None:
             self.close(t)
             self.done = self.since
+            if self.state is State.RUNNING:
+                self.where = None  # the line that was seen is one before the response
 
     def end(self, t: int) -> None:
         """Its last task has ended."""

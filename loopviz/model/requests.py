@@ -226,6 +226,12 @@ class Requests:
             request.finish(t)
             self.end(life, t)
 
+    def claimed(self, t: int, number: int, claimed: int, header: str) -> None:
+        """CLAIMED: its answer says how long it took, by a timer of the server."""
+        request = self.by_number.get(number)
+        if request is not None:
+            request.claimed = claimed
+
     def _begin(self, number: int, method: str, path: str, start: int, *, own: bool) -> Life:
         request = Request(number, method, path, start, own=own, since=start)
         life = self.lives[number] = Life(request)

@@ -137,16 +137,14 @@ def sampled(
     scenarios: Mapping[tuple[str, str], str],
     *,
     threads: int,
-    timed: Mapping[int, float] | None = None,
 ) -> Sample:
     """The sample of the requests with these `numbers`.
 
-    `scenarios` maps methods and paths to scenarios, `threads` is the thread limit, and `timed` has the
-    seconds that the server's own timer reported, by request. Raises KeyError for a request that
-    `timeline` has not.
+    `scenarios` maps methods and paths to scenarios, and `threads` is the thread limit. Raises KeyError for a
+    request that `timeline` has not.
     """
     requests = [timeline.requests[number] for number in sorted(numbers)]
-    return sample_of(timeline, requests, scenarios, threads=threads, timed=timed)
+    return sample_of(timeline, requests, scenarios, threads=threads)
 
 
 def sample_of(
@@ -155,10 +153,8 @@ def sample_of(
     scenarios: Mapping[tuple[str, str], str],
     *,
     threads: int,
-    timed: Mapping[int, float] | None = None,
 ) -> Sample:
     """As `sampled`, of these requests. One that has no end counts as not answered."""
-    timed = timed or {}
     zero = min((request.start for request in requests), default=0)
     end = max((request.done or timeline.last for request in requests), default=zero)
     seen = tuple(
@@ -168,7 +164,7 @@ def sample_of(
             (request.start - zero) / NS,
             {state: time / NS for state, time in request.totals.items() if time},
             request.failure or ("no answer" if request.done is None else None),
-            timed.get(request.id),
+            None if request.claimed is None else request.claimed / NS,
             request.longest(State.TOKEN_WAIT, timeline.last) / NS,
         )
         for request in requests

@@ -136,12 +136,13 @@ class Tasks:
             request.finish(t)
         self._rows.remove(task, t)
 
-    def step_seen(self, number: int, where: Where | None) -> None:
-        """The step of the task that runs is at this line."""
+    def step_seen(self, number: int, where: Where | None, latest: Where) -> None:
+        """The step of the task that runs is at this line; `latest` is the line that was seen last."""
         task = self._rows.tasks.get(number)
         life = task.life if task is not None else None
         if life is not None and life.request.state is State.RUNNING:
-            life.request.where = where
+            # What was seen before the response says nothing of the time after it.
+            life.request.where = where if life.request.done is None else latest
 
     def _turn(self, task: Task, doing: Doing, t: int) -> None:
         if doing is Doing.THREAD_WAIT:

@@ -91,6 +91,7 @@ class Timeline:
             ev.FIRED: bursts.fired,
             ev.SENT: self._sent,
             ev.RECEIVED: requests.received,
+            ev.CLAIMED: requests.claimed,
             ev.READ: self._read,
             ev.BEHIND: self._behind,
             ev.STATUS: requests.status,

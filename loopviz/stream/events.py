@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 from loopviz.stream import fields as f
-from loopviz.stream.fields import About, Change, Direction, PoolKind, Role
+from loopviz.stream.fields import About, Change, Direction, PoolKind, Role, TimerHeader
 
-__all__ = ["Change", "Direction", "Event", "PoolKind", "Role", "expand"]
+__all__ = ["Change", "Direction", "Event", "PoolKind", "Role", "TimerHeader", "expand"]
 
 # -- the client ----------------------------------------------------------------------------------
 
@@ -41,6 +41,11 @@ RECEIVED: Final = "received"
 ReceivedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["received"], f.Request, f.StatusOrNone, f.Error],
     About("The client has the whole answer, or has failed.", _CLIENT),
+]
+CLAIMED: Final = "claimed"
+ClaimedEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["claimed"], f.Request, f.Claimed, f.HeaderOfTimer],
+    About("The answer has a header in which a timer of the server says how long it took.", _CLIENT),
 ]
 
 # -- requests, as the server sees them -----------------------------------------------------------
@@ -330,7 +335,7 @@ AwaitedEvent: TypeAlias = Annotated[
 ]
 
 Event: TypeAlias = (
-    FiredEvent | SentEvent | ReceivedEvent
+    FiredEvent | SentEvent | ReceivedEvent | ClaimedEvent
     | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | WritableEvent
     | AbandonedEvent
     | MessageEvent | ClosedEvent

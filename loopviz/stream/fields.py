@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-__all__ = ["WEBSOCKET", "About", "Change", "Direction", "Field", "PoolKind", "Role", "Way"]
+__all__ = [
+    "WEBSOCKET",
+    "About",
+    "Change",
+    "Direction",
+    "Field",
+    "PoolKind",
+    "Role",
+    "TimerHeader",
+    "Way",
+]
 
 WEBSOCKET: Final = "WS"
 """What stands for the method of a request that asks for a WebSocket: the request is the whole connection."""
@@ -48,6 +58,7 @@ Role: TypeAlias = Literal["loop", "worker", "process"]
 Way: TypeAlias = Literal["received", "sent"]
 PoolKind: TypeAlias = Literal["default-limiter", "limiter", "default-executor", "executor", "processes"]
 Direction: TypeAlias = Literal["receiving", "sending"]
+TimerHeader: TypeAlias = Literal["X-Process-Time", "Server-Timing"]
 Change: TypeAlias = Literal["ended", "restarted", "given up"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
@@ -86,6 +97,8 @@ StatusOrNone: TypeAlias = Annotated[
     int | None, Field("status", "the status code; null if there was no response")
 ]
 Error: TypeAlias = Annotated[str | None, Field("error", "the client's error; null if there was none")]
+Claimed: TypeAlias = Annotated[int, Field("claimed", "the time that the server says it has taken", "ns")]
+HeaderOfTimer: TypeAlias = Annotated[TimerHeader, Field("header", "the header of the answer that says so")]
 ExceptionName: TypeAlias = Annotated[str, Field("name", "the class of the exception")]
 Message: TypeAlias = Annotated[str, Field("message", "the text of the exception, at most 200 characters")]
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from loopviz.draw.look import (
+    AFTER_BLOCK,
     ALARM_TEXT,
     BLOCK,
     DIM,
@@ -178,7 +179,7 @@ def _stretches(newest_first: Iterator[Stretch], scale: Scale, y: int, used: set[
         column += count
         if code == NOTHING or right <= left:
             continue
-        state = code if code == BLOCK else code.lower()
+        state = BLOCK if code in {BLOCK, AFTER_BLOCK} else code.lower()
         used.add(state)
         made.append(bar(left, y, right - left, BAR, state, after=code != state))
     return made
