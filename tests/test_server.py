@@ -266,6 +266,9 @@ def test_a_session() -> None:
     for kind in (ev.SENT, ev.READ, ev.STATUS, ev.RESPONDED, ev.RECEIVED):
         assert sorted(event[2] for event in events if event[1] == kind) == [1, 2, 3], kind
     assert {event[3] for event in events if event[1] == ev.RECEIVED} == {200}
+    fired = [event[2:] for event in events if event[1] == ev.FIRED]
+    assert fired == [(1, "async", 1, 3, 7)]
+    assert [e[1] for e in events].index(ev.FIRED) < [e[1] for e in events].index(ev.SENT)
     totals = [event[2] for event in events if event[1] == ev.TOKENS]
     assert (totals[0], totals[-1]) == (7, 9)
     assert session.environment.event_loop == "asyncio"
