@@ -12,6 +12,8 @@ from typing import Literal
 
 from rich.style import Style
 
+from loopviz.draw.theme import Theme, mixed
+from loopviz.draw.themes import DARK, SIXTEEN
 from loopviz.model import BLOCK_THRESHOLD, State
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "THREAD",
     "WHITE",
     "Appearance",
+    "Depth",
     "Look",
     "Mode",
     "Palette",
@@ -51,6 +54,8 @@ __all__ = [
 ]
 
 Mode = Literal["colour", "mono", "ascii"]
+Depth = Literal["truecolor", "256", "16"]
+"""How many colours a terminal has."""
 
 # Surfaces, from the darkest to the lightest.
 BACKGROUND = "#101214"
@@ -253,16 +258,33 @@ def look_of(code: str) -> Look:
 
 
 class Palette:
-    """Turns codes into characters and styles, in one of three modes.
+    """Turns codes into characters and styles, in one of three modes, with the colours of a theme.
 
     ``colour``: colours and textures; ``mono``: textures, bold and reverse video only, as
     NO_COLOR asks for (https://no-color.org); ``ascii``: no character outside ASCII.
+    `depth` is the number of colours that the terminal has; with 16, they are those of the terminal.
     """
 
-    def __init__(self, mode: Mode = "colour", *, colour: bool = True) -> None:
+    def __init__(
+        self, mode: Mode = "colour", theme: Theme = DARK, *, depth: Depth = "truecolor", colour: bool = True
+    ) -> None:
         self.mode = mode
+        self.depth = depth
         self.colour = colour and mode != "mono"
         self.unicode = mode != "ascii"
+        self.halves = self.colour and self.unicode and depth != "16"
+        """Whether a cell can have two states, or be filled in part."""
+        self.use(theme)
+
+    def use(self, theme: Theme) -> None:
+        """Take the colours from this theme from now on."""
+        self.chosen = theme
+        """What was asked for."""
+        self.theme = SIXTEEN if self.depth == "16" else theme
+        """What is used."""
+        self.colours = self.theme.colours
+        self.cell = lru_cache(maxsize=512)(self._cell)
+        self._styles = lru_cache(maxsize=512)(self._style)
 
     def style(
         self,
@@ -273,54 +295,80 @@ class Palette:
         reverse: bool = False,
     ) -> Style:
         """A style, without its colours where there are none."""
+        return self._styles(foreground, background, bold, reverse)
+
+    def _style(self, foreground: str | None, background: str | None, bold: bool, reverse: bool) -> Style:
         if not self.colour:
             return Style(bold=bold, reverse=reverse)
-        return Style(color=foreground or TEXT, bgcolor=background or BACKGROUND, bold=bold, reverse=reverse)
+        colours = self.colours
+        return Style(
+            color=_own(foreground or colours.text),
+            bgcolor=_own(background or colours.background),
+            bold=bold,
+            reverse=reverse,
+        )
 
-    @lru_cache(maxsize=512)  # noqa: B019 - the program has one palette
-    def cell(self, left: str, right: str) -> tuple[str, Style]:
+    def _cell(self, left: str, right: str) -> tuple[str, Style]:
         """The character and the style of a cell whose two halves have these codes."""
-        if left == right or not (self.colour and self.unicode):
+        if left == right or not self.halves:
             return self._whole(left if left != NOTHING else right)
-        return "▌", Style(color=self._fill(left), bgcolor=self._fill(right))
+        fills = self._fill(left), self._fill(right)
+        if fills[0] is None:
+            return (
+                ("▐", Style(color=fills[1])) if fills[1] else self._whole(left if left != NOTHING else right)
+            )
+        return "▌", Style(color=fills[0], bgcolor=fills[1])
 
-    def _fill(self, code: str) -> str:
-        look = _LOOKS.get(_state_code(code))
-        if look is None:
-            return BACKGROUND
-        return look.fill if not _is_after(code) else _dimmed(look.fill)
+    def _fill(self, code: str) -> str | None:
+        """The background of a state's cells; None for that of the terminal."""
+        background = _own(self.colours.background)
+        shades = self.theme.states.get(_state_code(code))
+        if shades is None:
+            return background
+        fill = _own(shades.fill)
+        if fill is None or not _is_after(code):
+            return fill
+        return fill if background is None else mixed(fill, background)
 
     def _whole(self, code: str) -> tuple[str, Style]:
         look = _LOOKS.get(_state_code(code))
         if look is None:
             return " ", self.style()
         character = look.texture if self.unicode else look.plain
+        after = _is_after(code)
         if not self.colour:
             blocks = _state_code(code) == BLOCK
-            return character, Style(reverse=blocks, bold=blocks, dim=_is_after(code) or None)
-        return character, Style(color=look.ink, bgcolor=self._fill(code))
+            return character, Style(reverse=blocks, bold=blocks, dim=after or None)
+        ink = _own(self.theme.states[_state_code(code)].ink)
+        faint = after and _own(self.colours.background) is None
+        return character, Style(color=ink, bgcolor=self._fill(code), dim=faint or None)
 
     def edge(self, code: str) -> Style:
         """The style of the live edge: a state that has filled a part of its cell."""
-        return Style(color=self._fill(code), bgcolor=BACKGROUND)
+        return Style(color=self._fill(code), bgcolor=_own(self.colours.background))
 
     def name(self, code: str) -> tuple[str, Style]:
         """A state's name, and the style to write it in."""
-        look = _LOOKS[_state_code(code)]
         alarming = code == BLOCK
-        return LABELS[_state_code(code)], self.style(look.text, bold=alarming)
+        code = _state_code(code)
+        return LABELS[code], self.style(self.theme.states[code].text, bold=alarming)
 
     def text(self, role: Literal["text", "dim", "good", "alarm", "title"]) -> Style:
         """The style of words."""
+        colours = self.colours
         if role == "dim":
-            return self.style(DIM) if self.colour else Style(dim=True)
+            has_colour = self.colour and _own(colours.dim) is not None
+            return self.style(colours.dim) if has_colour else Style(dim=True)
         if role == "good":
-            return self.style(GOOD_TEXT)
+            return self.style(colours.good_text)
         if role == "alarm":
-            return self.style(ALARM_TEXT, bold=True)
-        if role == "title":
-            return self.style(bold=True)
-        return self.style()
+            return self.style(colours.alarm_text, bold=True)
+        return self.style(bold=role == "title")
+
+
+def _own(colour: str) -> str | None:
+    """The colour, or None for the terminal's own."""
+    return None if colour == "default" else colour
 
 
 def _state_code(code: str) -> str:
@@ -329,9 +377,3 @@ def _state_code(code: str) -> str:
 
 def _is_after(code: str) -> bool:
     return code == AFTER_BLOCK or (code != BLOCK and code.isupper())
-
-
-def _dimmed(colour: str) -> str:
-    """Half way to the background: no client waits for what happens after the response."""
-    mixed = ((int(colour[i : i + 2], 16) + int(BACKGROUND[i : i + 2], 16)) // 2 for i in (1, 3, 5))
-    return "#" + "".join(f"{part:02x}" for part in mixed)
