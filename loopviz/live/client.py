@@ -15,6 +15,7 @@ import httpx
 from loopviz.clock import NS, now_ns
 from loopviz.live import compat
 from loopviz.probe.compat import installed
+from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event, TimerHeader
 
 __all__ = ["Client", "Fired", "claimed"]
@@ -60,6 +61,8 @@ class Client:
         self._blind = blind
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="loopviz client", daemon=True)
+        self._bursts: dict[concurrent.futures.Future[None], set[int]] = {}
+        """Those that are not over, with the numbers of the requests that have no answer yet."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -87,8 +90,29 @@ class Client:
         if fired is not None:
             fired(numbers[0], requests)
         asked = _Asked(method, path, dict(headers or {}), body)
-        burst = self._burst(asked, numbers, at_once or requests, delay)
-        return asyncio.run_coroutine_threadsafe(burst, self._loop)
+        unanswered = set(numbers)
+        burst = self._burst(asked, numbers, at_once or requests, delay, unanswered)
+        answered = asyncio.run_coroutine_threadsafe(burst, self._loop)
+        self._bursts[answered] = unanswered
+        answered.add_done_callback(self._over)
+        return answered
+
+    def give_up(self) -> list[int]:
+        """Close the connections of all requests that are not answered; send no more of their bursts.
+
+        Returns their numbers, in order. Each is reported as received, with the error `GIVEN_UP`, and its
+        burst's future is cancelled. Returns at once, and may be called in any thread.
+        """
+        numbers = []
+        for answered, unanswered in list(self._bursts.items()):
+            numbers += [number for number in sorted(unanswered) if _take(unanswered, number)]
+            answered.cancel()
+        for number in numbers:
+            self._emit((now_ns(), RECEIVED, number, None, GIVEN_UP))
+        return sorted(numbers)
+
+    def _over(self, answered: concurrent.futures.Future[None]) -> None:
+        self._bursts.pop(answered, None)
 
     def _in_a_row(self, count: int) -> list[int]:
         """As many numbers that follow each other: the server numbers other clients' requests meanwhile."""
@@ -114,7 +138,9 @@ class Client:
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
-    async def _burst(self, asked: _Asked, numbers: list[int], at_once: int, delay: float) -> None:
+    async def _burst(
+        self, asked: _Asked, numbers: list[int], at_once: int, delay: float, unanswered: set[int]
+    ) -> None:
         await asyncio.sleep(delay)
         client = httpx.AsyncClient(
             base_url=self._base_url,
@@ -125,16 +151,18 @@ class Client:
         )
 
         async def runner(first: int) -> None:
-            await self._one(client, line, asked, first)
+            await self._one(client, line, asked, first, unanswered)
             for number in rest:
-                await self._one(client, _StartLine(1), asked, number)
+                await self._one(client, _StartLine(1), asked, number, unanswered)
 
         async with client:
             first, rest = numbers[:at_once], iter(numbers[at_once:])
             line = _StartLine(len(first))
             await asyncio.gather(*map(runner, first))
 
-    async def _one(self, client: httpx.AsyncClient, line: _StartLine, asked: _Asked, number: int) -> None:
+    async def _one(
+        self, client: httpx.AsyncClient, line: _StartLine, asked: _Asked, number: int, unanswered: set[int]
+    ) -> None:
         sent = False
         method, path = asked.method, asked.path
 
@@ -142,6 +170,8 @@ class Client:
             nonlocal sent
             if event == compat.SENDING:
                 await line.ready()
+                if number not in unanswered:  # given up: it is cancelled in a moment
+                    await self._loop.create_future()
                 sent = True
                 self._emit((now_ns(), SENT, number, method, path))
 
@@ -160,8 +190,10 @@ class Client:
         else:
             status = response.status_code
             said = claimed(response.headers)
-            if said is not None:
+            if said is not None and number in unanswered:
                 self._emit((now_ns(), CLAIMED, number, *said))
+        if not _take(unanswered, number):
+            return
         now = now_ns()
         if not sent:
             line.failed()
@@ -199,6 +231,15 @@ def _seconds(text: str, unit: float) -> int | None:
     except ValueError:
         return None
     return round(seconds * NS) if math.isfinite(seconds) and 0 <= seconds <= _LONGEST else None
+
+
+def _take(numbers: set[int], number: int) -> bool:
+    """Remove the number; whether it was there. One thread only gets it."""
+    try:
+        numbers.remove(number)
+    except KeyError:
+        return False
+    return True
 
 
 class _StartLine:

@@ -23,7 +23,7 @@ from loopviz.errors import InputError
 from loopviz.live.client import Client
 from loopviz.live.compat import end_multiprocessing
 from loopviz.live.helpers.workspace import Workspace
-from loopviz.live.server import Apps, ServerThread, bind
+from loopviz.live.server import Abandoning, Apps, ServerThread, bind
 from loopviz.probe import HEADER, Probe
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
@@ -82,8 +82,12 @@ class Session:
         )
         self._workspace = Workspace(self._process_changed)
         self._apps = Apps(scenarios, self._execute, lazily=lazily)
+        self._abandoning = Abandoning(self._apps, HEADER, f"{secret}-")
+        self._waiting: dict[concurrent.futures.Future[None], int] = {}
+        """The bursts to fire when their scenario is ready, and how many requests each has."""
+        self._sending = threading.Lock()
         self._server = ServerThread(
-            self._apps,
+            self._abandoning,
             sock,
             threads=threads,
             loop=loop,
@@ -172,12 +176,34 @@ class Session:
             try:
                 self._server.wait()
                 self._server.submit(self._apps.prepare(scenario.name)).result()
-                answered.set_result(send().result())
+                with self._sending:
+                    del self._waiting[answered]
+                    if not answered.set_running_or_notify_cancel():  # it was given up
+                        return
+                    sent = send()
+                answered.set_result(sent.result())
             except BaseException as error:  # every exception is the future's
-                answered.set_exception(error)
+                self._waiting.pop(answered, None)
+                with suppress(concurrent.futures.InvalidStateError):  # it was given up
+                    answered.set_exception(error)
 
+        self._waiting[answered] = requests
         threading.Thread(target=later, name="loopviz fire", daemon=True).start()
         return answered
+
+    def give_up(self) -> int:
+        """Give up every request that was fired and is not answered; returns how many.
+
+        The client closes their connections, and what is not sent yet is not sent. The server does not begin
+        what it has not begun, and cancels what it can; see `loopviz.live.server.Abandoning`. Returns at once.
+        """
+        with self._sending:
+            unsent = sum(requests for burst, requests in self._waiting.items() if burst.cancel())
+            numbers = self._client.give_up()
+        if numbers:
+            self._abandoning.give_up(numbers[-1])
+            self._server.call(self._abandoning.cancel)
+        return unsent + len(numbers)
 
     def reload(self, file: ScenarioFile) -> concurrent.futures.Future[None]:
         """Serve this version of a scenario, or a new scenario, from now on.

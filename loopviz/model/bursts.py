@@ -35,7 +35,7 @@ class Burst:
     """When the last of its requests was answered, or had failed; None before, or if it was never seen."""
     _kept: Requests = field(kw_only=True, repr=False)
     _sent: int = 0
-    """The largest number of a request of it that was sent."""
+    """The largest number of a request of it that was sent, or given up before."""
     _next: int = 0
     """All requests before this number are answered."""
     _last: int = 0
@@ -73,6 +73,11 @@ class Burst:
         known = self._kept.by_number.get(number)
         if known is not None:
             self.began = min(self.began or known.start, known.start)
+
+    def was_given_up(self, number: int, t: int) -> None:
+        """One of its requests was given up at `t`: if it was not sent before, it is not sent any more."""
+        self._sent = max(self._sent, number)
+        self._last = max(self._last, t)
 
     def look(self) -> None:
         """Find out whether it is over. Each request is passed once, so all calls together are cheap."""
@@ -149,6 +154,12 @@ class Bursts:
         at = bisect_right(self._by_first, number, key=_first) - 1
         if at >= 0 and number < self._by_first[at].stop:
             self._by_first[at].was_sent(number)
+
+    def given_up(self, t: int, number: int) -> None:
+        """RECEIVED: a request was given up, perhaps of a burst."""
+        at = bisect_right(self._by_first, number, key=_first) - 1
+        if at >= 0 and number < self._by_first[at].stop:
+            self._by_first[at].was_given_up(number, t)
 
     # -- memory ----------------------------------------------------------------------------------
 

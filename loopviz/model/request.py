@@ -9,6 +9,7 @@ from loopviz.model.limits import MAX_SEGMENTS
 from loopviz.model.segments import Awaits, PackedTotals, Segment, Segments, Where
 from loopviz.model.states import DELAYED, SUSPENDED, State
 from loopviz.model.websocket import WebSocket
+from loopviz.stream.endings import GIVEN_UP
 
 __all__ = ["Request"]
 
@@ -132,13 +133,21 @@ class Request:
 
         It failed if there was an exception or an error of the client, if it has ended without an answer,
         or if its status is 500 or more. If loopviz has sent it, 400 is enough: loopviz asks for what the
-        application says that it has. Another client may ask for anything.
+        application says that it has. Another client may ask for anything. A request that was given up has not
+        failed.
         """
+        if self.given_up:
+            return None
         if self.error is not None:
             return self.error
         if self.status is None:
             return "no answer" if self.ended and self.done is None else None
         return f"status {self.status}" if self.status >= (400 if self.own else 500) else None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the user of loopviz has given it up. Then `done` is when that was."""
+        return self.error == GIVEN_UP
 
     @property
     def failed(self) -> bool:

@@ -16,6 +16,7 @@ from loopviz.model.request import Request
 from loopviz.model.shared import Shared
 from loopviz.model.states import State
 from loopviz.model.websocket import WebSocket
+from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.fields import WEBSOCKET
 
 __all__ = ["UNANSWERED", "Requests"]
@@ -165,7 +166,8 @@ class Requests:
     def status(self, t: int, number: int, status: int) -> None:
         """STATUS: the head of the response is sent."""
         if (life := self.lives.get(number)) is not None:
-            life.request.status = status
+            if not life.request.given_up:  # else its client does not get it
+                life.request.status = status
             receives = life.doing[Doing.RECEIVING] and self._shared.look(len(life.tasks))
             for task in list(life.tasks.values()) if receives else ():
                 if task.doing is Doing.RECEIVING:  # another one answers: it looks for a disconnect
@@ -173,7 +175,7 @@ class Requests:
 
     def raised(self, t: int, number: int, name: str, message: str) -> None:
         """RAISED: the application raised an exception."""
-        if (life := self.lives.get(number)) is not None:
+        if (life := self.lives.get(number)) is not None and not life.request.given_up:
             life.request.error = f"{name}: {message}" if message else name
 
     def responded(self, t: int, number: int) -> None:
@@ -215,7 +217,8 @@ class Requests:
         request.received = t
         if request.status is None:
             request.status = status
-        if error is not None and request.error is None:
+        unknown = request.error is None or (request.error == UNANSWERED and error == GIVEN_UP)
+        if error is not None and unknown:
             request.error = error
         elif error is None and request.error == UNANSWERED:  # it had all that it wanted
             request.error = None
@@ -225,6 +228,9 @@ class Requests:
         elif life is not None and request.state is State.QUEUED:  # the server never read it
             request.finish(t)
             self.end(life, t)
+        elif life is not None and error == GIVEN_UP:  # what the server still does is no part of the latency
+            life.apply_due_timers(t)
+            request.finish(t)
 
     def claimed(self, t: int, number: int, claimed: int, header: str) -> None:
         """CLAIMED: its answer says how long it took, by a timer of the server."""

@@ -29,6 +29,7 @@ from loopviz.model.states import State
 from loopviz.model.tasks import Tasks
 from loopviz.model.workers import Tokens, Workers
 from loopviz.stream import events as ev
+from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import Event
 
 __all__ = ["RETENTION", "Timeline"]
@@ -90,7 +91,7 @@ class Timeline:
         self._handlers: dict[str, Callable[..., object]] = {
             ev.FIRED: bursts.fired,
             ev.SENT: self._sent,
-            ev.RECEIVED: requests.received,
+            ev.RECEIVED: self._received,
             ev.CLAIMED: requests.claimed,
             ev.READ: self._read,
             ev.BEHIND: self._behind,
@@ -163,6 +164,11 @@ class Timeline:
     def _sent(self, t: int, number: int, method: str, path: str) -> None:
         self._requests.sent(t, number, method, path)
         self._bursts.sent(number)
+
+    def _received(self, t: int, number: int, status: int | None, error: str | None) -> None:
+        self._requests.received(t, number, status, error)
+        if error == GIVEN_UP:
+            self._bursts.given_up(t, number)
 
     def _read(self, t: int, number: int, method: str, path: str, arrived: int) -> None:
         request = self._requests.read(t, number, method, path, arrived)

@@ -72,6 +72,10 @@ class Replay:
         """Raises `InputError`: there is no server that could serve it."""
         raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
 
+    def give_up(self) -> int:
+        """Nothing runs."""
+        return 0
+
     def set_threads(self, limit: int) -> None:
         """Does nothing."""
 

@@ -1,10 +1,14 @@
-"""How a process has ended, as the events say it."""
+"""How a process, or a request that was given up, has ended, as the events say it."""
 
 from __future__ import annotations
 
 import signal
+from typing import Final
 
-__all__ = ["how_ended"]
+__all__ = ["GIVEN_UP", "how_ended"]
+
+GIVEN_UP: Final = "given up"
+"""The error of a request that loopviz's own client has given up because the user wanted it."""
 
 
 def how_ended(code: int) -> str:

@@ -91,6 +91,9 @@ class Source(Protocol):
     def fire(self, scenario: ScenarioFile, requests: int) -> Future[None] | None:
         """Send that many requests together. `loopviz.errors.InputError` is raised here or by the future."""
 
+    def give_up(self) -> int:
+        """Give up every request that was fired and is not answered; returns how many."""
+
     def reload(self, scenario: ScenarioFile) -> Future[None] | None:
         """Serve this version of a scenario from now on. Raises what `fire` raises."""
 

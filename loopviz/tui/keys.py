@@ -105,6 +105,9 @@ TABLE: tuple[Section, ...] = (
                 "Raise the thread limit", "more worker threads",
             ),
         ), foot=Foot("{threads}", "always", press=1)),
+        Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
+            Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
+        )),
         Row("the list of scenarios: type to filter, enter fires", (
             Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
         ), foot=Foot("all scenarios", "side")),

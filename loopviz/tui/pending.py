@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 __all__ = ["Pending"]
 
@@ -20,8 +20,12 @@ class Pending:
             self._futures.append((future, notice))
 
     def done(self) -> Iterator[tuple[BaseException | None, str]]:
-        """The error, if any, and the notice of each future that is done since the last call."""
+        """The error, if any, and the notice of each future that is done since the last call.
+
+        That something was given up is no error.
+        """
         for item in [item for item in self._futures if item[0].done()]:
             self._futures.remove(item)
             future, notice = item
-            yield None if future.cancelled() else future.exception(), notice
+            error = None if future.cancelled() else future.exception()
+            yield None if isinstance(error, CancelledError) else error, notice

@@ -166,6 +166,12 @@ class ServerThread:
         if self._limiter is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(setattr, self._limiter, "total_tokens", limit)
 
+    def call(self, function: Callable[[], None]) -> None:
+        """Call the function on the server's loop when it has time, if there is one."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(function)
+
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run a coroutine on the server's loop, for no request; only after `wait`."""
         if self._loop is None:

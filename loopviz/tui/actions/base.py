@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import App
 
 from loopviz.clock import NS, now_ns
@@ -45,16 +47,20 @@ class PictureApp(App[int]):
         self.pending = Pending()
         self.playback = Playback(self.view, self.timeline, trigger, self.present)
         self._notice_until = 0
+        self._notice: Callable[[], str] | None = None
 
-    def say(self, text: str, seconds: int = 2) -> None:
-        """Show a notice for some seconds."""
-        self.view.notice = printable(text, 400)
+    def say(self, text: str | Callable[[], str], seconds: int = 2) -> None:
+        """Show a notice for some seconds; a function is asked for it in each frame."""
+        self._notice = None if isinstance(text, str) else text
+        self.view.notice = printable(text if isinstance(text, str) else text(), 400)
         self._notice_until = now_ns() + seconds * NS
 
     def end_notice(self, now: int) -> None:
-        """Remove the notice when its time is over."""
-        if self.view.notice and now > self._notice_until:
-            self.view.notice = ""
+        """Remove the notice when its time is over; until then, let it be true."""
+        if not self.view.notice or now > self._notice_until:
+            self.view.notice, self._notice = "", None
+        elif self._notice is not None:
+            self.view.notice = printable(self._notice(), 400)
 
     def refresh_facts(self) -> None:
         """Show what the source, its scenarios and the keys are now."""

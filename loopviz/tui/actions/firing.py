@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopviz.draw.giving_up import given_up
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.scenario import DEFAULT_REQUESTS, ScenarioFile
@@ -53,6 +54,14 @@ class Firing(PictureApp):
             self.say(f"The repair of {file.name} is {name}, which is not served here: use 'loopviz run'.", 4)
         else:
             self.fire(known[name], count)
+
+    def action_give_up(self) -> None:
+        """Give up what was fired and is not answered: the client goes away, and nothing more is begun."""
+        number = self.source.give_up()
+        if number:
+            self.say(lambda: given_up(self.timeline, self.present, number), seconds=5)
+        else:
+            self.say("Nothing is running that was fired here.")
 
     def action_more_requests(self) -> None:
         """Fire more requests at once from now on."""

@@ -14,6 +14,7 @@ from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
 from loopviz.model import Awaits, Request
 from loopviz.model import Segment as StateSegment
+from loopviz.stream.endings import GIVEN_UP
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 
@@ -123,6 +124,8 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
             return pen.says(line, [_failure(request, columns.state), latency], columns, pen.alarm, align=True)
         ended = state is None or request.ended
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
+        if request.given_up:
+            what = GIVEN_UP
         if request.websocket is not None and ended:
             what = words.closed(request.websocket)
         return _tells(pen, frame, line, request, [what, latency], pen.dim)

@@ -1,0 +1,202 @@
+"""Giving up what is running: the client goes away, and the server does not begin what it has not begun."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from pathlib import Path
+
+import pytest
+
+from loopviz.clock import NS
+from loopviz.draw.giving_up import given_up
+from loopviz.live.session import Session
+from loopviz.model import State, Timeline
+from loopviz.scenario import read
+from loopviz.stream import events as ev
+from loopviz.stream.endings import GIVEN_UP
+from tests import streams
+from tests.streams import ms, ns, timeline
+from tests.test_serving import scenario, session
+
+COUNTED = """
+import threading
+import time
+app = FastAPI()
+begun = []
+held, go, freed = threading.Event(), threading.Event(), []
+
+@app.get("/{name}")
+async def endpoint(name: str):
+    begun.append(name)
+    if len(begun) == 1:
+        held.set()
+        go.wait(20)
+    return begun
+
+"""
+AWAITING = """
+import threading
+app = FastAPI()
+begun, ended = [], []
+
+@app.get("/{name}")
+async def endpoint(name: str):
+    begun.append(name)
+    if name != "mine":
+        return [begun, ended]
+    try:
+        await asyncio.sleep(30)
+    finally:
+        ended.append(name)
+
+"""
+STARTING = """
+from contextlib import asynccontextmanager
+
+@asynccontextmanager
+async def lifespan(app):
+    await asyncio.sleep(0.3)
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/slow")
+async def endpoint():
+    return 1
+"""
+
+
+def answer(made: Session, path: str) -> str:
+    """What another client gets."""
+    connection = http.client.HTTPConnection(made.address, timeout=20)
+    connection.request("GET", path)
+    body = connection.getresponse().read().decode()
+    connection.close()
+    return body
+
+
+def until(condition, what: str) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+# -- with a server -----------------------------------------------------------------------------
+
+
+def test_what_waits_for_a_blocked_loop_never_begins(tmp_path: Path) -> None:
+    """While one request blocks the loop, the others are given up at once, and their code never runs."""
+    (file,) = read([scenario(tmp_path, "counted", COUNTED, ', path="/mine"')])
+    with session(file) as made:
+        module = made._apps._mounts["counted"].file.app.routes[-1].endpoint.__globals__
+        fired = [made.fire(file, 4), made.fire(file, 4)]
+        assert module["held"].wait(20)
+        began = time.monotonic()
+        assert made.give_up() == 8
+        assert time.monotonic() - began < 5
+        until(lambda: all(burst.cancelled() or burst.done() for burst in fired), "they are over")
+        assert made.give_up() == 0
+        module["go"].set()
+        assert answer(made, "/other") == '["mine","other"]'
+        received = [event for event in made.drain_all() if event[1] == ev.RECEIVED]
+    assert [event[3:] for event in received] == [(None, GIVEN_UP)] * 8
+
+
+def test_what_awaits_is_cancelled(tmp_path: Path) -> None:
+    """A request that awaits something is cancelled there, and its cleanup runs; later ones are served."""
+    (file,) = read([scenario(tmp_path, "awaiting", AWAITING, ', path="/mine"')])
+    with session(file) as made:
+        made.fire(file, 2)
+        until(lambda: answer(made, "/a").count("mine") == 2, "both have begun")
+        assert made.give_up() == 2
+        until(lambda: answer(made, "/b").count("mine") == 4, "both have ended")
+        made.fire(file, 1)
+        until(lambda: answer(made, "/c").count("mine") == 5, "the next one is served")
+        assert made.give_up() == 1
+
+
+def test_a_burst_that_is_not_sent_yet_is_not_sent(tmp_path: Path) -> None:
+    """What waits for its scenario to be ready is dropped, and nothing is reported as a failure."""
+    (file,) = read([scenario(tmp_path, "slow", STARTING)])
+    made = Session([file])
+    made.start()
+    try:
+        burst = made.fire(file, 3)
+        assert made.give_up() == 3
+        made.wait()
+        until(burst.done, "it is over")
+        assert burst.cancelled()
+        assert not [event for event in made.drain_all() if event[1] == ev.SENT]
+    finally:
+        made.stop()
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+
+def blocked(*more: ev.Event) -> Timeline:
+    """Request 1 blocks the loop at line 14, and request 2 is read after it; both are given up at 500 ms."""
+    return timeline(
+        streams.sent(0, 1),
+        streams.sent(0, 2),
+        *streams.accepted(1, 1, 1),
+        streams.holds(300, 1, 3),
+        streams.received(500, 1, None, GIVEN_UP),
+        streams.received(500, 2, None, GIVEN_UP),
+        *more,
+    )
+
+
+def test_a_request_that_was_given_up_has_not_failed():
+    """Its latency ends then, and what the server still does comes after it; that is no failure."""
+    line = blocked(streams.suspend(1_000, 1), streams.read(1_001, 2, 2), streams.made(1_001, 2, 2))
+    first, second = line.requests[1], line.requests[2]
+    assert first.given_up
+    assert second.given_up
+    assert not first.failed
+    assert not second.failed
+    assert ms(first.done) == ms(second.done) == 500
+    assert sum(first.totals.values()) == ns(500) - first.start
+    assert [part.state for part in first.after] == [State.RUNNING]
+
+
+def test_an_answer_that_comes_too_late_is_not_shown():
+    """The server's status and the application's exception after that are not the request's result."""
+    line = blocked(
+        streams.raised(900, "ValueError", "x", 1), streams.status(901, 503, 1), streams.responded(902, 1)
+    )
+    assert line.requests[1].status is None
+    assert line.requests[1].error == GIVEN_UP
+
+
+def test_a_burst_is_over_when_it_was_given_up():
+    """Also if most of its requests were never sent: they have no row, and its end is when that was."""
+    fired: ev.Event = (ns(0), ev.FIRED, 1, "counted", 1, 4, 40)
+    line = timeline(
+        fired,
+        streams.sent(1, 1),
+        *streams.accepted(1, 1, 2),
+        *[streams.received(100, number, None, GIVEN_UP) for number in range(1, 5)],
+    )
+    (burst,) = line.bursts
+    assert [request.id for request in burst.requests] == [1]
+    assert burst.over(ns(101))
+    assert not burst.over(ns(99))
+    assert ms(burst.done) == 100
+
+
+def test_the_notice_names_what_cannot_be_stopped():
+    """It says how many were given up, and which request still holds the loop, in which line."""
+    said = given_up(blocked(), ns(600), 2)
+    assert said.startswith("Given up: 2 requests. #1 still ")
+    assert ":14: a thread cannot be interrupted." in said
+    assert given_up(blocked(streams.suspend(700, 1)), ns(800), 1) == "Given up: 1 request."
+
+
+@pytest.mark.parametrize("now", [100, 2 * NS])
+def test_the_notice_without_anything_left(now):
+    """Where nothing goes on, it says only how many."""
+    assert given_up(Timeline(), now, 5) == "Given up: 5 requests."
