@@ -301,7 +301,7 @@ async def test_the_catalogue_filters_and_fires(drive):
         await screen.press("tab")
         assert len(listed(screen)) == 3
         await screen.press(*"asy")
-        assert listed(screen) == ["a async"]
+        assert [row.split()[:2] for row in listed(screen)] == [["a", "async"]]
         assert screen.source.fired == []
         await screen.press("enter")
         assert screen.source.fired == [("async", 8)]

@@ -1,4 +1,4 @@
-"""The side list: every scenario by group; type to filter, enter fires."""
+"""The list of scenarios by group, with the lesson of the highlighted one; type to filter, enter fires."""
 
 from __future__ import annotations
 
@@ -6,43 +6,51 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loopviz.draw.look import ACCENT, BORDER, FIELD, SURFACE, Palette
+from loopviz.draw.look import ACCENT, ALARM_TEXT, BORDER, DIM, FIELD, SURFACE, Palette
 from loopviz.draw.safe import printable
 from loopviz.scenario import ScenarioFile
+from loopviz.scenario.search import matching
 from loopviz.tui.bindings import bindings
+from loopviz.tui.keymap import Keys
 
-__all__ = ["Catalogue", "matching"]
+__all__ = ["OVERLAY_BELOW", "Catalogue"]
 
-
-def matching(files: Sequence[ScenarioFile], words: str) -> list[ScenarioFile]:
-    """The scenarios in whose name, group or title every word occurs."""
-    wanted = words.lower().split()
-    return [
-        file
-        for file in files
-        if all(word in f"{file.name} {file.facts.group} {file.facts.title}".lower() for word in wanted)
-    ]
+OVERLAY_BELOW = 100
+"""In a terminal with fewer columns the list lies over the picture, and does not make it narrower."""
+_TITLES = 52
+"""From this width on the list has room for titles beside the names (cells)."""
+_NAME = 22
+"""The width of the names beside titles (cells)."""
 
 
 class Catalogue(Vertical):
-    """A filter and a list. What lacks a package is listed too: dimmed, as not installed."""
+    """A filter, a list, and the lesson of what is highlighted. What lacks a package is listed too, dimmed."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("scenarios")
     DEFAULT_CSS = f"""
-    Catalogue {{ dock: left; width: 36; height: 100%; background: {SURFACE}; border-right: solid {BORDER}; }}
+    Catalogue {{ dock: left; width: 40; height: 100%; background: {SURFACE}; border-right: solid {BORDER}; }}
+    Catalogue.over {{ layer: above; width: 64; max-width: 100%; }}
     Catalogue Input {{ border: none; height: 1; margin: 0 1; padding: 0; background: {FIELD}; }}
     Catalogue OptionList {{
-        border: none; height: 1fr; background: {SURFACE}; padding: 0 1; scrollbar-size: 1 1;
+        border: none; height: 1fr; background: {SURFACE}; margin: 0 0 0 1; scrollbar-size: 1 1;
     }}
+    Catalogue OptionList > .option-list--option-highlighted {{
+        color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold;
+    }}
+    Catalogue Static {{
+        height: 8; min-height: 4; padding: 0 1; background: {SURFACE}; border-top: solid {BORDER};
+    }}
+    Catalogue.over Static {{ height: 6; }}
     """
 
     class Chosen(Message):
@@ -55,21 +63,30 @@ class Catalogue(Vertical):
     class Closed(Message):
         """The user has closed the list."""
 
-    def __init__(self, palette: Palette, files: Sequence[ScenarioFile]) -> None:
+    def __init__(self, palette: Palette, files: Sequence[ScenarioFile], keys: Keys) -> None:
         super().__init__()
         self._palette = palette
         self._files = files
-        self._input = Input(placeholder="type to filter, enter fires", compact=True)
+        self._found: list[ScenarioFile] = []
+        self._highlighted: str | None = None
+        """The name of the last one that was highlighted: what is highlighted again without a filter."""
+        self._keys = keys
+        self._input = Input(compact=True)
+        self._lit: int | None = None
+        """The row that is drawn as the highlighted one."""
         self._list = OptionList(compact=True)
         self._list.can_focus = False
+        self._lesson = Static()
 
     def compose(self) -> ComposeResult:
-        """A filter above a list."""
+        """A filter above a list, and a lesson below it."""
         yield self._input
         yield self._list
+        yield self._lesson
 
     def on_mount(self) -> None:
         """List everything."""
+        self._invite(focused=False)
         self._fill("")
 
     def show(self, files: Sequence[ScenarioFile]) -> None:
@@ -78,42 +95,113 @@ class Catalogue(Vertical):
         self._fill(self._input.value)
 
     def focus_filter(self) -> None:
-        """Give the filter the focus."""
+        """Give an empty filter the focus."""
+        self.show_all()
         self._input.focus()
 
-    def _fill(self, words: str) -> None:
-        found = matching(self._files, words)
-        self._list.clear_options()
-        for group, files in groupby(found, key=lambda file: file.facts.group):
-            self._list.add_option(Option(Text(printable(group), self._palette.text("title")), disabled=True))
-            self._list.add_options([Option(self._line(file), id=file.name) for file in files])
-        self._list.highlighted = 1 if found else None
+    def show_all(self) -> None:
+        """Remove the filter."""
+        self._input.value = ""
 
-    def _line(self, file: ScenarioFile) -> Text:
-        strong = self._palette.style(ACCENT, SURFACE, bold=True)
-        style = self._palette.text("dim") if file.missing else self._palette.style(background=SURFACE)
-        line = Text(f"{file.facts.key or ' '} ", strong, no_wrap=True, overflow="ellipsis")
-        line.append(printable(file.name), style)
+    def on_resize(self) -> None:
+        """Show titles beside the names where there is room."""
+        self._fill(self._input.value)
+
+    def on_descendant_focus(self) -> None:
+        """Letters go into the filter."""
+        self._invite(focused=True)
+
+    def on_descendant_blur(self) -> None:
+        """Letters fire again."""
+        self._invite(focused=False)
+
+    def _invite(self, *, focused: bool) -> None:
+        to_focus = f"{self._keys.shown('picture.scenarios')}: type to filter"
+        self._input.placeholder = "type to filter, enter fires" if focused else to_focus
+
+    def _fill(self, words: str) -> None:
+        self._found = matching(self._files, words)
+        self._lit = None
+        self._list.clear_options()
+        at = {id(file): str(place) for place, file in enumerate(self._found)}
+        first = None
+        for group, files in groupby(self._found, key=lambda file: file.facts.group):
+            self._list.add_option(Option(Text(printable(group), Style(bold=True)), disabled=True))
+            for file in files:
+                if first is None or (not words and file.name == self._highlighted):
+                    first = self._list.option_count
+                self._list.add_option(Option(self._line(file), id=at[id(file)]))
+        if not self._found:
+            none = f"nothing matches {printable(words, 40)}"
+            self._list.add_option(Option(Text(none, Style(bold=True)), disabled=True))
+        self._list.highlighted = first
+        self._explain()
+
+    def _line(self, file: ScenarioFile, *, highlighted: bool = False) -> Text:
+        """A row of the list; the highlighted one has no colours but those of the highlight."""
+        shades = self._palette.colour and not highlighted
+        dim = Style(color=DIM) if shades else Style()
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(
+            f"{file.facts.key or ' '} ", Style(color=ACCENT, bold=True) if shades else Style(bold=True)
+        )
+        name = printable(file.name)
+        titles = self._list.size.width >= _TITLES
+        line.append(f"{name:<{_NAME}}" if titles else name, dim if file.missing else Style())
         if file.missing:
-            line.append("  not installed", self._palette.text("dim"))
+            line.append("  not installed", dim)
+        elif titles:
+            line.append(f" {printable(file.facts.title)}", dim)
         return line
+
+    def _explain(self) -> None:
+        """Title and lesson of what is highlighted, and what it lacks."""
+        file, at = self._current(), self._list.highlighted
+        if at != self._lit:
+            for row in (self._lit, at):
+                option = None if row is None else self._list.get_option_at_index(row)
+                if option is not None and option.id is not None and row is not None:
+                    line = self._line(self._found[int(option.id)], highlighted=row == at)
+                    self._list.replace_option_prompt_at_index(row, line)
+            self._lit = at
+        if file is None:
+            self._lesson.update(
+                Text(
+                    "Every word must occur in a name, group or title.",
+                    self._palette.style(background=SURFACE),
+                )
+            )
+            return
+        self._highlighted = file.name
+        text = Text(printable(file.facts.title), self._palette.style(background=SURFACE, bold=True))
+        text.append(f"\n{printable(file.facts.expect, 300)}", self._palette.style(background=SURFACE))
+        if file.missing:
+            text.append(f"\n{printable(file.install, 200)}", self._palette.style(ALARM_TEXT, SURFACE))
+        self._lesson.update(text)
+
+    def _current(self) -> ScenarioFile | None:
+        option = self._list.highlighted_option
+        return self._found[int(option.id)] if option is not None and option.id is not None else None
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
+        event.stop()
         self._fill(event.value)
 
     @on(Input.Submitted)
-    def _choose_highlighted(self) -> None:
-        at = self._list.highlighted
-        if at is not None:
-            self._choose(self._list.get_option_at_index(at).id)
+    def _choose_highlighted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._choose(self._current())
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        self._explain()
 
     @on(OptionList.OptionSelected)
-    def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self._choose(event.option_id)
+    def _clicked(self) -> None:
+        self._choose(self._current())
 
-    def _choose(self, name: str | None) -> None:
-        file = next((file for file in self._files if file.name == name), None)
+    def _choose(self, file: ScenarioFile | None) -> None:
         if file is not None:
             self.post_message(self.Chosen(file))
 
@@ -128,3 +216,15 @@ class Catalogue(Vertical):
     def action_close(self) -> None:
         """Hide the list."""
         self.post_message(self.Closed())
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the list is not one on the rows below it."""
+        event.stop()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel on the list does not move the rows."""
+        event.stop()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel on the list does not move the rows."""
+        event.stop()

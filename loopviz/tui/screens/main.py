@@ -13,13 +13,13 @@ from textual.widgets import Input
 from loopviz.draw.look import BACKGROUND, FIELD
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Host
-from loopviz.tui.screens.catalogue import Catalogue
+from loopviz.tui.screens.catalogue import OVERLAY_BELOW, Catalogue
 from loopviz.tui.surface import Surface
 
 __all__ = ["MainScreen"]
 
 WIDE = 150
-"""From this width on the list of scenarios has room beside the picture."""
+"""From this width on the list of scenarios has room beside the picture, and stays open."""
 
 
 class MainScreen(Screen[None]):
@@ -29,7 +29,7 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("picture")
     # not CSS, which Textual does not read for the first screen
     DEFAULT_CSS = f"""
-    MainScreen {{ width: 100%; height: 100%; background: {BACKGROUND}; }}
+    MainScreen {{ width: 100%; height: 100%; background: {BACKGROUND}; layers: default above; }}
     MainScreen > Input {{ dock: bottom; height: 1; border: none; background: {FIELD}; }}
     """
 
@@ -37,7 +37,7 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._host = host
         self.surface = Surface()
-        self.catalogue = Catalogue(host.palette, host.source.scenarios)
+        self.catalogue = Catalogue(host.palette, host.source.scenarios, host.keys)
         self.catalogue.display = False
         self._filter = Input(placeholder="rows with: path, status, state, #number", compact=True)
         self._filter.display = False
@@ -52,6 +52,7 @@ class MainScreen(Screen[None]):
         """Show the list where it has room and not every scenario has a letter."""
         many = any(file.facts.key is None for file in self._host.source.scenarios)
         self.catalogue.display = many and self.app.size.width >= WIDE
+        self._place_catalogue()
 
     def follow(self, now: int) -> None:
         """Draw a frame."""
@@ -66,7 +67,7 @@ class MainScreen(Screen[None]):
 
     def toggle_catalogue(self) -> None:
         """Show the list and give it the focus, or hide it."""
-        if self.catalogue.display and self.focused is not None:
+        if self.catalogue.display and self.catalogue.has_focus_within:
             self.hide_catalogue()
             return
         self.catalogue.display = True
@@ -80,10 +81,19 @@ class MainScreen(Screen[None]):
 
     @on(Catalogue.Chosen)
     def fire(self, message: Catalogue.Chosen) -> None:
-        """Fire what was chosen; hide the list if it covers the picture."""
+        """Fire what was chosen; the picture has the keys again, and the room of the list where that is small."""
         if self.app.size.width < WIDE:
             self.hide_catalogue()
+        self.set_focus(None)
+        self.catalogue.show_all()
         self._host.fire(message.file)
+
+    def _place_catalogue(self) -> None:
+        """Put the list beside the picture; or over it where there is no room, and then only while it is used."""
+        over = self.app.size.width < OVERLAY_BELOW
+        if over and not self.catalogue.has_focus_within:
+            self.catalogue.display = False
+        self.catalogue.set_class(over, "over")
 
     def ask_filter(self) -> None:
         """Ask for words that the rows must contain."""
@@ -118,6 +128,7 @@ class MainScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Draw at once at the new size."""
+        self._place_catalogue()
         self.call_after_refresh(self.show)
 
     def on_click(self, event: events.Click) -> None:
