@@ -44,6 +44,7 @@ class Catalogue(Vertical):
     Catalogue OptionList {{
         border: none; height: 1fr; background: {SURFACE}; margin: 0 0 0 1; scrollbar-size: 1 1;
     }}
+    Catalogue OptionList > .option-list--option-disabled {{ color: $foreground; }}
     Catalogue OptionList > .option-list--option-highlighted {{
         color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold;
     }}

@@ -81,7 +81,7 @@ class MainScreen(Screen[None]):
 
     @on(Catalogue.Chosen)
     def fire(self, message: Catalogue.Chosen) -> None:
-        """Fire what was chosen; the picture has the keys again, and the room of the list where that is small."""
+        """Fire what was chosen; the picture has the keys again, and the list's room where that is small."""
         if self.app.size.width < WIDE:
             self.hide_catalogue()
         self.set_focus(None)
@@ -89,7 +89,7 @@ class MainScreen(Screen[None]):
         self._host.fire(message.file)
 
     def _place_catalogue(self) -> None:
-        """Put the list beside the picture; or over it where there is no room, and then only while it is used."""
+        """Put the list beside the picture; or over it where there is no room, then only while it is used."""
         over = self.app.size.width < OVERLAY_BELOW
         if over and not self.catalogue.has_focus_within:
             self.catalogue.display = False

@@ -1,0 +1,190 @@
+"""The claims quiz: predict, then run the claim."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Trial, Verdict
+from loopviz.errors import InputError
+from loopviz.model.sample import Sample
+from loopviz.tui.screens import claims
+from loopviz.tui.screens.claims import Claims
+from loopviz.tui.screens.main import MainScreen
+from tests.side_screens import HOSTILE, shown
+from tests.test_screen import Driver, drive, run
+
+__all__ = ["drive"]  # the fixture
+
+
+class Laboratory:
+    """A laboratory whose measurements end when the test sets `go`."""
+
+    def __init__(self, cancelled: threading.Event) -> None:
+        self.cancelled = cancelled
+        self.go = threading.Event()
+        self.failure: Exception | None = None
+
+    def missing(self, scenarios: tuple[str, ...]) -> str | None:
+        """Everything is there."""
+        return None
+
+    def machine(self, *, parallel: bool = False) -> Machine:
+        """Two cores."""
+        return Machine()
+
+    def measure(self, experiment: Experiment) -> dict[str, Sample]:
+        """Wait for `go`, or for the cancellation."""
+        while not self.go.wait(0.01):
+            if self.cancelled.is_set():
+                raise RuntimeError("cancelled")
+        if self.failure is not None:
+            raise self.failure
+        return {}
+
+
+def claim(number: int, answer: Answer, text: str = "", depends_on: str | None = None) -> Claim:
+    """A claim with this verdict."""
+    verdict = Verdict(answer, f"Why {number} {text}.", (Figure(f"figure {text}", 1.02),), depends_on)
+    return Claim(
+        id=f"claim-{number}", claim=f"Claim {number} {text}.", question=f"Is it {number} {text}?",
+        experiment=Experiment({"one": Trial((Burst("sync"),))}), rule=f"rule {text}",
+        criterion=lambda *_: verdict, scenarios=("sync",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def claimed(drive, monkeypatch):
+    """Starts the application with four claims and a laboratory for tests."""
+    from contextlib import asynccontextmanager
+
+    made = [
+        claim(1, Answer.TRUE), claim(2, Answer.FALSE), claim(3, Answer.UNDECIDED),
+        claim(4, Answer.DEPENDS, HOSTILE, f"what {HOSTILE}"),
+    ]  # fmt: skip
+    monkeypatch.setattr(claims, "CLAIMS", made)
+
+    @asynccontextmanager
+    async def claimed(**settings: Any):
+        laboratories: list[Laboratory] = []
+
+        def experimenter(watch: object, progress: object, cancelled: threading.Event) -> Laboratory:
+            laboratories.append(Laboratory(cancelled))
+            return laboratories[-1]
+
+        async with drive(experimenter=experimenter, **settings) as screen:
+            await screen.press("m")
+            await screen.show()
+            assert isinstance(screen.app.screen, Claims)
+            yield screen, laboratories[0]
+            laboratories[0].go.set()
+
+    return claimed
+
+
+async def verdict(screen: Driver) -> str:
+    """What is shown once the experiment's thread has ended."""
+    for _ in range(500):
+        assert isinstance(screen.app.screen, Claims)
+        if screen.app.screen._testing is None:
+            break
+        await asyncio.sleep(0.01)
+    await screen.show()
+    return shown(screen)
+
+
+@run
+async def test_predict_then_reveal(claimed):
+    """Nothing runs without an answer, which is locked meanwhile; then the verdict and its figures."""
+    async with claimed() as (screen, lab):
+        await screen.press("enter", "enter")
+        assert "What do you say?" in shown(screen)
+        await screen.press("f", "t", "enter")
+        assert "running" in shown(screen)
+        await screen.press("f", "d", "right", "down")
+        assert "You say: true." in shown(screen)
+        assert "Claim 1" in shown(screen)
+        lab.go.set()
+        text = await verdict(screen)
+        for part in (
+            "TRUE",
+            "You said: true. Right!",
+            "figure",
+            "1.02 s",
+            "Why 1",
+            "rule",
+            "See it live: sync",
+        ):
+            assert part in text
+        await screen.press("enter", "t", "enter")
+        text = await verdict(screen)
+        assert "FALSE" in text
+        assert "You said: true. Wrong." in text
+        await screen.press("escape")
+        listing = shown(screen).split("\n")
+        assert any("1" in line and "true" in line and "Claim 1" in line for line in listing)
+        assert any("2" in line and "false" in line and "Claim 2" in line for line in listing)
+
+
+@run
+async def test_what_is_undecided_is_neither_right_nor_wrong(claimed):
+    """Where the machine cannot decide, the prediction is neither right nor wrong."""
+    async with claimed() as (screen, lab):
+        lab.go.set()
+        await screen.press("down", "down", "enter", "t", "enter")
+        text = await verdict(screen)
+        assert "UNDECIDED HERE" in text
+        assert "Right!" not in text
+        assert "Wrong." not in text
+
+
+@run
+async def test_a_failed_experiment_is_shown_and_can_be_repeated(claimed):
+    """What the laboratory raises is shown as text; then the claim can be run again."""
+    async with claimed() as (screen, lab):
+        lab.failure = InputError(f"No {HOSTILE}.\nTry again.")
+        lab.go.set()
+        await screen.press("enter", "t", "enter")
+        text = await verdict(screen)
+        assert r"It could not be run: InputError: No [red]\x1b[2J[/]速. Try again." in text
+        lab.failure = None
+        await screen.press("enter")
+        text = await verdict(screen)
+        assert "TRUE" in text
+        assert "could not be run" not in text
+
+
+@run
+async def test_escape_cancels_what_runs(claimed):
+    """Escape while it runs cancels the experiment and leads back to the picture."""
+    async with claimed() as (screen, lab):
+        await screen.press("enter", "t", "enter")
+        assert not lab.cancelled.is_set()
+        await screen.press("escape")
+        assert lab.cancelled.is_set()
+        assert isinstance(screen.app.screen, MainScreen)
+
+
+@run
+async def test_the_keys_of_the_picture_do_nothing_on_the_claims(claimed):
+    """On the claims no letter fires a scenario, and none opens another screen."""
+    async with claimed() as (screen, _):
+        await screen.press("s", "a", "b", "m", "v", "x", "plus", "space", "slash", "tab")
+        assert screen.source.fired == []
+        assert isinstance(screen.app.screen, Claims)
+        assert screen.app.view.requests is None
+        assert screen.app.view.behind is None
+
+
+@run
+async def test_a_claims_text_is_text(claimed):
+    """Markup and escapes in a claim, its figures and its verdict are shown as they are."""
+    async with claimed(size=(120, 45)) as (screen, lab):
+        lab.go.set()
+        await screen.press("down", "down", "down", "enter", "d", "enter")
+        text = await verdict(screen)
+        for part in ("“Claim 4", "Is it 4", "figure", "Why 4", "depends on what", "criterion: rule"):
+            assert rf"{part} [red]\x1b[2J[/]速" in text
