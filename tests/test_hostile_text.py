@@ -20,10 +20,10 @@ from loopviz.export import FORMATS
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from tests.fuzz_recordings import recorded
+from tests.side_screens import shown
 from tests.streams import ns
 from tests.test_screen import drive, run
 from tests.test_serving import scenario
-from tests.test_side_screens import shown
 
 __all__ = ["drive"]  # the fixture
 

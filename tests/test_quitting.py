@@ -18,7 +18,7 @@ if sys.platform == "win32":
     pytest.skip("there is no pseudo-terminal", allow_module_level=True)
 
 from loopviz.scenario import ScenarioFile, find, read
-from loopviz.tui.screens.catalogue import matching
+from loopviz.scenario.search import matching
 from tests.monkey import Home, Wild
 from tests.test_monkey import check_end
 
