@@ -144,7 +144,7 @@ def test_it_is_stopped_and_continued_again_and_again():
     with Terminal("run", columns=100, rows=30) as terminal:
         terminal.expect(READY, SOON)
         os.kill(terminal.pid, signal.SIGCONT)
-        for number in range(100):
+        for number in range(40):
             os.kill(terminal.pid, signal.SIGSTOP if number % 2 else signal.SIGTSTP)
             terminal.pump(0.01)
             os.kill(terminal.pid, signal.SIGCONT)
@@ -188,11 +188,11 @@ def test_a_storm_of_sizes_leaves_the_picture_of_the_last_one():
         terminal.pump(0.5)
         before = body(terminal)
         clients = [threading.Thread(target=get, args=(port, b"/async")) for _ in range(20)]
-        for number in range(300):
+        for number in range(160):
             size = (rng.choice([1, 2, 80, 500]), rng.choice([1, 2, 24, 200]))
             terminal.resize(*(size if number % 2 else (rng.randint(1, 500), rng.randint(1, 200))))
-            if number % 15 == 0:
-                clients[number // 15].start()
+            if number % 8 == 0:
+                clients[number // 8].start()
             terminal.pump(0.01)
         for columns, rows in ((1, 1), (2, 1), (1, 200), (500, 1)):
             terminal.resize(columns, rows)

@@ -577,7 +577,7 @@ def test_a_shuffled_stream_gives_what_really_happened(story, random, batch):
     check_truth(line, story)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(_stories, st.lists(st.integers(1 * MS, 60 * MS), min_size=1, max_size=20))
 def test_what_is_shown_between_two_drains_is_what_really_happened(story, gaps):
     """The probe's events, appended late and drained at any moment, tell the truth and never take it back.
