@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+
+import pytest
 
 from loopviz.cli.main import main
 from loopviz.model import Timeline
 from loopviz.tui.keymap import FootItem, Keys
 from loopviz.tui.view import View
 from tests.test_scene import scene, text
+from tests.test_screen import drive, run
+
+__all__ = ["drive"]  # the fixture
 
 
 def test_without_a_command_the_help_is_shown(capsys):
@@ -52,3 +58,45 @@ def test_every_cell_of_the_foot_line_presses_what_is_written_there():
     assert pressed["["] == "left_square_bracket"
     assert pressed["/]"] == "right_square_bracket"
     assert pressed["?"] == pressed["help"] == "question_mark"
+
+
+# -- how many ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", [1, 8, 60, 1000])
+@pytest.mark.parametrize("steps", [-3, 0, 1, 4])
+def test_a_scenarios_own_number_survives_steps(own, steps):
+    """`+` fires more than each scenario's own number, `-` fewer, and no steps are the number itself."""
+    view = View(steps=steps)
+    count = view.count_of(own)
+    assert count == own if steps == 0 or own == (1 if steps < 0 else 1000) else (count > own) == (steps > 0)
+    view.steps = 0
+    assert view.count_of(own) == own
+
+
+@run
+async def test_plus_and_minus_lead_back_to_own_numbers(drive):
+    """After `+` a scenario of 60 requests fires more, and after `-` its 60 again; the screen says so."""
+    async with drive() as screen:
+        (first, *_) = screen.source.scenarios
+        many = replace(first, name="tokens", facts=replace(first.facts, key=None, requests=60))
+        screen.source.scenarios.append(many)
+        screen.app.fire(many)
+        lines = await screen.press("plus")
+        assert any(
+            "1 step above every scenario's own number of requests: tokens 80" in line for line in lines
+        )
+        screen.app.fire(many)
+        await screen.press("s")
+        assert any("own number of requests again: sync 8." in line for line in await screen.press("minus"))
+        screen.app.fire(many)
+        await screen.press("s")
+        assert [count for _, count in screen.source.fired] == [60, 80, 10, 60, 8]
+
+
+@run
+async def test_steps_that_change_nothing_are_not_counted(drive):
+    """However often `-` is pressed at one request, one `+` fires more."""
+    async with drive() as screen:
+        await screen.press("s", *["minus"] * 20, "plus", "s")
+        assert screen.source.fired[-1] == ("sync", 2)

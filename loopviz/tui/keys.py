@@ -85,7 +85,7 @@ TABLE: tuple[Section, ...] = (
                 "fire the scenario that shows the repair of the last one", unwritten="upper_f",
             ),
         )),
-        Row("more or fewer requests at once", (
+        Row("more or fewer requests at once: steps from each scenario's own number, which the opposite undoes", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",
                 "fire more requests at once", unwritten="equals_sign",

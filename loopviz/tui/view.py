@@ -10,6 +10,7 @@ from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Request, State, Timeline
 from loopviz.scenario import THREAD_LIMIT
+from loopviz.tui.amounts import requests_after
 
 __all__ = ["COLUMN_WIDTHS", "NARROWEST", "ROUND", "SORTS", "WIDEST", "Pace", "Sort", "View", "time_lost"]
 
@@ -89,7 +90,9 @@ class View:
     """Only requests in which all these words occur are shown."""
     sort: Sort = "arrival"
     requests: int | None = None
-    """How many requests to fire at once; None for each scenario's own number."""
+    """How many requests were asked for; None for each scenario's own number."""
+    steps: int = 0
+    """By how many steps more requests are fired than that; fewer if negative."""
     threads: int = THREAD_LIMIT
     notice: str = ""
     """A message to show for a moment, in place of the sentences."""
@@ -108,6 +111,10 @@ class View:
         if self.at is not None:
             return self.at
         return self.now - self.window if direction > 0 else self.now
+
+    def count_of(self, own: int) -> int:
+        """How many requests are fired at once of a scenario that declares `own`."""
+        return requests_after(self.requests or own, self.steps)
 
     # -- time ----------------------------------------------------------------------------------
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from loopviz.draw import words
 from loopviz.draw.giving_up import given_up
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
-from loopviz.scenario import DEFAULT_REQUESTS, ScenarioFile
+from loopviz.scenario import ScenarioFile
 from loopviz.tui.actions.base import PictureApp
+from loopviz.tui.amounts import neighbour_limit
 
 __all__ = ["Firing"]
-
-_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 41, 50, 80, 100, 200, 500, 1000)
-_LIMITS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
 
 
 class Firing(PictureApp):
@@ -28,7 +27,7 @@ class Firing(PictureApp):
         if file.missing:
             self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
             return
-        count = requests or self.view.requests or file.facts.requests
+        count = requests or self.view.count_of(file.facts.requests)
         try:
             self.pending.add(self.source.fire(file, count))
         except InputError as error:
@@ -72,7 +71,17 @@ class Firing(PictureApp):
         self._count(-1)
 
     def _count(self, by: int) -> None:
-        self.view.requests = _neighbour(_COUNTS, self.view.requests or DEFAULT_REQUESTS, by)
+        """Take a step, if it changes how many requests a key or the last scenario fires."""
+        view, newest = self.view, self._newest[0] if self._newest else None
+        files = [file for file in self.source.scenarios if file.facts.key or file == newest]
+        files = files or list(self.source.scenarios)
+        before = [view.count_of(file.facts.requests) for file in files]
+        view.steps += by
+        if before == [view.count_of(file.facts.requests) for file in files]:
+            view.steps -= by
+        example = newest or (files[0] if files else None)
+        if example is not None and view.requests is None:
+            self.say(_steps(view.steps, example, view.count_of(example.facts.requests)))
 
     def action_raise_thread_limit(self) -> None:
         """Let the server use more worker threads."""
@@ -83,12 +92,14 @@ class Firing(PictureApp):
         self._limit(-1)
 
     def _limit(self, by: int) -> None:
-        self.view.threads = _neighbour(_LIMITS, self.view.threads, by)
+        self.view.threads = neighbour_limit(self.view.threads, by)
         self.source.set_threads(self.view.threads)
 
 
-def _neighbour(steps: tuple[int, ...], current: int, by: int) -> int:
-    """The next step above `current` (`by` 1) or below it (-1)."""
-    if by > 0:
-        return next((step for step in steps if step > current), current)
-    return next((step for step in reversed(steps) if step < current), current)
+def _steps(steps: int, file: ScenarioFile, count: int) -> str:
+    """How many requests are fired now, for example of a scenario."""
+    own = f"{file.name} {count}"
+    if not steps:
+        return f"Every scenario has its own number of requests again: {own}."
+    where = f"{words.count(abs(steps), 'step')} {'above' if steps > 0 else 'below'}"
+    return f"{where} every scenario's own number of requests: {own} (own number {file.facts.requests})."

@@ -243,7 +243,7 @@ class Comparison(Screen[None]):
         self._picture = picture
         self._choose_again = choose_again
         self._lineups = [Lineup(file) for file in files]
-        counts = {picture.view.requests or file.facts.requests for file in files}
+        counts = {picture.view.count_of(file.facts.requests) for file in files}
         self._requests = max(counts)
         self.surface = Surface()
 
