@@ -91,6 +91,8 @@ def look_at_everything(line: Timeline, now: int) -> None:
         assert found is None or found.start < now <= found.end
         newest = list(request.newest_first(now))
         assert all(a.start == b.end for a, b in pairwise(newest))
+        for child in line.children(request.id):
+            check_conservation(child.row, now)
     for one, next_one in pairwise(line.loop.spans):
         assert one.end <= next_one.start
     for earlier, later in pairwise(line.blocks):
@@ -540,18 +542,51 @@ def check_truth(line: Timeline, story: Story) -> None:
     """The timeline is what really happened, to the nanosecond."""
     assert set(line.requests) == set(story.lives)
     assert line.live == 0
-    for number, (start, _, done, over, _) in story.lives.items():
+    for number, (start, _, done, over, actors) in story.lives.items():
         request = line.requests[number]
         assert (request.start, request.done, request.since, request.ended) == (start, done, over, True)
         found = merged(request.segments) + merged(request.after)
         assert found == story.timeline_of(number)
         assert sum(request.totals.values()) == done - start
+        check_children(line, number, actors)
     blocks = [(s, e, owner) for s, e, owner in story.stretches if e - s >= line.threshold]
     assert [(b.start, b.end, b.request) for b in line.blocks] == blocks
     for block in line.blocks:
         assert block.end is not None
         assert set(block.victims) == story.victims(block.start, block.end, block.request)
     assert line.loop.busy == sum(e - s for s, e, _ in story.stretches)
+
+
+def check_children(line: Timeline, request: int, actors: list[Actor]) -> None:
+    """Each child task's states are what it and its calls really did, and add up to its life."""
+    calls = {State.IN_THREAD, State.IN_PROCESS}
+    tasks = {actor.number: actor for actor in actors if not {state for state, _, _ in actor.truth} & calls}
+    children = {child.number: child for child in line._rows.children._of.get(request, ())}
+    direct = {n for n, task in tasks.items() if task.parent is not None and task.parent.parent is None}
+    assert direct <= set(children) <= {n for n, task in tasks.items() if task.parent is not None}
+    for number, child in children.items():
+        row = child.row
+        assert (row.start, row.done, row.ended) == (child.start, child.end, True)
+        assert sum(row.totals.values()) == row.since - row.start == sum(s.end - s.start for s in row.segments)
+        truth = [tasks[number].truth, *(actor.truth for actor in actors if actor.parent is tasks[number])]
+        calling = [part for part in truth[1:] if {state for state, _, _ in part} & calls]
+        assert merged(row.segments) == overlaid(truth[0], [part for call in calling for part in call])
+
+
+def overlaid(
+    task: list[tuple[State, int, int]], calls: list[tuple[State, int, int]]
+) -> list[tuple[str, int, int]]:
+    """What a task did, or, while it was suspended, its calls."""
+    edges = sorted({edge for _, s, f in (*task, *calls) for edge in (s, f)})
+    found: list[tuple[str, int, int]] = []
+    for one, next_one in pairwise(edges):
+        states = {state for state, s, f in (*task, *calls) if s <= one and next_one <= f}
+        if not states or not any(s <= one and next_one <= f for _, s, f in task):
+            continue
+        state = next(state for state in PRECEDENCE if state in states).value
+        start = found.pop()[1] if found and found[-1][0] == state else one
+        found.append((state, start, next_one))
+    return found
 
 
 @settings(max_examples=500, deadline=None)
@@ -594,6 +629,8 @@ def test_what_is_shown_between_two_drains_is_what_really_happened(story, gaps):
         while entries and entries[0][0] <= now:
             drained.append(entries.popleft()[1])
         line.feed(reorder.push(drained, now))
+        for child in (child for number in line.requests for child in line.children(number)):
+            check_conservation(child.row, now)  # looking at it must not change what follows
         past = now - SETTLED
         looks.append((past, {number: merged(r.history(past)) for number, r in line.requests.items()}))
     line.feed(reorder.flush())

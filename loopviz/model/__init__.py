@@ -2,6 +2,7 @@
 
 from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.bursts import Burst
+from loopviz.model.children import Child
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
 from loopviz.model.request import Request
@@ -18,6 +19,7 @@ __all__ = [
     "Awaits",
     "Block",
     "Burst",
+    "Child",
     "Culprit",
     "Incident",
     "Lane",

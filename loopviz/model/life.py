@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import islice
 
+from loopviz.model.children import Child, Track
 from loopviz.model.limits import MAX_LANES
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Where
-from loopviz.model.states import SUSPENDED, State
+from loopviz.model.states import SUSPENDED, Doing, State
 
 __all__ = ["Call", "Doing", "Life", "Task"]
-
-
-class Doing(IntEnum):
-    """What a task is doing."""
-
-    RUNNING = 0
-    READY = 1
-    THREAD_WAIT = 2
-    """Waiting for a thread."""
-    SUSPENDED = 3
-    RECEIVING = 4
-    """Waiting for the client's bytes."""
-    SENDING = 5
-    """Waiting until the client takes the response's."""
 
 
 _NONE = [0] * len(Doing)
@@ -68,6 +54,10 @@ class Task:
     """What its next suspension is, if it waits for the client."""
     where: Where | None = None
     awaits: Awaits | None = None
+    child: Child | None = None
+    """What it does, if it is or was a child task of a request."""
+    track: Track | None = None
+    """`Child.track`: every change of what it does is added."""
 
     @property
     def waits_for_worker(self) -> bool:
@@ -159,6 +149,8 @@ class Life:
         """One of its tasks does something else from `t` on."""
         if self.dues:
             self.apply_due_timers(t)
+        if (track := task.track) is not None:
+            track += (t, doing, task.due)
         counts = self.doing
         counts[task.doing] -= 1
         task.doing = doing

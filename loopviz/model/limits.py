@@ -9,6 +9,8 @@ __all__ = [
     "LIVE",
     "MAX_BURST",
     "MAX_BURSTS",
+    "MAX_CHANGES",
+    "MAX_CHILDREN",
     "MAX_INCIDENTS",
     "MAX_LANES",
     "MAX_LINES",
@@ -22,6 +24,10 @@ __all__ = [
 
 MAX_SEGMENTS = 4_000
 """Segments kept of one request, the newest. Its totals stay exact."""
+MAX_CHILDREN = 1_000
+"""Child tasks followed of one request, the oldest; and calls of one of them at a time."""
+MAX_CHANGES = 3_000
+"""Numbers kept of a child task until they are made into its states."""
 MAX_OPEN = 50_000
 """Requests, tasks and calls followed at once: events may be lost, so their ends may never come."""
 MAX_LANES = 10_000
@@ -50,6 +56,8 @@ class Limits:
     """Blocks that have ended."""
     started: int
     """Rows of tasks that requests have started, which have ended."""
+    children: int
+    """Child tasks of requests."""
     tokens: int
     """Changes of AnyIO's limiter."""
     bins: int
@@ -65,12 +73,12 @@ class Limits:
 
 
 LIVE = Limits(
-    ended=5_000, blocks=1_000, started=1_000, tokens=20_000, bins=60_000, spans=20_000, readings=MAX_READINGS,
-    lags=40_000, looks=None,
+    ended=5_000, blocks=1_000, started=1_000, children=20_000, tokens=20_000, bins=60_000,
+    spans=20_000, readings=MAX_READINGS, lags=40_000, looks=None,
 )  # fmt: skip
 """A live server runs without end, so old data is removed."""
 WHOLE = Limits(
-    ended=500_000, blocks=500_000, started=20_000, tokens=500_000, bins=500_000, spans=None,
+    ended=500_000, blocks=500_000, started=20_000, children=50_000, tokens=500_000, bins=500_000, spans=None,
     readings=None, lags=None, looks=20_000_000,
 )  # fmt: skip
 """A recording has an end, so all of it is kept; a forged one could have any number of blocks."""

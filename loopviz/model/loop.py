@@ -239,7 +239,7 @@ class Loop:
             self._held = self._stretch()
         self._held.seen_at(where)
         if task:
-            self._tasks.step_seen(task, self._held.where, where)
+            self._tasks.step_seen(t, task, self._held.where, where)
 
     def callback(self, t: int, number: int, request: int, since: int) -> None:
         """CALLBACK: a sample of what holds the loop, between two steps: this callback."""

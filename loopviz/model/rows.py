@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
+from loopviz.model.children import Children
 from loopviz.model.life import Life, Task
 from loopviz.model.limits import MAX_OPEN, Limits
 from loopviz.model.request import Request
@@ -31,6 +32,8 @@ class Rows:
         """Of tasks that a request has started and does not await, by the task's number."""
         self.ended: deque[Request] = deque(maxlen=limits.started)
         """The rows of such tasks that have ended, or are awaited by now."""
+        self.children = Children(limits)
+        """What each task does that a request awaits."""
         self._begun = 0
         """How many rows of started tasks there have been."""
         self._requests = requests
@@ -73,6 +76,7 @@ class Rows:
     def forget(self) -> None:
         """Remove the rows that have ended."""
         self.ended.clear()
+        self.children.forget(self._requests.by_number)
 
     def prune(self, horizon: int) -> None:
         """Remove rows that ended before `horizon` (ns), and what exceeds the limits."""
@@ -82,6 +86,7 @@ class Rows:
             self.ended.append(self.started.pop(number).request)
         while self.ended and self.ended[0].since < horizon:
             self.ended.popleft()
+        self.children.prune(self._requests.by_number)
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -129,8 +134,14 @@ class Rows:
         self._detach(task)
         for child in list(task.joined.values()):
             self._start(child, t)
+            if child.child is not None and task.began > child.child.start:
+                # It was awaited while the task was suspended, so it stays a child.
+                child.child.apart = False
+                child.child.own = child.life.request if child.life is not None else None
         if task.life is not None:
             self._leave(task, task.life, t)
+        if task.child is not None:
+            task.child.ends(t, self._shared.table())
 
     def _not_awaited(self, task: Task, t: int) -> None:
         """A callback has started the task. If a worker thread had asked for it, that one waits for it."""
@@ -159,7 +170,16 @@ class Rows:
             self._detach(task)
             task.awaited_by = to
             to.joined[task.number] = task
+            if task.child is None and not to.life.request.started_by:
+                self._follow(task, to.life.request.id, to.number, t)
             self._move(task, to.life, t)
+
+    def _follow(self, task: Task, request: int, parent: int, t: int) -> None:
+        """The task is a child task of the request from now on."""
+        child = self.children.add(task.number, request, parent, task.name, t)
+        if child is not None:
+            task.child, task.track = child, child.track
+            child.track += (t, task.doing, task.due)
 
     def _start(self, task: Task, t: int) -> None:
         """The task is a row of its own: a request has started it and does not await it."""
@@ -185,6 +205,8 @@ class Rows:
                 if before is not None:
                     self._leave(moved, before, t)
                 life.add(moved, t)
+            if moved.child is not None:
+                moved.child.apart = life.request.id != moved.child.request
 
     def _leave(self, task: Task, life: Life, t: int) -> None:
         """The task does not count in `life` any more."""

@@ -3,9 +3,9 @@
 This is the only list of the states. Its order is the order of a request's totals, in documents too.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
-__all__ = ["DELAYED", "SUSPENDED", "State"]
+__all__ = ["DELAYED", "SUSPENDED", "Doing", "State"]
 
 
 class State(StrEnum):
@@ -35,3 +35,17 @@ DELAYED = frozenset({State.QUEUED, State.READY})
 """The states of a victim: it could run if the loop were free."""
 SUSPENDED = frozenset({State.AWAITING, State.TOKEN_WAIT, State.RECEIVING, State.SENDING})
 """The states of a request whose tasks are all suspended: a timer that is due ends them."""
+
+
+class Doing(IntEnum):
+    """What a task is doing."""
+
+    RUNNING = 0
+    READY = 1
+    THREAD_WAIT = 2
+    """Waiting for a thread."""
+    SUSPENDED = 3
+    RECEIVING = 4
+    """Waiting for the client's bytes."""
+    SENDING = 5
+    """Waiting until the client takes the response's."""

@@ -7,6 +7,7 @@ Events of tasks outside their steps come straight to this part; `loopviz.model.l
 from __future__ import annotations
 
 from loopviz.model.life import Call, Doing, Task
+from loopviz.model.limits import MAX_CHANGES
 from loopviz.model.pools import Pools
 from loopviz.model.requests import UNANSWERED, Requests
 from loopviz.model.rows import Rows
@@ -86,6 +87,8 @@ class Tasks:
         if life is not None and not life.sending and task.doing is not Doing.RUNNING:
             life.sampled[task.number] = task
             life.locate(t)
+            if task.child is not None:
+                task.child.seen(t, task.where, task.awaits)
 
     # -- steps, reported by the loop -------------------------------------------------------------
 
@@ -100,7 +103,7 @@ class Tasks:
                 task.life.sampled.pop(task.number, None)
         if task.pending:
             for number in [n for n, call in task.pending.items() if not call.submitted]:
-                self._forget_call(task, number)
+                self._forget_call(t, task, number)
         self._turn(task, Doing.RUNNING, t)
 
     def suspend(self, t: int, number: int, awaited: str, due: int) -> None:
@@ -115,6 +118,8 @@ class Tasks:
             doing = task.client or Doing.SUSPENDED
         task.client = None
         self._turn(task, doing, t)
+        if task.child is not None and len(task.child.track) > MAX_CHANGES:
+            task.child.settle()
 
     def end(self, t: int, number: int) -> None:
         """The task's last step ends. Tasks that it has not awaited go on as rows of their own."""
@@ -136,10 +141,12 @@ class Tasks:
             request.finish(t)
         self._rows.remove(task, t)
 
-    def step_seen(self, number: int, where: Where | None, latest: Where) -> None:
+    def step_seen(self, t: int, number: int, where: Where | None, latest: Where) -> None:
         """The step of the task that runs is at this line; `latest` is the line that was seen last."""
         task = self._rows.tasks.get(number)
         life = task.life if task is not None else None
+        if task is not None and task.child is not None:
+            task.child.seen(t, latest)
         if life is not None and life.request.state is State.RUNNING:
             # What was seen before the response says nothing of the time after it.
             life.request.where = where if life.request.done is None else latest
@@ -177,13 +184,14 @@ class Tasks:
         if task is None:
             return
         if not awaits:
-            self._forget_call(task, call)
+            self._forget_call(t, task, call)
             if task.woken_by == call and task.doing is Doing.READY:
                 self._turn(task, Doing.SUSPENDED, t)
         elif open_call is not None:
             task.pending[call] = open_call
             if task.life is not None and open_call.thread and not open_call.over:
                 task.life.begin(call, open_call)
+                self._call_of_child(t, task, call, open_call)
         self._settle(task, t)
 
     def _settle(self, task: Task, t: int) -> None:
@@ -197,9 +205,11 @@ class Tasks:
         if task.life is not None:
             task.life.locate(t)
 
-    def _forget_call(self, task: Task, number: int) -> None:
+    def _forget_call(self, t: int, task: Task, number: int) -> None:
         """The task does not await the call any more. The caller refreshes."""
         task.pending.pop(number, None)
+        if task.child is not None:
+            task.child.returns(t, number)
         if task.life is not None:
             task.life.calls.pop(number, None)
 
@@ -218,10 +228,16 @@ class Tasks:
         if life is not None:
             life.begin(number, call)
         if owner is not None:
+            self._call_of_child(t, owner, number, call)
             self._settle(owner, t)
         elif life is not None:
             life.refresh(t)
             life.locate(t)
+
+    @staticmethod
+    def _call_of_child(t: int, task: Task, number: int, call: Call) -> None:
+        if task.child is not None:
+            task.child.begins(t, number, call.state, call.thread, call.where)
 
     def call_returns(self, t: int, number: int, call: Call, *, resumes: bool) -> None:
         """A call has returned. `resumes` says whether its result is known on the loop's side, too."""
@@ -230,6 +246,8 @@ class Tasks:
         if life is not None:
             life.apply_due_timers(t)
             life.calls.pop(number, None)
+        if task is not None and task.child is not None:
+            task.child.returns(t, number)
         if task is not None and resumes:
             self._resume(task, number, t)
         if life is not None:
@@ -252,9 +270,11 @@ class Tasks:
                 task.life.woken = 0  # it could have run without what has woken another task of it
         self._ready(task, t)
 
-    def call_seen(self, call: Call) -> None:
+    def call_seen(self, t: int, call: Call) -> None:
         """A call is at the line that it names."""
         task = self._rows.tasks.get(call.task)
         life = task.life if task is not None else self._requests.lives.get(call.request)
         if life is not None and life.request.state is State.IN_THREAD and life.request.thread == call.thread:
             life.request.where = call.where
+        if task is not None and task.child is not None:
+            task.child.seen(t, call.where, thread=call.thread)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.bursts import Burst, Bursts
+from loopviz.model.children import Child
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, MAX_INCIDENTS, WHOLE, Limits
@@ -238,6 +239,13 @@ class Timeline:
         row ends.
         """
         return self._rows.started_rows(now, since)
+
+    def children(self, request: int) -> list[Child]:
+        """The child tasks that the request awaits or has awaited, in the order in which they were created.
+
+        Those that it has started and does not await are in `started`.
+        """
+        return self._rows.children.of(request)
 
     def alive_at(self, now: int) -> list[Request]:
         """The requests that were sent, and not yet answered, at `now`."""

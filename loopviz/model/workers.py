@@ -127,7 +127,7 @@ class Workers:
         lane = self.lanes.get(call.thread)
         if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)
-        self._tasks.call_seen(call)
+        self._tasks.call_seen(t, call)
 
     def cpu(self, t: int, number: int, used: int) -> None:
         """CPU: a reading of a worker's CPU clock."""
