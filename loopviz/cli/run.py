@@ -20,7 +20,7 @@ from loopviz.cli.arguments import (
 )
 from loopviz.errors import InputError
 
-__all__ = ["add_parser"]
+__all__ = ["add_parser", "show"]
 
 
 def add_parser(commands: Any) -> None:
@@ -72,12 +72,12 @@ def run(options: argparse.Namespace) -> int:
             with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
                 files = read(paths, reading)
             watcher = Watcher(options.target, files) if options.target else None
-            return _show(files, options, palette_for(options), watcher, trigger, place, aside)
+            return show(files, options, palette_for(options), watcher, trigger, place, aside)
         finally:
             aside.release()
 
 
-def _show(
+def show(
     files: Any,
     options: argparse.Namespace,
     palette: Any,
@@ -85,7 +85,9 @@ def _show(
     trigger: Any,
     place: Any,
     aside: Any,
+    lecture: Any = None,
 ) -> int:
+    """Serve these scenarios, and show the picture, or the stage, until the user quits; the exit code."""
     from multiprocessing import resource_tracker
 
     from loopviz.cli.recorded import print_recorded
@@ -113,6 +115,7 @@ def _show(
         trigger=trigger,
         leave=abandon,
         aside=aside,
+        lecture=lecture,
         experimenter=lambda watch, progress, cancelled: Lab(
             loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
         ),

@@ -29,10 +29,10 @@ from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario.watch import Watcher
 from loopviz.stream.source import Source
-from loopviz.tui.actions.firing import Firing
 from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
+from loopviz.tui.actions.stage import Staging
 from loopviz.tui.aside import Aside
 from loopviz.tui.bindings import bindings, commands
 from loopviz.tui.compat import (
@@ -51,6 +51,7 @@ from loopviz.tui.keymap import Keys
 from loopviz.tui.pulse import FRAME_RATE
 from loopviz.tui.screens.claims import Experimenter
 from loopviz.tui.screens.main import MainScreen
+from loopviz.tui.screens.talk import Lecture
 from loopviz.tui.terminal import driver_class, is_behind, when_continued
 from loopviz.tui.trigger import Trigger
 
@@ -62,12 +63,13 @@ _SWITCH_INTERVAL = 0.0002
 """How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
-class LoopvizApp(Firing, Navigation, Rows, Opening):
+class LoopvizApp(Staging, Navigation, Rows, Opening):
     """The live picture of a source.
 
     Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it
     is called in any thread when the terminal is gone, and has left the application no other way to end.
-    `aside` has the terminal, and keeps what else is written away from it.
+    `aside` has the terminal, and keeps what else is written away from it. With a `lecture`, it begins on the
+    stage.
     """
 
     TITLE = "loopviz"
@@ -85,6 +87,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         timeline: Timeline | None = None,
         leave: Callable[[], object] | None = None,
         aside: Aside | None = None,
+        lecture: Lecture | None = None,
     ) -> None:
         forgive_late_input()
         ignore_old_sizes()
@@ -94,6 +97,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
         self.experimenter = experimenter
         self._watcher = watcher
         self._leave = leave
+        self.lecture = lecture
         self._failed: str | None = None
         self._serves = threading.Event()
         self._began = 0
@@ -181,6 +185,7 @@ class LoopvizApp(Firing, Navigation, Rows, Opening):
             with self._aside.terminal():
                 watch_terminal(lambda: self.call_from_thread(self.exit, 0), self._leave)
         self._aside.use()
+        self.action_talk(quiet=True)
         self.source.start()
         self._began = now_ns()
         threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()

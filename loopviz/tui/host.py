@@ -12,7 +12,7 @@ from loopviz.tui.keymap import Keys
 from loopviz.tui.scene import Scene
 from loopviz.tui.view import View
 
-__all__ = ["Framed", "Host", "Picture"]
+__all__ = ["Firer", "Framed", "Host", "Picture"]
 
 
 class Picture(Protocol):
@@ -29,11 +29,18 @@ class Picture(Protocol):
     keys: Keys
 
 
-class Host(Picture, Protocol):
-    """The application, as the main screen sees it."""
+class Firer(Picture, Protocol):
+    """The application, as a screen sees it that fires scenarios."""
 
-    def fire(self, file: ScenarioFile) -> None:
-        """Fire a scenario, and show the present."""
+    def fire(self, file: ScenarioFile, requests: int | None = None) -> None:
+        """Fire a scenario with so many requests, and show the present."""
+
+    def exit(self, result: int | None = None, /) -> None:
+        """End the program."""
+
+
+class Host(Firer, Protocol):
+    """The application, as the main screen sees it."""
 
     def simulate_key(self, key: str) -> None:
         """Do what a key does, by Textual's name for it."""

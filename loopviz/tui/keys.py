@@ -13,7 +13,7 @@ from typing import Literal
 __all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
 
 Context = Literal[
-    "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims"
+    "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims", "talk"
 ]  # fmt: skip
 """Where a key works: everywhere (``app``), or on one screen or part of it."""
 
@@ -212,6 +212,9 @@ TABLE: tuple[Section, ...] = (
         Row("legend and keys", (
             Key("app.help", "question_mark", "help", "Help"),
         ), foot=Foot("help", "always")),
+        Row("back to the stage, where a talk is held", (
+            Key("app.talk", "ctrl+t", "talk", "Talk", "go back to the stage"),
+        )),
         Row("stop the program, as other programs of the shell; fg continues it", (
             Key("app.stop", "ctrl+z", "stop", "Stop the program", palette=False, priority=True),
         )),
@@ -279,6 +282,25 @@ TABLE: tuple[Section, ...] = (
         )),
         Row("back to the list, or to the picture; cancels a run", (
             Key("claims.back", "escape,q", "back", "Back"),
+        )),
+    )),
+    Section("talk", "A talk on the stage", (
+        Row("what comes next: ask the room, fire, or go to the next step", (
+            Key("talk.next", "space", "next", "Next"),
+            Key("talk.next-remote", "enter,pagedown", "next", "Next", lead=False),
+        )),
+        Row("back to the beginning of the step, or to the previous one", (
+            Key("talk.back", "backspace", "back", "Back"),
+            Key("talk.back-remote", "pageup", "back", "Back", lead=False),
+        )),
+        Row("the next or previous step, whatever is running", (
+            Key("talk.previous-step", "left", "step(-1)", "Previous step"),
+            Key("talk.next-step", "right", "step(1)", "Next step"),
+        )),
+        Row("while a question is shown, what the room says; otherwise go to that step", column="`1`–`9`"),
+        Row("fire the step again", (Key("talk.again", "r", "again", "Again"),)),
+        Row("leave the stage, for the picture of the same server", (
+            Key("talk.close", "escape", "dismiss", "Leave the stage"),
         )),
     )),
 )  # fmt: skip

@@ -2,10 +2,12 @@
 
 `Scene` composes a frame of its parts, one module each: header, axis, overview (the map of all that
 is kept), loop, workers, requests, story and foot. `frame` says what is shown, `pen` draws the pieces.
+`Stage` composes the picture of a talk.
 """
 
 from loopviz.tui.scene.composer import Scene
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, fitted
+from loopviz.tui.scene.stage import Poster, Stage
 
-__all__ = ["Facts", "Hit", "Line", "Scene", "fitted"]
+__all__ = ["Facts", "Hit", "Line", "Poster", "Scene", "Stage", "fitted"]

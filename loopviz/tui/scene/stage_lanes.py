@@ -1,0 +1,136 @@
+"""The lanes for the stage: the event loop, and the requests of one burst in at most eight rows."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.draw import words
+from loopviz.draw.fold import Fold, folded
+from loopviz.draw.look import BLOCK, GOOD_TEXT, LANE, LEVELS
+from loopviz.draw.raster import code_of, loop_levels, raster, request_stretches
+from loopviz.model import Burst, Timeline
+from loopviz.tui.scene.pen import Line, Pen, split
+from loopviz.tui.view import ROUND
+
+__all__ = ["MOST_ROWS", "stage_lanes"]
+
+MOST_ROWS = 8
+_LABEL, _SAYS = 13, 18
+_TALLEST = 3
+
+
+def stage_lanes(
+    pen: Pen,
+    timeline: Timeline,
+    burst: Burst | None,
+    window: int,
+    expected: int,
+    now: int,
+    width: int,
+    height: int,
+) -> list[Line]:
+    """The axis and the lanes, each as tall as there is room. `window` and `expected` are in ns."""
+    if burst is None or not burst.began:
+        return [[Segment(" The requests are sent as soon as the server is ready.", pen.dim)]]
+    cells = max(8, width - _LABEL - _SAYS)
+    half = max(1, -(-window // (2 * cells)))
+    first = burst.began // half
+    stop = first + 2 * cells
+    requests = burst.requests
+    rows = [Fold((request,)) for request in requests]  # as long as all have room, no row moves
+    if burst.count > MOST_ROWS:
+        rows = folded(requests, now, 2 * half, anywhere=True)
+    shown = rows[:MOST_ROWS]
+    room = burst.count if burst.count <= MOST_ROWS else len(shown)
+    tall = max(1, min(_TALLEST, (height - 1) // (room + 1)))
+    lines = [_axis(pen, expected, half, cells)]
+    lines += _loop(pen, timeline, loop_levels(timeline, half, first, stop, now), now, tall)
+    for row in shown:
+        codes = raster(request_stretches(row.first, timeline.threshold, now), half, first, stop)
+        lines += _row(pen, row, codes, _says(pen, timeline, row, now), tall)
+    if len(rows) > MOST_ROWS:
+        more = sum(row.count for row in rows[MOST_ROWS:])
+        lines = [*lines[: height - 1], [Segment(f" and {words.count(more, 'other')}", pen.dim)]]
+    at = _column(expected, half, cells)
+    return [lines[0], *(_marked(pen, line, at) for line in lines[1:])][:height]
+
+
+def _column(t: int, half: int, cells: int) -> int | None:
+    """The column of a time after zero, in cells from the left; None where it has none."""
+    at = t // (2 * half)
+    return _LABEL + at if 0 < at < cells else None
+
+
+def _axis(pen: Pen, expected: int, half: int, cells: int) -> Line:
+    """Seconds from the first request on, and where the end is expected."""
+    marks = [" "] * cells
+    every = next(ns for ns in ROUND if ns // (2 * half) >= 8)
+    for number in range(cells * 2 * half // every + 1):
+        text = words.tick(number * every) if number else "0 s"
+        at = number * every // (2 * half)
+        if at + len(text) <= cells:
+            marks[at : at + len(text)] = text
+    said = f" expected {words.duration(expected)}" if expected else ""
+    return [Segment(" " * _LABEL, pen.text), Segment("".join(marks), pen.dim), Segment(said, pen.dim)]
+
+
+def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list[Line]:
+    palette = pen.palette
+    calm, levels = palette.style(GOOD_TEXT, LANE), LEVELS[palette.mode]
+    cells: Line = []
+    for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
+        length = len(list(run))
+        if BLOCK in pair:
+            text, style = palette.cell(BLOCK, BLOCK)
+            cells.append(Segment(text * length, style))
+        else:
+            cells.append(Segment(levels[max(map(int, pair))] * length, calm))
+    block = timeline.block_at(now)
+    said = (f"BLOCKED {words.duration(block.lasted(now))}", pen.alarm) if block else ("", pen.text)
+    return _tall(("EVENT LOOP", pen.title), cells, said, tall)
+
+
+def _row(pen: Pen, row: Fold, codes: str, said: tuple[str, Style], tall: int) -> list[Line]:
+    return _tall((row.name, pen.title), pen.cells(codes, 0), said, tall)
+
+
+def _tall(label: tuple[str, Style], cells: Line, said: tuple[str, Style], tall: int) -> list[Line]:
+    """A lane in `tall` lines: its label and its words in the middle, a gap below if there is room."""
+    lines = []
+    for at in range(tall):
+        here = at == (max(2, tall) - 1) // 2
+        left = Segment(set_cell_size(f" {label[0]}" if here else "", _LABEL), label[1])
+        right = Segment(set_cell_size(f" {said[0]}" if here else "", _SAYS), said[1])
+        lines.append([left, *cells, right])
+    if tall == _TALLEST:
+        lines[-1] = []
+    return lines
+
+
+def _says(pen: Pen, timeline: Timeline, row: Fold, now: int) -> tuple[str, Style]:
+    """What the row's first request does, and how long it has taken so far."""
+    request = row.first
+    latency = words.duration(request.latency(now))
+    if request.done is not None and request.done <= now:
+        if request.failed:
+            return f"failed  {latency:>6}", pen.alarm
+        return f"done  {latency:>6}", pen.text
+    state = request.state_at(now)
+    if state is None:
+        return f"{latency:>6}", pen.text
+    name, style = pen.palette.name(code_of(state.state, now - state.start, timeline.threshold))
+    return f"{name}  {latency:>6}", style
+
+
+def _marked(pen: Pen, line: Line, at: int | None) -> Line:
+    """The line with the mark of the expected end through its empty cells."""
+    if at is None or not line:
+        return line
+    before, cell, after = split(line, at, at + 1)
+    if any(segment.text.strip() for segment in cell):
+        return line
+    return [*before, Segment("┊" if pen.palette.unicode else ":", pen.dim), *after]
