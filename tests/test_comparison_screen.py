@@ -16,7 +16,7 @@ from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import RECEIVED, Event
 from loopviz.tui.keymap import Keys
 from loopviz.tui.screens import comparison
-from loopviz.tui.screens.comparison import Comparison, Pick
+from loopviz.tui.screens.comparison import Comparison
 from loopviz.tui.screens.main import MainScreen
 from tests import streams
 from tests.side_screens import HOSTILE, shown
@@ -93,17 +93,6 @@ async def test_what_cannot_be_fired_does_not_hold_up_a_comparison(drive):
         assert r"No [red]\x1b[2J[/]" in text
         assert "It has gone." in text
         assert "the fastest" not in text
-
-
-@run
-async def test_one_is_not_compared(drive):
-    """With one scenario ticked enter does nothing; escape closes; letters fire nothing meanwhile."""
-    async with drive() as screen:
-        await screen.press("v", "space", "enter", "s", "a")
-        assert isinstance(screen.app.screen, Pick)
-        await screen.press("escape")
-        assert isinstance(screen.app.screen, MainScreen)
-        assert screen.source.fired == []
 
 
 @run

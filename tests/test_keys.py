@@ -21,10 +21,11 @@ from loopviz.tui.keys import TABLE, Context, keys_of
 from loopviz.tui.playback import SPEEDS
 from loopviz.tui.screens.catalogue import Catalogue
 from loopviz.tui.screens.claims import Claims
-from loopviz.tui.screens.comparison import Comparison, Pick
+from loopviz.tui.screens.comparison import Comparison
 from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
+from loopviz.tui.screens.pick import Pick
 from loopviz.tui.screens.talk import TalkScreen
 from loopviz.tui.view import NARROWEST, WIDEST
 from tests.test_screen import answered, drive, run

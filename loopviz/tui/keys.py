@@ -257,9 +257,20 @@ TABLE: tuple[Section, ...] = (
         Row("close", (Key("help.close", "escape,question_mark,q,enter", "dismiss", "Close"),)),
     )),
     Section("pick", "Scenarios to compare", (
-        Row("tick a scenario", column="`space`"),
-        Row("compare what is ticked", (Key("pick.compare", "enter", "go", "Compare", priority=True),)),
-        Row("close", (Key("pick.close", "escape,q", "dismiss([])", "Close"),)),
+        Row("filter the list: every word must occur in a name, group or title", column="letters"),
+        Row("tick a scenario or a pair, or remove the tick", (
+            Key("pick.tick", "space", "tick", "Tick", priority=True),
+        ), also="a click"),
+        Row("compare what is ticked, or the highlighted pair", (
+            Key("pick.compare", "enter", "go", "Compare", priority=True),
+        )),
+        Row("highlight another one", (
+            Key("pick.up", "up", "move(-1)", "Up"),
+            Key("pick.down", "down", "move(1)", "Down"),
+            Key("pick.page-up", "pageup", "move(-10)", "Page up", lead=False),
+            Key("pick.page-down", "pagedown", "move(10)", "Page down", lead=False),
+        )),
+        Row("close", (Key("pick.close", "escape", "dismiss([])", "Close"),)),
     )),
     Section("comparison", "The comparison", (
         Row("compare others", (Key("comparison.again", "v", "again", "Others"),)),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.screens.claims import Claims, Experimenter
-from loopviz.tui.screens.comparison import Comparison, Pick
+from loopviz.tui.screens.comparison import Comparison
 from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
+from loopviz.tui.screens.pick import Pick
 
 __all__ = ["Opening"]
 
@@ -44,10 +45,11 @@ class Opening(PictureApp):
             self.say("This is a recording: nothing can be fired.")
             return
         ready = [file for file in self.source.scenarios if not file.missing]
-        self.push_screen(Pick(ready, self.keys), self._compare)
+        self.push_screen(Pick(self.palette, ready, self.keys), self._compare)
 
     def _compare(self, names: list[str] | None) -> None:
-        chosen = [file for file in self.source.scenarios if file.name in (names or ())]
+        known = {file.name: file for file in self.source.scenarios}
+        chosen = [known[name] for name in names or () if name in known]
         if len(chosen) > 1:
             self.push_screen(Comparison(self, chosen, self.action_compare))
 

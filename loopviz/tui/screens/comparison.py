@@ -9,13 +9,9 @@ from itertools import groupby
 from typing import ClassVar, Literal
 
 from rich.segment import Segment
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen, Screen
-from textual.widgets import SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.screen import Screen
 
 from loopviz.clock import NS
 from loopviz.draw import words
@@ -32,10 +28,9 @@ from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Picture
 from loopviz.tui.keymap import Keys
 from loopviz.tui.scene import Line, fitted
-from loopviz.tui.screens.box import FRAME
 from loopviz.tui.surface import Surface
 
-__all__ = ["Comparison", "Lineup", "Pick", "compose_lineup"]
+__all__ = ["Comparison", "Lineup", "compose_lineup"]
 
 _LONGEST_END = 30 * NS
 """How long what the run before has left behind is waited for (ns)."""
@@ -194,40 +189,6 @@ def _standing(entry: Entry, ranked: Ranking) -> str:
     if entry in ranked.behind:
         return f"{ranked.factor(entry) or 1:.1f} times as long"
     return "no clear winner, within the noise" if len(ranked.first) > 1 else ""
-
-
-class Pick(ModalScreen[list[str]]):
-    """Two or more scenarios to compare."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings("pick")
-    CSS = f"""
-    Pick {{ align: center middle; }}
-    Pick > Vertical {{ width: 64; max-width: 100%; height: auto; max-height: 90%; {FRAME} }}
-    Pick SelectionList {{
-        border: none; background: {BACKGROUND}; height: auto; max-height: 30; padding: 0;
-    }}
-    """
-
-    def __init__(self, files: Sequence[ScenarioFile], keys: Keys) -> None:
-        super().__init__()
-        compare, close = keys.shown("pick.compare"), keys.shown("pick.close")
-        self._hint = f"space ticks, {compare} compares, {close} closes"
-        self._list = SelectionList[str](
-            *(Selection(Text(printable(f"{file.name}  {file.facts.title}")), file.name) for file in files)
-        )
-
-    def compose(self) -> ComposeResult:
-        """A list to tick."""
-        with Vertical() as box:
-            box.border_title = "compare"
-            box.border_subtitle = self._hint
-            yield self._list
-            yield Static(Text("The same load on each in turn. Tick two or more."))
-
-    def action_go(self) -> None:
-        """Take what is ticked."""
-        if len(self._list.selected) > 1:
-            self.dismiss(self._list.selected)
 
 
 class Comparison(Screen[None]):
