@@ -23,6 +23,6 @@ scenario = Scenario(
     group="machinery",
     order=630,
     title="BackgroundTasks with an async def",
-    expect="Answered at once; the row continues after the response and delays no other request.",
+    expect="Answered at once; the row continues after the response and delays no one.",
     makespan=lambda _: 0,
 )

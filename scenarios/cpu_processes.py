@@ -47,7 +47,7 @@ scenario = Scenario(
     group="cpu",
     order=403,
     title="async def + process pool",
-    expect="As many at once as there are cores; others wait for a worker process. The loop is free.",
+    expect="As many at once as there are cores, each process with a GIL of its own.",
     seconds=0.5,
     makespan=lambda load: -(-load.requests // load.cores) * load.single,
 )

@@ -39,7 +39,7 @@ scenario = Scenario(
     group="database",
     order=340,
     title="async def + a pool of two",
-    expect="Two at a time: the others await a connection, and more threads would not help them.",
+    expect="Two at a time: the others await a connection; more threads would not help.",
     repair="Allow more connections: leave out pool_size=2 and max_overflow=0.",
     repaired="db_async",
     requests=8,

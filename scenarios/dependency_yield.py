@@ -25,7 +25,7 @@ scenario = Scenario(
     group="machinery",
     order=560,
     title="a dependency with yield",
-    expect="The client waits for the first half; the second half uses a thread after the response.",
+    expect="The client waits for the first half; the second half follows the response.",
     seconds=0.3,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

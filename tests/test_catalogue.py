@@ -296,7 +296,7 @@ def test_a_file_is_fit_for_a_slide(name: str) -> None:
     file = the(name)
     text = file.file.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 60
-    assert len(file.facts.expect) <= 100
+    assert len(file.facts.expect) <= 76
     assert file.facts.expect.endswith(".")
     assert ("UPSTREAM" in text) == file.facts.upstream
     assert ("->" in text) == (name == "second_hop")

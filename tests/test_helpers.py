@@ -433,7 +433,10 @@ def test_lazily() -> None:
         assert all(apps.ready(name) for name, file in files.items() if file.facts.key)
         assert soon(lambda: apps.ready("asgi") and apps.ready("trivial_async"))
         assert not apps.ready("http_async")
-        session.fire(files["http_async"], 2).result(20)
+        answered = session.fire(files["http_async"], 2)
+        assert session.preparing("http_async") is not None
+        answered.result(20)
+        assert session.preparing("http_async") is None
         assert apps.ready("http_async")
         assert httpx.get(f"http://{session.address}/gather", trust_env=False, timeout=20).status_code == 200
         assert apps.ready("gather")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.stream.source import Vitals
 from loopviz.tui import LoopvizApp, app
-from loopviz.tui.actions import base
+from loopviz.tui.actions import base, firing
 from loopviz.tui.screens import detail
 from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
@@ -62,9 +63,12 @@ class FakeSource:
     def wait(self) -> None:
         """It always serves."""
 
-    def fire(self, file: ScenarioFile, requests: int) -> None:
+    answered: Future[None] | None = None
+
+    def fire(self, file: ScenarioFile, requests: int) -> Future[None] | None:
         """Note what was fired."""
         self.fired.append((file.name, requests))
+        return self.answered
 
     def give_up(self) -> int:
         """Nothing is fired in truth."""
@@ -83,6 +87,11 @@ class FakeSource:
         self.threads = limit
 
     stopped: str | None = None
+    waits: str | None = None
+
+    def preparing(self, name: str) -> str | None:
+        """What the test says."""
+        return self.waits
 
     def drain(self) -> list[Event]:
         """The events that the test has added since the last call."""
@@ -155,7 +164,7 @@ def drive(monkeypatch):
     ) -> AsyncIterator[Driver]:
         clock = Clock()
         source = FakeSource(now=clock)
-        for module in (app, base, detail):
+        for module in (app, base, detail, firing):
             monkeypatch.setattr(module, "now_ns", clock)
         monkeypatch.setattr(LoopvizApp, "set_interval", lambda *_: None)  # the test draws the frames
         application = LoopvizApp(source, palette or Palette(), **settings)

@@ -34,6 +34,9 @@ from loopviz.stream.source import Environment, Vitals
 __all__ = ["Session", "environment", "leave", "require_gil"]
 
 
+_STARTING, _BLOCKED = "starting the server", "waiting for the event loop"
+
+
 class Session:
     """A probed server with scenarios on 127.0.0.1, and a client that fires requests at it.
 
@@ -73,6 +76,7 @@ class Session:
         self._seen = 0
         numbers = itertools.count(1)
         self._presses = itertools.count(1)
+        self._awaited: dict[str, str] = {}
         secret = secrets.token_hex(16)
         self._probe = Probe(
             self._buffer,
@@ -106,6 +110,10 @@ class Session:
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why. It may become more while the server runs."""
         return self._probe.blind
+
+    def preparing(self, name: str) -> str | None:
+        """What a scenario that was fired waits for before it is sent; None if for nothing."""
+        return self._awaited.get(name)
 
     def was_paused(self, since: int, until: int) -> None:
         """The whole program was stopped for that time (ns): nothing has held the loop."""
@@ -171,6 +179,8 @@ class Session:
         if self._apps.ready(scenario.name):
             return send()
         answered: concurrent.futures.Future[None] = concurrent.futures.Future()
+        awaited = self._awaited
+        awaited.setdefault(scenario.name, _STARTING if self._server.starting else _BLOCKED)
 
         def later() -> None:
             try:
@@ -181,11 +191,14 @@ class Session:
                     if not answered.set_running_or_notify_cancel():  # it was given up
                         return
                     sent = send()
+                awaited.pop(scenario.name, None)
                 answered.set_result(sent.result())
             except BaseException as error:  # every exception is the future's
                 self._waiting.pop(answered, None)
                 with suppress(concurrent.futures.InvalidStateError):  # it was given up
                     answered.set_exception(error)
+            finally:
+                awaited.pop(scenario.name, None)
 
         self._waiting[answered] = requests
         threading.Thread(target=later, name="loopviz fire", daemon=True).start()
@@ -221,8 +234,17 @@ class Session:
         return replacing
 
     def _execute(self, scenario: ScenarioFile) -> ScenarioFile:
+        fired, facts = scenario.name in self._awaited, scenario.facts
+        if fired and (facts.upstream or facts.worker):
+            what = "a worker process" if facts.worker else "a server to call"
+            self._awaited[scenario.name] = f"starting {what}"
         self._workspace.provide(scenario)
-        return executed(scenario)
+        if fired:
+            self._awaited[scenario.name] = f"reading {scenario.file.name}"
+        done = executed(scenario)
+        if fired:
+            self._awaited[scenario.name] = "starting its application"
+        return done
 
     def _emit(self, event: Event) -> None:
         """Take an event of the client's. An answer shows that the probe must have seen the request."""

@@ -64,6 +64,9 @@ class Replay:
         self.recording.close()
         return True
 
+    def preparing(self, name: str) -> None:
+        """Nothing is fired."""
+
     def fire(self, scenario: ScenarioFile, requests: int) -> NoReturn:
         """Raises `InputError`: there is no server to send requests to."""
         raise InputError(f"This is a recording: {scenario.name} cannot be fired.\nUse 'loopviz run'.")

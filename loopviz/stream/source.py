@@ -75,6 +75,9 @@ class Source(Protocol):
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why."""
 
+    def preparing(self, name: str) -> str | None:
+        """What a scenario of this name that was fired waits for before it is sent; None if for nothing."""
+
     def was_paused(self, since: int, until: int) -> None:
         """The whole program, and so the source, was stopped for that time (ns)."""
 

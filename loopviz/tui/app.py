@@ -271,6 +271,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening):
         self.end_notice(now)
         self._report_done()
         self._report_source(now)
+        self.follow_asked()
         self.playback.advance(now, self.present, live=live)
         if is_behind(self):  # the next frame that is drawn shows what has changed meanwhile
             return

@@ -11,6 +11,7 @@ from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Request, State, Timeline
 from loopviz.scenario import THREAD_LIMIT
 from loopviz.tui.amounts import requests_after
+from loopviz.tui.asked import Asked
 
 __all__ = ["COLUMN_WIDTHS", "NARROWEST", "ROUND", "SORTS", "WIDEST", "Pace", "Sort", "View", "time_lost"]
 
@@ -94,6 +95,8 @@ class View:
     steps: int = 0
     """By how many steps more requests are fired than that; fewer if negative."""
     threads: int = THREAD_LIMIT
+    asked: Asked | None = None
+    """What was fired last, by a key."""
     notice: str = ""
     """A message to show for a moment, in place of the sentences."""
     pace: Pace = field(default_factory=Pace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.giving_up import given_up
 from loopviz.draw.words import one_line
@@ -9,15 +10,13 @@ from loopviz.errors import InputError
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.amounts import neighbour_limit
+from loopviz.tui.asked import Asked
 
 __all__ = ["Firing"]
 
 
 class Firing(PictureApp):
     """The actions that change what the server has to do."""
-
-    _newest: tuple[ScenarioFile, int] | None = None
-    """What was fired last, and with how many requests."""
 
     def fire(self, file: ScenarioFile, requests: int | None = None) -> None:
         """Fire a scenario, and show the present.
@@ -28,31 +27,47 @@ class Firing(PictureApp):
             self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
             return
         count = requests or self.view.count_of(file.facts.requests)
+        asked = Asked(file, count, self.view.threads, now_ns())
         try:
-            self.pending.add(self.source.fire(file, count))
+            asked.answered = self.source.fire(file, count)
         except InputError as error:
             self.say(one_line(str(error)), seconds=8)
             return
-        self._newest = file, count
+        self.pending.add(asked.answered)
+        self.view.asked = asked
         if self.view.behind is not None:
             self.view.remember()
         self.view.follow()
         self.view.cursor = None
 
+    def follow_asked(self) -> None:
+        """Find out what the scenario that was fired last waits for, or whether it was refused."""
+        asked = self.view.asked
+        if asked is None:
+            return
+        asked.waits = self.source.preparing(asked.file.name)
+        if asked.refused:
+            self.view.asked = None
+
     def action_repaired(self) -> None:
         """Fire the scenario that shows the repair of what was fired last, with as many requests."""
-        if self._newest is None:
-            self.say("Nothing has been fired yet, so there is nothing to repair.")
-            return
-        file, count = self._newest
         known = {scenario.name: scenario for scenario in self.source.scenarios}
-        name = file.facts.repaired
-        if name is None:
-            self.say(f"{file.name} needs no repair: it declares none.")
-        elif name not in known:
-            self.say(f"The repair of {file.name} is {name}, which is not served here: use 'loopviz run'.", 4)
+        burst, asked = self.timeline.newest_burst(self.view.moment), self.view.asked
+        name, count = (burst.scenario, burst.count) if burst is not None else ("", 0)
+        if asked is not None and self.view.behind is None and (burst is None or burst.fired < asked.at):
+            name, count = asked.file.name, asked.count
+        file = known.get(name)
+        repaired = file.facts.repaired if file is not None else None
+        if not name:
+            self.say("Nothing has been fired yet, so there is nothing to repair.")
+        elif file is None:
+            self.say(f"{name} is not served here: its repair is not known.")
+        elif repaired is None:
+            self.say(f"{name} needs no repair: it declares none.")
+        elif repaired not in known:
+            self.say(f"The repair of {name} is {repaired}, which is not served here: use 'loopviz run'.", 4)
         else:
-            self.fire(known[name], count)
+            self.fire(known[repaired], count)
 
     def action_give_up(self) -> None:
         """Give up what was fired and is not answered: the client goes away, and nothing more is begun."""

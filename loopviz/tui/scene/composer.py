@@ -8,6 +8,7 @@ from loopviz.tui.scene.axis import axis, crossed
 from loopviz.tui.scene.foot import foot
 from loopviz.tui.scene.frame import Columns, Facts, Frame
 from loopviz.tui.scene.header import header
+from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.loop import loop_lane
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
@@ -43,7 +44,9 @@ class Scene:
         """The frame: exactly `height` lines, each exactly `width` cells wide."""
         roomy = height >= _ROOMY
         gap: list[Line] = [[]] if roomy else []
-        head = [header(self._pen, self.facts, view, width), *gap]
+        lesson = lesson_of(self.facts, timeline, view)
+        head = [header(self._pen, self.facts, view, width, lesson)]
+        head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
         story = [*gap, *story_lines(self._pen, self.facts, timeline, view, width), *gap]
         keys = foot(self._pen, self.facts, view, width)
         room = max(0, height - len(head) - len(story) - len(keys))

@@ -10,15 +10,24 @@ from loopviz.draw import words
 from loopviz.draw.look import BACKGROUND, NOTICE
 from loopviz.draw.safe import printable
 from loopviz.tui.scene.frame import Facts
+from loopviz.tui.scene.lesson import Lesson
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.view import View
 
 __all__ = ["header"]
 
+_WIDE = 120
+"""From this width on the whole address is in the headline."""
 
-def header(pen: Pen, facts: Facts, view: View, width: int) -> Line:
-    """The line; what runs is shortened until it fits beside what must be seen."""
+
+def header(pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None = None) -> Line:
+    """The line; what runs is shortened until it fits beside what must be seen.
+
+    With a `lesson` it is the headline of what was fired last.
+    """
     right = _right(pen, view)
+    if lesson is not None:
+        return _headline(pen, facts, lesson, right, width)
     environment = facts.environment
     version = printable(environment.python, 20)
     gil = "GIL on" if environment.gil else "GIL off"
@@ -38,6 +47,28 @@ def header(pen: Pen, facts: Facts, view: View, width: int) -> Line:
             line.append(Segment(pen.separator, pen.dim))
         line.append(Segment(text, style))
     line.append(Segment(" ", pen.text))
+    return line
+
+
+def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Style]], width: int) -> Line:
+    """Name and title of what was fired last; beside them the load, as far as it fits."""
+    waits = [(f"{lesson.waits} …", pen.alarm)] if lesson.waits else []
+    address = printable(facts.address, 40)
+    if width < _WIDE:
+        address = ":" + address.rpartition(":")[2]
+    urgent = [part for part in right if part[1] is not pen.dim]
+    wanted = [*waits, *urgent, *((text, pen.dim) for text in lesson.load)]
+    left = [Segment(f" {lesson.name}", pen.title), Segment(f"   {lesson.title}", pen.text)]
+    room = width - sum(segment.cell_length for segment in left) - 1
+    shown: list[tuple[str, Style]] = []
+    for text, style in [*wanted, (address, pen.dim)]:
+        if room < cell_len(text) + 3:
+            break
+        room -= cell_len(text) + 3
+        shown.append((text, style))
+    line = [*left, Segment(" " * max(1, room + 3), pen.text)]
+    for index, (text, style) in enumerate(shown):
+        line += [Segment(pen.separator, pen.dim)] * (index > 0) + [Segment(text, style)]
     return line
 
 

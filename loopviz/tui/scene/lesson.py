@@ -1,0 +1,68 @@
+"""The headline and the lesson above the picture: what was fired last, and what it teaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.segment import Segment
+
+from loopviz.draw.safe import printable
+from loopviz.draw.words import count, wrapped
+from loopviz.model import Timeline
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.scene.frame import Facts
+from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.view import View
+
+__all__ = ["Lesson", "lesson_lines", "lesson_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What was fired last: the facts that its scenario declares, and its load."""
+
+    name: str
+    title: str
+    says: str
+    """The lesson, in one sentence."""
+    requests: int
+    threads: int
+    waits: str | None = None
+    """What it waits for before its first request is sent."""
+
+    @property
+    def load(self) -> tuple[str, str]:
+        """How many requests, and the thread limit."""
+        return count(self.requests, "request"), count(self.threads, "thread")
+
+
+def lesson_of(facts: Facts, timeline: Timeline, view: View) -> Lesson | None:
+    """What was fired last at the moment that is shown; a key that was pressed counts at once."""
+    burst = timeline.newest_burst(view.moment)
+    asked = view.asked
+    if asked is not None and view.behind is None and (burst is None or burst.fired < asked.at):
+        return _lesson(asked.file, asked.file.name, asked.count, asked.threads, asked.waits)
+    if burst is None:
+        return None
+    file = next((file for file in facts.scenarios if file.name == burst.scenario), None)
+    return _lesson(file, burst.scenario, burst.count, burst.threads)
+
+
+def _lesson(
+    file: ScenarioFile | None, name: str, requests: int, threads: int, waits: str | None = None
+) -> Lesson:
+    """The lesson of a scenario; only its name where the scenario is not known."""
+    if file is None:
+        return Lesson(printable(name, 40), "", "", requests, threads, waits)
+    facts = file.facts
+    return Lesson(
+        printable(name, 40), printable(facts.title, 80), printable(facts.expect, 200), requests, threads,
+        waits and printable(waits, 60),
+    )  # fmt: skip
+
+
+def lesson_lines(pen: Pen, lesson: Lesson | None, width: int) -> list[Line]:
+    """The lesson, in one line where it fits; empty before anything was fired."""
+    if lesson is None or not lesson.says:
+        return [[]]
+    return [[Segment(f" {text}", pen.text)] for text in wrapped([lesson.says], width - 2, 2)]

@@ -1,0 +1,101 @@
+"""The headline: what was fired last, what it teaches, and what it waits for."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+
+from loopviz.scenario import find, read
+from loopviz.tui.scene.lesson import lesson_lines, lesson_of
+from loopviz.tui.scene.pen import Pen
+from loopviz.tui.view import View
+from tests import streams
+from tests.streams import ns, timeline
+from tests.test_scene import scene
+from tests.test_screen import answered, drive, run
+
+__all__ = ["drive"]  # the fixture
+
+
+def at(t: float, *events) -> str:
+    """Headline and lesson at `t` ms, as one text."""
+    lines = scene().compose(timeline(*events), View(now=ns(t)), 80, 24)[:2]
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+def test_the_headline_is_of_what_was_fired_last_at_the_moment_shown():
+    """Before the first burst there is none; then it has name, title, lesson and load of the newest one."""
+    bursts = [streams.fired(10, 1, "sync", 1, 8, 40), streams.fired(500, 2, "async", 9, 1, 1)]
+    assert "title" not in at(5, *bursts)
+    assert at(100, *bursts).split() == [
+        "sync", "sync", "title", "8", "requests", "·", "40", "threads", "·", ":41873", "it", "works",
+    ]  # fmt: skip
+    assert "async title" in at(600, *bursts)
+    assert " 1 request · 1 thread " in at(600, *bursts)
+
+
+def test_a_scenario_that_is_not_known_has_its_name():
+    """The burst of a scenario that the recording does not have is called by its name, made harmless."""
+    shown = at(100, streams.fired(10, 1, "old\x1b[2J", 1, 8, 40))
+    assert r" old\x1b[2J " in shown
+    assert "it works" not in shown
+
+
+def test_a_long_lesson_has_two_lines():
+    """A lesson longer than the line is wrapped, not cut."""
+    drawn = scene()
+    facts = drawn.facts.scenarios[0].facts
+    file = replace(drawn.facts.scenarios[0], facts=replace(facts, expect="word " * 20 + "end."))
+    lesson = lesson_of(
+        replace(drawn.facts, scenarios=[file]),
+        timeline(streams.fired(10, 1, "sync", 1, 8, 40)),
+        View(now=ns(20)),
+    )
+    lines = ["".join(s.text for s in line) for line in lesson_lines(Pen(drawn.palette), lesson, 80)]
+    assert len(lines) == 2
+    assert lines[1].endswith("end.")
+
+
+@pytest.mark.parametrize("file", read(find()), ids=lambda file: file.name)
+def test_every_headline_fits_80_columns(file):
+    """Title, load and lesson of every scenario of the catalogue fit into 80 columns and two lines."""
+    drawn = scene()
+    drawn.facts = replace(drawn.facts, scenarios=[file])
+    line = timeline(streams.fired(10, 1, file.name, 1, file.facts.requests, 40))
+    first, second, third = (
+        "".join(s.text for s in row) for row in drawn.compose(line, View(now=ns(20)), 80, 24)[:3]
+    )
+    assert file.facts.title in first
+    assert "request" in first
+    assert second.strip() == file.facts.expect
+    assert "now" in third
+
+
+@run
+async def test_a_key_changes_the_headline_in_the_next_frame(drive):
+    """Before the first request is sent, the headline has the scenario, its lesson and what it waits for."""
+    async with drive(size=(80, 24)) as screen:
+        future: Future[None] = Future()
+        screen.source.answered, screen.source.waits = future, "starting a worker process"
+        lines = await screen.press("s")
+        assert "sync title" in lines[0]
+        assert "starting a worker process …" in lines[0]
+        assert "it works" in lines[1]
+        screen.source.waits = None
+        assert "starting" not in (await screen.show(at=100))[0]
+        future.set_exception(OSError("no worker"))
+        lines = await screen.show(at=200)
+        assert "sync title" not in lines[0]
+        assert "no worker" in "\n".join(lines)
+
+
+@run
+async def test_an_older_burst_does_not_come_back(drive):
+    """While the newest key's requests are not sent, the headline is not the one of the burst before."""
+    async with drive(size=(80, 24)) as screen:
+        await screen.show(streams.fired(1, 1, "async", 1, 1, 40), answered(1, 2), at=500)
+        assert "async title" in screen.lines()[0]
+        assert "sync title" in (await screen.press("s"))[0]
+        assert "sync title" in (await screen.show(at=5_000))[0]
