@@ -87,7 +87,7 @@ class Firing(PictureApp):
 
     def _count(self, by: int) -> None:
         """Take a step, if it changes how many requests a key or the last scenario fires."""
-        view, newest = self.view, self._newest[0] if self._newest else None
+        view, newest = self.view, self.view.asked.file if self.view.asked is not None else None
         files = [file for file in self.source.scenarios if file.facts.key or file == newest]
         files = files or list(self.source.scenarios)
         before = [view.count_of(file.facts.requests) for file in files]
