@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopviz.model import Timeline
+from loopviz.tui.clock import BurstClock, Clock
 from loopviz.tui.trigger import Trigger
 from loopviz.tui.view import View
 
@@ -12,13 +13,18 @@ SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
 """At which a burst can be played back."""
 _SHORT = 100_000_000
 """What lasts no longer than this (ns) is played back at the lowest speed."""
+_AROUND = 1.1
+"""How much longer than what is played back the picture is."""
 
 
 class Playback:
     """Moves a view. `now` is the screen's time, `present` the source's; both are in ns."""
 
-    def __init__(self, view: View, timeline: Timeline, trigger: Trigger | None, now: int) -> None:
+    def __init__(
+        self, view: View, timeline: Timeline, clock: BurstClock, trigger: Trigger | None, now: int
+    ) -> None:
         self._view = view
+        self._clock = clock
         self._timeline = timeline
         self._trigger = trigger
         self._moved = now
@@ -43,7 +49,14 @@ class Playback:
                 view.see(moment, present)
         if view.behind is not None:
             view.behind = max(0, present - view.now)
+        if (view.behind is None or view.speed is not None) and not view.pinned:
+            self.look(present)
         self._moved = now
+
+    def look(self, present: int) -> None:
+        """Show the axis of what was fired last at the moment shown, unless the picture is to scroll."""
+        view = self._view
+        view.clock = None if view.scrolls else self._clock.at(view.now, present)
 
     def start(self, speed: float, until: int | None, present: int) -> None:
         """Play from where the view is until a moment, or until the present."""
@@ -57,8 +70,13 @@ class Playback:
 
     def replay(self, start: int, end: int, present: int) -> None:
         """Show a part of the timeline again, in slow motion."""
-        self._view.fit(start, end, present)
-        self._view.now = start
+        view = self._view
+        view.remember()
+        own = view.clock
+        if own is None or not own.zero <= start < end <= own.zero + own.window:
+            own = Clock(start, max(1, round((end - start) * _AROUND)))
+        view.clock, view.left, view.column_ns, view.pinned = own, None, None, True
+        view.now = start
         self.start(SPEEDS[1 if end - start > _SHORT else 0], end, present)
 
     def faster(self) -> None:

@@ -12,6 +12,7 @@ from loopviz.model import Request, State, Timeline
 from loopviz.scenario import THREAD_LIMIT
 from loopviz.tui.amounts import requests_after
 from loopviz.tui.asked import Asked
+from loopviz.tui.clock import Clock
 
 __all__ = ["COLUMN_WIDTHS", "NARROWEST", "ROUND", "SORTS", "WIDEST", "Pace", "Sort", "View", "time_lost"]
 
@@ -50,6 +51,9 @@ class _Saved(NamedTuple):
 
     now: int
     live: bool
+    clock: Clock | None
+    left: int | None
+    scrolls: bool
     column_ns: int | None
     at: int | None
     mark: int | None
@@ -62,7 +66,15 @@ class View:
     """Which part of a timeline is shown, and how."""
 
     now: int = 0
-    """The right edge of the picture (ns)."""
+    """The moment up to which things are shown (ns): the right edge of a picture without a clock."""
+    clock: Clock | None = None
+    """What the axis is of the burst that is shown; None where the picture scrolls."""
+    scrolls: bool = False
+    """Whether the picture is to scroll although there is a burst."""
+    left: int | None = None
+    """The left edge (ns), once a picture with a clock was moved; None for the clock's zero."""
+    pinned: bool = False
+    """Whether the clock stays whatever is fired: a part of the past is shown."""
     behind: int | None = None
     """How far the frozen picture is behind the present (ns); None while it moves."""
     column_ns: int | None = None
@@ -113,7 +125,10 @@ class View:
         """Where a search begins: at the time cursor, or else at the far edge of the picture."""
         if self.at is not None:
             return self.at
-        return self.now - self.window if direction > 0 else self.now
+        start = self.start
+        if direction > 0:
+            return self.now - self.window if start is None else start - 1
+        return self.now
 
     def count_of(self, own: int) -> int:
         """How many requests are fired at once of a scenario that declares `own`."""
@@ -124,6 +139,8 @@ class View:
     def width(self, columns: int) -> int:
         """The width of a column (ns) if there are `columns` of them."""
         self.cells = columns
+        if self.column_ns is None and self.clock is not None:
+            return self.clock.width(columns)
         return self.column_ns or next(
             (ns for ns in COLUMN_WIDTHS if columns * ns >= _SHOWN), COLUMN_WIDTHS[-1]
         )
@@ -133,10 +150,34 @@ class View:
         """How much time the picture shows (ns)."""
         return self.cells * self.width(self.cells)
 
+    @property
+    def start(self) -> int | None:
+        """The left edge (ns) of a picture with a clock; None where the right edge is the moment shown."""
+        if self.clock is None:
+            return None
+        return self.clock.zero if self.left is None else self.left
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The left and the right edge of the picture (ns)."""
+        start, window = self.start, self.window
+        return (self.now - window, self.now) if start is None else (start, start + window)
+
     def remember(self) -> None:
         """Keep this place, so that `undo` can go back to it."""
         self._past.append(
-            _Saved(self.now, self.behind is None, self.column_ns, self.at, self.mark, self.cursor, self.top)
+            _Saved(
+                self.now,
+                self.behind is None,
+                self.clock,
+                self.left,
+                self.scrolls,
+                self.column_ns,
+                self.at,
+                self.mark,
+                self.cursor,
+                self.top,
+            )
         )
         del self._past[:-_UNDO]
 
@@ -145,8 +186,9 @@ class View:
         if not self._past:
             return False
         saved = self._past.pop()
-        self.now, self.column_ns, self.at, self.mark, self.cursor, self.top = (
-            saved.now, saved.column_ns, saved.at, saved.mark, saved.cursor, saved.top,
+        self.now, self.clock, self.left, self.scrolls = saved.now, saved.clock, saved.left, saved.scrolls
+        self.column_ns, self.at, self.mark, self.cursor, self.top = (
+            saved.column_ns, saved.at, saved.mark, saved.cursor, saved.top,
         )  # fmt: skip
         self.behind = None if saved.live else 0
         self.speed, self.change, self.changed = None, "", None
@@ -161,6 +203,9 @@ class View:
     def follow(self) -> None:
         """Show the present again."""
         self.behind = self.at = self.mark = self.speed = None
+        if self.clock is not None:
+            self.column_ns = None
+        self.left, self.pinned = None, False
         self.change, self.changed = "", None
 
     def pan(self, by: float, present: int) -> None:
@@ -168,6 +213,9 @@ class View:
         length = abs(by) * self.window
         if abs(by) < 1:
             length = min(ROUND, key=lambda ns: abs(ns - length))
+        if self.start is not None:
+            self._slide(round(length if by > 0 else -length), present)
+            return
         now = min(present, self.now + int(length if by > 0 else -length))
         if by > 0 and (self.behind is None or now <= self.now):
             return
@@ -175,13 +223,27 @@ class View:
         self.freeze()
         self.now = now
 
+    def _slide(self, by: int, present: int) -> None:
+        """Move a picture with a clock, as far as there is something of it to be seen."""
+        left, right = self.reach
+        if (by > 0 and right >= present) or (by < 0 and right + by <= 0):
+            return
+        self.remember()
+        self.freeze()
+        self.left = left + by
+        self.now = min(present, right + by)
+
     def zoom(self, by: int, present: int) -> None:
         """Show less time (`by` 1) or more (-1), around the time cursor or the middle.
 
         A picture that moves keeps its right edge, and no picture goes past the present.
         """
         width = self.width(self.cells)
-        index = COLUMN_WIDTHS.index(width)
+        index = bisect_left(COLUMN_WIDTHS, width)
+        if by > 0 or index == len(COLUMN_WIDTHS) or COLUMN_WIDTHS[index] == width:
+            index = min(index, len(COLUMN_WIDTHS) - 1)
+        else:
+            index -= 1  # the next wider one is a step
         finest = max((i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells <= NARROWEST), default=0)
         widest = next(
             (i for i, wide in enumerate(COLUMN_WIDTHS) if wide * self.cells >= WIDEST),
@@ -192,7 +254,13 @@ class View:
         if wide == width:
             return
         self.remember()
-        if self.behind is not None:
+        left, right = self.reach
+        if self.start is not None:
+            self.freeze()
+            fixed = self.at if self.at is not None else (left + min(right, self.now)) // 2
+            self.left = fixed - (fixed - left) * wide // width
+            self.now = min(present, self.left + self.cells * wide)
+        elif self.behind is not None:
             fixed = self.at if self.at is not None else self.now - self.window // 2
             self.now = min(present, fixed + (self.now - fixed) * wide // width)
         self.column_ns = wide
@@ -207,6 +275,9 @@ class View:
             (wide for wide in COLUMN_WIDTHS if wide * (self.cells - 2) >= length * 1.1), COLUMN_WIDTHS[-1]
         )
         self.now = min(present, end + (self.window - length) // 4)
+        if self.clock is not None:
+            self.left = start - (self.window - length) // 8
+            self.now = min(present, self.left + self.window)
         self.at = None
         self.change, self.changed = "", None
 
@@ -215,6 +286,15 @@ class View:
         self.freeze()
         self.at = t
         width = self.width(self.cells)
+        left, right = self.reach
+        if self.start is not None:
+            moved = not left <= t < right - width
+            if moved:
+                self.left = left = t - self.window // 3
+                right = left + self.window
+            if moved or t > self.now:
+                self.now = max(t, min(present, right))
+            return
         first = self.now // width + 1 - self.cells
         if not first * width <= t <= self.now:
             self.now = min(max(present, t), t + self.window // 3)

@@ -11,6 +11,7 @@ from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.model import Request, Timeline
 from loopviz.stream.source import Source
+from loopviz.tui.clock import BurstClock
 from loopviz.tui.keymap import Keys
 from loopviz.tui.pending import Pending
 from loopviz.tui.playback import Playback
@@ -45,7 +46,8 @@ class PictureApp(App[int]):
         """The source's present moment (ns), as of the last frame."""
         self.pulse = Pulse()
         self.pending = Pending()
-        self.playback = Playback(self.view, self.timeline, trigger, self.present)
+        clock = BurstClock(self.timeline, lambda: self.source.scenarios)
+        self.playback = Playback(self.view, self.timeline, clock, trigger, self.present)
         self._notice_until = 0
         self._notice: Callable[[], str] | None = None
 
@@ -73,8 +75,11 @@ class PictureApp(App[int]):
         )
 
     def selection(self) -> list[Request]:
-        """The selected request, or else the last burst."""
+        """The selected request, or else the last burst: what was fired last, or what overlaps."""
         request = self.timeline.requests.get(self.view.cursor or 0)
         if request is not None:
             return [request]
+        fired = self.timeline.newest_burst(self.view.moment)
+        if fired is not None and (found := fired.requests):
+            return found
         return self.timeline.last_burst(self.view.moment) or self.timeline.last_burst(self.present)

@@ -38,7 +38,8 @@ class Firing(PictureApp):
         if self.view.behind is not None:
             self.view.remember()
         self.view.follow()
-        self.view.cursor = None
+        self.view.cursor = self.view.column_ns = None
+        self.view.scrolls = False
 
     def follow_asked(self) -> None:
         """Find out what the scenario that was fired last waits for, or whether it was refused."""

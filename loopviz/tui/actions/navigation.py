@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopviz.model import Request
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.places import next_change, next_place
 
@@ -37,8 +38,13 @@ class Navigation(PictureApp):
         """Show the whole of the selected request, or of the last burst."""
         burst = self.selection()
         if burst:
-            start, end = min(r.start for r in burst), max(r.done or self.present for r in burst)
+            start, end = min(r.start for r in burst), max(map(self._end, burst))
             self.view.fit(start, end, self.present)
+
+    def _end(self, request: Request) -> int:
+        """When the last of a request's work has ended, that after its response included."""
+        started = (row for row in self.timeline.started(self.present) if row.started_by == request.id)
+        return max(row.since if row.ended else self.present for row in (request, *started))
 
     def action_first(self) -> None:
         """Go to the first event that is kept."""
@@ -50,11 +56,19 @@ class Navigation(PictureApp):
         self.view.change, self.view.changed = "", None
 
     def action_live(self) -> None:
-        """Go to the present; for a recording, to its end."""
-        self.view.remember()
-        self.view.follow()
+        """Go to the present; there, change between the clock of the burst and a picture that scrolls.
+
+        For a recording, go to its end.
+        """
+        view = self.view
+        at_the_end = view.behind is None or (not self.source.live and view.now == self.present)
+        view.remember()
+        if at_the_end and view.left is None and self.timeline.newest_burst(self.present) is not None:
+            view.scrolls = not view.scrolls
+        view.follow()
         if not self.source.live:
-            self.view.behind, self.view.now = 0, self.present
+            view.behind, view.now = 0, self.present
+            self.playback.look(self.present)
 
     def action_undo(self) -> None:
         """Show again what was shown before the last navigation."""
@@ -109,5 +123,5 @@ class Navigation(PictureApp):
         if not burst:
             self.say("There is nothing to play back yet.")
             return
-        start, end = min(r.start for r in burst), max(r.done or self.present for r in burst)
+        start, end = min(r.start for r in burst), max(map(self._end, burst))
         self.playback.replay(start, end, self.present)

@@ -5,18 +5,41 @@ from __future__ import annotations
 from rich.segment import Segment
 from rich.style import Style
 
+from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import WHITE
+from loopviz.tui.clock import Clock
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen, split
 from loopviz.tui.view import ROUND
 
 __all__ = ["axis", "crossed"]
 
+_STEPS = tuple(factor * 10**power for power in range(3, 12) for factor in (1, 2, 5))
+"""Round times (ns) between two marks of a burst."""
+
 
 def axis(pen: Pen, frame: Frame) -> Line:
-    """Time before the right edge; the time cursor's own time where there is one."""
+    """Time from the first request of a burst on, or before the right edge; the time cursor's own time."""
     view, columns = frame.view, frame.columns
+    marks = _of_burst(frame, view.clock) if view.clock is not None else _scrolling(frame)
+    line = [Segment(" " * columns.label, pen.text), Segment(marks, pen.dim)]
+    if view.at is None:
+        return line
+    if view.clock is not None:
+        here = (
+            f"at {words.duration(view.at - view.clock.zero)}" if view.at >= view.clock.zero else "before 0 s"
+        )
+    else:
+        here = f"-{words.duration(max(0, view.now - view.at))}"
+    if view.mark is None:
+        return pen.says(line, [f"cursor {here}"], columns, pen.title)
+    return pen.says(line, [f"Δ {words.duration(abs(view.at - view.mark))}", here], columns, pen.title)
+
+
+def _scrolling(frame: Frame) -> str:
+    """Time before the right edge: ``-4 s … now``."""
+    columns = frame.columns
     width = columns.column_ns
     marks = [" "] * columns.time
     every = next(ns for ns in ROUND if ns >= width and ns // width >= 8)
@@ -25,20 +48,53 @@ def axis(pen: Pen, frame: Frame) -> Line:
         at = columns.time - 1 - number * every // width
         if at >= len(text) - 1:
             marks[at - len(text) + 1 : at + 1] = text
-    edge = "now" if view.behind is None else "here"
+    edge = "now" if frame.view.behind is None else "here"
     marks[-len(edge) :] = edge
-    line = [Segment(" " * columns.label, pen.text), Segment("".join(marks), pen.dim)]
-    if view.at is None:
-        return line
-    before = f"-{words.duration(max(0, view.now - view.at))}"
-    if view.mark is None:
-        return pen.says(line, [f"cursor {before}"], columns, pen.title)
-    return pen.says(line, [f"Δ {words.duration(abs(view.at - view.mark))}", before], columns, pen.title)
+    return "".join(marks)
+
+
+def _of_burst(frame: Frame, clock: Clock) -> str:
+    """Time since the first request: ``0 s  1  2  3``, and when all should be done: ``expected 3 s``."""
+    width, room = frame.columns.column_ns, frame.columns.time
+    marks = [" "] * room
+    every = next((ns for ns in _STEPS if ns // width >= 6), _STEPS[-1])
+    seconds = room * width >= NS
+    unit, name = (NS, "s") if seconds else (1_000_000, "ms") if every >= 1_000_000 else (1_000, "µs")
+    least = -(-(frame.first * width - clock.zero) // every)
+    for number in range(least, least + room * width // every + 2):
+        at = (clock.zero + number * every) // width - frame.first
+        text = f"{number * every / unit:g}" + ("" if number else f" {name}")
+        if at >= 0 and at + len(text) <= room:
+            marks[at : at + len(text)] = text
+    if clock.expected is not None and clock.mark is not None:
+        at = clock.mark // width - frame.first
+        what = "expected" if clock.expected.declared else "last time"
+        text = f"{what} {_brief(clock.expected.ns)}"
+        left = at - len(text) + 1 if at - len(text) >= 4 else at
+        if left >= 0 and left + len(text) <= room:
+            _clear(marks, left, left + len(text))
+            marks[left : left + len(text)] = text
+    return "".join(marks)
+
+
+def _brief(ns: int) -> str:
+    """A duration without needless digits: ``8 s``, ``1.5 s``, ``250 ms``."""
+    return f"{ns / NS:.1f}".removesuffix(".0") + " s" if ns >= 0.9995 * NS else words.duration(ns)
+
+
+def _clear(marks: list[str], start: int, stop: int) -> None:
+    """Remove the marks that would touch what is written from `start` to `stop`."""
+    while start > 0 and marks[start - 1] != " ":
+        start -= 1
+    while stop < len(marks) and marks[stop] != " ":
+        stop += 1
+    marks[start:stop] = " " * (stop - start)
 
 
 def crossed(pen: Pen, frame: Frame, line: Line) -> Line:
-    """The line with the time cursor and the mark drawn through it."""
+    """The line with the expected end, the time cursor and the mark drawn through it."""
     view, columns, palette = frame.view, frame.columns, pen.palette
+    line = _expected(pen, frame, line)
     for t, glyph in (
         (view.mark, "┊" if palette.unicode else ":"),
         (view.at, "│" if palette.unicode else "|"),
@@ -53,3 +109,21 @@ def crossed(pen: Pen, frame: Frame, line: Line) -> Line:
         shown = Style(color=WHITE, bold=True) if palette.colour else Style(bold=True, reverse=True)
         line = [*before, Segment(glyph, under + shown), *after]
     return line
+
+
+def _expected(pen: Pen, frame: Frame, line: Line) -> Line:
+    """The line with the moment at which the burst should be over, where nothing else is drawn."""
+    clock, columns = frame.view.clock, frame.columns
+    if clock is None or clock.mark is None:
+        return line
+    x = clock.mark // columns.column_ns - frame.first
+    if not 0 <= x < columns.time or sum(segment.cell_length for segment in line) < columns.label + x:
+        return line
+    x += columns.label
+    before, cell, after = split(line, x, x + 1)
+    beside = (before[-1].text[-1:] if before else "") + (after[0].text[:1] if after else "")
+    if cell and (cell[0].text != " " or any(character.isalnum() for character in beside)):
+        return line  # a state, the mark of an answer, or words
+    under = cell[0].style if cell and cell[0].style else pen.text
+    glyph = Segment("┆" if pen.palette.unicode else ":", under + Style(color=pen.dim.color))
+    return [*before, glyph, *after]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from loopviz.draw.look import NOTHING
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Environment
@@ -55,7 +56,7 @@ class Columns:
 class Frame:
     """What one frame shows: a timeline, the view of it, and the columns of time."""
 
-    __slots__ = ("_settled", "_tracks", "columns", "first", "half", "last", "timeline", "view")
+    __slots__ = ("_settled", "_tracks", "columns", "first", "half", "last", "live", "timeline", "view")
 
     def __init__(self, timeline: Timeline, view: View, columns: Columns, tracks: Tracks) -> None:
         self.timeline = timeline
@@ -63,14 +64,19 @@ class Frame:
         self.columns = columns
         self.half = columns.column_ns // 2
         """The width of half a column (ns)."""
-        self.last = view.now // columns.column_ns
-        """The last column, counted from the clock's zero."""
-        self.first = self.last + 1 - columns.time
-        """The first column."""
+        now, start = view.now // columns.column_ns, view.start
+        self.first = now + 1 - columns.time if start is None else start // columns.column_ns
+        """The first column, counted from the zero of all clocks."""
+        self.last = self.first + columns.time - 1
+        """The last column."""
+        self.live = max(0, min(columns.time, now - self.first + 1))
+        """How many columns there are up to the moment shown. Those behind are still to come, and empty."""
         self._settled = (view.now - _SETTLE) // self.half
         self._tracks = tracks
 
     def codes(self, kind: str, number: int, draw: Callable[[int, int], str]) -> str:
         """The codes of a lane's half columns; `draw(a, b)` gives those from `a` to `b`."""
         track = self._tracks.of(kind, number)
-        return track.window(self.half, 2 * self.first, self._settled, 2 * (self.last + 1), draw)
+        stop = 2 * (self.first + self.live)
+        shown = track.window(self.half, 2 * self.first, self._settled, stop, draw) if self.live else ""
+        return shown + NOTHING * (2 * (self.columns.time - self.live))

@@ -10,7 +10,7 @@ from rich.style import Style
 
 from loopviz.clock import NS
 from loopviz.draw import words
-from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, WHITE
+from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, NOTHING, WHITE
 from loopviz.draw.raster import loop_levels
 from loopviz.stream.blind import IDLE
 from loopviz.tui.scene.frame import Facts, Frame
@@ -79,6 +79,10 @@ def _levels(pen: Pen, codes: str, *, tall: bool) -> tuple[Line, Line]:
             text, style = palette.cell(BLOCK, BLOCK)
             upper.append(Segment(text * length, style))
             lower.append(Segment(text * length, style))
+            continue
+        if NOTHING in pair:  # still to come
+            upper.append(Segment(" " * length, pen.text))
+            lower.append(Segment(" " * length, pen.text))
             continue
         level = max(map(int, pair))
         low = min(8, 2 * level) if tall and level > 1 else level

@@ -29,8 +29,9 @@ class Overview:
         key = (len(timeline.requests), len(timeline.blocks), start // width, end // width)
         if self._key != key:
             self._key, self._codes = key, map_codes(timeline, start, width, columns.time)
-        left = max(0, (view.now - view.window - start) // width)
-        right = max(left, (view.now - start) // width)
+        shown, until = view.reach
+        left = max(0, (shown - start) // width)
+        right = max(left, (min(until, view.now) - start) // width)
         levels, block = LEVELS[pen.palette.mode], "▄" if pen.palette.unicode else "!"
         line = [pen.label("ALL", columns, pen.dim)]
         for index, code in enumerate(self._codes):

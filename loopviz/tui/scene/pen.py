@@ -61,16 +61,20 @@ class Pen:
                 text = longer
         return [*line, Segment(set_cell_size(text, columns.says), style)]
 
-    def _cells(self, codes: str, edge: int) -> Line:
-        """Cells of two half columns each; the last one filled up to `edge` eighths, if given."""
+    def _cells(self, codes: str, edge: int = 0, live: int = 0) -> Line:
+        """Cells of two half columns each; the `live`-th one filled up to `edge` eighths, if given."""
         pairs = list(zip(codes[::2], codes[1::2], strict=True))
-        last = pairs.pop() if edge else None
+        if not edge:
+            return self._runs(pairs)
+        last = Segment(_EDGES[edge], self.palette.edge(pairs[live - 1][0]))
+        return [*self._runs(pairs[: live - 1]), last, *self._runs(pairs[live:])]
+
+    def _runs(self, pairs: Sequence[tuple[str, str]]) -> Line:
+        """Equal cells as one segment."""
         line = []
         for (left, right), run in groupby(pairs):
             character, style = self.palette.cell(left, right)
             line.append(Segment(character * len(list(run)), style))
-        if last is not None:
-            line.append(Segment(_EDGES[edge], self.palette.edge(last[0])))
         return line
 
 

@@ -32,7 +32,7 @@ def started_rows(frame: Frame, rows: list[Request], room: int) -> tuple[list[Req
     and first those of the requests in `rows`.
     """
     view, shown = frame.view, {request.id for request in rows}
-    left = view.now - view.window
+    left, _ = view.reach
     found = [
         row
         for row in frame.timeline.started(view.now, left)
@@ -87,7 +87,7 @@ def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
     alive = state is not None and view.at is None
     line = [
         _label(pen, frame, request, done=done, failed=failed),
-        *pen.cells(codes, _edge(pen, frame, codes) if alive else 0),
+        *pen.cells(codes, _edge(pen, frame, codes) if alive else 0, frame.live),
     ]
     return _says(pen, frame, line, request, state)
 
@@ -168,7 +168,9 @@ def _edge(pen: Pen, frame: Frame, codes: str) -> int:
     """How many eighths of the live cell have passed, if they are all in one state."""
     if not (pen.palette.unicode and pen.palette.colour):
         return 0
-    left, right = codes[-2], codes[-1]
+    if not frame.live or frame.view.now // frame.columns.column_ns != frame.first + frame.live - 1:
+        return 0  # the moment shown is not in the picture
+    left, right = codes[2 * frame.live - 2], codes[2 * frame.live - 1]
     if left == NOTHING or right not in (left, NOTHING):
         return 0
     width = frame.columns.column_ns

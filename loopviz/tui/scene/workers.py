@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.segment import Segment
 
-from loopviz.draw.look import CODES, LANE, LEVELS, THREAD
+from loopviz.draw.look import CODES, LANE, LEVELS, NOTHING, THREAD
 from loopviz.draw.raster import lane_stretches, raster, token_levels
 from loopviz.model import Lane, State, Tokens
 from loopviz.tui.scene.frame import Frame
@@ -28,6 +28,8 @@ def thread_gauge(pen: Pen, frame: Frame) -> Line:
         if waits in pair:
             text, style = palette.cell(waits, waits)
             line.append(Segment(text * length, style))
+        elif NOTHING in pair:  # still to come
+            line.append(Segment(" " * length, pen.text))
         else:
             line.append(Segment(levels[max(map(int, pair))] * length, calm))
     tokens = timeline.tokens_at(view.moment)
@@ -57,11 +59,11 @@ def _in_use(tokens: Tokens) -> Iterator[str]:
 def workers_seen(frame: Frame) -> list[Lane]:
     """The workers that did something in the window: threads, and below them processes."""
     now = frame.view.now
-    begin = now - frame.columns.time * frame.columns.column_ns
+    begin, end = frame.view.reach
     lanes = []
     for lane in frame.timeline.workers.values():
         for span in lane.newest_first(now):
-            if span.start < now:
+            if span.start < min(now, end):
                 if span.end > begin:
                     lanes.append(lane)
                 break

@@ -1,0 +1,66 @@
+"""How long a burst is expected to take: by its scenario's makespan law, or as the run before it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from loopviz.clock import NS
+from loopviz.model import Burst, State, Timeline
+from loopviz.scenario import Load, Scenario
+
+__all__ = ["Expected", "computed", "earlier", "expected"]
+
+
+class Expected(NamedTuple):
+    """An expected makespan."""
+
+    ns: int
+    declared: bool
+    """Whether the scenario's law gives it; otherwise it is what the last run of this load took."""
+
+
+def expected(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> Expected | None:
+    """What is expected of a burst; None where the scenario declares no law, and where nothing was measured.
+
+    A law may depend on the CPU time of one request. Until the burst is over, that of the last run is used.
+    """
+    before = earlier(timeline, burst)
+    measured = burst if burst.over(now) else before
+    if scenario is not None and scenario.makespan is not None:
+        known = _law(scenario, burst, 0.0), _law(scenario, burst, 1.0)
+        seconds = known[0]
+        if known[0] != known[1]:  # it depends on the CPU time of one request
+            single = None if measured is None else computed(timeline, measured)
+            seconds = None if single is None else _law(scenario, burst, single / NS)
+        if seconds is not None:
+            return Expected(round(seconds * NS), declared=True)
+    if before is not None and (before.count, before.threads) == (burst.count, burst.threads):
+        return Expected(before.makespan(now), declared=False)
+    return None
+
+
+def earlier(timeline: Timeline, burst: Burst) -> Burst | None:
+    """The last burst of the same scenario that was over before this one was fired."""
+    found: Iterable[Burst] = reversed(timeline.bursts)
+    return next(
+        (b for b in found if b.scenario == burst.scenario and b.fired < burst.fired and b.over(burst.fired)),
+        None,
+    )
+
+
+def computed(timeline: Timeline, burst: Burst) -> float | None:
+    """CPU time of one of its requests (ns), on the event loop and in workers; None if it is not known."""
+    requests = burst.requests
+    if not requests or burst.done is None:
+        return None
+    running = sum(request.totals[State.RUNNING] for request in requests)
+    workers = sum(lane.used(burst.began, burst.done) for lane in timeline.workers.values())
+    return (running + workers) / len(requests)
+
+
+def _law(scenario: Scenario, burst: Burst, single: float) -> float | None:
+    try:
+        return scenario.expected(Load.here(burst.count, burst.threads, scenario.seconds, single))
+    except ValueError:
+        return None
