@@ -8,8 +8,8 @@ import pytest
 from textual.color import Color
 from textual.widgets import Input
 
-from loopviz.draw import look
 from loopviz.draw.look import Palette
+from loopviz.draw.themes import DARK
 from tests import streams
 from tests.side_screens import HOSTILE, SMALL, shown
 from tests.streams import MS, ms, ns
@@ -252,8 +252,8 @@ async def test_the_filter_is_a_line_at_the_bottom(drive):
         field = main.query_one("MainScreen > Input", Input)
         assert (field.region.y, field.region.height, field.region.width) == (SMALL[1] - 1, 1, SMALL[0])
         assert (main.max_scroll_y, main.max_scroll_x) == (0, 0)
-        assert main.styles.background == Color.parse(look.BACKGROUND)
-        assert field.styles.background == Color.parse(look.FIELD)
+        assert main.styles.background == Color.parse(DARK.colours.background)
+        assert field.styles.background == Color.parse(DARK.colours.field)
 
 
 # -- every screen ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How everything looks: every colour, the table of states, and how both become characters and styles.
+"""How everything looks: the table of states, and how codes become characters and styles.
 
 The colours of states are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with the
 common kinds of colour blindness can tell apart. The texture says the same once more.
@@ -297,6 +297,10 @@ class Palette:
         """A style, without its colours where there are none."""
         return self._styles(foreground, background, bold, reverse)
 
+    def letters(self, foreground: str | None = None, *, bold: bool = False) -> Style:
+        """The style of words on whatever is behind them."""
+        return Style(color=_own(foreground) if foreground and self.colour else None, bold=bold or None)
+
     def _style(self, foreground: str | None, background: str | None, bold: bool, reverse: bool) -> Style:
         if not self.colour:
             return Style(bold=bold, reverse=reverse)
@@ -346,6 +350,11 @@ class Palette:
     def edge(self, code: str) -> Style:
         """The style of the live edge: a state that has filled a part of its cell."""
         return Style(color=self._fill(code), bgcolor=_own(self.colours.background))
+
+    def cursor(self) -> Style:
+        """What the line of a cursor adds to the style of the cell that it crosses."""
+        colour = _own(self.colours.cursor) if self.colour else None
+        return Style(color=colour, bold=True, reverse=colour is None or None)
 
     def name(self, code: str) -> tuple[str, Style]:
         """A state's name, and the style to write it in."""

@@ -41,6 +41,8 @@ class Colours:
     """The line of the time cursor, on any state."""
     accent: str
     """Keys, and the frames of dialogs."""
+    on_accent: str
+    """Words on `accent`: the option that is highlighted."""
     alarm: str
     """A block."""
     alarm_text: str

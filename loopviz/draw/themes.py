@@ -17,8 +17,8 @@ DARK = Theme(
     Colours(
         background="#101214", surface="#171b1f", lane="#1a2126", field="#22282d", grid="#2a3036",
         border="#2c3338", lit="#4a5862", text="#e8e8e8", dim="#8a9199", caption="#ffffff", outline="#5a1800",
-        cursor="#ffffff", accent="#56b4e9", alarm="#b23000", alarm_text="#ff7f2a", good="#00cc99",
-        good_text="#00cc99", notice="#f0e442", on_notice="#101214", thread="#cc79a7",
+        cursor="#ffffff", accent="#56b4e9", on_accent="#101214", alarm="#b23000", alarm_text="#ff7f2a",
+        good="#00cc99", good_text="#00cc99", notice="#f0e442", on_notice="#101214", thread="#cc79a7",
     ),
     {
         "q": Shades("#686c70", "#aeb4ba", "#a8adb3"),
@@ -41,8 +41,8 @@ LIGHT = Theme(
     Colours(
         background="#ffffff", surface="#f4f6f8", lane="#e9edf0", field="#e2e8ec", grid="#d4d9dd",
         border="#c3cad0", lit="#bcc7cf", text="#16191c", dim="#535b62", caption="#ffffff", outline="#5a1000",
-        cursor="#000000", accent="#00639b", alarm="#a31b00", alarm_text="#a32a00", good="#00b884",
-        good_text="#006e4e", notice="#f0e442", on_notice="#16191c", thread="#9a4a88",
+        cursor="#000000", accent="#00639b", on_accent="#ffffff", alarm="#a31b00", alarm_text="#a32a00",
+        good="#00b884", good_text="#006e4e", notice="#f0e442", on_notice="#16191c", thread="#9a4a88",
     ),
     {
         "q": Shades("#b0b7bb", "#6a7278", "#535b62"),
@@ -64,8 +64,8 @@ HIGH_CONTRAST = Theme(
     Colours(
         background="#000000", surface="#0a0c0e", lane="#1c2226", field="#22282d", grid="#3a4248",
         border="#9aa4ac", lit="#56646e", text="#ffffff", dim="#c4ccd2", caption="#ffffff", outline="#4a1400",
-        cursor="#ffffff", accent="#7fd0ff", alarm="#b83000", alarm_text="#ff9a52", good="#00ddaa",
-        good_text="#00ddaa", notice="#ffff66", on_notice="#000000", thread="#ff9ad8",
+        cursor="#ffffff", accent="#7fd0ff", on_accent="#000000", alarm="#b83000", alarm_text="#ff9a52",
+        good="#00ddaa", good_text="#00ddaa", notice="#ffff66", on_notice="#000000", thread="#ff9ad8",
     ),
     {
         "q": Shades("#74727e", "#d0d4d8", "#d0d4d8"),
@@ -87,8 +87,8 @@ RED_GREEN = Theme(
     Colours(
         background="#101214", surface="#171b1f", lane="#1a2126", field="#22282d", grid="#2a3036",
         border="#2c3338", lit="#4a5862", text="#e8e8e8", dim="#8a9199", caption="#ffffff", outline="#4a1a00",
-        cursor="#ffffff", accent="#62b8f0", alarm="#a53a00", alarm_text="#ff8a2a", good="#00cca8",
-        good_text="#00cca8", notice="#ffffb0", on_notice="#101214", thread="#beaeff",
+        cursor="#ffffff", accent="#62b8f0", on_accent="#101214", alarm="#a53a00", alarm_text="#ff8a2a",
+        good="#00cca8", good_text="#00cca8", notice="#ffffb0", on_notice="#101214", thread="#beaeff",
     ),
     {
         "q": Shades("#5d7468", "#a9beb3", "#a9beb3"),
@@ -110,8 +110,8 @@ BLUE_YELLOW = Theme(
     Colours(
         background="#101214", surface="#171b1f", lane="#1a2126", field="#22282d", grid="#2a3036",
         border="#2c3338", lit="#4a5862", text="#e8e8e8", dim="#8a9199", caption="#ffffff", outline="#5a0a00",
-        cursor="#ffffff", accent="#2adcd0", alarm="#cc1400", alarm_text="#ff7a66", good="#2adcd0",
-        good_text="#2adcd0", notice="#e2ff3c", on_notice="#101214", thread="#f08cff",
+        cursor="#ffffff", accent="#2adcd0", on_accent="#101214", alarm="#cc1400", alarm_text="#ff7a66",
+        good="#2adcd0", good_text="#2adcd0", notice="#e2ff3c", on_notice="#101214", thread="#f08cff",
     ),
     {
         "q": Shades("#7a7a74", "#c0c0b8", "#b4b4ac"),
@@ -143,8 +143,8 @@ TERMINAL = Theme(
     Colours(
         background="default", surface="default", lane="default", field="default", grid="default",
         border="default", lit="default", text="default", dim="default", caption="#ffffff", outline="default",
-        cursor="default", accent="#1f80bd", alarm="#b23000", alarm_text="#d84a14", good="#00875f",
-        good_text="#00875f", notice="#a08000", on_notice="default", thread="#b0608f",
+        cursor="default", accent="#1f80bd", on_accent="#ffffff", alarm="#b23000", alarm_text="#d84a14",
+        good="#00875f", good_text="#00875f", notice="#a08000", on_notice="default", thread="#b0608f",
     ),
     {
         "q": Shades("default", "#7f858b", "#7f858b"),
@@ -166,8 +166,8 @@ SIXTEEN = Theme(
     Colours(
         background="default", surface="default", lane="default", field="default", grid="default",
         border="default", lit="blue", text="default", dim="default", caption="white", outline="default",
-        cursor="default", accent="cyan", alarm="red", alarm_text="red", good="green", good_text="green",
-        notice="yellow", on_notice="black", thread="magenta",
+        cursor="default", accent="cyan", on_accent="black", alarm="red", alarm_text="red", good="green",
+        good_text="green", notice="yellow", on_notice="black", thread="magenta",
     ),
     {
         "q": Shades("default", "default", "default"),

@@ -29,6 +29,7 @@ from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario.watch import Watcher
 from loopviz.stream.source import Source
+from loopviz.tui.actions.looks import Looks
 from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
@@ -63,7 +64,7 @@ _SWITCH_INTERVAL = 0.0002
 """How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
-class LoopvizApp(Staging, Navigation, Rows, Opening):
+class LoopvizApp(Staging, Navigation, Rows, Opening, Looks):
     """The live picture of a source.
 
     Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it
@@ -126,6 +127,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening):
             title, words = printable(f"Fire {file.name}"), printable(file.facts.title)
             yield SystemCommand(literal(title), literal(words), partial(self.fire, file))
         yield from commands(self.keys, self.run_action)
+        yield from super().get_system_commands(screen)
 
     def set_keymap(self, keymap: Mapping[str, str]) -> None:
         """Change keys, by the ids of their bindings; the help and the foot line follow."""

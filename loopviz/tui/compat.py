@@ -23,6 +23,7 @@ from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import OptionList
 
@@ -39,6 +40,7 @@ __all__ = [
     "forgive_late_input",
     "ignore_old_sizes",
     "literal",
+    "native_colours",
 ]
 
 
@@ -102,6 +104,17 @@ def literal(text: str) -> str:
     before it.
     """
     return text.replace("[", "\\[")
+
+
+def native_colours(theme: Theme) -> Theme:
+    """The theme, whose colours are those of the terminal, by number.
+
+    A theme of Textual 8.2.8 has a field for that, which one of 8.2.0 does not have and does not need. Not
+    needed once the field is in every version that is supported.
+    """
+    if hasattr(theme, "ansi"):
+        theme.ansi = True
+    return theme
 
 
 def end_on_signals(app: App[int]) -> None:

@@ -209,6 +209,9 @@ TABLE: tuple[Section, ...] = (
         Row("all commands by name", (
             Key("app.commands", "ctrl+p", "command_palette", "Commands", palette=False, priority=True),
         )),
+        Row("the next theme: dark, light, high contrast, two for colour blindness", (
+            Key("app.theme", "T", "next_theme", "Next theme", unwritten="upper_t"),
+        )),
         Row("legend and keys", (
             Key("app.help", "question_mark", "help", "Help"),
         ), foot=Foot("help", "always")),

@@ -17,6 +17,7 @@ from loopviz.tui.pending import Pending
 from loopviz.tui.playback import Playback
 from loopviz.tui.pulse import Pulse
 from loopviz.tui.scene import Facts, Scene
+from loopviz.tui.themes import DEFAULTS, registered
 from loopviz.tui.trigger import Trigger
 from loopviz.tui.view import View
 
@@ -35,9 +36,10 @@ class PictureApp(App[int]):
         trigger: Trigger | None,
         timeline: Timeline | None,
     ) -> None:
-        super().__init__()
+        super().__init__(ansi_color=palette.depth == "16")
         self.source = source
         self.palette = palette
+        self._register_themes()
         self.timeline = timeline if timeline is not None else Timeline()
         self.keys = Keys()
         self.view = View(requests=requests, threads=source.threads)
@@ -50,6 +52,19 @@ class PictureApp(App[int]):
         self.playback = Playback(self.view, self.timeline, clock, trigger, self.present)
         self._notice_until = 0
         self._notice: Callable[[], str] | None = None
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What style sheets may use before there is a theme."""
+        return DEFAULTS
+
+    def _register_themes(self) -> None:
+        """Offer the palette's themes, and no other."""
+        for name in list(self.available_themes):
+            self.unregister_theme(name)
+        for theme in registered(self.palette):
+            self.register_theme(theme)
+        self.set_reactive(App.theme, self.palette.theme.name)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def say(self, text: str | Callable[[], str], seconds: int = 2) -> None:
         """Show a notice for some seconds; a function is asked for it in each frame."""

@@ -7,7 +7,6 @@ from rich.style import Style
 
 from loopviz.clock import NS
 from loopviz.draw import words
-from loopviz.draw.look import WHITE
 from loopviz.tui.clock import Clock
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen, split
@@ -106,7 +105,7 @@ def crossed(pen: Pen, frame: Frame, line: Line) -> Line:
         x = columns.label + t // columns.column_ns - frame.first
         before, cell, after = split(line, x, x + 1)
         under = cell[0].style if cell and cell[0].style else pen.text
-        shown = Style(color=WHITE, bold=True) if palette.colour else Style(bold=True, reverse=True)
+        shown = palette.cursor()
         line = [*before, Segment(glyph, under + shown), *after]
     return line
 

@@ -8,7 +8,6 @@ from rich.cells import cell_len
 from rich.segment import Segment
 
 from loopviz.draw import words
-from loopviz.draw.look import ACCENT
 from loopviz.draw.safe import printable
 from loopviz.tui.keymap import FootItem
 from loopviz.tui.scene.frame import Facts
@@ -58,7 +57,7 @@ def _line(pen: Pen, items: Sequence[FootItem]) -> HitLine:
     line: Line = []
     hits = []
     x = 0
-    strong = pen.palette.style(ACCENT, bold=True)
+    strong = pen.palette.style(pen.palette.colours.accent, bold=True)
     for item in items:
         line += [Segment(f" {item.shown}", strong), Segment(f" {item.words} ", pen.dim)]
         parts = [*item.keys, (f" {item.words} ", item.press)]

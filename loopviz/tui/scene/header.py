@@ -7,7 +7,6 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.look import BACKGROUND, NOTICE
 from loopviz.draw.safe import printable
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.lesson import Lesson
@@ -77,7 +76,9 @@ def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
     pace = view.pace
     parts: list[tuple[str, Style]] = []
     if view.behind is not None:
-        frozen = pen.palette.style(BACKGROUND, NOTICE, bold=True, reverse=not pen.palette.colour)
+        palette = pen.palette
+        colours = palette.colours
+        frozen = palette.style(colours.on_notice, colours.notice, bold=True, reverse=not palette.colour)
         how = f"PLAYING {view.speed:g} x" if view.speed else "FROZEN"
         parts.append((f" {how} {words.duration(view.behind)} behind ", frozen))
     filters = [f"/{printable(view.words, 20)}"] if view.words else []

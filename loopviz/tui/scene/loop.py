@@ -10,7 +10,7 @@ from rich.style import Style
 
 from loopviz.clock import NS
 from loopviz.draw import words
-from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, NOTHING, WHITE
+from loopviz.draw.look import BLOCK, LEVELS, NOTHING
 from loopviz.draw.raster import loop_levels
 from loopviz.stream.blind import IDLE
 from loopviz.tui.scene.frame import Facts, Frame
@@ -71,7 +71,7 @@ def _levels(pen: Pen, codes: str, *, tall: bool) -> tuple[Line, Line]:
     """The cells, upper and lower: height for busy, the alarm's colour for a block."""
     palette = pen.palette
     levels = LEVELS[palette.mode]
-    calm = palette.style(GOOD_TEXT, LANE)
+    calm = palette.style(palette.colours.good_text, palette.colours.lane)
     upper, lower = [], []
     for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
         length = len(list(run))
@@ -95,7 +95,9 @@ def _levels(pen: Pen, codes: str, *, tall: bool) -> tuple[Line, Line]:
 def _captioned(pen: Pen, frame: Frame, line: Line) -> Line:
     """Write each block's request and line into it, where there is room."""
     timeline, now, columns = frame.timeline, frame.view.now, frame.columns
-    style = pen.palette.style(WHITE, ALARM, bold=True, reverse=not pen.palette.colour)
+    palette = pen.palette
+    colours = palette.colours
+    style = palette.style(colours.caption, colours.alarm, bold=True, reverse=not palette.colour)
     captions = []
     for block in timeline.blocks_until(now):
         end = block.start + block.lasted(now)

@@ -6,7 +6,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.look import ALARM, BLOCK, GOOD_TEXT, LANE, LEVELS, LIT
+from loopviz.draw.look import BLOCK, LEVELS
 from loopviz.draw.raster import map_codes
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
@@ -34,10 +34,11 @@ class Overview:
         right = max(left, (min(until, view.now) - start) // width)
         levels, block = LEVELS[pen.palette.mode], "▄" if pen.palette.unicode else "!"
         line = [pen.label("ALL", columns, pen.dim)]
+        colours = pen.palette.colours
         for index, code in enumerate(self._codes):
             inside = left <= index <= right
-            colour = ALARM if code == BLOCK else GOOD_TEXT
-            style = pen.palette.style(colour, LIT if inside else LANE)
+            colour = colours.alarm_text if code == BLOCK else colours.good_text
+            style = pen.palette.style(colour, colours.lit if inside else colours.lane)
             if inside and not pen.palette.colour:
                 style = Style(reverse=True)
             line.append(Segment(block if code == BLOCK else levels[int(code)], style))

@@ -32,14 +32,32 @@ class Hit:
 
 
 class Pen:
-    """Styles that do not change, and the pieces of lines."""
+    """Styles of the palette's theme, and the pieces of lines."""
 
     def __init__(self, palette: Palette) -> None:
         self.palette = palette
-        self.text, self.dim, self.title = palette.text("text"), palette.text("dim"), palette.text("title")
-        self.alarm = palette.text("alarm")
         self.separator = " · " if palette.unicode else " | "
-        self.cells = lru_cache(maxsize=8192)(self._cells)
+        self._drawn = lru_cache(maxsize=8192)(self._draw)
+
+    @property
+    def text(self) -> Style:
+        """The style of words."""
+        return self.palette.text("text")
+
+    @property
+    def dim(self) -> Style:
+        """The style of words of less weight."""
+        return self.palette.text("dim")
+
+    @property
+    def title(self) -> Style:
+        """The style of words of more weight."""
+        return self.palette.text("title")
+
+    @property
+    def alarm(self) -> Style:
+        """The style of what is wrong."""
+        return self.palette.text("alarm")
 
     def label(self, text: str, columns: Columns, style: Style) -> Segment:
         """A lane's name, in the columns of labels."""
@@ -61,8 +79,11 @@ class Pen:
                 text = longer
         return [*line, Segment(set_cell_size(text, columns.says), style)]
 
-    def _cells(self, codes: str, edge: int = 0, live: int = 0) -> Line:
+    def cells(self, codes: str, edge: int = 0, live: int = 0) -> Line:
         """Cells of two half columns each; the `live`-th one filled up to `edge` eighths, if given."""
+        return self._drawn(codes, edge, live, self.palette.theme.name)
+
+    def _draw(self, codes: str, edge: int, live: int, _theme: str) -> Line:
         pairs = list(zip(codes[::2], codes[1::2], strict=True))
         if not edge:
             return self._runs(pairs)

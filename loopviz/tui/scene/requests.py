@@ -166,7 +166,7 @@ def _failure(request: Request, room: int) -> str:
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:
     """How many eighths of the live cell have passed, if they are all in one state."""
-    if not (pen.palette.unicode and pen.palette.colour):
+    if not pen.palette.halves:
         return 0
     if not frame.live or frame.view.now // frame.columns.column_ns != frame.first + frame.live - 1:
         return 0  # the moment shown is not in the picture

@@ -10,7 +10,7 @@ from rich.style import Style
 
 from loopviz.draw import words
 from loopviz.draw.fold import Fold, folded
-from loopviz.draw.look import BLOCK, GOOD_TEXT, LANE, LEVELS
+from loopviz.draw.look import BLOCK, LEVELS
 from loopviz.draw.raster import code_of, loop_levels, raster, request_stretches
 from loopviz.model import Burst, Timeline
 from loopviz.tui.scene.pen import Line, Pen, split
@@ -80,7 +80,7 @@ def _axis(pen: Pen, expected: int, half: int, cells: int) -> Line:
 
 def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list[Line]:
     palette = pen.palette
-    calm, levels = palette.style(GOOD_TEXT, LANE), LEVELS[palette.mode]
+    calm, levels = palette.style(palette.colours.good_text, palette.colours.lane), LEVELS[palette.mode]
     cells: Line = []
     for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
         length = len(list(run))

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.segment import Segment
 
-from loopviz.draw.look import CODES, LANE, LEVELS, NOTHING, THREAD
+from loopviz.draw.look import CODES, LEVELS, NOTHING
 from loopviz.draw.raster import lane_stretches, raster, token_levels
 from loopviz.model import Lane, State, Tokens
 from loopviz.tui.scene.frame import Frame
@@ -22,7 +22,7 @@ def thread_gauge(pen: Pen, frame: Frame) -> Line:
     codes = frame.codes("tokens", 0, lambda a, b: token_levels(timeline, frame.half, a, b, view.now))
     line = [pen.label("THREADS", columns, pen.title)]
     levels, waits = LEVELS[palette.mode], CODES[State.TOKEN_WAIT]
-    calm = palette.style(THREAD, LANE)
+    calm = palette.style(palette.colours.thread, palette.colours.lane)
     for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
         length = len(list(run))
         if waits in pair:

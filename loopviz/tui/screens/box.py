@@ -7,11 +7,11 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from loopviz.draw.look import ACCENT, BACKGROUND, TEXT, Palette
+from loopviz.draw.look import Palette
 
 __all__ = ["FRAME", "ScrollBox"]
 
-FRAME = f"background: {BACKGROUND}; border: round {ACCENT}; padding: 0 1;"
+FRAME = "background: $background; border: round $accent; padding: 0 1;"
 """The style of every box."""
 
 
@@ -20,7 +20,8 @@ class ScrollBox(ModalScreen[None]):
 
     DEFAULT_CSS = f"""
     ScrollBox {{ align: center middle; }}
-    ScrollBox > VerticalScroll {{ color: {TEXT}; height: auto; {FRAME} }}
+    ScrollBox > VerticalScroll {{ color: $foreground; height: auto; {FRAME} }}
+    ScrollBox > VerticalScroll.-ascii {{ border: ascii $accent; }}
     ScrollBox Static {{ width: 100%; height: auto; }}
     """
 
@@ -30,11 +31,18 @@ class ScrollBox(ModalScreen[None]):
         self.box = VerticalScroll(self.body)
         self.box.border_subtitle = subtitle
         if not palette.unicode:
-            self.box.styles.border = ("ascii", ACCENT)
+            self.box.add_class("-ascii")
 
     def compose(self) -> ComposeResult:
         """A box that scrolls."""
         yield self.box
+
+    def on_mount(self) -> None:
+        """Draw the text anew when the theme changes."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.redraw())
+
+    def redraw(self) -> None:
+        """Draw the text in the colours that the palette has now."""
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll."""

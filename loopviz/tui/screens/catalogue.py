@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loopviz.draw.look import ACCENT, ALARM_TEXT, BORDER, DIM, FIELD, SURFACE, Palette
+from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.scenario import ScenarioFile
 from loopviz.scenario.search import matching
@@ -37,21 +37,21 @@ class Catalogue(Vertical):
     """A filter, a list, and the lesson of what is highlighted. What lacks a package is listed too, dimmed."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("scenarios")
-    DEFAULT_CSS = f"""
-    Catalogue {{ dock: left; width: 40; height: 100%; background: {SURFACE}; border-right: solid {BORDER}; }}
-    Catalogue.over {{ layer: above; width: 64; max-width: 100%; }}
-    Catalogue Input {{ border: none; height: 1; margin: 0 1; padding: 0; background: {FIELD}; }}
-    Catalogue OptionList {{
-        border: none; height: 1fr; background: {SURFACE}; margin: 0 0 0 1; scrollbar-size: 1 1;
-    }}
-    Catalogue OptionList > .option-list--option-disabled {{ color: $foreground; }}
-    Catalogue OptionList > .option-list--option-highlighted {{
+    DEFAULT_CSS = """
+    Catalogue { dock: left; width: 40; height: 100%; background: $surface; border-right: solid $edge; }
+    Catalogue.over { layer: above; width: 64; max-width: 100%; }
+    Catalogue Input { border: none; height: 1; margin: 0 1; padding: 0; background: $field; }
+    Catalogue OptionList {
+        border: none; height: 1fr; background: $surface; margin: 0 0 0 1; scrollbar-size: 1 1;
+    }
+    Catalogue OptionList > .option-list--option-disabled { color: $foreground; }
+    Catalogue OptionList > .option-list--option-highlighted {
         color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold;
-    }}
-    Catalogue Static {{
-        height: 8; min-height: 4; padding: 0 1; background: {SURFACE}; border-top: solid {BORDER};
-    }}
-    Catalogue.over Static {{ height: 6; }}
+    }
+    Catalogue Static {
+        height: 8; min-height: 4; padding: 0 1; background: $surface; border-top: solid $edge;
+    }
+    Catalogue.over Static { height: 6; }
     """
 
     class Chosen(Message):
@@ -89,6 +89,7 @@ class Catalogue(Vertical):
         """List everything."""
         self._invite(focused=False)
         self._fill("")
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.show(self._files))
 
     def show(self, files: Sequence[ScenarioFile]) -> None:
         """List these scenarios from now on: one of them has changed."""
@@ -140,12 +141,11 @@ class Catalogue(Vertical):
 
     def _line(self, file: ScenarioFile, *, highlighted: bool = False) -> Text:
         """A row of the list; the highlighted one has no colours but those of the highlight."""
-        shades = self._palette.colour and not highlighted
-        dim = Style(color=DIM) if shades else Style()
+        colours = self._palette.colours
+        dim = Style() if highlighted else self._palette.letters(colours.dim)
+        key = self._palette.letters(None if highlighted else colours.accent, bold=True)
         line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(
-            f"{file.facts.key or ' '} ", Style(color=ACCENT, bold=True) if shades else Style(bold=True)
-        )
+        line.append(f"{file.facts.key or ' '} ", key)
         name = printable(file.name)
         titles = self._list.size.width >= _TITLES
         line.append(f"{name:<{_NAME}}" if titles else name, dim if file.missing else Style())
@@ -158,6 +158,8 @@ class Catalogue(Vertical):
     def _explain(self) -> None:
         """Title and lesson of what is highlighted, and what it lacks."""
         file, at = self._current(), self._list.highlighted
+        colours = self._palette.colours
+        plain = self._palette.style(background=colours.surface)
         if at != self._lit:
             for row in (self._lit, at):
                 option = None if row is None else self._list.get_option_at_index(row)
@@ -166,18 +168,14 @@ class Catalogue(Vertical):
                     self._list.replace_option_prompt_at_index(row, line)
             self._lit = at
         if file is None:
-            self._lesson.update(
-                Text(
-                    "Every word must occur in a name, group or title.",
-                    self._palette.style(background=SURFACE),
-                )
-            )
+            self._lesson.update(Text("Every word must occur in a name, group or title.", plain))
             return
         self._highlighted = file.name
-        text = Text(printable(file.facts.title), self._palette.style(background=SURFACE, bold=True))
-        text.append(f"\n{printable(file.facts.expect, 300)}", self._palette.style(background=SURFACE))
+        text = Text(printable(file.facts.title), self._palette.style(background=colours.surface, bold=True))
+        text.append(f"\n{printable(file.facts.expect, 300)}", plain)
         if file.missing:
-            text.append(f"\n{printable(file.install, 200)}", self._palette.style(ALARM_TEXT, SURFACE))
+            alarm = self._palette.style(colours.alarm_text, colours.surface)
+            text.append(f"\n{printable(file.install, 200)}", alarm)
         self._lesson.update(text)
 
     def _current(self) -> ScenarioFile | None:

@@ -16,7 +16,7 @@ from textual.screen import Screen
 from loopviz.claims import CLAIMS, Answer, Claim, Laboratory, Outcome, run_claim
 from loopviz.clock import now_ns
 from loopviz.draw import words
-from loopviz.draw.look import BACKGROUND, Palette
+from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
@@ -43,7 +43,7 @@ class Claims(Screen[None]):
     """The claims, one after the other, or as a list."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("claims")
-    CSS = f"Claims {{ background: {BACKGROUND}; }}"
+    CSS = "Claims { background: $background; }"
 
     def __init__(self, picture: Picture, experimenter: Experimenter) -> None:
         super().__init__()

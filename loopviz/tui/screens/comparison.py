@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from loopviz.clock import NS
 from loopviz.draw import words
-from loopviz.draw.look import BACKGROUND, Palette
+from loopviz.draw.look import Palette
 from loopviz.draw.raster import raster, request_stretches
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
@@ -195,7 +195,7 @@ class Comparison(Screen[None]):
     """Runs the chosen scenarios one after the other, and shows them stacked while it does."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("comparison")
-    CSS = f"Comparison {{ background: {BACKGROUND}; }}"
+    CSS = "Comparison { background: $background; }"
 
     def __init__(
         self, picture: Picture, files: Sequence[ScenarioFile], choose_again: Callable[[], None]

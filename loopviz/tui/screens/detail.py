@@ -47,6 +47,11 @@ class Detail(ScrollBox):
             self.box.border_title = Text(words.headline(request))
         self.follow(now_ns())
 
+    def redraw(self) -> None:
+        """Draw it in the colours that the palette has now."""
+        self._drawn = 0
+        self.follow(now_ns())
+
     def follow(self, now: int) -> None:
         """Show the request as it is at the moment of the picture."""
         picture = self._picture

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from textual.binding import BindingType
 
-from loopviz.draw.look import ACCENT, APPEARANCES, Palette
+from loopviz.draw.look import APPEARANCES, Palette
 from loopviz.draw.safe import printable
 from loopviz.stream.source import Source
 from loopviz.tui.bindings import bindings
@@ -29,7 +29,12 @@ class Help(ScrollBox):
     def __init__(self, palette: Palette, source: Source, keys: Keys) -> None:
         super().__init__(palette, f"{keys.shown('help.close')} closes")
         self.box.border_title = "legend and keys"
-        self.body.update(_text(palette, source, keys))
+        self._shown = palette, source, keys
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw it in the colours that the palette has now."""
+        self.body.update(_text(*self._shown))
 
 
 def _text(palette: Palette, source: Source, keys: Keys) -> Group:
@@ -39,7 +44,7 @@ def _text(palette: Palette, source: Source, keys: Keys) -> Group:
         name, colour = palette.name(row.code)
         legend.add_row(Text(character * 4, style), Text(name, colour), Text(row.meaning))
     table = Table(box=None, show_header=False, padding=(0, 1), expand=True)
-    strong = palette.style(ACCENT, bold=True)
+    strong = palette.style(palette.colours.accent, bold=True)
     for file in source.scenarios:
         if file.facts.key:
             title = printable(f"fire {file.name}: {file.facts.title}")

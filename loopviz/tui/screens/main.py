@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from loopviz.draw.look import BACKGROUND, FIELD
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Host
 from loopviz.tui.screens.catalogue import OVERLAY_BELOW, Catalogue
@@ -28,9 +27,9 @@ class MainScreen(Screen[None]):
     AUTO_FOCUS = ""  # or Textual would give the focus to the list's filter, although it is hidden
     BINDINGS: ClassVar[list[BindingType]] = bindings("picture")
     # not CSS, which Textual does not read for the first screen
-    DEFAULT_CSS = f"""
-    MainScreen {{ width: 100%; height: 100%; background: {BACKGROUND}; layers: default above; }}
-    MainScreen > Input {{ dock: bottom; height: 1; border: none; background: {FIELD}; }}
+    DEFAULT_CSS = """
+    MainScreen { width: 100%; height: 100%; background: $background; layers: default above; }
+    MainScreen > Input { dock: bottom; height: 1; border: none; background: $field; }
     """
 
     def __init__(self, host: Host) -> None:

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loopviz.draw.look import BACKGROUND, DIM, FIELD, Palette
+from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.draw.words import count
 from loopviz.scenario import ScenarioFile
@@ -53,13 +53,13 @@ class Pick(ModalScreen[list[str]]):
     CSS = f"""
     Pick {{ align: center middle; }}
     Pick > Vertical {{ width: 76; max-width: 100%; height: 90%; max-height: 48; {FRAME} }}
-    Pick Input {{ border: none; height: 1; padding: 0; background: {FIELD}; }}
-    Pick OptionList {{ border: none; background: {BACKGROUND}; height: 1fr; scrollbar-size: 1 1; }}
+    Pick Input {{ border: none; height: 1; padding: 0; background: $field; }}
+    Pick OptionList {{ border: none; background: $background; height: 1fr; scrollbar-size: 1 1; }}
     Pick OptionList > .option-list--option-disabled {{ color: $foreground; }}
     Pick OptionList > .option-list--option-highlighted {{
         color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold;
     }}
-    Pick Static {{ height: 2; background: {BACKGROUND}; }}
+    Pick Static {{ height: 2; background: $background; }}
     """
 
     def __init__(self, palette: Palette, files: Sequence[ScenarioFile], keys: Keys) -> None:
@@ -91,6 +91,12 @@ class Pick(ModalScreen[list[str]]):
         """List everything; letters go into the filter."""
         self._input.focus()
         self._fill("")
+        self._say()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._redraw())
+
+    def _redraw(self) -> None:
+        """Draw it in the colours that the palette has now."""
+        self._light(all_rows=True)
         self._say()
 
     # -- rows ----------------------------------------------------------------------------------
@@ -134,7 +140,7 @@ class Pick(ModalScreen[list[str]]):
         line.append(f"{shown:<{_NAME}} ", Style(bold=ticked))
         if len(names) == 1:
             file = next(file for file in self._files if file.name == names[0])
-            dim = Style(color=DIM) if self._palette.colour and not highlighted else Style()
+            dim = Style() if highlighted else self._palette.letters(self._palette.colours.dim)
             line.append(printable(file.facts.title), dim)
         return line
 

@@ -15,7 +15,6 @@ from textual.screen import Screen
 
 from loopviz.clock import NS, now_ns
 from loopviz.draw import words
-from loopviz.draw.look import BACKGROUND
 from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
 from loopviz.model import Burst
@@ -59,7 +58,7 @@ class TalkScreen(Screen[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings("talk")
-    DEFAULT_CSS = f"TalkScreen {{ width: 100%; height: 100%; background: {BACKGROUND}; }}"
+    DEFAULT_CSS = "TalkScreen { width: 100%; height: 100%; background: $background; }"
 
     def __init__(self, host: Firer, lecture: Lecture) -> None:
         super().__init__()
