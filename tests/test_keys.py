@@ -18,6 +18,7 @@ from loopviz.scenario import RESERVED_KEYS
 from loopviz.tui.app import LoopvizApp
 from loopviz.tui.keymap import Keys, written
 from loopviz.tui.keys import TABLE, Context, keys_of
+from loopviz.tui.notes import NotesApp
 from loopviz.tui.playback import SPEEDS
 from loopviz.tui.screens.catalogue import Catalogue
 from loopviz.tui.screens.claims import Claims
@@ -34,7 +35,7 @@ __all__ = ["drive"]  # the fixture
 
 BOUND_BY: dict[Context, type[DOMNode]] = {
     "app": LoopvizApp, "picture": MainScreen, "scenarios": Catalogue, "request": Detail, "help": Help,
-    "pick": Pick, "comparison": Comparison, "claims": Claims, "talk": TalkScreen,
+    "pick": Pick, "comparison": Comparison, "claims": Claims, "talk": TalkScreen, "notes": NotesApp,
 }  # fmt: skip
 """The filter is missing: its keys are those of Textual's input and of the picture."""
 ALL = [key for section in TABLE for row in section.rows for key in row.keys]

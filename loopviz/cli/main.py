@@ -15,14 +15,14 @@ from functools import partial
 from typing import NoReturn
 
 from loopviz import __version__
-from loopviz.cli import claims, compare, export, record, replay, run, scenarios, talk
+from loopviz.cli import claims, compare, export, notes, record, replay, run, scenarios, talk
 from loopviz.cli.streams import open_closed_streams
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, record, replay, export, compare, claims, talk, scenarios)
+_COMMANDS = (run, record, replay, export, compare, claims, talk, notes, scenarios)
 """The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
 _LONGEST_END = 1.0
 """How long Python may take to end after the command (s)."""

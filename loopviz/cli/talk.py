@@ -49,27 +49,30 @@ def talk(options: argparse.Namespace) -> int:
     from loopviz.errors import InputError
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
-    from loopviz.talk import builtin_talk, read_talk
+    from loopviz.talk import Link, builtin_talk, private_folder, read_talk
     from loopviz.tui import Aside, Lecture
 
     path = builtin_talk() if options.file is None else Path(options.file)
-    held = read_talk(path)
-    if options.step > len(held.steps):
+    talked = read_talk(path)
+    if options.step > len(talked.steps):
         raise InputError(
-            f"There is no step {options.step}: {path.name} has {len(held.steps)}.\nBegin with one of those."
+            f"There is no step {options.step}: {path.name} has {len(talked.steps)}.\nBegin with one of those."
         )
     require_terminal("Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
-    named = dict.fromkeys(step.file for step in held.steps if step.file is not None)
+    named = dict.fromkeys(step.file for step in talked.steps if step.file is not None)
     catalogue = find()
     # With files of its own, the catalogue is not served as well: they may use the same keys and paths.
     paths = catalogue if set(named) <= set(catalogue) else list(named)
+    folder = private_folder()
     aside = Aside()
     with Workspace():
         try:
             aside.read_nothing()
             with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
                 files = read(paths, reading)
-            lecture = Lecture(held, {file.file: file for file in files}, options.step, options.play)
-            return show(files, options, palette_for(options), None, None, None, aside, lecture)
+            with Link(folder) as link:
+                by_path = {file.file: file for file in files}
+                lecture = Lecture(talked, by_path, options.step, options.play, link.publish)
+                return show(files, options, palette_for(options), None, None, None, aside, lecture)
         finally:
             aside.release()

@@ -13,7 +13,8 @@ from typing import Literal
 __all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
 
 Context = Literal[
-    "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims", "talk"
+    "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims", "talk",
+    "notes",
 ]  # fmt: skip
 """Where a key works: everywhere (``app``), or on one screen or part of it."""
 
@@ -315,6 +316,12 @@ TABLE: tuple[Section, ...] = (
         Row("fire the step again", (Key("talk.again", "r", "again", "Again"),)),
         Row("leave the stage, for the picture of the same server", (
             Key("talk.close", "escape", "dismiss", "Leave the stage"),
+        )),
+    )),
+    Section("notes", "The speaker's notes", (
+        Row("end the notes; the talk goes on", (
+            Key("notes.quit", "q,escape", "quit", "Quit"),
+            Key("notes.quit-at-once", "ctrl+c,ctrl+q", "quit", "Quit", lead=False, priority=True),
         )),
     )),
 )  # fmt: skip

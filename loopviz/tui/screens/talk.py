@@ -19,7 +19,7 @@ from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
 from loopviz.model import Burst
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
-from loopviz.talk import Phase, Progress, Talk
+from loopviz.talk import Note, Phase, Progress, Talk
 from loopviz.talk.slide import endpoint
 from loopviz.tui.bindings import bindings
 from loopviz.tui.expectation import expected_ns
@@ -49,7 +49,7 @@ class Lecture:
     """The step to begin with."""
     play: float | None = None
     """If it plays by itself: for how many seconds it shows what stands still. Then it ends the program."""
-    publish: Callable[[Progress], None] | None = None
+    publish: Callable[[Note], None] | None = None
     """Called after each change of the step or its phase."""
 
 
@@ -72,7 +72,7 @@ class TalkScreen(Screen[None]):
         self._window = 0
         self._badge, self._badge_until = "", 0
         self._seen: tuple[int, Phase] | None = None
-        self._since = 0
+        self._since = self._entered = self._began = 0
 
     def compose(self) -> ComposeResult:
         """One surface."""
@@ -84,10 +84,13 @@ class TalkScreen(Screen[None]):
         """One frame."""
         self._look(now)
         seen = self.progress.position, self.progress.phase
+        if self._seen is None or self._seen[0] != seen[0]:
+            self._entered = now
+            self._began = self._began or now
         if self._seen != seen:
             self._seen, self._since = seen, now
             if self._lecture.publish is not None:
-                self._lecture.publish(self.progress)
+                self._lecture.publish(Note.of(self.progress, self._began, self._entered))
         if self._lecture.play is not None and self._still(now):
             self._go_on()
         width, height = self.surface.size
