@@ -21,6 +21,7 @@ __all__ = [
     "AFTER_BLOCK",
     "ALARM",
     "ALARM_TEXT",
+    "ANSWERED",
     "APPEARANCES",
     "BACKGROUND",
     "BLOCK",
@@ -44,6 +45,7 @@ __all__ = [
     "SURFACE",
     "TEXT",
     "THREAD",
+    "TICKS",
     "WHITE",
     "Appearance",
     "Depth",
@@ -160,6 +162,12 @@ BLOCK = "B"
 
 AFTER_BLOCK = "b"
 """The code of a block after the response; that of any other state is its code in upper case."""
+
+ANSWERED = "<"
+"""The code of the place behind the answer; the other half of the cell is what follows it."""
+TICKS: dict[str, str] = {"a": "i", "h": "j", "p": "k", "A": "I", "H": "J", "P": "K"}
+"""The codes of states in which a step is marked that was too short to be seen."""
+_TICKED = {tick: code for code, tick in TICKS.items()}
 
 APPEARANCES: tuple[Appearance, ...] = (
     Appearance(
@@ -314,6 +322,13 @@ class Palette:
 
     def _cell(self, left: str, right: str) -> tuple[str, Style]:
         """The character and the style of a cell whose two halves have these codes."""
+        if left == ANSWERED:
+            style = self.style() if right == NOTHING else self._whole(right)[1]
+            return "◂" if self.unicode else "<", style + Style(color=_own(self.colours.text), bold=True)
+        if left in _TICKED or right in _TICKED:
+            left, right = _TICKED.get(left, left), _TICKED.get(right, right)
+            if left == right:
+                return "│" if self.unicode else "|", self._whole(left)[1]
         if left == right or not self.halves:
             return self._whole(left if left != NOTHING else right)
         fills = self._fill(left), self._fill(right)

@@ -15,6 +15,7 @@ __all__ = [
     "Stretch",
     "after_response",
     "code_of",
+    "columns",
     "lane_code",
     "lane_stretches",
     "loop_levels",
@@ -50,6 +51,13 @@ def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -
     seen. Stretches are given from the newest to the oldest, and are read only as far back as the
     window goes.
     """
+    return "".join(columns(newest_first, width, first, stop)[0])
+
+
+def columns(
+    newest_first: Iterable[Stretch], width: int, first: int, stop: int
+) -> tuple[list[str], dict[int, dict[str, int]]]:
+    """As `raster`, as a list; and how long each code lasts in the half columns that have several (ns)."""
     cells = [NOTHING] * (stop - first)
     shared: dict[int, dict[str, int]] = {}
     begin, end = first * width, stop * width
@@ -76,7 +84,7 @@ def raster(newest_first: Iterable[Stretch], width: int, first: int, stop: int) -
             covered[code] = covered.get(code, 0) + finish - last_whole * width
     for index, covered in shared.items():
         cells[index - first] = max(covered, key=covered.__getitem__)
-    return "".join(cells)
+    return cells, shared
 
 
 def request_stretches(request: Request, threshold: int, now: int) -> Iterator[Stretch]:

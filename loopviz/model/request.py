@@ -11,7 +11,9 @@ from loopviz.model.states import DELAYED, SUSPENDED, State
 from loopviz.model.websocket import WebSocket
 from loopviz.stream.endings import GIVEN_UP
 
-__all__ = ["Request"]
+__all__ = ["UNANSWERED", "Request"]
+
+UNANSWERED = "no whole response: the client has gone"
 
 
 @dataclass(slots=True)
@@ -148,6 +150,12 @@ class Request:
     def given_up(self) -> bool:
         """Whether the user of loopviz has given it up. Then `done` is when that was."""
         return self.error == GIVEN_UP
+
+    @property
+    def answered(self) -> bool:
+        """Whether it has ended with a whole response, at `done`."""
+        ended = self.done is not None and self.status is not None and self.websocket is None
+        return ended and self.error not in {GIVEN_UP, UNANSWERED}
 
     @property
     def failed(self) -> bool:

@@ -12,7 +12,7 @@ from itertools import islice
 from loopviz.model.ended import Ended
 from loopviz.model.life import Doing, Life
 from loopviz.model.limits import MAX_BURST, MAX_OPEN, Limits
-from loopviz.model.request import Request
+from loopviz.model.request import UNANSWERED, Request
 from loopviz.model.shared import Shared
 from loopviz.model.states import State
 from loopviz.model.websocket import WebSocket
@@ -23,7 +23,6 @@ __all__ = ["UNANSWERED", "Requests"]
 
 _REVIVAL = 100
 """What finding a request among those that have ended counts, as a number of looks."""
-UNANSWERED = "no whole response: the client has gone"
 
 
 class Requests:

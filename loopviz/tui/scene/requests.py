@@ -9,10 +9,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.look import CODES, LABELS, NOTHING
-from loopviz.draw.raster import code_of, raster, request_stretches
+from loopviz.draw.look import ANSWERED, CODES, LABELS, NOTHING
+from loopviz.draw.marks import request_codes, turns
+from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
-from loopviz.model import Awaits, Request
+from loopviz.model import Awaits, Request, State
 from loopviz.model import Segment as StateSegment
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.tui.scene.frame import Frame
@@ -78,7 +79,7 @@ def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
     codes = frame.codes(
         "request",
         request.id,
-        lambda a, b: raster(request_stretches(request, threshold, now), frame.half, a, b),
+        lambda a, b: request_codes(request, threshold, now, frame.half, a, b),
     )
     moment = view.moment
     done = request.done is not None and request.done <= moment
@@ -135,6 +136,9 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
         return pen.says(line, [what], columns, pen.dim)
     code = code_of(state.state, moment - state.start, frame.timeline.threshold)
     label, style = pen.palette.name(code)
+    share = turns(request, moment) if state.state in {State.RUNNING, State.READY} else None
+    if share is not None:
+        label, style = f"turns {share:.0%}", pen.palette.name(CODES[State.RUNNING])[1]
     if state.awaits is not None and request.websocket is None:
         label = _awaits(state.awaits, columns.state, label)
     return _tells(pen, frame, line, request, [label, latency], style)
@@ -171,7 +175,7 @@ def _edge(pen: Pen, frame: Frame, codes: str) -> int:
     if not frame.live or frame.view.now // frame.columns.column_ns != frame.first + frame.live - 1:
         return 0  # the moment shown is not in the picture
     left, right = codes[2 * frame.live - 2], codes[2 * frame.live - 1]
-    if left == NOTHING or right not in (left, NOTHING):
+    if left in {NOTHING, ANSWERED} or right not in (left, NOTHING):
         return 0
     width = frame.columns.column_ns
     return 1 + 8 * (frame.view.now % width) // (width + 1)

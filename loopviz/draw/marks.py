@@ -1,0 +1,154 @@
+"""Marks in a request's row: where its answer went out, where a step ended an await, and that it takes turns.
+
+They are a part of the row's codes, so that a row with marks costs no more than one without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from loopviz.draw.look import ANSWERED, CODES, NOTHING, TICKS
+from loopviz.draw.raster import Stretch, after_response, code_of, columns, request_stretches
+from loopviz.model import Request, State
+
+__all__ = ["child_codes", "request_codes", "turns"]
+
+_RUNNING, _READY = CODES[State.RUNNING], CODES[State.READY]
+_STEPS = {_RUNNING, _READY, _RUNNING.upper(), _READY.upper()}
+"""What a task does between two awaits."""
+_APART = 4
+"""At least so many half columns without a step are before a tick: otherwise there is no room for ticks."""
+_GROUP = 8
+"""Half columns over which a request's turns are counted, aligned with the grid."""
+_TURNS = 4
+"""A request takes turns if it runs at least so often in a group, each time for less than a half column."""
+_FEWEST, _MOST = 0.04, 0.92
+"""A smaller share of running is no turn worth drawing; a larger one is just running."""
+_PERIODS = ((0.42, 2), (0.29, 3), (0.2, 4), (0.14, 6), (0.0, 8))
+"""Of so many columns, one is drawn as running if its share is at least this."""
+_RECENT = 200_000_000
+"""How far back turns are counted for what a row says now (ns)."""
+
+
+def request_codes(request: Request, threshold: int, now: int, width: int, first: int, stop: int) -> str:
+    """The codes of a request's half columns `first` to `stop`, each `width` ns wide, with all marks."""
+    codes = _marked(lambda: request_stretches(request, threshold, now), width, first, stop, request.id)
+    if not request.answered or request.done is None or request.done > now:
+        return codes
+    at = 2 * ((request.done - 1) // (2 * width) + 1)  # the column after the one in which it was answered
+    if not first <= at < stop:
+        return codes
+    behind = codes[at - first]
+    behind = behind if behind.isupper() else NOTHING
+    return codes[: at - first] + (ANSWERED + behind)[: stop - at] + codes[at - first + 2 :]
+
+
+def child_codes(
+    row: Request, answered: int | None, threshold: int, now: int, width: int, first: int, stop: int
+) -> str:
+    """As `request_codes`, of a child task: what it does after its request was `answered` is dimmed."""
+    return _marked(lambda: _child_stretches(row, answered, threshold, now), width, first, stop, row.id)
+
+
+def _child_stretches(row: Request, answered: int | None, threshold: int, now: int) -> Iterator[Stretch]:
+    for state, start, until, *_ in row.newest_first(now):
+        if start >= now:
+            continue
+        end = min(until, now)
+        code = code_of(state, end - start, threshold)
+        if answered is None or end <= answered:
+            yield start, end, code
+            continue
+        yield max(start, answered), end, after_response(code)
+        if start < answered:
+            yield start, answered, code
+
+
+def _marked(
+    newest_first: Callable[[], Iterator[Stretch]], width: int, first: int, stop: int, phase: int
+) -> str:
+    """The codes from `first` to `stop`; what they are depends on some more columns on both sides."""
+    begin = (first - _APART) // _GROUP * _GROUP
+    end = -(-(stop + _APART) // _GROUP) * _GROUP
+    cells, shared = columns(newest_first(), width, begin, end)
+    if any(_RUNNING in within and _READY in within for within in shared.values()):
+        _take_turns(cells, newest_first(), width, begin, phase)
+    _tick(cells, shared, begin)
+    return "".join(cells[first - begin : stop - begin])
+
+
+def _tick(cells: list[str], shared: dict[int, dict[str, int]], begin: int) -> None:
+    """Mark the steps that are too short to be seen between two awaits, where there is room."""
+    marked = {
+        index - begin
+        for index, within in shared.items()
+        if cells[index - begin] in TICKS and not _STEPS.isdisjoint(within)
+    }
+    ticks = []
+    for at in marked:
+        if not marked.isdisjoint(range(at - _APART, at)) or at + 2 in marked:
+            continue
+        following = at + 1 + (at + 1 in marked)
+        if at and following < len(cells) and cells[at - 1] == cells[at] == cells[following]:
+            ticks.append(at)
+    for at in ticks:
+        cells[at] = TICKS[cells[at]]
+
+
+def _take_turns(
+    cells: list[str], newest_first: Iterator[Stretch], width: int, begin: int, phase: int
+) -> None:
+    """Draw many short turns as a pattern of columns, of which as many are running as its share is.
+
+    Rows with numbers that follow each other have patterns that do, too.
+    """
+    group = _GROUP * width
+    start = begin * width
+    groups = len(cells) // _GROUP
+    running, both, runs, long = [0] * groups, [0] * groups, [0] * groups, [False] * groups
+    for since, until, code in newest_first:
+        if until <= start:
+            break
+        if code not in _STEPS:
+            continue
+        runs_now = code.lower() == _RUNNING
+        for index in range(max(0, (since - start) // group), min(groups, -(-(until - start) // group))):
+            left = start + index * group
+            length = min(until, left + group) - max(since, left)
+            both[index] += length
+            if runs_now:
+                running[index] += length
+                runs[index] += 1
+                long[index] |= until - since > width
+    for index in range(groups):
+        share = running[index] / both[index] if both[index] else 0.0
+        if long[index] or runs[index] < _TURNS or not _FEWEST <= share <= _MOST:
+            continue
+        seldom = min(share, 1 - share)
+        period = next(period for least, period in _PERIODS if seldom >= least)
+        for at in range(index * _GROUP, (index + 1) * _GROUP):
+            if cells[at] in _STEPS:
+                chosen = ((begin + at) // 2 + phase) % period == 0
+                code = _RUNNING if chosen is (share <= 0.5) else _READY
+                cells[at] = code if cells[at].islower() else code.upper()
+
+
+def turns(request: Request, now: int) -> float | None:
+    """The share of its time in which it runs, if it takes turns at `now`; else None."""
+    running = both = runs = 0
+    longest = _RECENT // 20
+    for segment in islice(request.newest_first(now), 4 * _TURNS):
+        if segment.end <= now - _RECENT:
+            break
+        if segment.state not in {State.RUNNING, State.READY} or segment.end - segment.start > _RECENT:
+            return None
+        length = segment.end - max(segment.start, now - _RECENT)
+        both += length
+        if segment.state is State.RUNNING:
+            if length > longest:
+                return None
+            running += length
+            runs += 1
+    share = running / both if both else 0.0
+    return share if runs >= _TURNS and _FEWEST <= share <= _MOST else None
