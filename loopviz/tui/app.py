@@ -29,6 +29,7 @@ from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario.watch import Watcher
 from loopviz.stream.source import Source
+from loopviz.tui.actions.editing import EditingActions
 from loopviz.tui.actions.looks import Looks
 from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
@@ -64,7 +65,7 @@ _SWITCH_INTERVAL = 0.0002
 """How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
-class LoopvizApp(Staging, Navigation, Rows, Opening, Looks):
+class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
     """The live picture of a source.
 
     Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it
@@ -93,8 +94,8 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, Looks):
         forgive_late_input()
         ignore_old_sizes()
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
-        self._aside = aside or Aside()
-        self.driver_class = drawn_on(self.driver_class, self._aside)
+        self.aside = aside or Aside()
+        self.driver_class = drawn_on(self.driver_class, self.aside)
         self.experimenter = experimenter
         self._watcher = watcher
         self._leave = leave
@@ -184,9 +185,9 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, Looks):
         end_on_signals(self)
         when_continued(self, self._was_stopped)
         if self._leave is not None:
-            with self._aside.terminal():
+            with self.aside.terminal():
                 watch_terminal(lambda: self.call_from_thread(self.exit, 0), self._leave)
-        self._aside.use()
+        self.aside.use()
         self.action_talk(quiet=True)
         self.source.start()
         self._began = now_ns()
@@ -246,7 +247,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, Looks):
             waited = (now - self._began) // NS
             self.view.notice = f"The application starts: {waited} s. Its lifespan has not begun to serve yet."
             self._notice_until = now
-        elif not self._heard and self._aside.written:
+        elif not self._heard and self.aside.written:
             self._heard = True
             self.say("The application writes to its standard output or error: shown when you leave.", 4)
 

@@ -64,6 +64,11 @@ class Aside:
         """The terminal, to read keys from; -1 without one."""
         return self._input
 
+    @property
+    def files(self) -> tuple[int, int] | None:
+        """The terminal's file descriptors, to read and to write; None if they are the standard ones."""
+        return (self._input, self._output) if self._kept else None
+
     def hold(self, *, screen: bool) -> None:
         """The terminal has its modes now, which are restored if the program is killed."""
         if self._lifeline is not None:

@@ -86,7 +86,7 @@ TABLE: tuple[Section, ...] = (
                 "fire the scenario that shows the repair of the last one", unwritten="upper_f",
             ),
         )),
-        Row("more or fewer requests at once: steps from each scenario's own number, which the opposite undoes", (
+        Row("more or fewer requests at once: steps from each scenario's own number, and back to it", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",
                 "fire more requests at once", unwritten="equals_sign",
@@ -184,6 +184,9 @@ TABLE: tuple[Section, ...] = (
         Row("open the selected request: its segments, their source lines and their sum", (
             Key("picture.open", "enter", "detail", "Detail"),
         ), foot=Foot("detail", "roomy"), also="a click on its row"),
+        Row("open in $VISUAL or $EDITOR the line of the selection, of a block, or of what was fired last", (
+            Key("picture.edit", "e", "edit", "Edit", "the line of source code"),
+        )),
         Row("filter the rows by path, status, state or #number", (
             Key("picture.filter", "slash", "filter", "Filter"),
         )),

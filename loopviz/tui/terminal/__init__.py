@@ -3,8 +3,8 @@
 import sys
 
 if sys.platform == "win32":
-    from loopviz.tui.terminal.windows import driver_class, is_behind, when_continued
+    from loopviz.tui.terminal.windows import driver_class, is_behind, lent, when_continued
 else:
-    from loopviz.tui.terminal.compat import driver_class, is_behind, when_continued
+    from loopviz.tui.terminal.compat import driver_class, is_behind, lent, when_continued
 
-__all__ = ["driver_class", "is_behind", "when_continued"]
+__all__ = ["driver_class", "is_behind", "lent", "when_continued"]

@@ -18,9 +18,9 @@ import time
 import tty
 from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from textual import constants, events
@@ -34,7 +34,7 @@ from textual.message import Message
 from loopviz.tui.terminal.output import Output
 from loopviz.tui.terminal.paste import Pasting
 
-__all__ = ["driver_class", "is_behind", "when_continued"]
+__all__ = ["driver_class", "is_behind", "lent", "when_continued"]
 
 _PATIENCE = 1.0
 """Seconds that the terminal has for reading what restores it."""
@@ -64,6 +64,24 @@ def when_continued(app: App[Any], call: Callable[[], object]) -> None:
         app._driver.continued = call
 
 
+@contextmanager
+def lent(app: App[Any]) -> Iterator[None]:
+    """Another program has the terminal, as it was before the application started. Frames are not drawn.
+
+    What the application's own program writes is kept aside as before, which `App.suspend` would end.
+    """
+    driver = app._driver
+    if not isinstance(driver, TerminalDriver):
+        with app.suspend():
+            yield
+        return
+    driver.lend()
+    try:
+        yield
+    finally:
+        driver.take_back()
+
+
 class TerminalDriver(LinuxDriver):
     """Never waits for the terminal, except at the end, and then not for long."""
 
@@ -72,6 +90,8 @@ class TerminalDriver(LinuxDriver):
         self.output: Output | None = None
         self.continued: Callable[[], object] = lambda: None
         self._restored = False
+        self._lent = False
+        self._modes: list[Any] | None = None
         self._sending: deque[Future[bool]] = deque()
         # In the loop, not within whatever the signal has interrupted.
         self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
@@ -101,10 +121,29 @@ class TerminalDriver(LinuxDriver):
         self.output.drain(_PATIENCE)
 
     def close(self) -> None:
+        self._end_output()
+
+    def _end_output(self) -> None:
         super().close()
         if self.output is not None:
             self.output.close()
             self.output = None
+
+    def lend(self) -> None:
+        """Restore the terminal for another program."""
+        self._lent = True
+        self.stop_application_mode()
+        self._end_output()
+        with suppress(termios.error):
+            self._modes = termios.tcgetattr(self.fileno)
+
+    def take_back(self) -> None:
+        """The other program has ended, however it has left the terminal."""
+        self._lent = False
+        if self._modes is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self._modes)
+        self.start_application_mode()
 
     def _caught_up(self) -> None:
         """The terminal reads again, and has missed something."""
@@ -139,14 +178,20 @@ class TerminalDriver(LinuxDriver):
 
     def _stop(self) -> None:
         """SIGTSTP: give the terminal back, and stop until the program is continued."""
+        if self._lent:  # the program that has the terminal wants to stop: so does the job
+            self._stop_here()
+            return
         if self.output is None or self._restored:
             return
         self.suspend_application_mode()
+        self._stop_here()
+        self.resume_application_mode()
+        self._continue()
+
+    def _stop_here(self) -> None:
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGTSTP)  # where no shell could continue it, the kernel ignores this
         self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
-        self.resume_application_mode()
-        self._continue()
 
     def _continue(self) -> None:
         """SIGCONT: the terminal may have been used by others."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from textual.app import App
 from textual.driver import Driver
 
-__all__ = ["driver_class", "is_behind", "when_continued"]
+__all__ = ["driver_class", "is_behind", "lent", "when_continued"]
 
 
 def driver_class(textuals: type[Driver]) -> type[Driver]:
@@ -20,6 +21,11 @@ def is_behind(app: App[Any]) -> bool:
     """Not known; False."""
     del app
     return False
+
+
+def lent(app: App[Any]) -> AbstractContextManager[None]:
+    """Another program has the terminal."""
+    return app.suspend()
 
 
 def when_continued(app: App[Any], call: Callable[[], object]) -> None:
