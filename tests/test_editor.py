@@ -28,7 +28,7 @@ def programs(tmp_path, monkeypatch):
     """Makes programs of these names; each is found by its name alone."""
 
     def make(name: str, text: str = "") -> Path:
-        path = tmp_path / "a folder" / name
+        path: Path = tmp_path / "a folder" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!{sys.executable}\n{text}")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -122,7 +122,7 @@ def test_the_line_of_the_selection_comes_before_that_of_the_block():
 
 
 def test_before_anything_is_seen_the_endpoint_is_opened():
-    """Of a burst of which no line is known, the definition of its endpoint is opened; without one, nothing."""
+    """Of a burst of which no line is known the endpoint is opened; without a burst, nothing."""
     (file,) = read(find("blocking"))
     fired: ev.Event = (ns(0), ev.FIRED, 1, "blocking", 1, 1, 40)
     where = pointed_at(timeline(fired), View(now=ns(10)), [file])
