@@ -11,13 +11,14 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 
 from loopviz.clock import now_ns
-from loopviz.draw.look import BACKGROUND, Palette
+from loopviz.draw.look import Palette
 from loopviz.talk import Note
 from loopviz.tui.bindings import bindings
 from loopviz.tui.compat import AsciiFilter, end_on_signals, ignore_old_sizes
 from loopviz.tui.scene.notes import compose_notes
 from loopviz.tui.surface import Surface
 from loopviz.tui.terminal import driver_class
+from loopviz.tui.themes import DEFAULTS, registered
 
 __all__ = ["NotesApp"]
 
@@ -30,18 +31,25 @@ class NotesApp(App[int]):
     TITLE = "loopviz notes"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = bindings("notes")
-    CSS = f"Screen {{ background: {BACKGROUND}; }}"
+    CSS = "Screen { background: $background; }"
 
     def __init__(self, palette: Palette, read: Callable[[], Note | None], waits: str) -> None:
         """`read` gives the note of the talk that is held, if one is; `waits` is said until then."""
         ignore_old_sizes()
-        super().__init__()
+        super().__init__(ansi_color=palette.depth == "16")
+        for theme in registered(palette):
+            self.register_theme(theme)
+        self.theme = palette.theme.name
         self.surface = Surface()
         self._palette = palette
         self._read = read
         self._waits = waits
         self._note: Note | None = None
         self._ended = 0
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What style sheets may use before there is a theme."""
+        return DEFAULTS
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Where only ASCII may be emitted, Textual's own characters are replaced as well."""

@@ -19,7 +19,7 @@ from loopviz.tui.view import ROUND
 __all__ = ["MOST_ROWS", "stage_lanes"]
 
 MOST_ROWS = 8
-_LABEL, _SAYS = 13, 18
+_LABEL, _SAYS = 13, 20
 _TALLEST = 3
 
 

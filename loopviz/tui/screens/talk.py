@@ -22,7 +22,7 @@ from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.talk import Note, Phase, Progress, Talk
 from loopviz.talk.slide import endpoint
 from loopviz.tui.bindings import bindings
-from loopviz.tui.expectation import expected_ns
+from loopviz.tui.clock import BurstClock
 from loopviz.tui.host import Firer
 from loopviz.tui.keymap import written
 from loopviz.tui.scene import Line, Poster, Stage
@@ -32,10 +32,6 @@ __all__ = ["Lecture", "TalkScreen"]
 
 _BADGE = 1_500_000_000
 """How long a pressed key is shown (ns)."""
-_ROOM = 1.15
-"""The first window, as a multiple of the expected time."""
-_FULL = 0.9
-"""The part of the window after which it grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ class TalkScreen(Screen[None]):
         self._stage = Stage(host.palette)
         self._fired: int | None = None
         self._burst: Burst | None = None
-        self._window = 0
+        self._clock = BurstClock(host.timeline, lambda: host.source.scenarios)
         self._badge, self._badge_until = "", 0
         self._seen: tuple[int, Phase] | None = None
         self._since = self._entered = self._began = 0
@@ -98,17 +94,14 @@ class TalkScreen(Screen[None]):
             self.surface.show(self._lines(now, width, height))
 
     def _look(self, now: int) -> None:
-        """Find the burst that was fired, and whether it is over; the window grows with it."""
+        """Find the burst that was fired, and whether it is over."""
         if self._fired is None:
             return
         burst = self._host.timeline.newest_burst(now)
         if burst is None or burst.fired < self._fired:
             return
         self._burst = burst
-        while burst.makespan(now) > _FULL * self._window and not burst.over(now):
-            self._window *= 2
         if burst.over(now):
-            self._window = max(self._window, burst.makespan(now))
             self.progress.over()
 
     def _lines(self, now: int, width: int, height: int) -> list[Line]:
@@ -137,8 +130,11 @@ class TalkScreen(Screen[None]):
             poster.guess = progress.guesses.get(progress.position, 0)
         if shown and file is not None:
             poster.picture = step.view != "code"
-            poster.burst, poster.window = self._burst, self._window
-            poster.expected = expected_ns(file.facts, self._requests(file), self._host.view.threads)
+            poster.burst = self._burst
+            clock = self._clock.at(now, now) if self._burst is not None else None
+            if clock is not None:
+                poster.window = _grown(step.window, self._burst, now) or clock.window
+                poster.expected = clock.expected.ns if clock.expected is not None else 0
             poster.live = self._live(file, now)
             poster.sentences, poster.good = self._sentences(now)
         if self._host.view.notice:
@@ -230,7 +226,9 @@ class TalkScreen(Screen[None]):
         self._forget()
 
     def _forget(self) -> None:
-        """Show nothing of what was fired before."""
+        """Show nothing of what was fired before, and give it up."""
+        if self._fired is not None:
+            self._host.source.give_up()
         self._fired = self._burst = None
 
     def _fire(self) -> None:
@@ -242,11 +240,8 @@ class TalkScreen(Screen[None]):
         if host.view.threads != threads:
             host.view.threads = threads
             host.source.set_threads(threads)
-        requests = self._requests(file)
-        expected = expected_ns(file.facts, requests, threads) or int(file.facts.seconds * NS)
-        self._window = max(1_000_000, int(step.window * NS if step.window else expected * _ROOM))
         self._fired = now_ns()
-        host.fire(file, requests)
+        host.fire(file, self._requests(file))
 
     # -- playing by itself -----------------------------------------------------------------------
 
@@ -269,3 +264,11 @@ class TalkScreen(Screen[None]):
 
     def _requests(self, file: ScenarioFile) -> int:
         return self.progress.step.requests or file.facts.requests
+
+
+def _grown(seconds: float | None, burst: Burst | None, now: int) -> int:
+    """The window that a step asks for (ns), doubled until the burst has room; 0 if it asks for none."""
+    window = int((seconds or 0) * NS)
+    while burst is not None and 0 < window < burst.makespan(now):
+        window *= 2
+    return window
