@@ -19,7 +19,7 @@ _STEPS = {_RUNNING, _READY, _RUNNING.upper(), _READY.upper()}
 """What a task does between two awaits."""
 _APART = 4
 """At least so many half columns without a step are before a tick: otherwise there is no room for ticks."""
-_GROUP = 8
+_GROUP = 16
 """Half columns over which a request's turns are counted, aligned with the grid."""
 _TURNS = 4
 """A request takes turns if it runs at least so often in a group, each time for less than a half column."""
@@ -120,7 +120,7 @@ def _take_turns(
             if runs_now:
                 running[index] += length
                 runs[index] += 1
-                long[index] |= until - since > width
+                long[index] |= until - since > 4 * width
     for index in range(groups):
         share = running[index] / both[index] if both[index] else 0.0
         if long[index] or runs[index] < _TURNS or not _FEWEST <= share <= _MOST:
