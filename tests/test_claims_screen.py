@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Trial, Verdict
+from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Outcome, Trial, Verdict
 from loopviz.errors import InputError
 from loopviz.model.sample import Sample
 from loopviz.tui.screens import claims
+from loopviz.tui.screens.claim_text import Quiz
 from loopviz.tui.screens.claims import Claims
 from loopviz.tui.screens.main import MainScreen
-from tests.side_screens import HOSTILE, shown
+from tests import streams
+from tests.side_screens import HOSTILE, SMALL, shown
 from tests.test_screen import Driver, drive, run
 
 __all__ = ["drive"]  # the fixture
@@ -116,7 +118,8 @@ async def test_predict_then_reveal(claimed):
             "1.02 s",
             "Why 1",
             "rule",
-            "See it live: sync",
+            "See it live:",
+            "1 sync",
         ):
             assert part in text
         await screen.press("enter", "t", "enter")
@@ -188,3 +191,114 @@ async def test_a_claims_text_is_text(claimed):
         text = await verdict(screen)
         for part in ("“Claim 4", "Is it 4", "figure", "Why 4", "depends on what", "criterion: rule"):
             assert rf"{part} [red]\x1b[2J[/]速" in text
+
+
+def lines_of(screen: Driver) -> list[str]:
+    """The lines of the screen."""
+    return [line.rstrip() for line in shown(screen).split("\n")]
+
+
+@pytest.mark.parametrize("size", [SMALL, (120, 36), (200, 60)])
+def test_the_keys_are_in_the_last_lines_and_none_is_cut(claimed, size):
+    """Before and after the verdict the last lines have every key, at each size."""
+
+    @run
+    async def test(claimed):
+        async with claimed(size=size) as (screen, lab):
+            assert "esc back to the picture" in lines_of(screen)[-1]
+            lab.go.set()
+            await screen.press("enter")
+            assert "t true  f false  d it depends  left/right browse  esc the list" in lines_of(screen)[-1]
+            await screen.press("t")
+            assert "enter run it" in " ".join(lines_of(screen)[-2:])
+            await screen.press("enter")
+            await verdict(screen)
+            assert "See it live:  1 sync" in lines_of(screen)[-2]
+            assert "enter next claim  left/right browse  esc the list" in lines_of(screen)[-1]
+
+    test(claimed=claimed)
+
+
+@run
+async def test_the_lanes_stay_with_the_verdict(claimed, monkeypatch):
+    """At 80x24 the lanes of the experiment are shown while it runs, and below the verdict."""
+    async with claimed(size=SMALL) as (screen, lab):
+        await screen.press("enter", "t", "enter")
+        monkeypatch.setattr(claims, "now_ns", screen.clock)
+        take_in = screen.app.screen._watch()
+        take_in([*streams.accepted(1), *streams.accepted(2, 2, 3)])
+        screen.clock.ms = 100
+        await screen.show()
+        assert any(line.startswith(" #2 ") for line in lines_of(screen))
+        lab.go.set()
+        text = await verdict(screen)
+        assert "TRUE" in text
+        assert any(line.startswith(" #1 ") for line in lines_of(screen))
+        assert any(line.startswith(" LOOP") for line in lines_of(screen))
+
+
+@run
+async def test_a_claim_is_seen_live(claimed):
+    """After the verdict a digit fires a scenario that shows the claim; the quiz is kept meanwhile."""
+    async with claimed(size=SMALL) as (screen, lab):
+        await screen.press("1", "enter", "1", "t", "1")
+        assert isinstance(screen.app.screen, Claims)
+        assert screen.source.fired == []
+        lab.go.set()
+        await screen.press("enter")
+        await verdict(screen)
+        await screen.press("2", "1")
+        assert isinstance(screen.app.screen, MainScreen)
+        assert screen.source.fired == [("sync", 8)]
+        await screen.press("m")
+        await screen.show()
+        assert "You said: true. Right!" in shown(screen)
+        assert "1 of 1 right" in shown(screen)
+
+
+@run
+async def test_a_claim_whose_scenario_is_not_served_says_so(claimed):
+    """Where the claim's scenarios are not served, no key is offered and none fires anything."""
+    async with claimed(size=SMALL) as (screen, lab):
+        screen.source.scenarios.clear()
+        lab.go.set()
+        await screen.press("enter", "t", "enter")
+        await verdict(screen)
+        assert "See it live:  sync  (in loopviz run without a target)" in lines_of(screen)[-2]
+        await screen.press("1")
+        assert isinstance(screen.app.screen, Claims)
+
+
+@run
+async def test_the_claims_can_be_clicked(claimed):
+    """A click on a claim opens it; a click on a key of the last lines does what the key does."""
+    async with claimed(size=SMALL) as (screen, lab):
+        lab.go.set()
+
+        async def click(text: str) -> None:
+            await screen.pilot.pause()
+            lines = lines_of(screen)
+            y = next(y for y in reversed(range(len(lines))) if text in lines[y])
+            await screen.pilot.click(offset=(lines[y].index(text) + 1, y))
+            await screen.show()
+
+        await click("Claim 2")
+        assert "Is it 2" in shown(screen)
+        await click("f false")
+        assert "You say: false." in shown(screen)
+        await click("run it")
+        await verdict(screen)
+        await click("1 sync")
+        assert screen.source.fired == [("sync", 8)]
+
+
+def test_the_score_counts_what_was_predicted_and_decided():
+    """Only predictions count, and only where the machine could decide."""
+    quiz = Quiz()
+    assert quiz.score == ""
+    for number, answer in enumerate((Answer.TRUE, Answer.FALSE, Answer.UNDECIDED, Answer.TRUE)):
+        made = claim(number, answer)
+        quiz.outcomes[made.id] = Outcome(made, Verdict(answer, "why"))
+        if number < 3:
+            quiz.predictions[made.id] = Answer.TRUE
+    assert quiz.score == "1 of 2 right"

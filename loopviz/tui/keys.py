@@ -290,6 +290,12 @@ TABLE: tuple[Section, ...] = (
             Key("claims.depends", "d", "predict('d')", "It depends"),
         )),
         Row("open the claim; run it; go to the next one", (Key("claims.go", "enter", "go", "Open, run"),)),
+        Row("see it live: fire one of the scenarios that show the claim, in the picture", (
+            Key("claims.live-1", "1", "live(1)", "First scenario"),
+            Key("claims.live-2", "2", "live(2)", "Second scenario"),
+            Key("claims.live-3", "3", "live(3)", "Third scenario"),
+            Key("claims.live-4", "4", "live(4)", "Fourth scenario"),
+        ), also="a click on its name"),
         Row("choose another claim", (
             Key("claims.previous", "left,h,p", "turn(-1)", "Previous claim"),
             Key("claims.next", "right,l,n", "turn(1)", "Next claim"),
@@ -298,7 +304,7 @@ TABLE: tuple[Section, ...] = (
             Key("claims.page-up", "pageup", "turn(-10)", "Ten claims back", lead=False),
             Key("claims.page-down", "pagedown", "turn(10)", "Ten claims forward", lead=False),
         )),
-        Row("back to the list, or to the picture; cancels a run", (
+        Row("back to the list, or to the picture; a run is cancelled", (
             Key("claims.back", "escape,q", "back", "Back"),
         )),
     )),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from loopviz.tui.actions.base import PictureApp
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.actions.firing import Firing
+from loopviz.tui.screens.claim_text import Quiz
 from loopviz.tui.screens.claims import Claims, Experimenter
 from loopviz.tui.screens.comparison import Comparison
 from loopviz.tui.screens.detail import Detail
@@ -13,11 +15,12 @@ from loopviz.tui.screens.pick import Pick
 __all__ = ["Opening"]
 
 
-class Opening(PictureApp):
+class Opening(Firing):
     """The actions that open a screen, or a part of one."""
 
     experimenter: Experimenter | None = None
     """Makes the laboratory for the claims, where a server can be started."""
+    _quiz: Quiz | None = None
 
     def action_detail(self) -> None:
         """Open the selected request, or the last one."""
@@ -58,4 +61,9 @@ class Opening(PictureApp):
         if self.experimenter is None:
             self.say("Claims can only be tested where a server can be started.")
         else:
-            self.push_screen(Claims(self, self.experimenter))
+            self._quiz = self._quiz or Quiz()
+            self.push_screen(Claims(self, self.experimenter, self._quiz), self._fire_live)
+
+    def _fire_live(self, file: ScenarioFile | None) -> None:
+        if file is not None:
+            self.fire(file)
