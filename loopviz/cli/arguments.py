@@ -13,6 +13,7 @@ __all__ = [
     "add_loop",
     "add_requests",
     "add_target",
+    "add_theme",
     "add_threads",
     "loads",
     "number",
@@ -77,6 +78,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_ascii(parser: argparse.ArgumentParser) -> None:
     """``--ascii``."""
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+
+
+def add_theme(parser: argparse.ArgumentParser) -> None:
+    """``--theme NAME``."""
+    parser.add_argument(
+        "--theme",
+        metavar="NAME",
+        default=None,
+        help="dark, light, high-contrast, red-green or blue-yellow (default: LOOPVIZ_THEME, or dark)",
+    )
 
 
 def number(least: int, most: int) -> Callable[[str], int]:

@@ -10,12 +10,14 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from loopviz.draw.look import Palette
+from loopviz.draw.look import Depth, Palette
 from loopviz.draw.safe import printable
+from loopviz.draw.theme import Theme
+from loopviz.draw.themes import DARK, TERMINAL, theme_named
 from loopviz.draw.words import ascii_only
 from loopviz.errors import InputError
 
-__all__ = ["console_for", "palette_for", "require_terminal", "show_progress", "shown"]
+__all__ = ["console_for", "palette_for", "require_terminal", "screen_palette", "show_progress", "shown"]
 
 _FAMILIES = re.compile(
     r"(alacritty|ansi|contour|cygwin|eterm|foot|ghostty|gnome|hterm|iterm2?|kitty|konsole|linux|mintty|mlterm"
@@ -27,11 +29,31 @@ _FAMILIES = re.compile(
 
 
 def palette_for(options: argparse.Namespace) -> Palette:
-    """The palette that ``--ascii``, NO_COLOR and the output's encoding ask for."""
+    """The palette for reports that ``--ascii``, NO_COLOR, the terminal and the output's encoding ask for."""
+    return _palette(options, TERMINAL)
+
+
+def screen_palette(options: argparse.Namespace) -> Palette:
+    """The palette for the screen: the same, in the theme of ``--theme`` or LOOPVIZ_THEME.
+
+    Raises `InputError` if there is no such theme.
+    """
+    named = options.theme or os.environ.get("LOOPVIZ_THEME")
+    return _palette(options, theme_named(named) if named else DARK)
+
+
+def _palette(options: argparse.Namespace, theme: Theme) -> Palette:
     no_colour = bool(os.environ.get("NO_COLOR"))
     if options.ascii or not _takes_unicode(sys.stdout.encoding):
-        return Palette("ascii", colour=not no_colour)
-    return Palette("mono" if no_colour else "colour")
+        return Palette("ascii", theme, depth=_depth(), colour=not no_colour)
+    return Palette("mono" if no_colour else "colour", theme, depth=_depth())
+
+
+def _depth() -> Depth:
+    """How many colours the terminal has, by COLORTERM and TERM, as Rich and Textual find out."""
+    system = Console(force_terminal=True).color_system
+    depths: dict[str | None, Depth] = {"standard": "16", "windows": "16", "256": "256"}
+    return depths.get(system, "truecolor")
 
 
 def console_for(palette: Palette) -> Console:

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from loopviz.cli.arguments import add_ascii
+from loopviz.cli.arguments import add_ascii, add_theme
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
@@ -22,15 +22,17 @@ def add_parser(commands: Any) -> None:
         description="Show what 'loopviz run --record' or 'loopviz record -o' has written.",
     )
     parser.add_argument("file", metavar="FILE", help="a recording")
+    add_theme(parser)
     add_ascii(parser)
     parser.set_defaults(command=replay)
 
 
 def replay(options: argparse.Namespace) -> int:
     """Show a recording until the user quits; the exit code."""
-    from loopviz.cli.console import palette_for, require_terminal
+    from loopviz.cli.console import require_terminal, screen_palette
     from loopviz.recording.replay import Replay, timeline_for_replay
 
+    palette = screen_palette(options)
     source = Replay(options.file)
     try:
         require_terminal("Without one, use 'loopviz export'; see 'loopviz export --help'.")
@@ -42,7 +44,7 @@ def replay(options: argparse.Namespace) -> int:
     aside = Aside()
     app = LoopvizApp(
         source,
-        palette_for(options),
+        palette,
         timeline=timeline_for_replay(),
         leave=lambda: os._exit(0),
         aside=aside,

@@ -15,6 +15,7 @@ from loopviz.cli.arguments import (
     add_loop,
     add_requests,
     add_target,
+    add_theme,
     add_threads,
     number,
 )
@@ -43,6 +44,7 @@ def add_parser(commands: Any) -> None:
         help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
     )
     add_force(parser, "the file of --record")
+    add_theme(parser)
     add_ascii(parser)
     parser.add_argument(
         "--freeze-on",
@@ -54,7 +56,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the live picture until the user quits; the exit code."""
-    from loopviz.cli.console import palette_for, require_terminal
+    from loopviz.cli.console import require_terminal, screen_palette
     from loopviz.cli.importing import importing
     from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
@@ -62,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from loopviz.scenario.watch import Watcher
     from loopviz.tui import Aside, parse_trigger
 
+    palette = screen_palette(options)
     require_terminal("Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
     trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
     paths = find(options.target)
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
                 files = read(paths, reading)
             watcher = Watcher(options.target, files) if options.target else None
-            return show(files, options, palette_for(options), watcher, trigger, place, aside)
+            return show(files, options, palette, watcher, trigger, place, aside)
         finally:
             aside.release()
 

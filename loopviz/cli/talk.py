@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from loopviz.cli.arguments import add_ascii, add_loop, number, seconds
+from loopviz.cli.arguments import add_ascii, add_loop, add_theme, number, seconds
 from loopviz.cli.run import show
 
 __all__ = ["add_parser"]
@@ -38,13 +38,14 @@ def add_parser(commands: Any) -> None:
         help="play all by itself, and show what stands still for so many seconds (default: 4)",
     )
     add_loop(parser)
+    add_theme(parser)
     add_ascii(parser)
     parser.set_defaults(command=talk, port=0, threads=40, requests=None, record=None)
 
 
 def talk(options: argparse.Namespace) -> int:
     """Show the stage until the user quits; the exit code."""
-    from loopviz.cli.console import palette_for, require_terminal
+    from loopviz.cli.console import require_terminal, screen_palette
     from loopviz.cli.importing import importing
     from loopviz.errors import InputError
     from loopviz.live.helpers.workspace import Workspace
@@ -52,6 +53,7 @@ def talk(options: argparse.Namespace) -> int:
     from loopviz.talk import Link, builtin_talk, private_folder, read_talk
     from loopviz.tui import Aside, Lecture
 
+    palette = screen_palette(options)
     path = builtin_talk() if options.file is None else Path(options.file)
     talked = read_talk(path)
     if options.step > len(talked.steps):
@@ -73,6 +75,6 @@ def talk(options: argparse.Namespace) -> int:
             with Link(folder) as link:
                 by_path = {file.file: file for file in files}
                 lecture = Lecture(talked, by_path, options.step, options.play, link.publish)
-                return show(files, options, palette_for(options), None, None, None, aside, lecture)
+                return show(files, options, palette, None, None, None, aside, lecture)
         finally:
             aside.release()
