@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.tui.scene.axis import axis, crossed
@@ -48,6 +49,7 @@ class Scene:
         head = [header(self._pen, self.facts, view, width, lesson)]
         head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
         story = [*gap, *story_lines(self._pen, self.facts, timeline, view, width), *gap]
+        story = [linked(line, known_lines(timeline, view.moment)) for line in story]
         keys = foot(self._pen, self.facts, view, width)
         room = max(0, height - len(head) - len(story) - len(keys))
         lines = [*head, *self._picture(timeline, view, width, room, roomy=roomy), *story]
@@ -71,7 +73,8 @@ class Scene:
         lines = [self._overview.line(pen, frame)] if view.behind is not None else []
         lines.append(axis(pen, frame))
         first = len(lines)
-        lines += [*loop_lane(pen, self.facts, frame, tall=roomy), *gap]
+        lane = loop_lane(pen, self.facts, frame, tall=roomy)
+        lines += [*(linked(line, known_lines(timeline, view.now)) for line in lane), *gap]
         lines.append(thread_gauge(pen, frame))
         lanes = workers_seen(frame)
         wanted = len(timeline.requests)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.console import Group, RenderableType
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from textual.binding import BindingType
 
 from loopviz.clock import now_ns
 from loopviz.draw import words
+from loopviz.draw.linking import linked_style
 from loopviz.draw.look import Palette
 from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
@@ -124,20 +126,21 @@ def _add(table: Table, segment: Segment, request: Request, timeline: Timeline, p
     character, style = palette.cell(code, code)
     name, colour = palette.name(code)
     lane = timeline.workers.get(segment.thread)
-    where = []
+    where: list[Text] = []
     if lane is not None:
-        where.append(lane.name)
+        where.append(Text(lane.name))
     if segment.where is not None:
-        where.append(f"{words.line(segment.where)} {printable(segment.where.function, 60)}")
+        linked = Text(words.line(segment.where), linked_style(Style.null(), segment.where))
+        where.append(Text.assemble(linked, f" {printable(segment.where.function, 60)}"))
         if segment.where.calls:
-            where.append(printable(segment.where.calls, 60))
+            where.append(Text(printable(segment.where.calls, 60)))
     if segment.awaits is not None:
-        where.append(f"awaits {words.awaited(segment.awaits)}")
+        where.append(Text(f"awaits {words.awaited(segment.awaits)}"))
     table.add_row(
         _exact(segment.start - request.start),
         _exact(length),
         Text.assemble((character * 2, style), " ", (name, colour)),
-        Text(" · ".join(where) if palette.unicode else " | ".join(where)),
+        Text(" · " if palette.unicode else " | ").join(where),
     )
 
 
