@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, ScenarioFile
+from loopviz.stream import events as ev
 from loopviz.stream.blind import REQUESTS, TASKS
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
@@ -270,22 +271,43 @@ def test_a_failed_request_names_the_exception():
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        ("KeyError", {80: "KeyError", 120: "KeyError", 200: "KeyError"}),
-        ("RuntimeError", {80: "failed", 120: "RuntimeError", 200: "RuntimeError"}),
-        ("ReadError: it is gone", {80: "ReadError", 120: "ReadError", 200: "ReadError: it is gone"}),
-        ("no whole response: the client has gone", {80: "failed", 120: "failed", 200: "no whole response"}),
+        ("KeyError", {80: "500 KeyError 6 ms", 120: "500 KeyError", 200: "500 KeyError"}),
+        ("RuntimeError", {80: "500 RuntimeError", 120: "500 RuntimeError", 200: "500 RuntimeError"}),
+        ("ReadError: it is gone", {80: "500 ReadError", 120: "500 ReadError", 200: "500 ReadError: it is gone"}),
+        ("no whole response: gone", {80: "no whole response", 120: "500 no whole response"}),
+        ("OneOfTheVeryLongNamesError", {80: "failed", 120: "failed", 200: "500 OneOfTheVeryLongNamesError"}),
     ],
 )
 def test_why_a_request_has_failed_is_not_cut(error, says):
-    """A failed request says why in whole words, in the column of states; its latency has its own."""
+    """A failed request says its status and why, in whole words, and its latency where there is room."""
     for width, words in says.items():
         line = timeline(
             streams.accepted(), streams.raised(5, error), streams.status(5, 500), streams.responded(6),
             streams.end(6),
         )  # fmt: skip
-        row = row_of(scene().compose(line, view(50), width, 36), 1)
-        state, time = Columns.of(width, view(50)).state, "6 ms"
-        assert f" {words:<{state}}{time:>6}" in row
+        columns = Columns.of(width, view(50))
+        said = row_of(scene().compose(line, view(50), width, 36), 1)[-columns.says :]
+        assert said.removesuffix("6 ms").strip() == words.removesuffix("6 ms").strip()
+        assert said.endswith(" 6 ms") or len(words) + 6 > columns.says
+
+
+@pytest.mark.parametrize(
+    ("claimed", "says"),
+    [
+        (12, {80: "timer 12 ms 6 ms", 120: "timer 12 ms · user 6 ms", 200: "timer 12 ms · user 6 ms"}),
+        (200, {80: "timer 0.2 s 6 ms", 120: "timer 200 ms 6 ms", 200: "timer 200 ms · user 6 ms"}),
+        (2_000, {80: "timer 2.0 s 6 ms", 120: "timer 2.0 s · user 6 ms"}),
+    ],
+)
+def test_what_a_timer_said_stands_beside_what_the_user_waited(claimed, says):
+    """A timer middleware's time and the latency are in one row."""
+    for width, words in says.items():
+        line = timeline(
+            streams.accepted(), streams.status(5, 200), streams.responded(6), streams.end(6),
+            (ns(7), ev.CLAIMED, 1, claimed * MS, "X-Process-Time"),
+        )  # fmt: skip
+        said = row_of(scene().compose(line, view(50), width, 36), 1)[-Columns.of(width, view(50)).says :]
+        assert said.split() == words.split()
 
 
 def test_times_stay_in_their_column():

@@ -17,6 +17,7 @@ from loopviz.model import Awaits, Request, State
 from loopviz.model import Segment as StateSegment
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.tui.scene.frame import Frame
+from loopviz.tui.scene.outcome import failure, timed
 from loopviz.tui.scene.pen import Line, Pen
 
 __all__ = ["filtered", "request_row", "started_rows", "title"]
@@ -122,9 +123,11 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
     latency = words.duration(request.latency(moment))
     if request.done is not None and request.done <= moment:
         if request.failed:
-            return pen.says(line, [_failure(request, columns.state), latency], columns, pen.alarm, align=True)
+            return failure(pen, line, request, latency, columns)
         ended = state is None or request.ended
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
+        if request.claimed is not None and ended:
+            return timed(pen, line, request.claimed, latency, columns)
         if request.given_up:
             what = GIVEN_UP
         if request.websocket is not None and ended:
@@ -159,13 +162,6 @@ def _awaits(awaits: Awaits, room: int, state: str) -> str:
     shorter = [what, printable(awaits.what)] if awaits.holder else []
     found = (text for text in (f"awaits {what}", *shorter) if cell_len(text) <= room)
     return next(found, state)
-
-
-def _failure(request: Request, room: int) -> str:
-    """Why it has failed, in as many whole words as there is room for: the exception, or its name."""
-    why = printable(request.error or request.failure or "")
-    name = why.partition(":")[0]
-    return next((text for text in (why, name) if text and cell_len(text) <= room), "failed")
 
 
 def _edge(pen: Pen, frame: Frame, codes: str) -> int:
