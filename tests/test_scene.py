@@ -463,7 +463,7 @@ def test_every_key_can_be_clicked_where_it_stands():
     for y, hits in drawn.hits.items():
         for start, end, hit in hits:
             if hit.key:
-                found[hit.key] = frame[y][start:end].split()[0]
+                found.setdefault(hit.key, frame[y][start:end].split()[0])
     assert found["a"] == "a"
     assert found["q"] == "q"
     assert found["question_mark"] == "?"

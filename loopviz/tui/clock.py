@@ -65,12 +65,11 @@ class BurstClock:
         self._expected: Expected | None = None
         self._lasted: int | None = None
 
-    def at(self, now: int, present: int) -> Clock | None:
-        """The clock of the burst that was fired last at `now`; None if there was none.
+    def at(self, burst: Burst | None, present: int) -> Clock | None:
+        """The clock of this burst; None if there is none.
 
         What is known by the `present` counts: a burst that is played back has its whole window at once.
         """
-        burst = self._timeline.newest_burst(now)
         if burst is None:
             return None
         zero = burst.began or burst.fired

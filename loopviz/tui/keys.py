@@ -116,7 +116,7 @@ TABLE: tuple[Section, ...] = (
     Section("picture", "Time", (
         Row("freeze or continue; events are still collected", (
             Key("picture.freeze", "space", "freeze", "Freeze"),
-        ), foot=Foot("{freeze}", "roomy")),
+        ), foot=Foot("{freeze}", "always")),
         Row("move in time by a tenth of the picture; with shift by all of it", (
             Key("picture.back", "left,h", "pan(-0.1)", "Back in time", "by a tenth of the picture"),
             Key("picture.forward", "right,l", "pan(0.1)", "Forward in time", "by a tenth of the picture"),

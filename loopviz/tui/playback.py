@@ -54,9 +54,9 @@ class Playback:
         self._moved = now
 
     def look(self, present: int) -> None:
-        """Show the axis of what was fired last at the moment shown, unless the picture is to scroll."""
+        """Show the axis of the burst whose rows are shown, unless the picture is to scroll."""
         view = self._view
-        view.clock = None if view.scrolls else self._clock.at(view.now, present)
+        view.clock = None if view.scrolls else self._clock.at(view.burst(self._timeline), present)
 
     def start(self, speed: float, until: int | None, present: int) -> None:
         """Play from where the view is until a moment, or until the present."""

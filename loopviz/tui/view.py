@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS
-from loopviz.model import Request, State, Timeline
+from loopviz.model import Burst, Request, State, Timeline
 from loopviz.scenario import THREAD_LIMIT
 from loopviz.tui.amounts import requests_after
 from loopviz.tui.asked import Asked
@@ -325,8 +325,24 @@ class View:
         shown = order[self.top : min(count, self.top + room)]
         return shown, self.top, max(0, count - self.top - room)
 
+    def grouped(self, timeline: Timeline) -> bool:
+        """Whether the rows are in groups, one for each key press: not if they are filtered or sorted."""
+        return self.sort == "arrival" and not self.words and timeline.newest_burst(self.now) is not None
+
+    def burst(self, timeline: Timeline) -> Burst | None:
+        """The burst whose rows are shown: that of the selected request, or else the one fired last."""
+        selected = timeline.burst_of(self.cursor) if self.cursor is not None else None
+        if selected is not None and selected.fired <= self.now:
+            return selected
+        return timeline.newest_burst(self.now)
+
     def order(self, timeline: Timeline) -> list[Request]:
         """The requests that the rows show, in their order, at this moment."""
+        if self.grouped(timeline):
+            bursts = [burst for burst in reversed(timeline.bursts) if burst.fired <= self.now]
+            own = [r for burst in bursts for r in burst.requests if r.start <= self.now]
+            known = {request.id for request in own}
+            return own + [r for r in timeline.arrivals if r.id not in known and r.start <= self.now]
         order, count = self._ordered(timeline)
         return order[:count]
 
@@ -376,7 +392,7 @@ class View:
         if number is None:
             return None
         at = bisect_left(order, number, key=lambda r: r.id)
-        if at < len(order) and order[at].id == number:
+        if at < len(order) and order[at].id == number:  # they are in the order of their numbers, or nearly
             return at
         return next((i for i, request in enumerate(order) if request.id == number), None)
 
@@ -387,7 +403,8 @@ class View:
         if not order:
             self.cursor = None
         elif at is None:
-            visible = order[self.top : self.top + self.fits] or order
+            top = 0 if self.grouped(timeline) else self.top
+            visible = order[top : top + self.fits] or order
             self.cursor = visible[0 if by > 0 else -1].id
         else:
             self.cursor = order[max(0, min(len(order) - 1, at + by))].id

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from loopviz.draw.fold import Fold
 from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.tui.scene.axis import axis, crossed
 from loopviz.tui.scene.foot import foot
 from loopviz.tui.scene.frame import Columns, Facts, Frame
+from loopviz.tui.scene.grouped import fold_row, folded_line, heading, longest_name, others_heading
+from loopviz.tui.scene.groups import Groups
 from loopviz.tui.scene.header import header
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.loop import loop_lane
@@ -36,6 +41,7 @@ class Scene:
         self._pen = Pen(palette)
         self._tracks = Tracks()
         self._overview = Overview()
+        self._arranged = Groups()
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
@@ -66,7 +72,9 @@ class Scene:
 
     def _picture(self, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool) -> list[Line]:
         """Axis, loop, threads and requests in `height` lines; `hits` are counted from the first."""
-        pen, frame = self._pen, Frame(timeline, view, Columns.of(width, view), self._tracks)
+        pen, grouped = self._pen, view.grouped(timeline)
+        names, paths = self._names(timeline, view, width) if grouped else (None, True)
+        frame = Frame(timeline, view, Columns.of(width, view, names), self._tracks)
         self.hits = {}
         self._tracks.begin()
         gap: list[Line] = [[]] if roomy else []
@@ -76,25 +84,79 @@ class Scene:
         lane = loop_lane(pen, self.facts, frame, tall=roomy)
         lines += [*(linked(line, known_lines(timeline, view.now)) for line in lane), *gap]
         lines.append(thread_gauge(pen, frame))
+        room = height - len(lines)
+        lines += (
+            self._groups(frame, lines, room, gap, paths=paths)
+            if grouped
+            else self._rows(frame, lines, room, gap)
+        )
+        self._tracks.end()
+        lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
+        return [*lines, *([[]] * (height - len(lines)))][:height]
+
+    def _names(self, timeline: Timeline, view: View, width: int) -> tuple[int, bool]:
+        """The width of the names of rows, and whether there is room for paths in them."""
+        limit = Columns.of(width, view).label
+        opened = view.burst(timeline)
+        return longest_name(opened.requests if opened is not None else (), limit)
+
+    def _groups(
+        self, frame: Frame, above: list[Line], room: int, gap: list[Line], *, paths: bool
+    ) -> list[Line]:
+        """Workers, and a group of rows for each key press."""
+        pen, view, facts = self._pen, frame.view, self.facts
+        lanes = workers_seen(frame)
+        tasks, _ = started_rows(frame, [], room // 3)
+        found = self._arranged.arrange(frame, max(1, room - 2 * len(gap) - len(tasks)), len(lanes))
+        lines = [worker_lane(pen, frame, lane) for lane in lanes[: found.lanes]]
+        lines += gap
+        shown = found.shown
+
+        def add(line: Line, request: int | None) -> None:
+            if request is not None:
+                self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request))]
+            lines.append(line)
+
+        def add_rows(folds: Sequence[Fold]) -> None:
+            for fold in folds:
+                add(fold_row(pen, frame, fold, paths=paths), fold.first.id)
+                own = {request.id for request in fold.requests}
+                lines.extend(request_row(pen, frame, task) for task in tasks if task.started_by in own)
+
+        for burst in found.newer:
+            add(folded_line(pen, frame, facts, burst), burst.first)
+        if found.opened is not None:
+            add(heading(pen, frame, facts, found.opened, paths=paths, hidden=found.hidden), None)
+            add_rows(found.rows)
+        for burst in found.older:
+            add(folded_line(pen, frame, facts, burst), burst.first)
+        if found.others:
+            add(others_heading(pen), None)
+            add_rows([Fold((request,)) for request in found.others])
+        lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown]
+        view.fits = max(1, room - found.lanes)
+        return lines
+
+    def _rows(self, frame: Frame, above: list[Line], room: int, gap: list[Line]) -> list[Line]:
+        """Workers, and a row for each request, without groups."""
+        pen, view, timeline = self._pen, frame.view, frame.timeline
         lanes = workers_seen(frame)
         wanted = len(timeline.requests)
-        room = max(1, height - len(lines) - len(gap) - 1)
-        has_title = roomy or bool(view.words) or len(lanes) + wanted > room + 1
+        room = max(1, room - len(gap) - 1)
+        has_title = bool(gap) or bool(view.words) or len(lanes) + wanted > room + 1
         room += not has_title
         shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
-        lines += [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
+        lines = [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
         lines += gap
-        rows, above, below = view.rows(timeline, max(1, room - shown))
+        rows, before, after = view.rows(timeline, max(1, room - shown))
         tasks, hidden = started_rows(frame, rows, room - shown - len(rows))
         if has_title:
-            matching = filtered(frame, above + len(rows) + below)
-            lines.append(title(pen, len(lanes) - shown, above, below, hidden, matching))
+            matching = filtered(frame, before + len(rows) + after)
+            lines.append(title(pen, len(lanes) - shown, before, after, hidden, matching))
         for request in rows:
-            self.hits[len(lines)] = [(0, width, Hit(request=request.id))]
+            self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request.id))]
             lines.append(request_row(pen, frame, request))
             lines += [request_row(pen, frame, task) for task in tasks if task.started_by == request.id]
         shown_requests = {request.id for request in rows}
         lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown_requests]
-        self._tracks.end()
-        lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
-        return [*lines, *([[]] * (height - len(lines)))][:height]
+        return lines

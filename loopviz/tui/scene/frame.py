@@ -17,6 +17,8 @@ __all__ = ["Columns", "Facts", "Frame"]
 
 _SETTLE = 400_000_000
 """A column of this age (ns) does not change any more: its events have arrived, its blocks are known."""
+_NARROWEST = 18
+"""The room for the name of a worker, with the request that it works for (cells)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,25 @@ class Columns:
     """The width of a column of time (ns)."""
 
     @classmethod
-    def of(cls, width: int, view: View) -> Columns:
-        """The division of a line of `width` cells."""
+    def of(cls, width: int, view: View, names: int | None = None) -> Columns:
+        """The division of a line of `width` cells.
+
+        In a picture of groups, `names` is the width of the longest name of a row. There is more room for
+        what a row says then.
+        """
         says = 18 if width < 100 else 24 if width < 150 else 34
         label = 24 if width < 100 else 28 if width < 150 else 36
         state = 10 if width < 100 else 15 if width < 150 else 24
+        if names is not None:
+            label = max(_NARROWEST, min(label, names + 1))
+            says, state = max(says, 24), max(state, 16)
         time = max(8, width - label - says)
         return cls(label, time, says, state, view.width(time))
+
+    @property
+    def width(self) -> int:
+        """The width of a line (cells)."""
+        return self.label + self.time + self.says
 
 
 class Frame:
@@ -80,3 +94,8 @@ class Frame:
         stop = 2 * (self.first + self.live)
         shown = track.window(self.half, 2 * self.first, self._settled, stop, draw) if self.live else ""
         return shown + NOTHING * (2 * (self.columns.time - self.live))
+
+    def standing(self, kind: str, number: int, draw: Callable[[int, int], str]) -> str:
+        """The codes of what is drawn at another time than its own; a part of it may be still to come."""
+        track, stop = self._tracks.of(kind, number), 2 * (self.last + 1)
+        return track.window(self.half, 2 * self.first, self._settled, stop, draw)

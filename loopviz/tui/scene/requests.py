@@ -74,8 +74,8 @@ def filtered(frame: Frame, matching: int) -> str:
     return f"{matching} of {known} match /{printable(frame.view.words, 30)}"
 
 
-def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
-    """The request's row."""
+def request_row(pen: Pen, frame: Frame, request: Request, name: str | None = None) -> Line:
+    """The request's row. In a group it has this `name`, and its status is at the end."""
     view, now, threshold = frame.view, frame.view.now, frame.timeline.threshold
     codes = frame.codes(
         "request",
@@ -88,13 +88,13 @@ def request_row(pen: Pen, frame: Frame, request: Request) -> Line:
     state = None if done and request.ended else request.state_at(moment)
     alive = state is not None and view.at is None
     line = [
-        _label(pen, frame, request, done=done, failed=failed),
+        _label(pen, frame, request, name, done=done, failed=failed),
         *pen.cells(codes, _edge(pen, frame, codes) if alive else 0, frame.live),
     ]
-    return _says(pen, frame, line, request, state)
+    return _says(pen, frame, line, request, state, in_group=name is not None)
 
 
-def _label(pen: Pen, frame: Frame, request: Request, *, done: bool, failed: bool) -> Segment:
+def _label(pen: Pen, frame: Frame, request: Request, own: str | None, *, done: bool, failed: bool) -> Segment:
     view = frame.view
     if request.started_by:
         hook = "└" if pen.palette.unicode else "+"
@@ -104,10 +104,13 @@ def _label(pen: Pen, frame: Frame, request: Request, *, done: bool, failed: bool
     mark = " "
     if request.id == view.changed:
         mark = "▶" if pen.palette.unicode else ">"
-    number = f"{mark}{f'#{request.id}':<4} "
-    room = frame.columns.label - len(number) - 5
-    name = _shortened(printable(f"{request.method} {request.path}"), room)
-    text = f"{number}{name} {str(request.status or '') if done else '':<3} "
+    if own is not None:
+        text = _shortened(f" {mark}{own}", frame.columns.label - 1) + " "
+    else:
+        number = f"{mark}{f'#{request.id}':<4} "
+        room = frame.columns.label - len(number) - 5
+        name = _shortened(printable(f"{request.method} {request.path}"), room)
+        text = f"{number}{name} {str(request.status or '') if done else '':<3} "
     if request.id == view.cursor:
         return Segment(text, pen.title + Style(reverse=True))
     if request.id == view.changed:
@@ -117,7 +120,9 @@ def _label(pen: Pen, frame: Frame, request: Request, *, done: bool, failed: bool
     return Segment(text, pen.dim if done else pen.text)
 
 
-def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegment | None) -> Line:
+def _says(
+    pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegment | None, *, in_group: bool
+) -> Line:
     """Add the request's state at the moment shown, and its latency up to then."""
     columns, moment = frame.columns, frame.view.moment
     latency = words.duration(request.latency(moment))
@@ -128,6 +133,8 @@ def _says(pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegm
         what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
         if request.claimed is not None and ended:
             return timed(pen, line, request.claimed, latency, columns)
+        if in_group and what == "done" and request.status is not None:
+            what = str(request.status)
         if request.given_up:
             what = GIVEN_UP
         if request.websocket is not None and ended:

@@ -1,0 +1,133 @@
+"""The lines of a group: its heading, its rows, and the one line of a group that is folded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+
+from loopviz.draw import words
+from loopviz.draw.fold import Fold
+from loopviz.draw.raster import raster, request_stretches
+from loopviz.draw.safe import printable
+from loopviz.model import Burst, Request
+from loopviz.scenario import ScenarioFile
+from loopviz.tui.scene.frame import Facts, Frame
+from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.scene.requests import request_row
+
+__all__ = ["fold_row", "folded_line", "heading", "longest_name", "others_heading"]
+
+_LONGEST = 28
+"""A path that makes a row's name longer is in the heading instead."""
+
+
+def longest_name(requests: Sequence[Request], limit: int) -> tuple[int, bool]:
+    """The width of the longest name of a row, and whether it has the path, which must fit into `limit`."""
+    ends = [*requests[:1], *requests[-1:]]
+    full = max((cell_len(_name(Fold((request,)), paths=True)) for request in ends), default=0) + 2
+    if full < min(limit, _LONGEST):
+        return full, True
+    last = f"#{ends[-1].id}"
+    return len(f"{last}–{last} ×{len(requests)}") + 2, False
+
+
+def heading(pen: Pen, frame: Frame, facts: Facts, burst: Burst, *, paths: bool, hidden: int = 0) -> Line:
+    """``▾ b blocking ×8``: the key, the scenario, how many requests; and how many are answered."""
+    text = f" {_sign(pen, opened=True)} {_title(facts.scenarios, burst)}"
+    first = next(iter(burst.requests), None)
+    if not paths and first is not None:
+        text += f"  {printable(_asked(first), 60)}"
+    if hidden:
+        text += f"  {hidden} more"
+    columns = frame.columns
+    text = _cut(text, columns.label + columns.time - 1)
+    line = [
+        Segment(text, pen.title),
+        Segment(" " * (columns.label + columns.time - cell_len(text)), pen.text),
+    ]
+    return _outcome(pen, frame, line, burst)
+
+
+def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
+    """A folded group: the states of its last request, its makespan, and how its requests came out.
+
+    While a burst is shown, its states are drawn from zero on, so that the two can be compared.
+    """
+    columns, view, now = frame.columns, frame.view, frame.view.now
+    shift = 0 if view.clock is None or not burst.began else view.clock.zero - burst.began
+    last = max(burst.requests, key=lambda r: r.done or now, default=None)
+    codes = ""
+    if last is not None:
+        threshold = frame.timeline.threshold
+        stretches = (
+            (start + shift, end + shift, code) for start, end, code in request_stretches(last, threshold, now)
+        )
+        drawn = list(stretches)
+        kind = f"group {view.clock.press if view.clock is not None else 0} {last.id} {burst.over(now)}"
+        codes = frame.standing(kind, burst.number, lambda a, b: raster(drawn, frame.half, a, b))
+    name = _cut(f" {_sign(pen, opened=False)} {_title(facts.scenarios, burst)}", columns.label - 1)
+    line = [Segment(name.ljust(columns.label), pen.dim), *pen.cells(codes)]
+    return _outcome(pen, frame, line, burst, quiet=True)
+
+
+def others_heading(pen: Pen) -> Line:
+    """The heading of other clients' requests."""
+    return [Segment(f" {_sign(pen, opened=True)} other clients", pen.title)]
+
+
+def fold_row(pen: Pen, frame: Frame, fold: Fold, *, paths: bool) -> Line:
+    """The row of a request, or of several that look the same."""
+    return request_row(pen, frame, fold.first, _name(fold, paths=paths))
+
+
+def _name(fold: Fold, *, paths: bool) -> str:
+    """``#5 /blocking``, or ``#5–#8 ×4``."""
+    return f"{fold.name} {printable(_asked(fold.first))}" if paths and fold.count == 1 else fold.name
+
+
+def _asked(request: Request) -> str:
+    """What it asks for; the method only where it is not GET."""
+    return request.path if request.method == "GET" else f"{request.method} {request.path}"
+
+
+def _title(scenarios: Iterable[ScenarioFile], burst: Burst) -> str:
+    key = next((file.facts.key for file in scenarios if file.name == burst.scenario), None)
+    name = printable(burst.scenario, 40)
+    return f"{key} {name} ×{burst.count}" if key else f"{name} ×{burst.count}"
+
+
+def _sign(pen: Pen, *, opened: bool) -> str:
+    if pen.palette.unicode:
+        return "▾" if opened else "▸"
+    return "-" if opened else "+"
+
+
+def _outcome(pen: Pen, frame: Frame, line: Line, burst: Burst, *, quiet: bool = False) -> Line:
+    """Add how many are answered, or with which statuses all of them were; and the makespan."""
+    moment, columns = frame.view.moment, frame.columns
+    makespan = words.duration(burst.makespan(moment)) if burst.began else ""
+    requests = [request for request in burst.requests if request.start <= moment]
+    done = [request for request in requests if request.done is not None and request.done <= moment]
+    failed = sum(request.failed for request in done)
+    if failed:
+        style, what = pen.alarm, f"{failed} of {burst.count} failed"
+    elif not burst.over(moment):
+        style, what = pen.dim if quiet else pen.text, f"{len(done)} of {burst.count}"
+    else:
+        statuses = Counter(request.status for request in done).most_common()
+        style = pen.dim if quiet else pen.title
+        what = ", ".join(f"{number}× {status or 'none'}" for status, number in statuses)
+        if len(statuses) == 1:
+            what = f"all {statuses[0][0]}" if burst.count > 1 else str(statuses[0][0])
+    return pen.says(line, [what, makespan], columns, style, align=True)
+
+
+def _cut(text: str, room: int) -> str:
+    if cell_len(text) <= room:
+        return text
+    while cell_len(text) > room - 1:
+        text = text[:-1]
+    return text + "…"
