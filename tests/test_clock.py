@@ -35,9 +35,7 @@ def answered(at: float, number: int = 1) -> list[Event]:
 
 def clock_at(line: Timeline, *files: ScenarioFile, at: float, present: float | None = None) -> Clock:
     """The clock at a moment; there must be one."""
-    clock = BurstClock(line, lambda: files).at(
-        line.newest_burst(ns(at)), ns(at if present is None else present)
-    )
+    clock = BurstClock(line, lambda: files).at(ns(at), ns(at if present is None else present))
     assert clock is not None
     return clock
 
@@ -49,14 +47,14 @@ def test_zero_is_the_first_request_of_what_was_fired_last():
     """A second key gives a new zero, also while the requests of the first are on their way."""
     line = timeline(fired(0, 1), accepted(1, 1, at=5), fired(300, 2, first=2), accepted(2, 2, at=310))
     clock = BurstClock(line, lambda: [file()])
-    found = [clock.at(line.newest_burst(ns(at)), ns(at)) for at in (100, 400, 100)]
+    found = [clock.at(ns(at), ns(at)) for at in (100, 400, 100)]
     assert [c and (c.press, ms(c.zero)) for c in found] == [(1, 5), (2, 310), (1, 5)]
 
 
 def test_without_a_burst_there_is_no_clock():
     """Traffic of others, and recordings of before, scroll."""
     line = timeline(streams.read(0))
-    assert BurstClock(line, lambda: [file()]).at(line.newest_burst(ns(9)), ns(9)) is None
+    assert BurstClock(line, lambda: [file()]).at(ns(9), ns(9)) is None
 
 
 def test_the_window_is_the_expected_time_and_a_little_more():
@@ -74,7 +72,7 @@ def test_the_window_doubles_when_nine_tenths_have_passed_and_stays_when_all_is_d
     clock = BurstClock(line, lambda: [file(makespan=lambda load: load.seconds)])
 
     def window(at: float) -> int:
-        found = clock.at(line.newest_burst(ns(at)), ns(at))
+        found = clock.at(ns(at), ns(at))
         assert found is not None
         return found.window
 
@@ -169,7 +167,7 @@ def blocking() -> Timeline:
 def shown(line: Timeline, at: float, *, width: int = 80, **settings: object) -> list[str]:
     """The lines of the picture at a moment, with the clock of that moment."""
     law = file(makespan=lambda _: 0.2)
-    view = View(now=ns(at), clock=BurstClock(line, lambda: [law]).at(line.newest_burst(ns(at)), ns(at)))
+    view = View(now=ns(at), clock=BurstClock(line, lambda: [law]).at(ns(at), ns(at)))
     for name, value in settings.items():
         setattr(view, name, value)
     return text(scene(Palette("mono")).compose(line, view, width, 24))

@@ -58,7 +58,7 @@ def lines(line: Timeline, at: float, *, size: tuple[int, int] = (80, 24), **sett
     """The picture at a moment."""
     view = View(now=ns(at), **settings)
     if not view.scrolls:
-        view.clock = BurstClock(line, lambda: FILES).at(view.burst(line), ns(at))
+        view.clock = BurstClock(line, lambda: FILES).of(view.burst(line), ns(at))
     drawn = Scene(Palette("mono"), Facts(ENVIRONMENT, "in a thread", "127.0.0.1:4", FILES))
     return [row.rstrip() for row in text(drawn.compose(line, view, *size))]
 
@@ -213,7 +213,8 @@ def test_workers_give_way_when_all_is_over():
     for number in range(1, 9):
         events += [
             streams.sent(0, number), streams.read(0, number, number), streams.made(0, number, number),
-            streams.step(0, number), streams.thread(1, 10 + number), streams.call(1, number, number, number, 10 + number),
+            streams.step(0, number), streams.thread(1, 10 + number),
+            streams.call(1, number, number, number, 10 + number),
             streams.suspend(1, number), streams.returns(900, number), streams.step(901, number),
             streams.responded(902, number), streams.end(902, number),
         ]  # fmt: skip

@@ -459,7 +459,7 @@ def test_every_key_can_be_clicked_where_it_stands():
     """A click on a key's words presses that key."""
     drawn = scene()
     frame = text(drawn.compose(timeline(), view(0), 160, 36))
-    found = {}
+    found: dict[str, str] = {}
     for y, hits in drawn.hits.items():
         for start, end, hit in hits:
             if hit.key:

@@ -65,7 +65,11 @@ class BurstClock:
         self._expected: Expected | None = None
         self._lasted: int | None = None
 
-    def at(self, burst: Burst | None, present: int) -> Clock | None:
+    def at(self, now: int, present: int) -> Clock | None:
+        """The clock of the burst that was fired last at `now`; None if there was none. See `of`."""
+        return self.of(self._timeline.newest_burst(now), present)
+
+    def of(self, burst: Burst | None, present: int) -> Clock | None:
         """The clock of this burst; None if there is none.
 
         What is known by the `present` counts: a burst that is played back has its whole window at once.

@@ -56,7 +56,7 @@ class Playback:
     def look(self, present: int) -> None:
         """Show the axis of the burst whose rows are shown, unless the picture is to scroll."""
         view = self._view
-        view.clock = None if view.scrolls else self._clock.at(view.burst(self._timeline), present)
+        view.clock = None if view.scrolls else self._clock.of(view.burst(self._timeline), present)
 
     def start(self, speed: float, until: int | None, present: int) -> None:
         """Play from where the view is until a moment, or until the present."""

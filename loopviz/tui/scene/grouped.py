@@ -10,7 +10,7 @@ from rich.segment import Segment
 
 from loopviz.draw import words
 from loopviz.draw.fold import Fold
-from loopviz.draw.raster import raster, request_stretches
+from loopviz.draw.marks import request_codes
 from loopviz.draw.safe import printable
 from loopviz.model import Burst, Request
 from loopviz.scenario import ScenarioFile
@@ -57,17 +57,18 @@ def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
     While a burst is shown, its states are drawn from zero on, so that the two can be compared.
     """
     columns, view, now = frame.columns, frame.view, frame.view.now
-    shift = 0 if view.clock is None or not burst.began else view.clock.zero - burst.began
+    width, shift = columns.column_ns, 0
+    if view.clock is not None and burst.began:
+        shift = 2 * (view.clock.zero // width - burst.began // width)
     last = max(burst.requests, key=lambda r: r.done or now, default=None)
     codes = ""
     if last is not None:
         threshold = frame.timeline.threshold
-        stretches = (
-            (start + shift, end + shift, code) for start, end, code in request_stretches(last, threshold, now)
+        codes = frame.standing(
+            f"group {shift} {last.id} {burst.over(now)}",
+            burst.number,
+            lambda a, b: request_codes(last, threshold, now, frame.half, a - shift, b - shift),
         )
-        drawn = list(stretches)
-        kind = f"group {view.clock.press if view.clock is not None else 0} {last.id} {burst.over(now)}"
-        codes = frame.standing(kind, burst.number, lambda a, b: raster(drawn, frame.half, a, b))
     name = _cut(f" {_sign(pen, opened=False)} {_title(facts.scenarios, burst)}", columns.label - 1)
     line = [Segment(name.ljust(columns.label), pen.dim), *pen.cells(codes)]
     return _outcome(pen, frame, line, burst, quiet=True)
