@@ -273,7 +273,10 @@ def test_a_failed_request_names_the_exception():
     [
         ("KeyError", {80: "500 KeyError 6 ms", 120: "500 KeyError", 200: "500 KeyError"}),
         ("RuntimeError", {80: "500 RuntimeError", 120: "500 RuntimeError", 200: "500 RuntimeError"}),
-        ("ReadError: it is gone", {80: "500 ReadError", 120: "500 ReadError", 200: "500 ReadError: it is gone"}),
+        (
+            "ReadError: it is gone",
+            {80: "500 ReadError", 120: "500 ReadError", 200: "500 ReadError: it is gone"},
+        ),
         ("no whole response: gone", {80: "no whole response", 120: "500 no whole response"}),
         ("OneOfTheVeryLongNamesError", {80: "failed", 120: "failed", 200: "500 OneOfTheVeryLongNamesError"}),
     ],
