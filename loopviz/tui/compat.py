@@ -23,7 +23,7 @@ from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 from textual.widget import Widget
 from textual.widgets import OptionList
 
@@ -109,9 +109,12 @@ def literal(text: str) -> str:
 def native_colours(theme: Theme) -> Theme:
     """The theme, whose colours are those of the terminal, by number.
 
-    A theme of Textual 8.2.8 has a field for that, which one of 8.2.0 does not have and does not need. Not
-    needed once the field is in every version that is supported.
+    A theme of Textual 8.2.8 has a field for that, which one of 8.2.0 does not have and does not need. Its style
+    sheets then use names that only its own themes of this kind have. Not needed once the field is in every
+    version that is supported, and the names are documented.
     """
+    own = BUILTIN_THEMES.get("ansi-dark") or BUILTIN_THEMES["textual-ansi"]
+    theme.variables = own.variables | theme.variables
     if hasattr(theme, "ansi"):
         theme.ansi = True
     return theme

@@ -74,8 +74,8 @@ class Looks(PictureApp):
         """In a thread: a slow disk does not stop the picture."""
         try:
             write_whole(path, [svg.encode()], replace=False)
-            said = f"The screen is in {path}."
+            said = f"Saved as {path}."
         except OSError as error:
-            said = f"The screen cannot be saved in {path}: {error.strerror or type(error).__name__}."
+            said = f"It cannot be saved as {path}: {error.strerror or type(error).__name__}."
         with suppress(RuntimeError):  # the program ends
             self.call_from_thread(self.say, printable(said, 400), seconds=5)
