@@ -109,9 +109,9 @@ def literal(text: str) -> str:
 def native_colours(theme: Theme) -> Theme:
     """The theme, whose colours are those of the terminal, by number.
 
-    A theme of Textual 8.2.8 has a field for that, which one of 8.2.0 does not have and does not need. Its style
-    sheets then use names that only its own themes of this kind have. Not needed once the field is in every
-    version that is supported, and the names are documented.
+    A theme of Textual 8.2.8 has a field for that, which one of 8.2.0 does not have and does not need. Its
+    style sheets then use names that only its own themes of this kind have. Not needed once the field is in
+    every version that is supported, and the names are documented.
     """
     own = BUILTIN_THEMES.get("ansi-dark") or BUILTIN_THEMES["textual-ansi"]
     theme.variables = own.variables | theme.variables
