@@ -47,7 +47,7 @@ def quick(tmp_path: Path) -> Path:
     """A scenario that leaves a file beside it when it is executed."""
     file = tmp_path / "quick.py"
     executed = str(tmp_path / "executed")
-    source = QUICK.replace("requests=3", "requests=3, key='p'")
+    source = QUICK.replace("requests=3", "requests=3, key='o'")
     file.write_text(f"from pathlib import Path\nPath({executed!r}).touch()\n{source}")
     return file
 
@@ -371,13 +371,13 @@ def test_the_picture_goes_on_when_the_disk_is_full(quick, tmp_path):
     file = tmp_path / "a.lvr"
     before = set(ROOT.iterdir())
     with Terminal("run", str(quick), "--record", str(file)) as terminal:
-        terminal.expect("p quick", 40)
-        terminal.press("p")
+        terminal.expect("o quick", 40)
+        terminal.press("o")
         while not Replay(file).timeline().requests:
             terminal.pump(0.1)
         resource.prlimit(terminal.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 500,) * 2)
         for _ in range(8):
-            terminal.press("p")
+            terminal.press("o")
             terminal.pump(0.2)
         terminal.expect("a.lvr can no longer be written: file too large", 20)
         frames = terminal.frames()

@@ -22,8 +22,8 @@ DEFAULT_REQUESTS: Final = 8
 
 RESERVED_KEYS = {
     "e": "edit", "f": "fit", "g": "give up", "h": "back in time", "j": "next request",
-    "k": "previous request", "l": "forward in time", "m": "claims", "n": "next place", "q": "quit",
-    "r": "play back", "t": "sort", "v": "compare", "w": "write", "x": "clear", "z": "zoom in",
+    "k": "previous request", "l": "forward in time", "m": "claims", "n": "next place", "p": "predict first",
+    "q": "quit", "r": "play back", "t": "sort", "v": "compare", "w": "write", "x": "clear", "z": "zoom in",
 }  # fmt: skip
 """Letters that the screen uses itself, and for what. A scenario cannot have one as its key.
 

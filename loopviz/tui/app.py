@@ -272,6 +272,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
         if live:
             self.timeline.prune(now)
         self.end_notice(now)
+        self.follow_guess(now)
         self._report_done()
         self._report_source(now)
         self.follow_asked()

@@ -14,7 +14,7 @@ __all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
 
 Context = Literal[
     "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims", "talk",
-    "notes",
+    "notes", "quiz",
 ]  # fmt: skip
 """Where a key works: everywhere (``app``), or on one screen or part of it."""
 
@@ -108,6 +108,9 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("{threads}", "always", press=1)),
         Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
             Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
+        )),
+        Row("predict first: the picture of what is fired next is hidden until you have answered", (
+            Key("picture.predict", "p", "predict", "Predict first", "hide the next picture at first"),
         )),
         Row("the list of scenarios: type to filter, enter fires", (
             Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
@@ -332,6 +335,10 @@ TABLE: tuple[Section, ...] = (
             Key("notes.quit", "q,escape", "quit", "Quit"),
             Key("notes.quit-at-once", "ctrl+c,ctrl+q", "quit", "Quit", lead=False, priority=True),
         )),
+    )),
+    Section("quiz", "Predict first", (
+        Row("answer, and show the picture", column="`1`–`4`"),
+        Row("show the picture without an answer", (Key("quiz.show", "enter,escape,p", "show", "Show"),)),
     )),
 )  # fmt: skip
 

@@ -109,6 +109,8 @@ class View:
     threads: int = THREAD_LIMIT
     asked: Asked | None = None
     """What was fired last, by a key."""
+    guessed: str = ""
+    """What was predicted of the newest burst, and what was measured; empty if nothing was."""
     notice: str = ""
     """A message to show for a moment, in place of the sentences."""
     pace: Pace = field(default_factory=Pace)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from loopviz.tui.actions.firing import Firing
+from loopviz.tui.actions.predict import Predicting
 from loopviz.tui.screens.talk import Lecture, TalkScreen
 
 __all__ = ["Staging"]
 
 
-class Staging(Firing):
+class Staging(Predicting):
     """The actions of a talk."""
 
     lecture: Lecture | None = None

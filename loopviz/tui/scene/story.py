@@ -26,6 +26,8 @@ def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: i
             style, alarming, sentences = pen.alarm, True, [printable(unseen, 400)]
         elif (ended := incidents.latest(timeline, view.moment)) is not None:
             style, alarming, sentences = pen.alarm, True, [ended, sentences[0]]
+        if view.guessed and view.at is None:
+            sentences = [view.guessed, *sentences[:1]]
         if view.change:
             # A block begins while all is calm: that this costs nothing is not about the block.
             calm = mood == "good" and view.changed is None
