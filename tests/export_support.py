@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from loopviz.export import FORMATS, Material, Window
+from loopviz.draw.theme import Theme
+from loopviz.draw.themes import DARK
+from loopviz.export import FORMATS, Caption, Framing, Material, Window
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
@@ -114,11 +116,21 @@ def hostile(recorded: str = HOSTILE) -> Timeline:
     return line
 
 
-def material(line: Timeline, name: str = "a run") -> Material:
+def material(line: Timeline, name: str = "a run", caption: Caption | None = None) -> Material:
     """The timeline, and the other facts that an export needs."""
-    return Material(line, name, {"python": "3.13", "gil": True}, limit=1, scenario="a run")
+    environment = {"python": "3.13", "gil": True}
+    return Material(line, name, environment, limit=1, scenario="a run", caption=caption)
 
 
-def export(line: Timeline, form: str, window: Window | None = None, name: str = "a run") -> str:
+def export(
+    line: Timeline,
+    form: str,
+    window: Window | None = None,
+    name: str = "a run",
+    *,
+    caption: Caption | None = None,
+    theme: Theme = DARK,
+    ratio: tuple[int, int] | None = None,
+) -> str:
     """The whole text of an export."""
-    return "".join(FORMATS[form][1](material(line, name), window))
+    return "".join(FORMATS[form][1](material(line, name, caption), Framing(window, theme, ratio)))

@@ -44,7 +44,7 @@ from rich.console import Console
 from loopviz.cli.report import print_report
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
-from loopviz.export import FORMATS, Material
+from loopviz.export import FORMATS, Caption, Framing, Material
 from loopviz.export.table import COLUMNS
 from loopviz.model import Timeline
 from loopviz.recording import Header, Recorder, ScenarioSnapshot
@@ -104,7 +104,7 @@ def look(path: Path, *, exports: bool = False, draws: bool = False) -> str:
     _check_timeline(replay, timeline)
     if exports:
         for form, (_, make) in FORMATS.items():
-            CHECKS[form]("".join(make(material(replay, timeline), None)))
+            CHECKS[form]("".join(make(material(replay, timeline), Framing())))
     if draws:
         drawn(replay, timeline)
     if time.monotonic() - began > SLOW:
@@ -143,9 +143,11 @@ def read_and_draw(path: str) -> str:
 def material(replay: Replay, timeline: Timeline) -> Material:
     """What is exported of a recording."""
     name = replay.scenarios[0].name if len(replay.scenarios) == 1 else replay.recording.path.name
+    known = [Caption(s.title, s.expect, s.file, s.path, s.source) for s in replay.recording.header.scenarios]
     return Material(
-        timeline, name, asdict(replay.environment), replay.threads, replay.recording.dropped, replay.blind
-    )
+        timeline, name, asdict(replay.environment), replay.threads, replay.recording.dropped, replay.blind,
+        caption=known[0] if known else None,
+    )  # fmt: skip
 
 
 def strict(text: str) -> Any:

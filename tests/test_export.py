@@ -20,16 +20,35 @@ from hypothesis import strategies as st
 
 import loopviz.export
 from loopviz.draw.look import NAMES, PAGE_COLOURS
-from loopviz.export import FORMATS
+from loopviz.draw.themes import DARK, LIGHT
+from loopviz.export import FORMATS, Caption
 from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
 from loopviz.export.perfetto import REQUESTS
 from loopviz.export.svg import MOST_REQUESTS
+from loopviz.export.svg.canvas import PLOT
 from loopviz.export.table import COLUMNS
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.stream import events as ev
 from tests.export_support import HOSTILE, busy, export, hostile
-from tests.streams import accepted, call, end, feed, ns, responded, returns, suspend, timeline
+from tests.streams import (
+    accepted,
+    call,
+    end,
+    feed,
+    idle,
+    made,
+    ns,
+    read,
+    responded,
+    returns,
+    sent,
+    status,
+    step,
+    suspend,
+    timeline,
+    wake,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 texts = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from(
@@ -55,9 +74,26 @@ def with_phase(document: dict[str, Any], phase: str) -> list[dict[str, Any]]:
     return [event for event in document["traceEvents"] if event["ph"] == phase]
 
 
-def drawn(line: Timeline, window: tuple[int, int] | None = None) -> ET.Element:
+SOURCE = """\
+async def handler():
+    time.sleep(0.3)
+
+
+@app.get("/")
+async def root():
+    handler()
+
+
+scenario = 1
+"""
+CAPTION = Caption("def + a title", "A lesson.", "app.py", "/", "\n" * 12 + SOURCE)
+
+
+def drawn(
+    line: Timeline, window: tuple[int, int] | None = None, caption: Caption | None = None
+) -> ET.Element:
     """The picture, read back."""
-    return ET.fromstring(export(line, "svg", window))
+    return ET.fromstring(export(line, "svg", window, caption=caption))
 
 
 def words(picture: ET.Element) -> list[str]:
@@ -108,7 +144,8 @@ def test_an_empty_recording_can_be_exported(form):
 @given(texts)
 def test_control_characters_leave_as_their_names_only(form, recorded):
     """No control character, override or broken character of a recorded text is in any export."""
-    out = export(hostile(recorded), form, name=recorded)
+    caption = Caption(recorded, recorded, recorded, "/", f'@app.get("/")\ndef x():\n    {recorded}')
+    out = export(hostile(recorded), form, name=recorded, caption=caption)
     out.encode("utf-8")
     assert not {c for c in out if not c.isprintable()} - {"\n"}
 
@@ -259,7 +296,7 @@ def test_the_picture_has_rows_labels_and_a_description():
     picture = drawn(busy())
     said = words(picture)
     for wanted in (
-        "LOOP",
+        "EVENT LOOP",
         "THREADS in use",
         " worker 1",
         " process 1",
@@ -291,8 +328,10 @@ def test_the_picture_needs_nothing_from_outside():
 @given(texts)
 def test_no_text_becomes_an_element_of_the_picture(recorded):
     """With any recorded text, the picture is well-formed XML that has no other elements and attributes."""
-    svg = export(hostile(recorded), "svg", name=recorded)
-    picture, plain = ET.fromstring(svg), drawn(hostile("x"))
+    source = f'@app.get("/")\ndef x():\n    {recorded}'
+    caption = Caption(recorded, recorded, recorded, "/", source)
+    svg = export(hostile(recorded), "svg", name=recorded, caption=caption)
+    picture, plain = ET.fromstring(svg), drawn(hostile("x"), caption=CAPTION)
     known = {(element.tag, name) for element in plain.iter() for name in element.attrib} | {
         (element.tag, "") for element in plain.iter()
     }
@@ -317,9 +356,9 @@ def test_a_block_is_as_wide_as_it_lasted():
     bars = [
         r
         for r in picture.iter(f"{SVG}rect")
-        if r.get("fill") == "url(#loopviz-blocks)" and r.get("height") == "48"
+        if r.get("fill") == "url(#loopviz-blocks)" and float(r.get("height", 0)) > 50
     ]
-    assert [float(bar.get("width", 0)) for bar in bars] == [pytest.approx(1120 * 300 / 520, abs=0.01)]
+    assert [float(bar.get("width", 0)) for bar in bars] == [pytest.approx(PLOT * 300 / 520, abs=0.01)]
 
 
 def test_the_picture_does_not_grow_with_the_recording():
@@ -331,6 +370,81 @@ def test_the_picture_does_not_grow_with_the_recording():
     assert len(svg) < 200_000
     said = words(ET.fromstring(svg))
     assert f"and {300 - MOST_REQUESTS} more requests" in said
+    assert {"#1 GET /", "#300 GET /"} <= set(said)
+
+
+def many(count: int) -> Timeline:
+    """Requests of which the first half sleeps at once, and the others are queued until it is done."""
+    half = count // 2
+    line = timeline(
+        *(sent(n / 100, n) for n in range(1, count + 1)),
+        *([read(2, n, n), made(2, n, n), step(2, n), suspend(2, n, due=1_000)] for n in range(1, half + 1)),
+        idle(3),
+        *(
+            [read(1_000, n, n), made(1_000, n, n), step(1_000, n), suspend(1_000, n, due=2_000)]
+            for n in range(half + 1, count + 1)
+        ),
+        idle(1_001),
+    )
+    for n in range(1, count + 1):
+        at = 1_001 if n <= half else 2_000
+        feed(line, [wake(at, n), step(at, n), status(at, 200, n), responded(at, n), end(at, n)])
+    return line
+
+
+def test_equal_rows_of_the_picture_are_one():
+    """Of 60 requests, those that wait have a row as well: the ones that look the same are one."""
+    said = words(drawn(many(60)))
+    assert [one for one in said if one.startswith("#")] == ["#1–#30 ×30 /", "#31–#60 ×30 /"]
+    assert not [one for one in said if "more request" in one]
+    assert len([one for one in words(drawn(many(8))) if one.startswith("#")]) == 8
+
+
+@pytest.mark.parametrize("ratio", [(16, 9), (4, 3), (1, 1), (3, 1), (1, 3)])
+@pytest.mark.parametrize("line", [busy(), many(60), many(8)], ids=["busy", "60", "8"])
+def test_a_picture_for_a_slide_has_its_ratio(line, ratio):
+    """Everything that is drawn is within the height that follows from the ratio."""
+    wide, high = ratio
+    picture = ET.fromstring(export(line, "svg", caption=CAPTION, ratio=ratio))
+    assert int(picture.get("height", 0)) == round(int(picture.get("width", 0)) * high / wide)
+    lowest = max(
+        float(e.get("y", 0)) + float(e.get("height", 0)) for e in picture.iter() if e.tag != SVG + "svg"
+    )
+    assert lowest <= int(picture.get("height", 0))
+
+
+def test_the_caption_has_the_title_the_lesson_and_the_code():
+    """Above the picture are title and lesson, below it the endpoint; the line that blocked is marked."""
+    picture = drawn(busy(), caption=CAPTION)
+    said = words(picture)
+    assert said[0] == "a run · def + a title"
+    assert said[1] == "A lesson."
+    assert said[said.index("async def handler():") - 1 :] == [
+        "  13", "async def handler():", "  14", "    time.sleep(0.3)",
+        "  17", '@app.get("/")', "  18", "async def root():", "  19", "    handler()",
+    ]  # fmt: skip
+    (marked,) = [text for text in picture.iter(f"{SVG}text") if text.text == "    time.sleep(0.3)"]
+    assert marked.get("fill") == DARK.colours.alarm_text
+    assert "time.sleep" not in " ".join(words(drawn(busy())))
+
+
+def test_the_answer_is_marked_and_what_comes_after_it_is_faint():
+    """There is one mark for each answer, and only what came after it is drawn faintly, blocks too."""
+    line = timeline(accepted(), status(10, 200), responded(10), suspend(400), idle(400))
+    picture = drawn(line)
+    (mark,) = [path for path in picture.iter(f"{SVG}path") if path.get("fill") == DARK.colours.text]
+    assert mark.get("d", "").startswith(f"M{331 + PLOT * 10 / 400:.2f} ")
+    (after,) = [rect for rect in picture.iter(f"{SVG}rect") if rect.get("opacity")]
+    assert after.get("fill") == "url(#loopviz-blocks)"
+
+
+def test_a_light_picture_has_a_light_background():
+    """With the light theme no colour of the dark surfaces is left."""
+    dark, light = export(busy(), "svg"), export(busy(), "svg", theme=LIGHT)
+    surfaces = {DARK.colours.background, DARK.colours.lane, DARK.colours.grid}
+    assert surfaces <= set(re.findall("#[0-9a-f]{6}", dark))
+    assert not surfaces & set(re.findall("#[0-9a-f]{6}", light))
+    assert LIGHT.colours.background in light
 
 
 # -- html --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 from loopviz import cli
 from loopviz.cli import conversion as command
 from loopviz.export import FORMATS
-from loopviz.recording import Header
+from loopviz.recording import Header, ScenarioSnapshot
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
 from tests.streams import ZERO, accepted, end, idle, iteration, responded, returns, suspend, wake
@@ -38,9 +38,13 @@ EVENTS: list[Event] = [
 ]
 
 
-def write(file: Path, events: Sequence[Event] = EVENTS, *, whole: bool = True) -> Path:
+HEADER = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO)
+
+
+def write(
+    file: Path, events: Sequence[Event] = EVENTS, *, whole: bool = True, header: Header = HEADER
+) -> Path:
     """A recording of these events."""
-    header = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO)
     lines = [header.line().decode().strip()]
     lines += [json.dumps([event[0], list(event)]) for event in events]
     if whole:
@@ -157,6 +161,22 @@ def test_a_window_is_in_seconds_since_the_first_request(recording, tmp_path):
     assert "From 0.010 s to 0.020 s: 1 request." in out.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_picture_says_what_its_scenario_teaches(tmp_path, capsys, several):
+    """Title, lesson and code are in the recording: of the scenario that was asked for, if it has several."""
+    source = '@app.get("/")\nasync def root():\n    return "the code"\n'
+    known = [
+        ScenarioSnapshot("one", "a title", "A lesson.", "o", 8, 1.0, "own", "GET", "/", "one.py", source),
+        ScenarioSnapshot("two", "another", "Nothing.", "t", 8, 1.0, "own", "GET", "/two", "two.py", ""),
+    ]
+    header = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO, tuple(known[: 2 if several else 1]))
+    file = write(tmp_path / "run.jsonl", header=header)
+    assert cli.main(["export", str(file), "--to", "svg", "--ratio", "16:9", "-o", "-"]) == 0
+    out = capsys.readouterr().out
+    for wanted in (">one · a title<", ">A lesson.<", ">async def root():<", 'width="1600" height="900"'):
+        assert wanted in out
+
+
 def test_bad_arguments_are_refused(recording, tmp_path, capsys):
     """Arguments that cannot be used are refused in one or two lines, and nothing is written."""
     before = recording.read_bytes()
@@ -172,6 +192,11 @@ def test_bad_arguments_are_refused(recording, tmp_path, capsys):
     assert "nothing from 0.02 s" in refuses(capsys, file, "--to", "svg", "--from", "0.02", "--until", "0.01")
     assert "not a number" in refuses(capsys, file, "--to", "svg", "--from", "now")
     assert "0 or more" in refuses(capsys, file, "--to", "svg", "--from", "nan")
+    for ratio in ("0:0", "16:0", "-16:9", "16", "99999999999999:1", "7:1", "1:4", "16:9:1", "x" * 300):
+        assert "from 1:3 to 3:1, such as 16:9" in refuses(capsys, file, "--to", "svg", f"--ratio={ratio}")
+    assert "no theme 'pink'" in refuses(capsys, file, "--to", "svg", "--theme", "pink")
+    assert "csv has neither" in refuses(capsys, file, "--to", "csv", "--ratio", "16:9")
+    assert "html has neither" in refuses(capsys, file, "--to", "html", "--theme", "light")
     other = tmp_path / "other"
     other.write_text("hello\n")
     assert "not a loopviz recording" in refuses(capsys, str(other), "--to", "csv")

@@ -16,7 +16,7 @@ from loopviz.cli import conversion
 from loopviz.cli.main import main
 from loopviz.draw.look import BLOCK
 from loopviz.draw.raster import map_codes
-from loopviz.export import FORMATS, Material
+from loopviz.export import FORMATS, Framing, Material
 from loopviz.model import Timeline
 from loopviz.model.limits import WHOLE
 from loopviz.recording import open_recording, read
@@ -140,7 +140,7 @@ def test_a_summary_is_written_one_request_after_the_other(tmp_path):
     replay = Replay(path)
     line = replay.timeline()
     _, make = FORMATS["json"]
-    pieces = list(make(Material(line, "a", limit=replay.threads), None))
+    pieces = list(make(Material(line, "a", limit=replay.threads), Framing()))
     whole = json.loads("".join(pieces))
     wanted = replay.summary(line)
     assert len(whole["requests"]) == 500

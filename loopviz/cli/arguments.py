@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "add_threads",
     "loads",
     "number",
+    "ratio",
     "seconds",
 ]
 
@@ -114,6 +116,16 @@ def seconds(text: str) -> float:
     if not 0 <= value <= 1e9:
         raise argparse.ArgumentTypeError(f"it must be 0 or more, not {text}")
     return value
+
+
+def ratio(text: str) -> tuple[int, int]:
+    """The type of a ratio of width to height."""
+    found = re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", text, re.ASCII)
+    wide, high = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not (wide and high and wide <= 3 * high and high <= 3 * wide):
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise argparse.ArgumentTypeError(f"it must be a ratio from 1:3 to 3:1, such as 16:9, not {shown!r}")
+    return wide, high
 
 
 def loads(text: str) -> tuple[int, ...]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from loopviz.cli.destination import require_replaceable, save
 from loopviz.clock import NS
 from loopviz.draw.safe import printable
+from loopviz.draw.themes import DARK, theme_named
 from loopviz.errors import InputError
-from loopviz.export import FORMATS, WINDOWED, Material, Window
+from loopviz.export import FORMATS, SHAPED, WINDOWED, Caption, Framing, Material, Window
 from loopviz.export.material import extent
 from loopviz.model import Timeline
 from loopviz.model.limits import EXPORTED
-from loopviz.recording import Recording, open_recording
+from loopviz.recording import Recording, ScenarioSnapshot, open_recording
 from loopviz.recording.whole import free_name
 
 __all__ = ["convert"]
@@ -39,18 +40,22 @@ def convert(
     start: float | None,
     until: float | None,
     *,
+    theme: str | None = None,
+    ratio: tuple[int, int] | None = None,
     force: bool = False,
 ) -> int:
     """Write the recording in this format; the exit code.
 
     Without an output file it goes to standard output, or, if that is a terminal, to a new file with the
-    recording's name and the format's suffix. `start` and `until` are in seconds. With `force`, any file but
-    the recording and its scenarios is overwritten.
+    recording's name and the format's suffix. `start` and `until` are in seconds, `theme` is a name, and
+    `ratio` is width to height. With `force`, any file but the recording and its scenarios is overwritten.
     """
     if form not in WINDOWED and not (start is None and until is None):
         raise InputError(
             f"--from and --until are for {' and '.join(sorted(WINDOWED))}; {form} always has everything."
         )
+    if form not in SHAPED and not (theme is None and ratio is None):
+        raise InputError(f"--theme and --ratio are for {' and '.join(sorted(SHAPED))}; {form} has neither.")
     suffix, make = FORMATS[form]
     with open_recording(file) as recording:
         target = _target(Path(file), suffix, output)
@@ -59,8 +64,10 @@ def convert(
             inputs[Path(file)] = "the recording itself"
             require_replaceable(target, form, inputs, force=force)
         material, complete = _read(recording)
-    window = _window(material.timeline, start, until)
-    pieces = _bounded(make(material, window))
+    framing = Framing(
+        _window(material.timeline, start, until), DARK if theme is None else theme_named(theme), ratio
+    )
+    pieces = _bounded(make(material, framing))
     if target is None:
         sys.stdout.buffer.writelines(_pieces(pieces))
         sys.stdout.buffer.flush()
@@ -105,17 +112,32 @@ def _read(recording: Recording) -> tuple[Material, bool]:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
     header = recording.header
+    known = _shown(header.scenarios, timeline)
     scenario = header.scenarios[0].name if len(header.scenarios) == 1 else None
     material = Material(
         timeline,
-        scenario or recording.path.name,
+        recording.path.name if known is None else known.name,
         asdict(header.environment),
         header.threads,
         recording.dropped,
         recording.blind,
         scenario,
+        None if known is None else Caption(known.title, known.expect, known.file, _path(known), known.source),
     )
     return material, complete
+
+
+def _shown(scenarios: Sequence[ScenarioSnapshot], timeline: Timeline) -> ScenarioSnapshot | None:
+    """The scenario that the recording shows; None for several, and for none that it knows."""
+    if len(scenarios) == 1:
+        return scenarios[0]
+    asked = {request.path.partition("?")[0] for request in timeline.requests.values()}
+    found = [scenario for scenario in scenarios if _path(scenario) in asked]
+    return found[0] if len(found) == len(asked) == 1 else None
+
+
+def _path(scenario: ScenarioSnapshot) -> str:
+    return scenario.path.partition("?")[0]
 
 
 def _window(timeline: Timeline, start: float | None, until: float | None) -> Window | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from loopviz.cli.arguments import add_force, seconds
+from loopviz.cli.arguments import add_force, ratio, seconds
 
 __all__ = ["add_parser"]
 
@@ -37,6 +37,15 @@ def add_parser(commands: Any) -> None:
         "--from", dest="start", type=seconds, metavar="S", help="svg, html: the window begins at S seconds"
     )
     parser.add_argument("--until", type=seconds, metavar="S", help="svg, html: the window ends at S seconds")
+    parser.add_argument(
+        "--theme", metavar="NAME", help="svg: the colours: dark (default), light, or another theme"
+    )
+    parser.add_argument(
+        "--ratio",
+        type=ratio,
+        metavar="W:H",
+        help="svg: width to height, such as 16:9 for a slide (default: as high as its rows need)",
+    )
     parser.set_defaults(command=export)
 
 
@@ -45,5 +54,12 @@ def export(options: argparse.Namespace) -> int:
     from loopviz.cli.conversion import convert
 
     return convert(
-        options.file, options.to, options.output, options.start, options.until, force=options.force
+        options.file,
+        options.to,
+        options.output,
+        options.start,
+        options.until,
+        theme=options.theme,
+        ratio=options.ratio,
+        force=options.force,
     )

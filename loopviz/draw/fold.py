@@ -1,7 +1,8 @@
 """Rows that look the same, as one row: ``#5–#8 ×4``.
 
-Two requests look the same if they ask for the same, came out the same, and were in different states for no
-longer than the time of about a column. That time only grows: two rows that have parted do not join again.
+Two concurrent requests look the same if they ask for the same, came out the same, and were in different
+states for no longer than the time of about a column. That time only grows: rows that have parted do not join
+again.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def alike(one: Request, other: Request, now: int, within: int) -> bool:
     if (one.method, one.path, one.started_by) != (other.method, other.path, other.started_by):
         return False
     ends = _done(one, now), _done(other, now)
-    if abs(ends[0] - ends[1]) > within or abs(one.start - other.start) > within:
+    starts = one.start, other.start
+    if abs(ends[0] - ends[1]) > within or abs(starts[0] - starts[1]) > within or max(starts) >= min(ends):
         return False
     if max(ends) < now and (one.status, one.failure) != (other.status, other.failure):
         return False

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from loopviz.export.document import document
-from loopviz.export.material import Material, Window
+from loopviz.export.material import Caption, Framing, Material, Window
 from loopviz.export.page import page
 from loopviz.export.perfetto import trace
 from loopviz.export.svg import picture
 from loopviz.export.table import table
 
-__all__ = ["FORMATS", "WINDOWED", "Material", "Window"]
+__all__ = ["FORMATS", "SHAPED", "WINDOWED", "Caption", "Framing", "Material", "Window"]
 
-FORMATS: dict[str, tuple[str, Callable[[Material, Window | None], Iterator[str]]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Material, Framing], Iterator[str]]]] = {
     "perfetto": (".perfetto.json", lambda material, _: trace(material)),
     "svg": (".svg", picture),
     "html": (".html", page),
@@ -30,3 +30,6 @@ FORMATS: dict[str, tuple[str, Callable[[Material, Window | None], Iterator[str]]
 
 WINDOWED = frozenset({"svg", "html"})
 """The formats that can show a part of the recording; the others always hold all of it."""
+
+SHAPED = frozenset({"svg"})
+"""The formats with a theme and a ratio."""

@@ -9,10 +9,14 @@ from itertools import chain
 
 from loopviz.clock import NS
 from loopviz.draw.safe import printable
+from loopviz.draw.theme import Theme
+from loopviz.draw.themes import DARK
 from loopviz.model import Block, Request, Segment, Span, State, Timeline, Where
 
 __all__ = [
     "LONGEST",
+    "Caption",
+    "Framing",
     "Material",
     "Window",
     "all_blocks",
@@ -34,6 +38,30 @@ LONGEST = 1_000
 
 
 @dataclass(frozen=True)
+class Caption:
+    """What the recording says of the scenario that it shows."""
+
+    title: str
+    lesson: str
+    """What to expect, in one sentence."""
+    file: str
+    path: str
+    """What is asked for, without its query."""
+    source: str = ""
+    """The text of its file; empty if it is not known."""
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What a picture shows, and in what form."""
+
+    window: Window | None = None
+    theme: Theme = DARK
+    ratio: tuple[int, int] | None = None
+    """Width to height; None for as high as is needed."""
+
+
+@dataclass(frozen=True)
 class Material:
     """What is exported: a timeline, and the facts that it does not hold."""
 
@@ -46,6 +74,8 @@ class Material:
     dropped: int = 0
     blind: Sequence[tuple[str, str]] = ()
     scenario: str | None = None
+    caption: Caption | None = None
+    """None where the recording shows several scenarios, or none that it knows."""
 
 
 def text(recorded: object, limit: int = LONGEST) -> str:

@@ -22,6 +22,7 @@ from loopviz.draw.raster import code_of, lane_code
 from loopviz.draw.safe import printable
 from loopviz.draw.words import awaited, kind_name
 from loopviz.export.material import (
+    Framing,
     Material,
     Window,
     all_blocks,
@@ -54,8 +55,8 @@ class _Places:
         return [[text(w.file), w.line, text(w.function), text(w.calls)] for w in self.numbers]
 
 
-def page(material: Material, window: Window | None) -> Iterator[str]:
-    """The page, in pieces; `window` is what it shows at first."""
+def page(material: Material, framing: Framing) -> Iterator[str]:
+    """The page, in pieces; the window of `framing` is what it shows at first."""
     style, script = _colours() + _asset("page.css"), _asset("page.js")
     title = f"{printable(material.name, 80)} - loopviz"
     policy = (
@@ -71,7 +72,7 @@ def page(material: Material, window: Window | None) -> Iterator[str]:
     )
     yield _asset("page.html")
     yield '<script type="application/json" id="data">\n'
-    yield from _data(material, window)
+    yield from _data(material, framing.window)
     yield f"</script>\n<script>{script}</script>\n</body>\n</html>\n"
 
 

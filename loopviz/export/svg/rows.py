@@ -7,29 +7,12 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
-from loopviz.draw.look import (
-    AFTER_BLOCK,
-    ALARM_TEXT,
-    BLOCK,
-    DIM,
-    GOOD_TEXT,
-    NOTHING,
-    OUTLINE,
-    TEXT,
-    THREAD,
-    WHITE,
-)
-from loopviz.draw.raster import (
-    Stretch,
-    lane_stretches,
-    loop_levels,
-    raster,
-    request_stretches,
-    token_levels,
-)
+from loopviz.draw.fold import Fold
+from loopviz.draw.look import BLOCK, NOTHING
+from loopviz.draw.raster import Stretch, code_of, lane_stretches, loop_levels, raster, token_levels
 from loopviz.draw.words import duration, headline, line
 from loopviz.export.material import all_blocks, text
-from loopviz.export.svg.canvas import BAR, CHARACTER, LEFT, PLOT, Scale, bar, label, lane_back, written
+from loopviz.export.svg.canvas import CHARACTER, LEFT, RIGHT, Canvas
 from loopviz.model import Lane, Request, Timeline
 from loopviz.model.busy import BIN
 
@@ -45,32 +28,30 @@ FINEST = BIN
 """The width of a column of the loop's row, at least (ns): its busy time is known to one bin."""
 
 
-def loop_row(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str]:
+def loop_row(canvas: Canvas, timeline: Timeline, y: int, tall: int) -> list[str]:
     """The lane of the event loop: how busy it was, as a height, and its blocks with their lines."""
-    tall = 48
-    made = [
-        label("LOOP", y + 29, bold=True),
-        lane_back(y, tall),
-    ]
+    scale, now = canvas.scale, canvas.now
+    made = [canvas.label("EVENT LOOP", canvas.base(y, tall), bold=True), canvas.lane_back(y, tall)]
     width, first, stop = scale.grid(COARSE, FINEST)
     levels = loop_levels(timeline, width, first, stop, now)
-    made += _heights(levels, width, first, scale, now, (y, tall), GOOD_TEXT)
+    made += _heights(canvas, levels, width, first, (y, tall), canvas.colours.good_text)
     for block in all_blocks(timeline):
         end = block.end if block.end is not None else timeline.last
         if end <= scale.start or block.start >= now:
             continue
         left, right = scale.x(block.start), scale.x(min(end, now))
-        made.append(bar(left, y, max(0.5, right - left), tall, BLOCK))
+        made.append(canvas.bar(left, y, max(0.5, right - left), BLOCK, height=tall))
         request, where = block.culprit
         owner = f"#{request}" if request else "GIL" if block.kind == "waiting_for_gil" else "callback"
-        made += _captions(owner, line(where) if where else "", left, right - left, y)
-    busy = timeline.busy(scale.start, now)
-    share = busy / max(1, now - scale.start)
-    made.append(written(LEFT + PLOT + 14, y + 29, f"busy {min(1.0, share):.0%}"))
+        made += _captions(canvas, owner, line(where) if where else "", left, right - left, (y, tall))
+    share = timeline.busy(scale.start, now) / max(1, now - scale.start)
+    made.append(canvas.written(RIGHT, canvas.base(y, tall), f"busy {min(1.0, share):.0%}"))
     return made
 
 
-def _captions(owner: str, where: str, left: float, room: float, y: int) -> list[str]:
+def _captions(
+    canvas: Canvas, owner: str, where: str, left: float, room: float, band: tuple[int, int]
+) -> list[str]:
     """What blocks and its line, as far as there is room."""
     if where and room >= CHARACTER * (len(owner) + cell_len(where) + 2):
         lines = [f"{owner} {where}"]
@@ -80,45 +61,43 @@ def _captions(owner: str, where: str, left: float, room: float, y: int) -> list[
         lines = [owner]
     else:
         return []
-    first = y + 29 - 10 * (len(lines) - 1)
+    y, tall = band
+    first = canvas.base(y, tall) - 11 * (len(lines) - 1)
+    colours = canvas.colours
     return [
-        written(
-            left + 6, first + 20 * index, part, fill=WHITE, bold=True,
-            extra=f' stroke="{OUTLINE}" stroke-width="3" paint-order="stroke"',
+        canvas.written(
+            left + 6, first + 22 * index, part, fill=colours.caption, bold=True,
+            extra=f' stroke="{colours.outline}" stroke-width="3" paint-order="stroke"',
         )
         for index, part in enumerate(lines)
     ]  # fmt: skip
 
 
-def thread_gauge(timeline: Timeline, scale: Scale, now: int, y: int) -> list[str]:
+def thread_gauge(canvas: Canvas, timeline: Timeline, y: int) -> list[str]:
     """The lane of the thread limit: the threads in use as a height, and when requests waited for one."""
-    width, first, stop = scale.grid(COARSE)
-    levels = token_levels(timeline, width, first, stop, now)
-    tokens = timeline.tokens_at(now)
+    width, first, stop = canvas.scale.grid(COARSE)
+    levels = token_levels(timeline, width, first, stop, canvas.now)
+    tokens = timeline.tokens_at(canvas.now)
     says = ""
     if tokens is not None:
         limit = f" of {tokens.total}" if tokens.total >= 0 else ""
         says = f"{tokens.borrowed}{limit}"
         if tokens.waiting:  # then there is room for 14 characters only
             says = f"{says.replace(' of ', '/')}, {tokens.waiting} wait"
+    tall = canvas.bar_height
     return [
-        label("THREADS in use", y + 17, bold=True),
-        lane_back(y, BAR),
-        *_heights(levels, width, first, scale, now, (y, BAR), THREAD),
-        written(LEFT + PLOT + 14, y + 17, says, fill=DIM),
+        canvas.label("THREADS in use", canvas.base(y), bold=True),
+        canvas.lane_back(y, tall),
+        *_heights(canvas, levels, width, first, (y, tall), canvas.colours.thread),
+        canvas.written(RIGHT, canvas.base(y), says, fill=canvas.colours.dim),
     ]
 
 
 def _heights(
-    levels: str,
-    width: int,
-    first: int,
-    scale: Scale,
-    now: int,
-    band: tuple[int, int],
-    colour: str,
+    canvas: Canvas, levels: str, width: int, first: int, band: tuple[int, int], colour: str
 ) -> list[str]:
     """Bars as high as the levels say; a level that is a state's code fills the band."""
+    scale, now = canvas.scale, canvas.now
     y, tall = band
     made = []
     column = first
@@ -132,7 +111,7 @@ def _heights(
         if level == BLOCK:  # drawn to the microsecond by the caller
             continue
         if not level.isdigit():
-            made.append(bar(x, y, end - x, tall, level))
+            made.append(canvas.bar(x, y, end - x, level, height=tall))
             continue
         high = tall * int(level) / _HIGHEST
         made.append(
@@ -142,34 +121,52 @@ def _heights(
     return made
 
 
-def lane_row(lane: Lane, scale: Scale, now: int, y: int, used: set[str]) -> list[str]:
-    """The lane of a worker; adds the codes drawn to `used`."""
-    made = [label(f" {text(lane.name, 24)}", y + 17), *_stretches(lane_stretches(lane, now), scale, y, used)]
-    share = lane.cpu_share(now)
+def lane_row(canvas: Canvas, lane: Lane, y: int) -> list[str]:
+    """The lane of a worker."""
+    made = [
+        canvas.label(f" {text(lane.name, 24)}", canvas.base(y)),
+        *_stretches(canvas, lane_stretches(lane, canvas.now), y),
+    ]
+    share = lane.cpu_share(canvas.now)
     if share is not None:
-        made.append(written(LEFT + PLOT + 14, y + 17, f"on CPU {share:.0%}", fill=DIM))
+        made.append(canvas.written(RIGHT, canvas.base(y), f"on CPU {share:.0%}", fill=canvas.colours.dim))
     return made
 
 
-def request_row(
-    request: Request, timeline: Timeline, scale: Scale, now: int, y: int, used: set[str]
-) -> list[str]:
-    """The row of a request; adds the codes drawn to `used`."""
-    done = request.done is not None and request.done <= now
-    failed = done and request.failed
-    status = f" {request.status}" if done and request.status else ""
-    colour = ALARM_TEXT if failed else TEXT
-    stretches = request_stretches(request, timeline.threshold, now)
-    length = duration(request.latency(now))
-    return [
-        label(headline(request), y + 17, fill=colour),
-        *_stretches(stretches, scale, y, used),
-        written(LEFT + PLOT + 14, y + 17, f"{length}{status}", fill=colour if failed else DIM),
-    ]
+def request_row(canvas: Canvas, fold: Fold, timeline: Timeline, y: int) -> list[str]:
+    """The row of a request, or of several that look the same."""
+    request, now, colours = fold.first, canvas.now, canvas.colours
+    done = request.done if request.done is not None and request.done <= now else None
+    failed = done is not None and request.failed
+    status = f" {request.status}" if done is not None and request.status else ""
+    name = headline(request)
+    if fold.count > 1 or cell_len(name) * CHARACTER > LEFT - 34:
+        name = f"{fold.name} {text(request.path, 200)}"
+    made = [
+        canvas.label(name, canvas.base(y), fill=colours.alarm_text if failed else ""),
+        *_stretches(canvas, _states(request, timeline.threshold, now, after=False), y),
+        *_stretches(canvas, _states(request, timeline.threshold, now, after=True), y, after=True),
+        canvas.written(
+            RIGHT, canvas.base(y), f"{duration(request.latency(now))}{status}",
+            fill=colours.alarm_text if failed else colours.dim,
+        ),
+    ]  # fmt: skip
+    if done is not None and canvas.scale.start <= done <= canvas.scale.end:
+        made.append(canvas.answer(canvas.scale.x(done), y))
+    return made
 
 
-def _stretches(newest_first: Iterator[Stretch], scale: Scale, y: int, used: set[str]) -> list[str]:
+def _states(request: Request, threshold: int, now: int, *, after: bool) -> Iterator[Stretch]:
+    """What it was in before its response was out, or `after`; from the newest to the oldest."""
+    for segment in request.newest_first(now):
+        if segment.start < now and (request.done is not None and segment.start >= request.done) is after:
+            end = min(segment.end, now)
+            yield segment.start, end, code_of(segment.state, end - segment.start, threshold)
+
+
+def _stretches(canvas: Canvas, newest_first: Iterator[Stretch], y: int, *, after: bool = False) -> list[str]:
     """A row of bars, one for each run of columns of the same code."""
+    scale = canvas.scale
     width, first, stop = scale.grid(COLUMNS)
     column = first
     made = []
@@ -177,9 +174,6 @@ def _stretches(newest_first: Iterator[Stretch], scale: Scale, y: int, used: set[
         count = len(list(run))
         left, right = scale.x(column * width), scale.x((column + count) * width)
         column += count
-        if code == NOTHING or right <= left:
-            continue
-        state = BLOCK if code in {BLOCK, AFTER_BLOCK} else code.lower()
-        used.add(state)
-        made.append(bar(left, y, right - left, BAR, state, after=code != state))
+        if code != NOTHING and right > left:
+            made.append(canvas.bar(left, y, right - left, code, after=after))
     return made

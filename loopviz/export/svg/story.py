@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from loopviz.clock import NS
+from loopviz.draw.fold import Fold
 from loopviz.draw.words import count, duration, headline, holder, kind_name, line, state_name
 from loopviz.export.material import Material, all_blocks, text
 from loopviz.model import Request
@@ -11,11 +14,11 @@ __all__ = ["facts", "moment", "story"]
 
 
 def story(
-    material: Material, rows: list[Request], shown: list[Request], zero: int, start: int, end: int
+    material: Material, rows: Sequence[Request], shown: Sequence[Fold], zero: int, start: int, end: int
 ) -> str:
     """The picture in words, for screen readers.
 
-    `rows` are the requests in the window from `start` to `end`, and `shown` are those drawn.
+    `rows` are the requests in the window from `start` to `end`, and `shown` are the rows drawn.
     """
     timeline = material.timeline
     parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count(len(rows), 'request')}."]
@@ -35,10 +38,12 @@ def story(
         )
     if len(blocks) > 8:
         parts.append(f"And {count(len(blocks) - 8, 'more block')}.")
-    for request in shown:
+    for fold in shown:
+        request = fold.first
+        name = headline(request) if fold.count == 1 else f"{fold.name} {text(request.path, 200)}"
         spent = sorted(request.totals.items(), key=lambda item: -item[1])
         states = ", ".join(f"{state_name(state)} {duration(ns)}" for state, ns in spent[:3] if ns)
-        parts.append(f"{headline(request)}: {duration(request.latency(timeline.last))} ({states}).")
+        parts.append(f"{name}: {duration(request.latency(timeline.last))} ({states}).")
     return " ".join(parts)
 
 
