@@ -139,7 +139,7 @@ class Bursts:
 
     def fired(self, t: int, press: int, scenario: str, first: int, count: int, threads: int) -> None:
         """FIRED: a key was pressed."""
-        burst = Burst(press, scenario, first, count, t, threads, _kept=self._requests)
+        burst = Burst(press, scenario, first, min(count, MAX_BURST), t, threads, _kept=self._requests)
         self._kept.append(burst)
         self._open.append(burst)
         insort(self._by_first, burst, key=_first)
