@@ -77,10 +77,10 @@ def test_filling_a_table_changes_nothing_else():
     assert tables.fill(filled, "t", "| x |") == filled
 
 
-def test_the_example_of_a_states_look_is_its_row():
-    """CONTRIBUTING shows a row of the table of states as it is in the code."""
+def test_the_example_of_a_states_colours_is_its_row():
+    """CONTRIBUTING shows a row of a theme as it is in the code."""
     (row,) = examples("CONTRIBUTING.md", "Change a state's colour")
-    code = (ROOT / "loopviz" / "draw" / "look.py").read_text(encoding="utf-8")
+    code = (ROOT / "loopviz" / "draw" / "themes.py").read_text(encoding="utf-8")
     assert " ".join(row.split()) in " ".join(code.split())
 
 

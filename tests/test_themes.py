@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 from dataclasses import fields
 
 import pytest
 from rich.color import Color, ColorSystem
 
+from docs import themes as documentation
 from docs.vision import contrast, difference, luminance, seen
+from loopviz.cli.console import palette_for, screen_palette
+from loopviz.cli.main import main
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, Depth, Mode, Palette
 from loopviz.draw.theme import Colours, Theme, mixed
 from loopviz.draw.themes import DARK, LIGHT, SIXTEEN, TERMINAL, THEMES, next_theme, theme_named
@@ -238,3 +242,57 @@ def test_difference_is_ciede2000(one, two, expected):
     from docs.vision import _ciede2000
 
     assert _ciede2000(one, two) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_documentation_has_the_measured_figures():
+    """docs/themes.md is what docs/themes.py makes of the themes."""
+    assert documentation.PAGE.read_text(encoding="utf-8") == documentation.page()
+
+
+def test_the_help_names_every_theme(capsys: pytest.CaptureFixture[str]):
+    """``loopviz run --help`` has the names of all themes."""
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(theme.name in shown.replace("- ", "-") for theme in THEMES)
+
+
+@pytest.mark.parametrize("command", [["run"], ["replay", "nothing.jsonl"], ["talk"]])
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_an_unknown_theme_is_refused(command, how, monkeypatch, capsys):
+    """An unknown theme is an error of two lines, with the names of all themes, and exit code 2."""
+    if how == "variable":
+        monkeypatch.setenv("LOOPVIZ_THEME", "neon")
+    else:
+        command = [*command, "--theme", "neon"]
+    assert main(command) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "loopviz: There is no theme 'neon'."
+    assert second.endswith("high-contrast, red-green, blue-yellow.")
+
+
+@pytest.mark.parametrize(
+    ("environment", "depth", "theme", "mode"),
+    [
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "truecolor", "dark", "colour"),
+        ({"TERM": "xterm-256color"}, "256", "dark", "colour"),
+        ({"TERM": "xterm"}, "16", "sixteen", "colour"),
+        ({"TERM": "linux"}, "16", "sixteen", "colour"),
+        ({"TERM": "screen", "LOOPVIZ_THEME": "light"}, "16", "sixteen", "colour"),
+        ({"COLORTERM": "24bit", "LOOPVIZ_THEME": "tritanopia"}, "truecolor", "blue-yellow", "colour"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor", "NO_COLOR": "1"}, "truecolor", "dark", "mono"),
+    ],
+)
+def test_the_environment_decides_on_colours(environment, depth, theme, mode, monkeypatch):
+    """TERM, COLORTERM, NO_COLOR and LOOPVIZ_THEME decide on the colours; reports have their own theme."""
+    for name in ("TERM", "COLORTERM", "NO_COLOR", "LOOPVIZ_THEME", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("loopviz.cli.console._takes_unicode", lambda _: True)
+    options = argparse.Namespace(ascii=False, theme=None)
+    palette = screen_palette(options)
+    assert (palette.depth, palette.theme.name, palette.mode) == (depth, theme, mode)
+    assert palette_for(options).theme is (SIXTEEN if depth == "16" else TERMINAL)
+    options.theme = "high-contrast"
+    assert screen_palette(options).chosen.name == "high-contrast"

@@ -60,7 +60,7 @@ LIGHT = Theme(
 )  # fmt: skip
 
 HIGH_CONTRAST = Theme(
-    "high-contrast", "As much contrast as there is: for weak projectors and weak eyes.", True,
+    "high-contrast", "More contrast: for weak projectors and low vision.", True,
     Colours(
         background="#000000", surface="#0a0c0e", lane="#1c2226", field="#22282d", grid="#3a4248",
         border="#9aa4ac", lit="#56646e", text="#ffffff", dim="#c4ccd2", caption="#ffffff", outline="#4a1400",
@@ -106,7 +106,7 @@ RED_GREEN = Theme(
 )  # fmt: skip
 
 BLUE_YELLOW = Theme(
-    "blue-yellow", "For tritanopia: nothing depends on blue against green, or on yellow against white.", True,
+    "blue-yellow", "For tritanopia: nothing depends on blue against green.", True,
     Colours(
         background="#101214", surface="#171b1f", lane="#1a2126", field="#22282d", grid="#2a3036",
         border="#2c3338", lit="#4a5862", text="#e8e8e8", dim="#8a9199", caption="#ffffff", outline="#5a0a00",
