@@ -56,6 +56,7 @@ class Note:
     def of(cls, progress: Progress, began: int, since: int) -> Note:
         """The note for the present step."""
         talk, step, following = progress.talk, progress.step, progress.following
+        asked = progress.question
         return cls(
             talk.title,
             progress.position,
@@ -65,8 +66,8 @@ class Note:
             began,
             since,
             step.say,
-            step.predict.text if step.predict is not None else "",
-            (step.predict.answer or "") if step.predict is not None else "",
+            asked.text if asked is not None else "",
+            (asked.answer or "") if asked is not None else "",
             following.headline if following is not None else "",
             following.say if following is not None else "",
             (step.minutes or 0.0) * 60,

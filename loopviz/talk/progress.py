@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from loopviz.talk.steps import Step, Talk
+from loopviz.talk.steps import Question, Step, Talk
 
 __all__ = ["Phase", "Progress"]
 
@@ -34,6 +34,14 @@ class Progress:
         self.guesses: dict[int, int] = {}
         """For each step, what the room has chosen, from 1."""
 
+        self.extra: dict[int, Question] = {}
+        """For each step, a question that the talk does not have."""
+
+    @property
+    def question(self) -> Question | None:
+        """What the room is asked at the present step."""
+        return self.step.predict or self.extra.get(self.position)
+
     @property
     def step(self) -> Step:
         """The present step."""
@@ -52,7 +60,7 @@ class Progress:
     def advance(self) -> bool:
         """Do what comes next: ask, fire, or go to the next step. Returns whether to fire now."""
         step = self.step
-        if self.phase is Phase.CODE and step.predict is not None:
+        if self.phase is Phase.CODE and self.question is not None:
             self.phase = Phase.QUESTION
         elif self.phase in {Phase.CODE, Phase.QUESTION} and step.file is not None:
             self.phase = Phase.RUNNING
@@ -84,9 +92,14 @@ class Progress:
         if self.phase is Phase.RUNNING:
             self.phase = Phase.OVER
 
+    def ask(self, question: Question) -> None:
+        """Ask this at the present step, which has no question of its own."""
+        self.extra[self.position] = question
+        self.phase = Phase.QUESTION
+
     def guess(self, number: int) -> bool:
         """Take what the room says, by its number from 1; returns whether it was asked that."""
-        predict = self.step.predict
+        predict = self.question
         if self.phase is not Phase.QUESTION or predict is None or not 1 <= number <= len(predict.choices):
             return False
         self.guesses[self.position] = number

@@ -325,6 +325,9 @@ TABLE: tuple[Section, ...] = (
             Key("talk.next-step", "right", "step(1)", "Next step"),
         )),
         Row("while a question is shown, what the room says; otherwise go to that step", column="`1`–`9`"),
+        Row("predict first, at a step that asks nothing", (
+            Key("talk.predict", "p", "predict", "Predict first"),
+        )),
         Row("fire the step again", (Key("talk.again", "r", "again", "Again"),)),
         Row("leave the stage, for the picture of the same server", (
             Key("talk.close", "escape", "dismiss", "Leave the stage"),

@@ -9,10 +9,10 @@ from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
-from loopviz.draw.fold import Fold, folded
+from loopviz.draw.fold import folded
 from loopviz.draw.look import BLOCK, LEVELS
 from loopviz.draw.raster import code_of, loop_levels, raster, request_stretches
-from loopviz.model import Burst, Timeline
+from loopviz.model import Burst, Request, Timeline
 from loopviz.tui.scene.pen import Line, Pen, split
 from loopviz.tui.view import ROUND
 
@@ -40,23 +40,44 @@ def stage_lanes(
     half = max(1, -(-window // (2 * cells)))
     first = burst.began // half
     stop = first + 2 * cells
-    requests = burst.requests
-    rows = [Fold((request,)) for request in requests]  # as long as all have room, no row moves
-    if burst.count > MOST_ROWS:
-        rows = folded(requests, now, 2 * half, anywhere=True)
-    shown = rows[:MOST_ROWS]
-    room = burst.count if burst.count <= MOST_ROWS else len(shown)
-    tall = max(1, min(_TALLEST, (height - 1) // (room + 1)))
+    rows, most, more = _rows(timeline, burst, now, 2 * half)
+    tall = max(1, min(_TALLEST, (height - 1) // (most + 1)))
     lines = [_axis(pen, expected, half, cells)]
     lines += _loop(pen, timeline, loop_levels(timeline, half, first, stop, now), now, tall)
-    for row in shown:
-        codes = raster(request_stretches(row.first, timeline.threshold, now), half, first, stop)
-        lines += _row(pen, row, codes, _says(pen, timeline, row, now), tall)
-    if len(rows) > MOST_ROWS:
-        more = sum(row.count for row in rows[MOST_ROWS:])
-        lines = [*lines[: height - 1], [Segment(f" and {words.count(more, 'other')}", pen.dim)]]
+    for name, request in rows:
+        codes = raster(request_stretches(request, timeline.threshold, now), half, first, stop)
+        label = name if pen.palette.unicode else words.ascii_only(name)
+        lines += _tall((label, pen.title), pen.cells(codes), _says(pen, timeline, request, now), tall)
+    if more:
+        lines = [*lines[: height - 1], [Segment(f" and {more}", pen.dim)]]
     at = _column(expected, half, cells)
     return [lines[0], *(_marked(pen, line, at) for line in lines[1:])][:height]
+
+
+def _rows(
+    timeline: Timeline, burst: Burst, now: int, within: int
+) -> tuple[list[tuple[str, Request]], int, str]:
+    """The rows with their names, for how many of them to leave room, and what has none.
+
+    As long as all have room, none folds, so that no row moves. A request alone is shown with its child tasks.
+    """
+    requests = burst.requests
+    if burst.count > MOST_ROWS:
+        folds = folded(requests, now, within, anywhere=True)
+        more = sum(fold.count for fold in folds[MOST_ROWS:])
+        shown = folds[:MOST_ROWS]
+        named = [(fold.name, fold.first) for fold in shown]
+        return named, len(shown), words.count(more, "more request") if more else ""
+    rows = [(f"#{request.id}", request) for request in requests]
+    if burst.count > 1 or not requests:
+        return rows, burst.count, ""
+    children = [
+        child for child in timeline.children(requests[0].id) if not child.apart and child.start <= now
+    ]
+    room = MOST_ROWS - 1
+    rows += [(f" └ {words.task_name(child.name)}", child.row) for child in children[:room]]
+    more = len(children) - room
+    return rows, len(rows), words.count(more, "more task") if more > 0 else ""
 
 
 def _column(t: int, half: int, cells: int) -> int | None:
@@ -94,10 +115,6 @@ def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list
     return _tall(("EVENT LOOP", pen.title), cells, said, tall)
 
 
-def _row(pen: Pen, row: Fold, codes: str, said: tuple[str, Style], tall: int) -> list[Line]:
-    return _tall((row.name, pen.title), pen.cells(codes, 0), said, tall)
-
-
 def _tall(label: tuple[str, Style], cells: Line, said: tuple[str, Style], tall: int) -> list[Line]:
     """A lane in `tall` lines: its label and its words in the middle, a gap below if there is room."""
     lines = []
@@ -111,9 +128,8 @@ def _tall(label: tuple[str, Style], cells: Line, said: tuple[str, Style], tall: 
     return lines
 
 
-def _says(pen: Pen, timeline: Timeline, row: Fold, now: int) -> tuple[str, Style]:
-    """What the row's first request does, and how long it has taken so far."""
-    request = row.first
+def _says(pen: Pen, timeline: Timeline, request: Request, now: int) -> tuple[str, Style]:
+    """What it does, and how long it has taken so far."""
     latency = words.duration(request.latency(now))
     if request.done is not None and request.done <= now:
         if request.failed:
@@ -128,7 +144,7 @@ def _says(pen: Pen, timeline: Timeline, row: Fold, now: int) -> tuple[str, Style
 
 def _marked(pen: Pen, line: Line, at: int | None) -> Line:
     """The line with the mark of the expected end through its empty cells."""
-    if at is None or not line:
+    if at is None or sum(segment.cell_length for segment in line) <= at:
         return line
     before, cell, after = split(line, at, at + 1)
     if any(segment.text.strip() for segment in cell):

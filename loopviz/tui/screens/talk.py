@@ -19,10 +19,11 @@ from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
 from loopviz.model import Burst
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
-from loopviz.talk import Note, Phase, Progress, Talk
+from loopviz.talk import Note, Phase, Progress, Question, Talk
 from loopviz.talk.slide import endpoint
 from loopviz.tui.bindings import bindings
 from loopviz.tui.clock import BurstClock
+from loopviz.tui.expectation import answers, question
 from loopviz.tui.host import Firer
 from loopviz.tui.keymap import written
 from loopviz.tui.scene import Line, Poster, Stage
@@ -69,6 +70,7 @@ class TalkScreen(Screen[None]):
         self._badge, self._badge_until = "", 0
         self._seen: tuple[int, Phase] | None = None
         self._since = self._entered = self._began = 0
+        self._now = now_ns()
 
     def compose(self) -> ComposeResult:
         """One surface."""
@@ -78,6 +80,7 @@ class TalkScreen(Screen[None]):
 
     def follow(self, now: int) -> None:
         """One frame."""
+        self._now = now
         self._look(now)
         seen = self.progress.position, self.progress.phase
         if self._seen is None or self._seen[0] != seen[0]:
@@ -112,7 +115,7 @@ class TalkScreen(Screen[None]):
         progress, step, file = self.progress, self.progress.step, self._file
         total = len(progress.talk.steps)
         shown = progress.phase in {Phase.RUNNING, Phase.OVER}
-        spoils = step.predict is not None and not shown and file is not None
+        spoils = progress.question is not None and not shown and file is not None
         poster = Poster(
             place=f"{progress.position} of {total}",
             headline=file.name if spoils and file is not None else step.headline,
@@ -125,8 +128,8 @@ class TalkScreen(Screen[None]):
             poster.load = f"{words.count(self._requests(file), 'request')} · {words.count(limit, 'thread')}"
             if step.view != "picture":
                 poster.code = endpoint(self._host.source.source_lines(str(file.file.resolve())))
-        if progress.phase is Phase.QUESTION and step.predict is not None:
-            poster.question, poster.choices = step.predict.text, step.predict.choices
+        if progress.phase is Phase.QUESTION and progress.question is not None:
+            poster.question, poster.choices = progress.question.text, progress.question.choices
             poster.guess = progress.guesses.get(progress.position, 0)
         if shown and file is not None:
             poster.picture = step.view != "code"
@@ -155,7 +158,7 @@ class TalkScreen(Screen[None]):
 
     def _sentences(self, now: int) -> tuple[list[str], bool]:
         """What happens, or, when it is over, what was measured and what was guessed."""
-        burst, predict = self._burst, self.progress.step.predict
+        burst, predict = self._burst, self.progress.question
         if burst is None or not burst.over(now):
             mood, said = words.story(self._host.timeline, now, "", brief=True)
             return said, mood != "alarm"
@@ -172,7 +175,7 @@ class TalkScreen(Screen[None]):
         """What the keys do now."""
         keys, progress = self._host.keys, self.progress
         step, phase = progress.step, progress.phase
-        if phase is Phase.CODE and step.predict is not None:
+        if phase is Phase.CODE and progress.question is not None:
             what = "ask the room"
         elif phase is Phase.RUNNING:
             what = ""
@@ -181,8 +184,8 @@ class TalkScreen(Screen[None]):
         else:
             what = "next step" if progress.following else "the end"
         parts = [f"{keys.shown('talk.next')} {what}"] if what else ["running …"]
-        if phase is Phase.QUESTION and step.predict is not None and step.predict.choices:
-            parts.append(f"1–{len(step.predict.choices)} what the room says")
+        if phase is Phase.QUESTION and progress.question is not None and progress.question.choices:
+            parts.append(f"1–{len(progress.question.choices)} what the room says")
         if phase in {Phase.RUNNING, Phase.OVER}:
             parts.append(f"{keys.shown('talk.again')} again")
         parts.append(f"{keys.shown('talk.back')} back")
@@ -193,7 +196,7 @@ class TalkScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Show the key; a digit answers the question, or goes to a step."""
-        self._badge, self._badge_until = written(event.key), now_ns() + _BADGE
+        self._badge, self._badge_until = written(event.key), self._now + _BADGE
         if event.key in set("123456789"):
             event.stop()
             number = int(event.key)
@@ -221,6 +224,15 @@ class TalkScreen(Screen[None]):
         if self.progress.again():
             self._fire()
 
+    def action_predict(self) -> None:
+        """Ask how long it takes, at a step that asks nothing."""
+        file, limit = self._file, self.progress.step.threads or THREAD_LIMIT
+        if file is None or self.progress.question is not None or self.progress.phase is not Phase.CODE:
+            return
+        requests = self._requests(file)
+        times = answers(file.facts, requests, limit)
+        self.progress.ask(Question(question(requests), tuple(map(words.duration, times))))
+
     def _go(self, where: Callable[[], object]) -> None:
         where()
         self._forget()
@@ -240,7 +252,7 @@ class TalkScreen(Screen[None]):
         if host.view.threads != threads:
             host.view.threads = threads
             host.source.set_threads(threads)
-        self._fired = now_ns()
+        self._fired = self._now
         host.fire(file, self._requests(file))
 
     # -- playing by itself -----------------------------------------------------------------------
