@@ -257,12 +257,17 @@ TABLE: tuple[Section, ...] = (
             Key("request.up", "up,k", "scroll_by(-1)", "Up"),
             Key("request.down", "down,j", "scroll_by(1)", "Down"),
         )),
+        Row("legend and keys", (Key("request.help", "question_mark", "help", "Help"),)),
         Row("close", (Key("request.close", "escape,enter,q", "dismiss", "Close"),)),
     )),
     Section("help", "The help", (
         Row("scroll", (
             Key("help.up", "up,k", "scroll_by(-1)", "Up"),
             Key("help.down", "down,j", "scroll_by(1)", "Down"),
+        ), also="pageup pagedown home end"),
+        Row("scroll to the next or previous section", (
+            Key("help.next-section", "tab", "section(1)", "Next section", priority=True),
+            Key("help.previous-section", "shift+tab", "section(-1)", "Previous section", priority=True),
         )),
         Row("close", (Key("help.close", "escape,question_mark,q,enter", "dismiss", "Close"),)),
     )),

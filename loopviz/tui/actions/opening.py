@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from textual.screen import Screen
+
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.actions.firing import Firing
+from loopviz.tui.keys import Context
 from loopviz.tui.screens.claim_text import Quiz
 from loopviz.tui.screens.claims import Claims, Experimenter
 from loopviz.tui.screens.comparison import Comparison
@@ -11,8 +16,18 @@ from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.screens.pick import Pick
+from loopviz.tui.screens.talk import TalkScreen
 
 __all__ = ["Opening"]
+
+
+_CONTEXTS: tuple[tuple[type[Screen[Any]], Context], ...] = (
+    (Detail, "request"), (Comparison, "comparison"), (Claims, "claims"), (TalkScreen, "talk"),
+)  # fmt: skip
+"""Where keys other than those of the picture work."""
+
+
+_PICTURE: Context = "picture"
 
 
 class Opening(Firing):
@@ -34,8 +49,9 @@ class Opening(Firing):
             self.push_screen(Detail(self, number))
 
     def action_help(self) -> None:
-        """Open the legend and the keys."""
-        self.push_screen(Help(self.palette, self.source, self.keys))
+        """Open the legend and the keys, those of this screen first."""
+        context = next((name for kind, name in _CONTEXTS if isinstance(self.screen, kind)), _PICTURE)
+        self.push_screen(Help(self, context))
 
     def action_catalogue(self) -> None:
         """Show the list of scenarios, or hide it."""

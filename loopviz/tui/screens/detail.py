@@ -37,7 +37,9 @@ class Detail(ScrollBox):
     CSS = "Detail > VerticalScroll { width: 90%; max-width: 120; max-height: 90%; }"
 
     def __init__(self, picture: Picture, number: int) -> None:
-        super().__init__(picture.palette, f"{picture.keys.shown('request.close')} closes")
+        keys = picture.keys
+        hint = f"{keys.shown('request.help')} help  {keys.shown('request.close')} closes"
+        super().__init__(picture.palette, hint)
         self._picture = picture
         self._number = number
         self._drawn = 0
@@ -53,6 +55,10 @@ class Detail(ScrollBox):
         """Draw it in the colours that the palette has now."""
         self._drawn = 0
         self.follow(now_ns())
+
+    async def action_help(self) -> None:
+        """Open the help; the keys of the program do not work while a box is open."""
+        await self.run_action("app.help")
 
     def follow(self, now: int) -> None:
         """Show the request as it is at the moment of the picture."""
