@@ -12,7 +12,7 @@ from loopviz.tui.scene.axis import axis, crossed
 from loopviz.tui.scene.foot import foot
 from loopviz.tui.scene.frame import Columns, Facts, Frame
 from loopviz.tui.scene.grouped import fold_row, folded_line, heading, longest_name, others_heading
-from loopviz.tui.scene.groups import Groups
+from loopviz.tui.scene.groups import Arranged, Groups
 from loopviz.tui.scene.header import header
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.loop import loop_lane
@@ -20,6 +20,7 @@ from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
 from loopviz.tui.scene.story import story_lines
+from loopviz.tui.scene.tasks import Children, ChildRow
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
 from loopviz.tui.view import View
@@ -41,7 +42,8 @@ class Scene:
         self._pen = Pen(palette)
         self._tracks = Tracks()
         self._overview = Overview()
-        self._arranged = Groups()
+        self._arranged, self._rearranged = Groups(), Groups()
+        self._children = Children()
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
@@ -98,16 +100,20 @@ class Scene:
         """The width of the names of rows, and whether there is room for paths in them."""
         limit = Columns.of(width, view).label
         opened = view.burst(timeline)
-        return longest_name(opened.requests if opened is not None else (), limit)
+        requests = opened.requests if opened is not None else ()
+        longest, paths = longest_name(requests, limit)
+        tasks = max((self._children.widest(timeline, request) for request in requests[:1]), default=0)
+        return max(longest, min(tasks, limit)), paths
 
     def _groups(
         self, frame: Frame, above: list[Line], room: int, gap: list[Line], *, paths: bool
     ) -> list[Line]:
         """Workers, and a group of rows for each key press."""
-        pen, view, facts = self._pen, frame.view, self.facts
+        pen, view, timeline, facts = self._pen, frame.view, frame.timeline, self.facts
         lanes = workers_seen(frame)
         tasks, _ = started_rows(frame, [], room // 3)
-        found = self._arranged.arrange(frame, max(1, room - 2 * len(gap) - len(tasks)), len(lanes))
+        found, children = self._arrange(frame, max(1, room - 2 * len(gap) - len(tasks)), len(lanes))
+        tasks = self._children.without(timeline, children, tasks)
         lines = [worker_lane(pen, frame, lane) for lane in lanes[: found.lanes]]
         lines += gap
         shown = found.shown
@@ -120,6 +126,8 @@ class Scene:
         def add_rows(folds: Sequence[Fold]) -> None:
             for fold in folds:
                 add(fold_row(pen, frame, fold, paths=paths), fold.first.id)
+                for child in children.get(fold.first.id, ()):
+                    add(self._children.line(pen, frame, child), fold.first.id)
                 own = {request.id for request in fold.requests}
                 lines.extend(request_row(pen, frame, task) for task in tasks if task.started_by in own)
 
@@ -137,6 +145,16 @@ class Scene:
         view.fits = max(1, room - found.lanes)
         return lines
 
+    def _arrange(self, frame: Frame, room: int, lanes: int) -> tuple[Arranged, dict[int, list[ChildRow]]]:
+        """Which rows there are, and those of child tasks: older groups, and equal rows, give way to them."""
+        found = self._arranged.arrange(frame, room, lanes)
+        children = self._children.rows(frame, found.firsts, max(found.spare, room // 3))
+        wanted = sum(map(len, children.values()))
+        if wanted > found.spare:
+            found = self._rearranged.arrange(frame, max(1, room - wanted), lanes)
+            children = self._children.rows(frame, found.firsts, wanted)
+        return found, children
+
     def _rows(self, frame: Frame, above: list[Line], room: int, gap: list[Line]) -> list[Line]:
         """Workers, and a row for each request, without groups."""
         pen, view, timeline = self._pen, frame.view, frame.timeline
@@ -148,14 +166,21 @@ class Scene:
         shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
         lines = [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
         lines += gap
-        rows, before, after = view.rows(timeline, max(1, room - shown))
-        tasks, hidden = started_rows(frame, rows, room - shown - len(rows))
+        room -= shown
+        rows, before, after = view.rows(timeline, max(1, room - self._children.reserved(frame, room)))
+        tasks, hidden = started_rows(frame, rows, room - len(rows))
+        selected = [request for request in rows if request.id == view.cursor]
+        children = self._children.rows(frame, selected, room - len(rows) - len(tasks))
+        tasks = self._children.without(timeline, children, tasks)
         if has_title:
             matching = filtered(frame, before + len(rows) + after)
             lines.append(title(pen, len(lanes) - shown, before, after, hidden, matching))
         for request in rows:
             self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request.id))]
             lines.append(request_row(pen, frame, request))
+            for child in children.get(request.id, ()):
+                self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request.id))]
+                lines.append(self._children.line(pen, frame, child))
             lines += [request_row(pen, frame, task) for task in tasks if task.started_by == request.id]
         shown_requests = {request.id for request in rows}
         lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown_requests]

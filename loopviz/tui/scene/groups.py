@@ -45,6 +45,13 @@ class Arranged:
     """Other clients' requests."""
     lanes: int = 0
     """For how many workers there is room."""
+    spare: int = 0
+    """Lines that are left."""
+
+    @property
+    def firsts(self) -> list[Request]:
+        """The first request of each row of the open group."""
+        return [fold.first for fold in self.rows]
 
     @property
     def shown(self) -> set[int]:
@@ -96,7 +103,9 @@ class Groups:
         spare -= len(older)
         shown = _around(others, view.cursor, spare - 1)
         spare -= len(shown) + bool(shown)
-        return Arranged(newer, opened, rows, hidden, older, shown, min(lanes, given + max(0, spare)))
+        left = given + max(0, spare)
+        given = min(lanes, left)
+        return Arranged(newer, opened, rows, hidden, older, shown, given, left - given)
 
     def _folded(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
         """Equal rows as one; rows that differ for ever longer as well, until they fit into `space`."""

@@ -130,7 +130,8 @@ def _says(
         if request.failed:
             return failure(pen, line, request, latency, columns)
         ended = state is None or request.ended
-        what = "done" if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
+        over = "ended" if request.started_by else "done"  # it is not known whether a task was cancelled
+        what = over if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
         if request.claimed is not None and ended:
             return timed(pen, line, request.claimed, latency, columns)
         if in_group and what == "done" and request.status is not None:

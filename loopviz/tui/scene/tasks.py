@@ -1,0 +1,150 @@
+"""Rows of child tasks: what each of the tasks does that a request awaits; equal ones are one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+
+from loopviz.draw import words
+from loopviz.draw.fold import folded
+from loopviz.draw.marks import child_codes
+from loopviz.draw.raster import code_of
+from loopviz.model import Request, Timeline
+from loopviz.tui.scene.frame import Frame
+from loopviz.tui.scene.pen import Line, Pen
+
+__all__ = ["ChildRow", "Children"]
+
+_MOST = 60
+"""Child tasks of one request that are compared with each other; the others are counted."""
+_FEW = 3
+"""With more rows than this, tasks that differ for two columns are one row; not of the selected request."""
+_INDENT = 9
+"""Cells around a name: its place below the request's, and how many tasks are the same."""
+_OFTEN = 100_000_000
+"""Rows of a request that has not ended are compared again this often (ns)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRow:
+    """A child task, or several that look the same."""
+
+    request: Request
+    tasks: tuple[Request, ...]
+    """Their states; see `loopviz.model.Child.row`. Empty for the number of those that have no room."""
+    more: int = 0
+
+
+class Children:
+    """Which child tasks have rows, kept for some frames."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[tuple[int, ...], list[ChildRow]]] = {}
+
+    def rows(self, frame: Frame, requests: Sequence[Request], room: int) -> dict[int, list[ChildRow]]:
+        """The rows of these requests' child tasks, by request: of those for which there is `room`.
+
+        The request that is pointed at comes first, and has at least one row if it has child tasks.
+        """
+        view, found = frame.view, {}
+        wanted = sorted(requests, key=lambda request: request.id != view.cursor)
+        for request in wanted:
+            rows = self._of(frame, request)
+            if len(rows) > room:
+                if request.id != view.cursor:
+                    break  # a row must not jump to where another request's had no room
+                rows = self._some(rows, max(1, room))
+            if rows:
+                found[request.id] = rows
+                room -= len(rows)
+        shown = {request.id for request in wanted}
+        self._known = {number: known for number, known in self._known.items() if number in shown}
+        return found
+
+    @staticmethod
+    def widest(timeline: Timeline, request: Request) -> int:
+        """The width of the longest name of a row of the request's child tasks."""
+        names = {words.task_name(child.name) for child in timeline.children(request.id)[:_MOST]}
+        return max(map(cell_len, names), default=-_INDENT) + _INDENT
+
+    def reserved(self, frame: Frame, room: int) -> int:
+        """How many rows are kept for the child tasks of the request that is pointed at."""
+        request = frame.timeline.requests.get(frame.view.cursor or 0)
+        return 0 if request is None else min(len(self._of(frame, request)), room // 3)
+
+    @staticmethod
+    def without(
+        timeline: Timeline, children: Mapping[int, list[ChildRow]], started: list[Request]
+    ) -> list[Request]:
+        """The rows of started tasks, without those that went on after a child task that has a row."""
+        drawn = {id(child.own) for number in children for child in timeline.children(number)}
+        return [task for task in started if id(task) not in drawn]
+
+    def _of(self, frame: Frame, request: Request) -> list[ChildRow]:
+        """The rows of a request's child tasks; those that are shorter than half a column have none.
+
+        Tasks that child tasks have created have rows only if the request is pointed at.
+        """
+        children = frame.timeline.children(request.id)
+        if not children:
+            return []
+        if request.id != frame.view.cursor:
+            numbers = {child.number for child in children}
+            children = [child for child in children if child.parent not in numbers]
+        now, column = frame.view.now, frame.columns.column_ns
+        over = request.ended and all(child.end is not None and child.end <= now for child in children)
+        key = (len(children), column, 0 if over else now // _OFTEN)
+        known = self._known.get(request.id)
+        if known is not None and known[0] == key:
+            return known[1]
+        lives = [child.row for child in children[:_MOST] if child.start <= now]
+        lives = [
+            row for row in lives if row.done is None or row.done > now or row.done - row.start > frame.half
+        ]
+        folds = folded(lives, now, column, anywhere=True)
+        if len(folds) > _FEW and request.id != frame.view.cursor:
+            folds = folded(lives, now, 2 * column, anywhere=True)
+        rows = [ChildRow(request, fold.requests) for fold in folds]
+        if len(children) > _MOST:
+            rows.append(ChildRow(request, (), len(children) - _MOST))
+        self._known[request.id] = key, rows
+        return rows
+
+    @staticmethod
+    def _some(rows: list[ChildRow], room: int) -> list[ChildRow]:
+        """The first rows, and in the last one how many tasks have no room."""
+        left = sum(len(row.tasks) + row.more for row in rows[room - 1 :])
+        return [*rows[: room - 1], ChildRow(rows[0].request, (), left)]
+
+    def line(self, pen: Pen, frame: Frame, row: ChildRow) -> Line:
+        """The row: the task's name and how many are the same, its states, and what it does now."""
+        columns, moment = frame.columns, frame.view.moment
+        hook = "└" if pen.palette.unicode else "+"
+        if not row.tasks:
+            more = words.count(row.more, "more task")
+            return [Segment(set_cell_size(f"  {hook} {more}", columns.label), pen.dim)]
+        task, times = row.tasks[0], f" ×{len(row.tasks)}" if len(row.tasks) > 1 else ""
+        name, room = words.task_name(task.path), columns.label - 5 - cell_len(times)
+        name = name if cell_len(name) <= room else set_cell_size(name, room - 1) + "…"
+        over = task.done is not None and task.done <= moment
+        style = pen.dim if over else pen.text
+        line = [Segment(set_cell_size(f"  {hook} {name}{times}", columns.label), style)]
+        answered, threshold, now = row.request.done, frame.timeline.threshold, frame.view.now
+        codes = frame.codes(
+            "child", -task.id, lambda a, b: child_codes(task, answered, threshold, now, frame.half, a, b)
+        )
+        line += pen.cells(codes)
+        lasted = words.duration(task.latency(moment))
+        state = None if over else task.state_at(moment)
+        if state is None:
+            return pen.says(
+                line, ["ended" if over else "not started yet", lasted], columns, pen.dim, align=True
+            )
+        label, style = pen.palette.name(code_of(state.state, moment - state.start, threshold))
+        if state.awaits is not None:
+            what = f"awaits {words.awaited(state.awaits, brief=True)}"
+            label = what if cell_len(what) <= columns.state else label
+        return pen.says(line, [label, lasted], columns, style, align=True)

@@ -1,0 +1,90 @@
+"""The rows of child tasks in the picture: which there are, where there is room, and what they say."""
+
+from __future__ import annotations
+
+from loopviz.model import Timeline
+from loopviz.stream import events as ev
+from loopviz.tui.view import View
+from tests.streams import accepted, end, feed, made, ns, responded, status, step, suspend, timeline
+from tests.test_scene import scene
+
+HOOK = "└"
+
+
+def fan_out(children: int = 10, requests: int = 1, *, differ: bool = False) -> Timeline:
+    """A burst of requests that each await as many child tasks, for 500 ms or for different times."""
+    line = timeline((ns(0), ev.FIRED, 1, "gather", 1, requests, 40))
+    for request in range(1, requests + 1):
+        root = 100 * request
+        feed(line, accepted(request, root))
+        tasks = range(root + 1, root + 1 + children)
+        feed(line, [made(3, task, request, root) for task in tasks], suspend(4, root, "_GatheringFuture"))
+        for index, task in enumerate(tasks):
+            until = 500 + (500 * index if differ else 0)
+            feed(line, step(5, task), suspend(6, task), step(until, task), end(until + 1, task))
+        last = 501 + (500 * children if differ else 0)
+        feed(line, step(last, root), status(last + 1, 200, request), responded(last + 1, request))
+        feed(line, end(last + 2, root))
+    return line
+
+
+def rows(
+    line: Timeline, now: float, *, size: tuple[int, int] = (120, 40), cursor: int | None = None
+) -> list[str]:
+    """The lines of the picture at `now`."""
+    view = View(now=ns(now), cursor=cursor)
+    lines = scene().compose(line, view, *size)
+    return ["".join(segment.text for segment in segments).rstrip() for segments in lines]
+
+
+def hooked(lines: list[str]) -> list[str]:
+    """The rows of child tasks."""
+    return [line for line in lines if line.strip().startswith(HOOK)]
+
+
+def test_equal_child_tasks_are_one_row() -> None:
+    """Ten tasks that do the same at the same time are one row below their request's."""
+    lines = rows(fan_out(), 700)
+    (row,) = hooked(lines)
+    assert "work ×10" in row
+    assert row.split()[-3:] == ["ended", "498", "ms"]
+    assert "#1" in lines[lines.index(row) - 1]
+    assert "awaiting" in hooked(rows(fan_out(), 300))[0]
+
+
+def test_different_child_tasks_have_their_own_rows() -> None:
+    """Tasks of different lengths are not folded."""
+    assert len(hooked(rows(fan_out(4, differ=True), 3_000))) == 4
+
+
+def test_child_tasks_leave_requests_their_rows() -> None:
+    """Where there is no room for all child tasks, those of the first requests have rows, and all requests."""
+    lines = rows(fan_out(4, requests=5, differ=True), 3_000, size=(120, 24))
+    assert all(any(f" #{n} " in line for line in lines) for n in range(1, 6))
+    assert len(hooked(lines)) % 4 == 0
+
+
+def test_the_request_that_is_pointed_at_shows_its_child_tasks() -> None:
+    """Of the selected request as many child tasks are shown as have room, and the rest is counted."""
+    line = fan_out(20, requests=12, differ=True)
+    lines = rows(line, 12_000, size=(120, 24), cursor=12)
+    children = hooked(lines)
+    assert children
+    assert "more tasks" in children[-1]
+    assert any(" #12 " in line for line in lines)
+
+
+def test_tasks_of_child_tasks_are_shown_with_the_selection() -> None:
+    """What child tasks have created in turn is shown of the request that is pointed at."""
+    line = timeline((ns(0), ev.FIRED, 1, "gather", 1, 1, 40), accepted(), made(3, 2, parent=1), suspend(4))
+    feed(line, step(5, 2), (ns(6), ev.TASK, 3, 2, 1, "inner"), suspend(7, 2), step(8, 3), suspend(9, 3))
+    assert len(hooked(rows(line, 900))) == 1
+    assert len(hooked(rows(line, 900, cursor=1))) == 2
+
+
+def test_a_task_that_goes_on_has_one_row() -> None:
+    """A child task that outlives the request is in its row of a child task, and in no second one."""
+    line = timeline((ns(0), ev.FIRED, 1, "gather", 1, 1, 40), accepted(), made(3, 2, parent=1), suspend(4))
+    feed(line, step(5, 2), suspend(6, 2), step(400), status(401, 200), responded(401), end(402))
+    assert len(line.started(ns(900))) == 1
+    assert len([row for row in rows(line, 900) if "work" in row]) == 1
