@@ -21,7 +21,7 @@ scenario = Scenario(
     key="b",
     title="async def + time.sleep",
     expect="One after the other: each holds the loop for a second, and all others wait.",
-    repair="await asyncio.sleep(1) instead of time.sleep(1), or declare a plain def.",
+    repair="await asyncio.sleep(1), or a plain def.",
     repaired="async",
     makespan=lambda load: load.requests * load.seconds,
 )

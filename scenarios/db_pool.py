@@ -40,7 +40,7 @@ scenario = Scenario(
     order=340,
     title="async def + a pool of two",
     expect="Two at a time: the others await a connection; more threads would not help.",
-    repair="Allow more connections: leave out pool_size=2 and max_overflow=0.",
+    repair="a pool of more than two connections.",
     repaired="db_async",
     requests=8,
     seconds=0.25,

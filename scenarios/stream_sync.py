@@ -26,7 +26,7 @@ scenario = Scenario(
     order=600,
     title="a stream from a def generator",
     expect="Each chunk takes a worker thread: all at once while there are threads.",
-    repair="Make it an async def generator, with await asyncio.sleep(0.2).",
+    repair="an async def generator that awaits.",
     repaired="stream_async",
     makespan=lambda load: max(load.seconds, load.requests * load.seconds / load.threads),
 )

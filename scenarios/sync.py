@@ -21,7 +21,7 @@ scenario = Scenario(
     key="s",
     title="def + time.sleep",
     expect="All at once while there are threads; the 41st request waits for one.",
-    repair="With more requests than threads: async def, and await asyncio.sleep(1).",
+    repair="async def, and await asyncio.sleep(1).",
     repaired="async",
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -21,7 +21,7 @@ scenario = Scenario(
     order=150,
     title="async def + run_in_threadpool",
     expect="All at once while there are threads; the limit is that of def endpoints.",
-    repair="With more requests than threads: await asyncio.sleep(1).",
+    repair="await asyncio.sleep(1): it needs no thread.",
     repaired="async",
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

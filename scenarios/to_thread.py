@@ -21,7 +21,7 @@ scenario = Scenario(
     order=140,
     title="async def + asyncio.to_thread",
     expect="The loop is free; asyncio's default executor has only cores + 4 threads.",
-    repair="Use run_in_threadpool: it has 40 threads, asyncio's executor cores + 4.",
+    repair="run_in_threadpool: it has 40 threads.",
     repaired="threadpool",
     makespan=lambda load: -(-load.requests // min(32, load.cores + 4)) * load.seconds,
 )

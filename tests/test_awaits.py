@@ -7,6 +7,7 @@ from rich.console import Console
 
 from loopviz.draw import words
 from loopviz.draw.look import Palette
+from loopviz.draw.story import story
 from loopviz.export.material import Material
 from loopviz.export.table import table
 from loopviz.model import Awaits, Request, Segment, State, Timeline
@@ -207,10 +208,10 @@ def test_what_is_awaited_in_words(kind, text, brief):
 
 def test_the_sentence_names_what_is_awaited():
     """The sentence about requests at an await says what they await, the most frequent first."""
-    mood, sentences = words.story(lock(), ns(60), "")
+    mood, sentences = story(lock(), ns(60))
     assert mood == "good"
     assert sentences[1].startswith("It awaits: lock of #1. The loop was idle for ")
-    _, sentences = words.story(gathering(), ns(60), "")
+    _, sentences = story(gathering(), ns(60))
     assert "It awaits: timer." in sentences[1]
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from loopviz.cli.report import print_report
 from loopviz.draw import words
 from loopviz.draw.look import Palette
+from loopviz.draw.story import story
 from loopviz.model import State, Where
 from loopviz.model.summary import summarise
 from loopviz.scenario import Scenario, ScenarioFile
@@ -157,12 +158,12 @@ def test_the_sentence_tells_the_shares_of_kinds_and_lines():
     feed(line, [holds(30 + n, since=2, line=14) for n in range(6)])
     feed(line, [holds(40 + n, since=2, line=15) for n in range(4)])
     feed(line, [cpu(at, 1, at * 0.4) for at in (100, 300, 500)])
-    _, sentences = words.story(line, ns(502), "")
+    _, sentences = story(line, ns(502))
     assert sentences == [
         "#1 GET / has held the event loop for 500 ms at app.py:14 for 60% of it, and app.py:15 for 40%.",
         "It sleeps 60%, computes 40% of the time, and delays 1 request: #2.",
     ]
-    _, sentences = words.story(line, ns(502), "", brief=True)
+    _, sentences = story(line, ns(502), brief=True)
     assert all(len(sentence) <= 77 for sentence in sentences)
 
 
@@ -256,13 +257,13 @@ def test_without_counters_it_is_not_called_sleeping():
 def test_the_story_of_the_gil():
     """It names the call that has the GIL, its line, and the requests that the loop cannot serve."""
     line = kept([sent(50, 3)])
-    mood, sentences = words.story(line, ns(430), "")
+    mood, sentences = story(line, ns(430))
     assert mood == "alarm"
     assert sentences == [
         "#1 GET / has kept the GIL for 400 ms at app.py:8, in a worker thread.",
         "The event loop cannot run, which delays 1 request: #3.",
     ]
-    _, sentences = words.story(line, ns(430), "", brief=True)
+    _, sentences = story(line, ns(430), brief=True)
     assert sentences[0] == "#1 GET / keeps the GIL for 400 ms: app.py:8."
 
 
@@ -271,7 +272,7 @@ def test_the_story_of_a_step_that_waits_for_the_gil():
     line = timeline(thread(0, 1, "loop"), readings(0, 0, 0), accepted(), holds(30, since=2))
     feed(line, readings(40, 2, 38, 0, 18), readings(500, 20, 480, 0, 300))
     assert block_at(line, 501).kind == "waiting_for_gil"
-    _, sentences = words.story(line, ns(502), "")
+    _, sentences = story(line, ns(502))
     assert sentences[0] == "#1 GET / has waited for the GIL for 500 ms at app.py:14: other threads have it."
 
 
@@ -295,8 +296,11 @@ def test_the_summary_says_who_had_the_gil():
 # -- threads that compute -----------------------------------------------------------------------
 
 
-def four(share: float, shift: float = 0.0):
-    """Four calls in threads 2 to 5 that use `share` of a core; their clocks are read `shift` ms apart."""
+def four(share: float, shift: float = 0.0, waits: float = 0.0):
+    """Four calls in threads 2 to 5 that use `share` of a core; their clocks are read `shift` ms apart.
+
+    They wait for the GIL in the part `waits` of the time.
+    """
     line = timeline(thread(0, 1, "loop"), accepted())
     feed(
         line,
@@ -307,12 +311,13 @@ def four(share: float, shift: float = 0.0):
     for at in range(100, 1_000, 100):
         for n in range(2, 6):
             feed(line, cpu(at + shift * n, n, (at + shift * n) * share))
+            feed(line, switched(at + shift * n, n, (at + shift * n) * waits))
     return line
 
 
 def test_threads_that_share_a_core_take_turns_at_the_gil():
     """Four threads with a quarter of a core each are compared over the same time."""
-    mood, sentences = words.story(four(0.25, shift=15), ns(1_000), "")
+    mood, sentences = story(four(0.25, shift=15, waits=0.75), ns(1_000))
     assert mood == "alarm"
     assert sentences[0].startswith("4 worker threads compute at once, and each gets about 25%")
     assert "GIL" in sentences[1]
@@ -320,7 +325,7 @@ def test_threads_that_share_a_core_take_turns_at_the_gil():
 
 def test_the_gil_is_not_denied():
     """Threads that use several cores are said to do that; C code can give up the GIL."""
-    mood, sentences = words.story(four(0.5), ns(1_000), "")
+    mood, sentences = story(four(0.5), ns(1_000))
     assert (mood, sentences[1]) == ("good", "Together they use 2.0 cores.")
 
 
@@ -328,7 +333,7 @@ def test_a_thread_that_has_just_begun_does_not_distort_the_comparison():
     """A burst of one thread in a short time does not add up with what others used in a long one."""
     line = four(0.25)
     feed(line, thread(940, 6), call(941, number=6, thread=6), cpu(941, 6, 0), cpu(990, 6, 45))
-    _, sentences = words.story(line, ns(1_000), "")
+    _, sentences = story(line, ns(1_000))
     assert "cores" not in " ".join(sentences)
 
 
@@ -349,7 +354,7 @@ def test_a_block_says_for_how_long_the_program_was_stopped():
     line = timeline(accepted(), stopped(502, since=2.5), suspend(702), idle(703))
     (found,) = line.blocks
     assert line.stopped_within(found.start, ns(702)) == pytest.approx(499.5 * MS)
-    _, sentences = words.story(line, ns(650), "")
+    _, sentences = story(line, ns(650))
     assert "500 ms of it the whole program was stopped" in " ".join(sentences)
     assert summarise(line, scenario=None, environment={}, limit=40)["loop"]["blocks"][0][
         "stopped_s"

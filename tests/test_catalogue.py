@@ -311,7 +311,7 @@ def test_a_repair_is_shown_by_another_scenario() -> None:
             assert repaired in NAMES
             assert repaired != file.name
             assert repair.endswith(".")
-            assert len(repair) <= 76
+            assert len(f"Repair: {repair}   F {repaired}") <= 77
 
 
 def test_orders_and_groups() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from loopviz import cli
 from loopviz.claims import Burst
-from loopviz.draw.words import story
+from loopviz.draw.story import story
 from loopviz.experiment import sweep
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.sweep import SweepPoint, knee
@@ -121,7 +121,7 @@ def test_what_has_failed(status, own, why):
     request = line.requests[1]
     assert (request.failed, request.failure) == (why is not None, why)
     assert sampled(line, [1], {}, threads=40).errors == (() if why is None else (why,))
-    assert ("1 failed" in " ".join(story(line, ns(20), "")[1])) == (why is not None)
+    assert ("1 failed" in " ".join(story(line, ns(20))[1])) == (why is not None)
 
 
 def test_without_an_answer():

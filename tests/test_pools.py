@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 from fastapi import FastAPI
 
-from loopviz.draw.words import story
+from loopviz.draw.story import story
 from loopviz.model import State, Timeline
 from loopviz.model.request import Request
 from loopviz.model.summary import summarise
@@ -76,7 +76,7 @@ def said(line: Timeline, *, brief: bool = False) -> list[str]:
     """The sentences of a moment at which a request waits."""
     found = waiting(line)
     assert found, "nobody has waited"
-    mood, sentences = story(line, found[0][1], "", brief=brief)
+    mood, sentences = story(line, found[0][1], brief=brief)
     assert mood == "alarm"
     return sentences
 
@@ -221,7 +221,7 @@ def busy(*, brief: bool = False, name: str = "reports") -> tuple[Timeline, list[
     for n in (1, 2, 3):
         feed(line, accepted(n, n), [submit(3, n, n, n), handed(3, 1, n, n)], suspend(4, n))
     feed(line, accepted(4, 4), handed(3, 2, 4), token_wait(3, 4), suspend(4, 4), call(5, 1))
-    return line, story(line, ns(50), "", brief=brief)[1]
+    return line, story(line, ns(50), brief=brief)[1]
 
 
 def test_the_sentence_names_the_pool_for_which_most_wait() -> None:
@@ -244,7 +244,7 @@ def test_a_pool_that_was_not_seen_to_be_full_is_not_called_full() -> None:
     line = timeline(
         pool(1, "executor", "reports", 2), accepted(), submit(3), handed(3, 1, 1, 1), suspend(4),
     )  # fmt: skip
-    assert story(line, ns(50), "")[1] == [
+    assert story(line, ns(50))[1] == [
         "1 request is waiting for a thread of reports: #1 for 46 ms.", "The event loop is free.",
     ]  # fmt: skip
 
@@ -252,7 +252,7 @@ def test_a_pool_that_was_not_seen_to_be_full_is_not_called_full() -> None:
 def test_an_unknown_pool_is_not_named() -> None:
     """A call to an executor of which nothing is known waits for a thread."""
     line = timeline(tokens(0, 40, 0, 0), accepted(), submit(3), suspend(4))
-    assert story(line, ns(50), "")[1] == [
+    assert story(line, ns(50))[1] == [
         "1 request is waiting for a thread: #1 for 46 ms.",
         "The event loop is free.",
     ]
@@ -270,8 +270,8 @@ def test_the_past_is_shown_as_it_was() -> None:
         call(70, 3, 3, 3),
         returns(80, 3),
     )
-    assert story(line, ns(50), "")[1] == now
-    assert story(line, ns(65), "")[1][0] != now[0]
+    assert story(line, ns(50))[1] == now
+    assert story(line, ns(65))[1][0] != now[0]
 
 
 def test_a_task_of_two_pools_waits_for_each_in_turn() -> None:

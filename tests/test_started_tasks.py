@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from loopviz.draw.words import holder, story
+from loopviz.draw.story import story
+from loopviz.draw.words import holder
 from loopviz.model import Request, Timeline
 from loopviz.model.summary import summarise
 from tests.streams import (
@@ -158,7 +159,7 @@ def test_a_block_of_a_started_task_names_it():
     block = block_at(line, 200)
     assert (block.request, block.task, block.started_by) == (0, "work", 1)
     assert holder(block) == "the task work (started by #1)"
-    assert "The task work (started by #1) has held the event loop" in " ".join(story(line, ns(200), "")[1])
+    assert "The task work (started by #1) has held the event loop" in " ".join(story(line, ns(200))[1])
     feed(line, suspend(300, task=2), responded(301))
     document = summarise(line, scenario="x", environment={}, limit=40)
     json.dumps(document)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loopviz.draw import words
 from loopviz.draw.look import Palette
+from loopviz.draw.story import story
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
 from loopviz.tui.screens.detail import detail_table
@@ -34,8 +34,6 @@ from tests.streams import (
     wake,
 )
 from tests.test_scene import scene, text
-
-INVITATION = "Press a letter."
 
 
 def opened(at: float, number: int = 5, task: int = 5) -> list[Event]:
@@ -131,17 +129,17 @@ def test_an_open_connection_does_not_hide_the_result_of_a_burst() -> None:
         idle(105),
         received(106, 1),
     )
-    mood, sentences = words.story(line, ns(5_000), INVITATION)
+    mood, sentences = story(line, ns(5_000))
     assert mood == "dim"
     assert sentences[0].startswith("Done: 1 request in 4 ms.")
     feed(line, closes(6_000), idle(6_002))
-    assert words.story(line, ns(7_000), INVITATION)[1][0].startswith("Done: 1 request in 4 ms.")
+    assert story(line, ns(7_000))[1][0].startswith("Done: 1 request in 4 ms.")
 
 
 def test_open_connections_are_reported_where_nothing_else_is() -> None:
     """Before the first burst the sentence says how many WebSockets are open."""
     line = timeline(opened(10), opened(20, 6, 6))
-    assert words.story(line, ns(100), INVITATION) == ("dim", ["2 WebSockets are open.", INVITATION])
+    assert story(line, ns(100)) == ("dim", ["2 WebSockets are open."])
 
 
 @pytest.mark.parametrize(("method", "fires"), [("WS", False), ("GET", True)])

@@ -45,13 +45,17 @@ class Lane:
     """The latest reading of its CPU clock."""
     samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LIVE.readings))
     """Readings: time, CPU time used up to then."""
+    gil: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LIVE.readings))
+    """Readings of a worker thread that computes: time, and the most that it has waited for the GIL."""
+    core: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LIVE.readings))
+    """The same: how long it could have run, and no core was free."""
 
     @classmethod
     def within(cls, limits: Limits, number: int, name: str, role: str = "thread") -> Lane:
         """A lane that keeps as much as `limits` allows."""
-        return cls(
-            number, name, role, spans=deque(maxlen=limits.spans), samples=deque(maxlen=limits.readings)
-        )
+        samples: deque[tuple[int, int]] = deque(maxlen=limits.readings)
+        gil, core = samples.copy(), samples.copy()
+        return cls(number, name, role, spans=deque(maxlen=limits.spans), samples=samples, gil=gil, core=core)
 
     def read_clock(self, t: int, used: int) -> None:
         """Its CPU clock shows `used` at `t`."""
@@ -116,6 +120,14 @@ class Lane:
             before = sample
         return before[1] if before is not None else 0.0
 
+    def waited_for_gil(self, start: int, end: int) -> float | None:
+        """The part of this time in which it can have waited for the GIL, at most; None if not measured."""
+        return _rise(self.gil, start, end)
+
+    def waited_for_core(self, start: int, end: int) -> float | None:
+        """The part of this time in which it could have run and had no core; None if not measured."""
+        return _rise(self.core, start, end)
+
     def cpu_share(self, now: int, window: int = 600_000_000) -> float | None:
         """The part of a core that it used in the `window` (ns) up to `now`; None if not measured."""
         newest = oldest = None
@@ -130,3 +142,16 @@ class Lane:
         if newest is None or oldest is None or newest[0] == oldest[0] or now - newest[0] > 2 * window:
             return None
         return (newest[1] - oldest[1]) / (newest[0] - oldest[0])
+
+
+def _rise(readings: deque[tuple[int, int]], start: int, end: int) -> float | None:
+    """How fast a counter rose between the last reading before `start` and the last one before `end`.
+
+    None if they do not cover half of that time, or more than three times as much.
+    """
+    within = [reading for reading in readings if start - 2 * (end - start) <= reading[0] <= end]
+    within = within[max(0, sum(t <= start for t, _ in within) - 1) :]
+    covered = within[-1][0] - within[0][0] if within else 0
+    if covered <= 0 or 2 * covered < end - start:
+        return None
+    return min(1.0, max(0.0, (within[-1][1] - within[0][1]) / covered))

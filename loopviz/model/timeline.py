@@ -127,8 +127,8 @@ class Timeline:
             ev.IDLE: loop.sleeps,
             ev.ITERATION: loop.iterates,
             ev.GIL: self._gil,
-            ev.SWITCHED: loop.switched,
-            ev.WAITED: loop.waited,
+            ev.SWITCHED: self._switched,
+            ev.WAITED: self._waited,
             ev.HOLDS: loop.holds,
             ev.STOPPED: loop.stopped,
             ev.CALLBACK: loop.callback,
@@ -194,6 +194,14 @@ class Timeline:
             self._loop.cpu(t, used)
         else:
             self._workers.cpu(t, number, used)
+
+    def _switched(self, t: int, number: int, switched: int) -> None:
+        part = self._loop if number == self.loop.number else self._workers
+        part.switched(t, number, switched)
+
+    def _waited(self, t: int, number: int, core: int, late: int) -> None:
+        part = self._loop if number == self.loop.number else self._workers
+        part.waited(t, number, core, late)
 
     def _process(self, t: int, number: int, name: str, change: str, reason: str) -> None:
         self.incidents.append(Incident(t, number, name, change, reason))

@@ -133,6 +133,16 @@ class Workers:
         """CPU: a reading of a worker's CPU clock."""
         self.lane(number).read_clock(t, used)
 
+    def switched(self, t: int, number: int, switched: int) -> None:
+        """SWITCHED: the most that a worker thread has waited for the GIL."""
+        if (lane := self.lanes.get(number)) is not None:
+            lane.gil.append((t, switched))
+
+    def waited(self, t: int, number: int, core: int, _: int) -> None:
+        """WAITED: how long a worker thread has waited for a core."""
+        if (lane := self.lanes.get(number)) is not None:
+            lane.core.append((t, core))
+
     def keeper(self, t: int, since: int, number: int, file: str, line: int, function: str) -> Keeper | None:
         """The thread that kept the GIL from `since` to `t`, and its call; None without a number."""
         if not number:

@@ -75,16 +75,32 @@ class ThreadWaits:
         for file in files:
             if file is not None:
                 with contextlib.suppress(OSError):
-                    os.close(file)
+                    _opening()[1](file)
 
 
 def _open(path: str) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        number = _opening()[0](path.encode(), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    return number if number >= 0 else None
+
+
+@cache
+def _opening() -> tuple[Callable[[bytes, int], int], Callable[[int], object]]:
+    """`os.open` and `os.close`, with the GIL kept, as `_pread`."""
+    try:
+        import ctypes  # noqa: PLC0415 - only where a probe is installed
+
+        library = ctypes.PyDLL(None)
+        begin, end = library.open, library.close
+        begin.argtypes, end.argtypes = [ctypes.c_char_p, ctypes.c_int], [ctypes.c_int]
+    except (ImportError, OSError, AttributeError):
+        return os.open, os.close
+    else:
+        return begin, end
 
 
 @cache

@@ -24,6 +24,7 @@ from loopviz.probe.gil import GilWatch, snapshot
 from loopviz.probe.holders import Holders
 from loopviz.probe.lines import Line, Lines
 from loopviz.probe.readings import LoopReadings
+from loopviz.probe.rivals import Rivals
 from loopviz.probe.state import NEVER, ProbeState, Trace
 from loopviz.probe.threads import Thread, Threads
 from loopviz.probe.transports import look
@@ -61,6 +62,7 @@ class Sampler:
         self._lines = lines
         self._loop = loop_thread
         self._holders = Holders(state)
+        self._rivals = Rivals(state)
         self._watch = GilWatch(state, threads, lines, loop_thread)
         state.released = self._watch.released
         # Held while sampling. Waiting for a lock instead of an Event halves the cost of an idle round.
@@ -83,6 +85,8 @@ class Sampler:
         """Stop, and wait for the thread to end, a second at most."""
         self._running.release()
         self._thread.join(1.0)
+        if not self._thread.is_alive():
+            self._rivals.close()
         self._callback = None
 
     def _run(self) -> None:
@@ -216,6 +220,7 @@ class Sampler:
     def _read_clocks(self, *, every: bool, since: int, starts_thread: bool) -> None:
         processes = self._threads.processes
         threads = [*snapshot(self._threads.by_ident), *list(processes)] if every else [self._loop]
+        computing: list[tuple[Thread, int, int]] = []
         for thread in threads:
             if thread.clock is None:
                 continue
@@ -229,7 +234,12 @@ class Sampler:
             if since and thread is self._loop and self._readings is not None:
                 self._readings.sample(used, since, starts_thread=starts_thread)
             else:
-                self._state.emit((clock(), CPU, thread.number, used))
+                now = clock()
+                self._state.emit((now, CPU, thread.number, used))
+                if thread.call and thread is not self._loop and thread not in processes:
+                    computing.append((thread, now, used))
+        if every:
+            self._rivals.look(computing)
 
     def _suspended(self, now: int) -> None:
         """Report every wake-up, and the line of every await, that has lasted for `LOOK`, once each."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, update_wrapper
-from threading import get_ident, local
+from threading import get_ident, get_native_id, local
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -53,6 +53,8 @@ class Thread:
     """The call it executes now; 0 for none."""
     since: int = 0
     """When that call began (ns)."""
+    native: int = 0
+    """Its number in the operating system."""
 
 
 class Threads:
@@ -78,7 +80,7 @@ class Threads:
         known = self.by_ident.get(ident)
         number = known.number if known else next(self.numbers)
         # Asked for by the thread itself: the clock of a thread that has ended is undefined.
-        thread = Thread(number, ident, _clock_of(ident) if _clock_of else None)
+        thread = Thread(number, ident, _clock_of(ident) if _clock_of else None, native=get_native_id())
         self.by_ident[ident] = thread
         self._mine.thread = thread
         self.state.emit((clock(), THREAD, number, role))

@@ -79,6 +79,10 @@ class PictureApp(App[int]):
         elif self._notice is not None:
             self.view.notice = printable(self._notice(), 400)
 
+    def hush(self) -> None:
+        """Remove the notice now."""
+        self.view.notice, self._notice = "", None
+
     def refresh_facts(self) -> None:
         """Show what the source, its scenarios and the keys are now."""
         self.scene.facts = self._facts()
@@ -86,8 +90,9 @@ class PictureApp(App[int]):
     def _facts(self) -> Facts:
         source = self.source
         return Facts(
-            source.environment, source.mode, source.address, source.scenarios, source.blind, self.keys
-        )
+            source.environment, source.mode, source.address, source.scenarios, source.blind, self.keys,
+            source.live,
+        )  # fmt: skip
 
     def selection(self) -> list[Request]:
         """The selected request, or else the last burst: what was fired last, or what overlaps."""

@@ -35,6 +35,7 @@ class Firing(PictureApp):
             return
         self.pending.add(asked.answered)
         self.view.asked = asked
+        self.hush()
         if self.view.behind is not None:
             self.view.remember()
         self.view.follow()

@@ -19,7 +19,7 @@ from loopviz.tui.scene.loop import loop_lane
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
-from loopviz.tui.scene.story import story_lines
+from loopviz.tui.scene.story import Story
 from loopviz.tui.scene.tasks import Children, ChildRow
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
@@ -44,6 +44,7 @@ class Scene:
         self._overview = Overview()
         self._arranged, self._rearranged = Groups(), Groups()
         self._children = Children()
+        self._story = Story()
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
@@ -56,7 +57,7 @@ class Scene:
         lesson = lesson_of(self.facts, timeline, view)
         head = [header(self._pen, self.facts, view, width, lesson)]
         head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
-        story = [*gap, *story_lines(self._pen, self.facts, timeline, view, width), *gap]
+        story = [*gap, *self._story.lines(self._pen, self.facts, timeline, view, width), *gap]
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
         keys = foot(self._pen, self.facts, view, width)
         room = max(0, height - len(head) - len(story) - len(keys))

@@ -31,6 +31,8 @@ class Facts:
     scenarios: Sequence[ScenarioFile]
     blind: Sequence[tuple[str, str]] = ()
     keys: Keys = field(default_factory=Keys)
+    live: bool = True
+    """Whether something can be fired: not in a recording."""
 
 
 @dataclass(frozen=True, slots=True)

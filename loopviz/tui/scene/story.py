@@ -1,49 +1,143 @@
-"""The lines below the rows: one or two sentences on what happens, and why."""
+"""The lines below the rows: what happens and why; when a burst is over, the verdict; and what to change."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from loopviz.draw import incidents, words
 from loopviz.draw.safe import printable
-from loopviz.model import Timeline
+from loopviz.draw.story import Said, say
+from loopviz.draw.verdict import Verdict, verdict
+from loopviz.model import Burst, Timeline
+from loopviz.scenario import ScenarioFile
 from loopviz.stream.blind import nothing_visible
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.view import View
 
-__all__ = ["story_lines"]
+__all__ = ["Story"]
+
+_NARROW = 150
+"""Below this width each sentence has at most 77 columns."""
+_AGAIN = 500_000_000
+"""How long a verdict is kept (ns): what is known of a burst changes a little after its end."""
 
 
-def story_lines(pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int) -> list[Line]:
-    """Two lines, each sentence in one of its own if they fit."""
-    if view.notice:
-        style, alarming, sentences = pen.text, False, [view.notice]
-    else:
-        mood, sentences = words.story(timeline, view.moment, _invitation(facts), brief=width < 96)
-        style, alarming = pen.palette.text(mood), mood == "alarm"
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the lines say."""
+
+    mood: words.Mood
+    sentences: list[str]
+    repair: str = ""
+    repaired: str = ""
+    """The scenario that shows the repair, if its key fires it here."""
+
+
+class Story:
+    """Composes the two lines; it keeps the verdict on the newest burst for a moment."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Burst, int, Verdict] | None = None
+
+    def lines(self, pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int) -> list[Line]:
+        """Two lines: the first sentence in the first one, and the repair, if there is one, in the second."""
+        if view.notice:
+            return _drawn(pen, _Told("dim", [view.notice]), facts, width)
+        told = self._told(facts, timeline, view, brief=width < _NARROW)
         if (unseen := nothing_visible(facts.blind)) is not None:
-            style, alarming, sentences = pen.alarm, True, [printable(unseen, 400)]
+            told = _Told("alarm", [printable(unseen, 400)])
         elif (ended := incidents.latest(timeline, view.moment)) is not None:
-            style, alarming, sentences = pen.alarm, True, [ended, sentences[0]]
+            told = _Told("alarm", [ended, *told.sentences[:1]])
         if view.guessed and view.at is None:
-            sentences = [view.guessed, *sentences[:1]]
+            told = _Told(told.mood, [view.guessed, *told.sentences[:1]])
         if view.change:
-            # A block begins while all is calm: that this costs nothing is not about the block.
-            calm = mood == "good" and view.changed is None
-            sentences = [view.change] if calm else [view.change, sentences[0]]
+            # What lies around a place is not about it: the next moment may be the opposite.
+            others = told.sentences[:1] if view.changed is not None or told.mood == "alarm" else []
+            told = _Told(told.mood, [view.change, *others])
+        return _drawn(pen, told, facts, width)
+
+    def _told(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:
+        now, asked = view.moment, view.asked
+        said = say(timeline, now, brief=brief)
+        burst = timeline.newest_burst(now)
+        if asked is not None and asked.waits and view.behind is None:
+            waits = (
+                f"{printable(asked.file.name, 40)} is sent when it is ready: {printable(asked.waits, 60)}."
+            )
+            return _Told("dim", [waits, *(said.sentences[:1] if said.row.id != "nothing" else [])])
+        if said.row.id != "nothing":
+            return _while_it_lasts(facts, said, burst)
+        if burst is None:
+            return _Told("dim", [*said.sentences, _invitation(facts)])
+        if not burst.over(now):
+            return _Told("dim", [_beginning(burst, now)])
+        found = self._verdict(timeline, burst, _file(facts, burst), now)
+        return _Told(found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired)
+
+    def _verdict(self, timeline: Timeline, burst: Burst, file: ScenarioFile | None, now: int) -> Verdict:
+        kept = self._kept
+        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < _AGAIN:
+            found = verdict(timeline, burst, file.facts if file is not None else None, now)
+            kept = self._kept = burst, now, found
+        return kept[2]
+
+
+def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Told:
+    """What happens, and what repairs it: as the scenario says, if one of its requests is concerned."""
+    told = _Told(said.mood, said.sentences, said.repair)
+    file = _file(facts, burst) if burst is not None else None
+    if burst is None or file is None or said.row.repair is None or not file.facts.repair:
+        return told
+    if not any(burst.first <= number < burst.stop for number in said.requests):
+        return told
+    declared = file.facts
+    return _Told(
+        said.mood,
+        said.sentences,
+        printable(declared.repair or "", 200),
+        printable(declared.repaired or "", 40),
+    )
+
+
+def _drawn(pen: Pen, told: _Told, facts: Facts, width: int) -> list[Line]:
+    """The lines; where there is a repair it has the second one, and more than a sentence only its place."""
+    room, sentences = width - 3, list(told.sentences)
+    if told.repair:
+        repair = f"Repair: {told.repair}"
+        key = facts.keys.shown("picture.repaired")
+        known = any(file.name == told.repaired for file in facts.scenarios)
+        if key and told.repaired and known and facts.live:
+            repair += f"   {key} {told.repaired}"
+        whole = " ".join(sentences)
+        sentences = [whole if cell_len(whole) <= room else sentences[0], repair]
     bar = "▌" if pen.palette.unicode else "|"
+    style = pen.palette.text(told.mood)
     lines: list[Line] = []
-    for text in words.wrapped(sentences, width - 3, 2):
-        body = pen.title if alarming and not lines else pen.text
+    for text in words.wrapped(sentences, room, 2):
+        body = pen.title if not lines and told.mood == "alarm" else pen.text
         lines.append([Segment(f"{bar} ", style), Segment(text, body)])
-    while len(lines) < 2:
-        lines.append([Segment(f"{bar} ", style)])
-    return lines
+    return [*lines, *[[Segment(f"{bar} ", style)]] * (2 - len(lines))]
+
+
+def _beginning(burst: Burst, now: int) -> str:
+    """A burst that is fired, while none of its requests is in progress."""
+    many = words.count(burst.count, "request")
+    answered = sum(request.done is not None and request.done <= now for request in burst.requests)
+    return f"{answered} of {many} answered." if answered else f"{many} fired; the client begins to send."
+
+
+def _file(facts: Facts, burst: Burst) -> ScenarioFile | None:
+    return next((file for file in facts.scenarios if file.name == burst.scenario), None)
 
 
 def _invitation(facts: Facts) -> str:
     keys = [f"{file.facts.key} {printable(file.name, 40)}" for file in facts.scenarios if file.facts.key]
+    if not facts.live:
+        return "Nothing was fired up to this moment of the recording."
     return (
         f"Press a letter to fire requests: {', '.join(keys)}."
         if keys

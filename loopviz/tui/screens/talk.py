@@ -17,6 +17,7 @@ from loopviz.clock import NS, now_ns
 from loopviz.draw import words
 from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
+from loopviz.draw.story import story
 from loopviz.model import Burst
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.talk import Note, Phase, Progress, Question, Talk
@@ -160,7 +161,7 @@ class TalkScreen(Screen[None]):
         """What happens, or, when it is over, what was measured and what was guessed."""
         burst, predict = self._burst, self.progress.question
         if burst is None or not burst.over(now):
-            mood, said = words.story(self._host.timeline, now, "", brief=True)
+            mood, said = story(self._host.timeline, now, brief=True)
             return said, mood != "alarm"
         took = f"{words.count(burst.count, 'request')} in {words.duration(burst.makespan(now))}."
         if predict is None:

@@ -1,0 +1,73 @@
+"""Sentences about requests that hold nothing: they wait, or take turns; and about none."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from loopviz.draw.story.moment import FREE, Moment
+from loopviz.draw.words import awaited, count, duration, state_name
+from loopviz.model import Awaits, State
+
+__all__ = ["awaiting", "clients", "nothing", "progress"]
+
+
+def clients(moment: Moment) -> list[str]:
+    """Requests that wait for their clients: to take the response, or to send the body."""
+    for state, deed in ((State.SENDING, "take the response"), (State.RECEIVING, "send the body")):
+        if number := moment.states[state]:
+            whom = "waits for its client" if number == 1 else "wait for their clients"
+            return [f"{count(number, 'request')} {whom} to {deed}.{_costs(moment)}", _idle(moment, "It")]
+    return []
+
+
+def awaiting(moment: Moment) -> list[str]:
+    """Requests that are suspended at an await, and what they await."""
+    who = count(moment.states[State.AWAITING], "request is", "requests are")
+    subject = _awaited_by(moment.awaits)
+    return [f"{who} suspended at an await.{_costs(moment)}", _idle(moment, subject)]
+
+
+def progress(moment: Moment) -> list[str]:
+    """What requests do while no sentence says more."""
+    states = moment.states.most_common(3)
+    named = ", ".join(f"{number} {state_name(state)}" for state, number in states)
+    said = f"{count(len(moment.live), 'request is', 'requests are')} in progress"
+    return [f"{said}: {named}." if named else f"{said}."]
+
+
+def nothing(moment: Moment) -> list[str]:
+    """The requests that were answered last; without any, the WebSockets that are open."""
+    burst = moment.timeline.last_burst(moment.now)
+    if not burst:
+        number = moment.sockets
+        return [f"{count(number, 'WebSocket is', 'WebSockets are')} open."] if number else []
+    start = min(request.start for request in burst)
+    end = max(request.done or start for request in burst)
+    errors = sum(request.failed for request in burst)
+    failed = f", {errors} failed" if errors else ""
+    return [f"Done: {count(len(burst), 'request')} in {duration(end - start)}{failed}."]
+
+
+def _costs(moment: Moment) -> str:
+    """That waiting costs nothing, if the loop was free."""
+    return " That costs the event loop nothing." if moment.busy < FREE else ""
+
+
+def _idle(moment: Moment, subject: str) -> str:
+    """For how much of the last second the loop was idle, as measured."""
+    if subject == "It" and moment.busy >= FREE:
+        subject = "The loop"
+    return f"{subject} was idle for {1 - moment.busy:.0%} of the last second."
+
+
+def _awaited_by(awaits: Counter[Awaits]) -> str:
+    """What requests await, where that is known, and the subject of the sentence on the loop that follows."""
+    kinds: Counter[str] = Counter()
+    for kind, number in awaits.items():
+        kinds[awaited(kind, brief=True)] += number
+    if not kinds:
+        return "It"
+    named = [kind if number == 1 else f"{kind} ({number})" for kind, number in kinds.most_common(3)]
+    more = ", …" if len(kinds) > 3 else ""
+    who = "It awaits" if awaits.total() == 1 else "They await"
+    return f"{who}: {', '.join(named)}{more}. The loop"

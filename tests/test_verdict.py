@@ -1,0 +1,227 @@
+"""The verdict: measured against expected, why, and the repair; each from what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loopviz.draw.verdict import Verdict, verdict
+from loopviz.model import Timeline
+from loopviz.scenario import Scenario, find, read
+from loopviz.tui.scene.pen import Pen
+from loopviz.tui.scene.story import Story
+from loopviz.tui.view import View
+from tests import streams
+from tests.streams import accepted, feed, ns, timeline
+from tests.test_scene import scenario as listed
+from tests.test_scene import scene
+
+
+def blocking(*lengths: float, threads: int = 40) -> tuple[Timeline, float]:
+    """A burst of requests that block the loop, one after the other, each for so long (ms)."""
+    count = len(lengths)
+    line = timeline(streams.thread(0, 1, "loop"), streams.fired(0, 1, "blocking", 1, count, threads))
+    feed(line, [streams.sent(1, number) for number in range(1, count + 1)], streams.iteration(2))
+    feed(
+        line,
+        [streams.read(3, n, n) for n in range(1, count + 1)],
+        [streams.made(3, n, n) for n in range(1, count + 1)],
+    )
+    at = 4.0
+    for number, length in enumerate(lengths, 1):
+        feed(line, streams.step(at, number), streams.holds(at + length / 2, number, at, calls="time.sleep"))
+        at += length
+        feed(line, streams.status(at, 200, number), streams.responded(at, number), streams.end(at, number))
+    feed(line, streams.idle(at))
+    return line, at
+
+
+def sleeping(count: int, lasts: float = 1_000) -> tuple[Timeline, float]:
+    """A burst of requests that sleep at an await, all at the same time."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.fired(0, 1, "async", 1, count, 40))
+    for number in range(1, count + 1):
+        feed(line, accepted(number, number, at=number), streams.suspend(number + 2.5, number))
+    feed(line, streams.idle(count + 4), streams.iteration(lasts))
+    for number in range(1, count + 1):
+        at = lasts + number
+        feed(line, streams.wake(at, number), streams.step(at, number), streams.status(at, 200, number))
+        feed(line, streams.responded(at, number), streams.end(at, number))
+    feed(line, streams.idle(at))
+    return line, at
+
+
+def of(line: Timeline, at: float, scenario: Scenario | None = None) -> Verdict:
+    """The verdict on the newest burst, a little after `at` ms."""
+    now = ns(at + 50)
+    burst = line.newest_burst(now)
+    assert burst is not None
+    assert burst.over(now)
+    return verdict(line, burst, scenario, now)
+
+
+def facts(seconds: float, law=lambda load: load.requests * load.seconds, **more) -> Scenario:
+    """The facts of a scenario that takes so long (s)."""
+    return Scenario(
+        title="t", expect="e", seconds=seconds, makespan=law, repair="await it.", repaired="async", **more
+    )
+
+
+def test_as_expected_with_the_reason_and_the_repair():
+    """What took as long as the law says is as expected; the blocks are the reason, and there is a repair."""
+    found = of(*blocking(500, 500, 500), facts(0.5))
+    assert found.measured == "Done: 3 requests in 1.5 s, as expected (1.5 s): 3 blocks at app.py:14."
+    assert found.why == "The event loop was held for 1.5 s of it, in 3 blocks: app.py:14 (time.sleep)."
+    assert (found.repair, found.repaired, found.mood) == ("await it.", "async", "dim")
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [
+        (0.5, ", 1 s more than expected (0.5 s)"),
+        (2.5, ", 1 s less than expected (2.5 s)"),
+        (1.45, ", as expected (1.4 s)"),
+    ],
+)
+def test_more_and_less_than_expected(expected, said):
+    """The difference to what was expected is a figure, unless it is within the tolerance."""
+    found = of(*blocking(500, 500, 500), facts(expected, lambda load: load.seconds))
+    assert said in found.measured
+
+
+def test_a_law_in_cpu_times_is_compared_by_their_number():
+    """Where the law is in CPU times of this run's own requests, their number is compared, not the time."""
+    found = of(*blocking(500, 500, 500), facts(0.5, lambda load: load.requests * load.single))
+    assert found.measured == "Done: 3 requests in 1.5 s, 3 times one request's CPU time (3 expected)."
+
+
+def test_no_law_and_no_run_before():
+    """Where nothing is expected, nothing is compared: not without a law, nor with one that raises."""
+    for scenario in (None, facts(1, None), facts(1, lambda _: 1 / 0)):
+        found = of(*blocking(500, 500), scenario)
+        assert found.measured == "Done: 2 requests in 1.0 s: 2 blocks at app.py:14."
+
+
+def test_what_waits_at_the_same_time_is_the_reason_of_a_short_time():
+    """Requests that waited together took as long as one; nothing is to be repaired."""
+    found = of(*sleeping(8), facts(1.0, lambda load: load.seconds * -(-load.requests // load.threads)))
+    assert found.measured == "Done: 8 requests in 1.0 s, as expected (1 s): 8 at once."
+    assert found.why == "8.0 s at an await fit into 1.0 s: up to 8 at the same time."
+    assert found.repair == ""
+
+
+def test_what_no_load_makes_worse_is_repaired_at_any():
+    """A repair is named for few requests too if their time does not come from their number."""
+    found = of(*sleeping(2), facts(1.0, lambda load: load.seconds))
+    assert found.repair == "await it."
+
+
+def test_waits_for_a_thread_are_the_reason():
+    """It says how many waited, for how long at most, and which pool of which size had no thread left."""
+    line = timeline(
+        streams.fired(0, 1, "tokens", 1, 2, 1),
+        (ns(0), "pool", 1, "default-limiter", "", 1),
+        accepted(1, 1, at=1),
+        (ns(4), "pool-call", 0, 1, 1),
+        streams.tokens(4, 1, 1, 0),
+        streams.call(4, 1, 1, 1),
+        streams.suspend(5, 1),
+        accepted(2, 2, at=6),
+        (ns(9), "pool-call", 0, 2, 1),
+        streams.token_wait(9, 2),
+        streams.suspend(10, 2),
+        streams.idle(11),
+    )
+    assert line.requests[2].state == "token_wait"
+    for number, at in ((1, 1_000), (2, 2_000)):
+        feed(
+            line,
+            streams.returns(at, number),
+            streams.step(at + 1, number),
+            streams.status(at + 2, 200, number),
+        )
+        feed(line, streams.responded(at + 2, number), streams.end(at + 2, number), streams.idle(at + 3))
+        if number == 1:
+            feed(line, streams.call(at + 4, 2, 2, 2))
+    found = of(line, 2_100, facts(1.0, lambda load: load.seconds * -(-load.requests // load.threads)))
+    assert found.measured == "Done: 2 requests in 2.0 s, as expected (2 s): 1 waited for a thread."
+    assert found.why == "1 request waited for a thread, up to 994 ms: AnyIO has 1 thread."
+    assert found.repair == "await it."
+
+
+def test_failures_are_named():
+    """How many failed, and of what; the time is said as well where it fits."""
+    line = timeline(streams.fired(0, 1, "x", 1, 2, 40))
+    for number in (1, 2):
+        feed(line, accepted(number, number, at=number))
+        if number == 2:
+            feed(line, streams.raised(300, "RuntimeError", "no", number))
+        feed(line, streams.status(300, 500 if number == 2 else 200, number), streams.responded(300, number))
+        feed(line, streams.end(300, number))
+    found = of(line, 300, facts(0.3))
+    assert found.measured == "1 of 2 failed: 500 RuntimeError. 2 requests in 299 ms."
+    assert found.mood == "alarm"
+
+
+def test_requests_that_were_given_up_are_counted_and_not_compared():
+    """After giving up there is no time to compare."""
+    line = timeline(streams.fired(0, 1, "x", 1, 2, 40), accepted(1, 1, at=1), accepted(2, 2, at=2))
+    feed(line, streams.suspend(4, 1), streams.suspend(4, 2), streams.idle(5))
+    feed(line, [streams.received(900, number, None, "given up") for number in (1, 2)])
+    if not line.requests[1].given_up:
+        pytest.fail("the event of giving up is another one")
+    found = of(line, 900, facts(1.0))
+    assert found.measured == "2 of 2 requests were given up, 899 ms after the first was sent."
+
+
+@pytest.mark.parametrize("file", read(find()), ids=lambda file: file.name)
+def test_every_verdict_fits_80_columns(file):
+    """For each scenario of the catalogue, with up to 1,000 requests, no sentence of the verdict is cut."""
+    for lengths in ((30.0,) * 2, (3_000.0,) * 3, (120.0,) * 200):
+        line, at = blocking(*lengths)
+        found = of(line, at, file.facts)
+        assert len(found.measured) <= 77
+        assert not found.measured.endswith("…")
+        assert len(found.why) <= 77
+
+
+# -- on the screen -------------------------------------------------------------------------------
+
+
+def below(line, at: float, width: int = 80, **facts_) -> list[str]:
+    """The two lines below the picture at `at` ms."""
+    drawn = scene()
+    files = [
+        replace(listed("blocking", "b"), facts=facts(0.5, key="b")), listed("async", "a"),
+    ]  # fmt: skip
+    told = replace(drawn.facts, scenarios=files, **facts_)
+    lines = Story().lines(Pen(drawn.palette), told, line, View(now=ns(at)), width)
+    return ["".join(segment.text for segment in one) for one in lines]
+
+
+def test_the_lines_below_say_what_happens_and_then_the_verdict():
+    """Before anything was fired there is an invitation; then what happens; then the verdict."""
+    line, at = blocking(500, 500, 500)
+    assert below(line, -1)[0] == "▌ Press a letter to fire requests: b blocking, a async."
+    first, second = below(line, 700)
+    assert first == "▌ #2 holds the event loop for 196 ms: app.py:14 (time.sleep). 1 other waits."
+    assert second == "▌ Repair: await it.   F async"
+    for later in (at + 10, at + 100_000):
+        first, second = below(line, later)
+        assert first == "▌ Done: 3 requests in 1.5 s, as expected (1.5 s): 3 blocks at app.py:14."
+        assert second == "▌ Repair: await it.   F async"
+
+
+def test_a_wide_line_has_the_reason_as_well():
+    """Where there is room, the first line has the whole reason."""
+    line, at = blocking(500, 500, 500)
+    first, second = below(line, at + 10, 200)
+    assert "The event loop was held for 1.5 s of it" in first
+    assert second == "▌ Repair: await it.   F async"
+
+
+def test_a_recording_offers_no_key():
+    """In a recording the repair is said, and no key is offered that cannot fire it."""
+    line, at = blocking(500, 500, 500)
+    assert below(line, at + 10, live=False)[1] == "▌ Repair: await it."
+    assert below(line, -1, live=False)[0] == "▌ Nothing was fired up to this moment of the recording."
