@@ -10,9 +10,12 @@ import pytest
 from loopviz.cli.main import main
 from loopviz.model import Timeline
 from loopviz.tui.keymap import FootItem, Keys
+from loopviz.tui.trigger import parse_trigger
 from loopviz.tui.view import View
+from tests import streams
+from tests.streams import ns
 from tests.test_scene import scene, text
-from tests.test_screen import drive, run
+from tests.test_screen import answered, drive, run
 
 __all__ = ["drive"]  # the fixture
 
@@ -100,3 +103,120 @@ async def test_steps_that_change_nothing_are_not_counted(drive):
     async with drive() as screen:
         await screen.press("s", *["minus"] * 20, "plus", "s")
         assert screen.source.fired[-1] == ("sync", 2)
+
+
+# -- esc and space -----------------------------------------------------------------------------
+
+
+@run
+async def test_esc_takes_back_one_thing_at_a_time(drive):
+    """Filter, selection, mark, then the way to the present; each time it is said what comes next."""
+    async with drive() as screen:
+        await screen.show(answered(1, 0), answered(2, 10), at=1_000)
+        view = screen.app.view
+        await screen.press("slash", *"#1", "enter", "down", "less_than_sign", "apostrophe", "less_than_sign")
+        assert view.words == "#1"
+        assert view.cursor == 1
+        assert None not in (view.mark, view.at, view.behind)
+        seen = []
+        for _ in range(4):
+            lines = await screen.press("escape")
+            said = next(line.strip("▌ ") for line in lines if line.startswith("▌ "))
+            seen.append((said, view.words, view.cursor, view.mark is None, view.behind is None))
+        assert seen == [
+            ("All rows are shown again. esc now selects nothing.", "", 1, False, False),
+            ("No request is selected. esc now removes the mark.", "", None, False, False),
+            ("The mark is removed. esc now goes to the present.", "", None, True, False),
+            ("This is the present.", "", None, True, True),
+        ]
+        view.notice = ""
+        await screen.press("escape")
+        assert view.notice == ""
+
+
+@run
+async def test_space_keeps_the_speed_of_slow_motion(drive):
+    """What is played back slowly goes on as slowly, to the same end; the live picture goes on live."""
+    async with drive() as screen:
+        await screen.show(answered(1, 0), at=10_000)
+        view = screen.app.view
+        await screen.press("r")
+        speed, until = view.speed, view.until
+        assert speed == 0.1
+        await screen.press("space")
+        await screen.show(at=10_100)
+        assert (view.speed, view.now) == (None, ns(0))
+        assert any(" space continue " in line for line in screen.lines())
+        await screen.press("space")
+        assert (view.speed, view.until) == (speed, until)
+        assert any(" space freeze " in line for line in await screen.show(at=10_200))
+        await screen.press("escape", "space")
+        assert view.behind is not None
+        assert view.paused is None
+        await screen.press("space")
+        assert view.behind is None
+
+
+@pytest.mark.parametrize(
+    ("trigger", "events", "why"),
+    [
+        ("block>250ms", [streams.holds(300, 1, 3)], "block > 250 ms: #1 at app.py:14"),
+        ("latency>300ms", [], "latency > 300 ms: #1 GET /"),
+        (
+            "error",
+            [streams.raised(20, "ValueError"), streams.responded(30), streams.end(31)],
+            "error: #1 GET /",
+        ),
+    ],
+)
+def test_freezing_says_why(drive, trigger, events, why):
+    """When ``--freeze-on`` freezes the picture, the first sentence says for what, and space goes on."""
+
+    @run
+    async def test(drive):
+        async with drive(trigger=parse_trigger(trigger)) as screen:
+            lines = await screen.show(streams.accepted(), events, at=900)
+            assert any(line.startswith(f"▌ Frozen: {why}") for line in lines)
+            await screen.press("space")
+            lines = await screen.show(at=950)
+            assert screen.app.view.behind is None
+            assert not any("Frozen: " in line for line in lines)
+
+    test(drive=drive)
+
+
+# -- jumps -------------------------------------------------------------------------------------
+
+
+@run
+async def test_a_jump_lands_where_the_sentences_describe_the_place(drive):
+    """At a block both sentences are about the block; the keys still lead on, and back to the same place."""
+    async with drive(size=(100, 24)) as screen:
+        events = []
+        for number, at in ((1, 0), (2, 2_000)):
+            events += [*streams.accepted(number, number, at), streams.holds(at + 300, number, at + 3)]
+            events += [streams.responded(at + 999, number), streams.end(at + 1_000, number)]
+            events.append(streams.idle(at + 1_000))
+        await screen.show(events, at=5_000)
+        await screen.press("home")
+        places = []
+        for key in ("n", "n", "N"):
+            lines = await screen.press(key)
+            said = [line for line in lines if line.startswith("▌ ")]
+            assert said[0].startswith("▌ A block of ")
+            assert "held the event loop" in said[1]
+            assert "BLOCKED" in next(line for line in lines if line.startswith(" LOOP"))
+            places.append(screen.app.view.at)
+        assert places[0] == places[2] < places[1]
+
+
+@run
+async def test_the_end_of_a_recording_is_called_the_end(drive):
+    """A recording that is played to its end is not called a time behind."""
+    async with drive() as screen:
+        screen.source.live = False
+        await screen.show(answered(1, 0), at=1_000)
+        await screen.press("end")
+        lines = await screen.show()
+        assert "FROZEN at the end" in lines[0]
+        assert "behind" not in lines[0]

@@ -275,7 +275,7 @@ def test_panning_moves_by_a_second(drive, back, on):
             assert "FROZEN" not in (await screen.press(on))[0]
             assert "FROZEN 2.0 s behind" in (await screen.press(back, back))[0]
             assert "FROZEN 1.0 s behind" in (await screen.press(on))[0]
-            assert "FROZEN 0 µs behind" in (await screen.press(on, on, on))[0]
+            assert " FROZEN  " in (await screen.press(on, on, on))[0]
             assert "FROZEN" in (await screen.press(*[back] * 4))[0]
             assert "FROZEN" not in (await screen.press("a"))[0]
 

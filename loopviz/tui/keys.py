@@ -117,7 +117,7 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("all scenarios", "side")),
     )),
     Section("picture", "Time", (
-        Row("freeze or continue; events are still collected", (
+        Row("pause or go on, whatever moves; events are still collected", (
             Key("picture.freeze", "space", "freeze", "Freeze"),
         ), foot=Foot("{freeze}", "always")),
         Row("move in time by a tenth of the picture; with shift by all of it", (
@@ -194,8 +194,8 @@ TABLE: tuple[Section, ...] = (
             Key("picture.filter", "slash", "filter", "Filter"),
         )),
         Row("sort the rows by arrival, latency or time lost", (Key("picture.sort", "t", "sort", "Sort"),)),
-        Row("show all rows, select nothing", (
-            Key("picture.show-all", "escape", "show_all", "Show all", palette=False),
+        Row("take back, one at a time: the filter, the selection, the mark, the way to the present", (
+            Key("picture.take-back", "escape", "take_back", "Take back", palette=False),
         )),
         Row("clear the requests that have ended", (
             Key("picture.clear", "x", "clear", "Clear"),

@@ -17,6 +17,14 @@ class Place(NamedTuple):
 
     t: int
     what: str
+    lasts: int = 0
+    """How long it lasts (ns); 0 for what has no length."""
+    least: int = 1
+    """How long it has to last until it is known as what it is (ns)."""
+
+    def inside(self, margin: int) -> int:
+        """A moment at which it is there, and known: about `margin` (ns) after its beginning."""
+        return self.t + min(self.lasts, max(margin, self.least))
 
 
 class StateChange(NamedTuple):
@@ -43,7 +51,21 @@ def next_place(
     for t, what in _places(timeline, late_frames):
         if direction * (t - moment) > 0 and (best is None or direction * (t - best[0]) < 0):
             best = t, what
-    return None if best is None else Place(best[0], _described(best[1], timeline.last))
+    if best is None:
+        return None
+    t, found = best
+    lasts, least = _extent(timeline, t, found)
+    return Place(t, _described(found, timeline.last), lasts, least)
+
+
+def _extent(timeline: Timeline, t: int, what: _What) -> tuple[int, int]:
+    """How long something lasts, and how long it has to last until it is known as what it is (ns)."""
+    if isinstance(what, Block | Starvation):
+        return what.lasted(timeline.last), timeline.threshold
+    if isinstance(what, Tokens):
+        end = next((at for at, tokens in timeline.tokens if at > t and not tokens.waiting), timeline.last)
+        return end - t, 1
+    return 0, 1
 
 
 def _places(timeline: Timeline, late_frames: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _What]]:

@@ -41,12 +41,15 @@ class Playback:
                 view.now = self._timeline.began
                 self.start(1.0, None, present)
         elif view.behind is None:
-            moment = self._trigger.moment(self._timeline, present) if self._trigger else None
+            trigger = self._trigger
+            moment = trigger.moment(self._timeline, present) if trigger is not None else None
             view.now = present
-            if moment is not None:
+            if trigger is not None and moment is not None:
                 view.remember()
                 view.freeze()
                 view.see(moment, present)
+                view.change, view.changed = f"Frozen: {trigger.why}.", None
+        view.ends = not live
         if view.behind is not None:
             view.behind = max(0, present - view.now)
         if (view.behind is None or view.speed is not None) and not view.pinned:
@@ -62,11 +65,17 @@ class Playback:
         """Play from where the view is until a moment, or until the present."""
         view = self._view
         view.behind = 0
-        view.at = view.mark = None
+        view.at = view.mark = view.paused = None
         view.change, view.changed = "", None
         if view.now >= (until or present):
             view.now = self._timeline.began
         view.speed, view.until = speed, until
+
+    def resume(self, present: int) -> None:
+        """Go on at the speed that it had; what has been played to its end begins again."""
+        view = self._view
+        speed, until = view.paused or 1.0, view.until if view.paused is not None else None
+        self.start(speed, until, present)
 
     def replay(self, start: int, end: int, present: int) -> None:
         """Show a part of the timeline again, in slow motion."""

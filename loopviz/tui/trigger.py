@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loopviz.clock import NS
+from loopviz.draw import words
 from loopviz.errors import InputError
-from loopviz.model import Request, State, Timeline
+from loopviz.model import Block, Request, State, Timeline
 
 __all__ = ["Trigger", "parse_trigger"]
 
@@ -29,25 +30,34 @@ class Trigger:
     """Longer than this (ns)."""
     fired: int = 0
     """The latest moment for which it has fired."""
+    why: str = ""
+    """What it has fired for: ``block > 250 ms: #3 at blocking.py:14``."""
 
     def moment(self, timeline: Timeline, now: int) -> int | None:
         """When it has happened since the last time that it fired, if it has."""
-        found = min((t for t in self._look(timeline, now) if t > self.fired), default=None)
-        if found is not None:
-            self.fired = now
-        return found
+        found = min((place for place in self._look(timeline, now) if place[0] > self.fired), default=None)
+        if found is None:
+            return None
+        self.fired, self.why = now, f"{self}: {found[1]}"
+        return found[0]
 
-    def _look(self, timeline: Timeline, now: int) -> Iterator[int]:
-        """When it has happened to anything of the last second."""
+    def __str__(self) -> str:
+        """What it fires for: ``block > 250 ms``."""
+        kind = self.kind.replace("-", " ").replace("thread wait", "wait for a thread")
+        return f"{kind} > {words.figure(self.over / NS, 's')}" if self.over else kind
+
+    def _look(self, timeline: Timeline, now: int) -> Iterator[tuple[int, str]]:
+        """When it has happened to anything of the last second, and to what."""
         recent = now - _RECENT
         if self.kind == "block":
             blocks = [block for block in (*timeline.blocks, timeline.block_at(now)) if block is not None]
             for block in blocks[-3:]:
                 if (block.end is None or block.end > recent) and block.lasted(now) > self.over:
-                    yield block.start + self.over
+                    yield block.start + self.over, _of_block(block)
             return
         for request in (*timeline.alive_at(now), *timeline.ended_after(recent)):
-            yield from self._of_request(request, now)
+            for t in self._of_request(request, now):
+                yield t, words.headline(request)
 
     def _of_request(self, request: Request, now: int) -> Iterator[int]:
         if self.kind == "latency" and request.websocket is None and request.latency(now) > self.over:
@@ -61,6 +71,13 @@ class Trigger:
                     break
                 if segment.state is State.TOKEN_WAIT and segment.end - segment.start > self.over:
                     yield segment.start + self.over
+
+
+def _of_block(block: Block) -> str:
+    """Whose it is, and where: ``#3 at blocking.py:14``."""
+    request, where = block.culprit
+    who = f"#{request}" if request else words.holder(block)
+    return f"{who} at {words.line(where)}" if where is not None else who
 
 
 def parse_trigger(text: str) -> Trigger:

@@ -83,10 +83,16 @@ class View:
     """The time cursor: the moment that states and sentences describe; None for the right edge."""
     mark: int | None = None
     """A second cursor, to measure a distance from."""
+    ends: bool = False
+    """Whether what is shown has an end, as a recording has."""
     speed: float | None = None
     """How fast the picture moves while it is played back; None while it is not."""
     until: int | None = None
     """Where playing back ends."""
+    paused: float | None = None
+    """How fast it was played back when it was paused; None if it was not."""
+    jumped: tuple[int, int] | None = None
+    """Where the time cursor was put, a little inside of a place, and where the place begins (ns)."""
     change: str = ""
     """What changed at the time cursor, after a step to a change."""
     changed: int | None = None
@@ -123,10 +129,21 @@ class View:
         """The moment that states and sentences describe."""
         return self.now if self.at is None else self.at
 
+    @property
+    def moves(self) -> bool:
+        """Whether the picture moves: with the present, or because it is played back."""
+        return self.behind is None or self.speed is not None
+
+    def pause(self) -> None:
+        """Stop the picture where it is; what is played back can go on at the same speed."""
+        speed = self.speed
+        self.freeze()
+        self.paused = speed
+
     def origin(self, direction: int) -> int:
         """Where a search begins: at the time cursor, or else at the far edge of the picture."""
         if self.at is not None:
-            return self.at
+            return self.jumped[1] if self.jumped is not None and self.jumped[0] == self.at else self.at
         start = self.start
         if direction > 0:
             return self.now - self.window if start is None else start - 1
@@ -198,13 +215,13 @@ class View:
 
     def freeze(self) -> None:
         """Stop the picture."""
-        self.speed = None
+        self.speed = self.paused = None
         if self.behind is None:
             self.behind = 0
 
     def follow(self) -> None:
         """Show the present again."""
-        self.behind = self.at = self.mark = self.speed = None
+        self.behind = self.at = self.mark = self.speed = self.paused = None
         if self.clock is not None:
             self.column_ns = None
         self.left, self.pinned = None, False

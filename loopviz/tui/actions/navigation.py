@@ -13,15 +13,14 @@ class Navigation(PictureApp):
     """The actions that change which part of the timeline is shown."""
 
     def action_freeze(self) -> None:
-        """Stop the picture, or continue: with playing back, or with the present."""
+        """Pause whatever moves, or let it go on: with the present, or at the speed that it had."""
         view = self.view
-        if view.speed is not None:
-            view.speed = None
-        elif view.behind is None:
-            view.remember()
-            view.freeze()
-        elif not self.source.live:
-            self.playback.start(1.0, None, self.present)
+        if view.moves:
+            if view.speed is None:
+                view.remember()
+            view.pause()
+        elif view.paused is not None or not self.source.live:
+            self.playback.resume(self.present)
         else:
             view.remember()
             view.follow()
@@ -82,9 +81,16 @@ class Navigation(PictureApp):
             which = "after" if direction > 0 else "before"
             self.say(f"No block, starvation, wait for a thread, error or late frame {which} this.")
             return
-        self.view.remember()
-        self.view.see(place.t, self.present)
-        self.view.change, self.view.changed, self.view.notice = place.what, None, ""
+        view = self.view
+        view.remember()
+        self._land(place.t, place.inside(view.width(view.cells) // 2))
+        view.change, view.changed, view.notice = place.what, None, ""
+
+    def _land(self, t: int, inside: int) -> None:
+        """Put the time cursor where states and sentences describe what begins at `t`."""
+        at = min(inside, self.present)
+        self.view.see(at, self.present)
+        self.view.jumped = (at, t)
 
     def action_change(self, direction: int) -> None:
         """Go to the next change of a request's state (1), or to the previous one (-1)."""
@@ -95,7 +101,7 @@ class Navigation(PictureApp):
             self.say("No request changes its state " + ("after this." if direction > 0 else "before this."))
             return
         view.remember()
-        view.see(change.t, present)
+        self._land(change.t, change.t + 1)
         view.change, view.changed, view.notice = change.what, change.request, ""
 
     def action_cursor(self, by: int) -> None:

@@ -11,6 +11,7 @@ from loopviz.draw.words import one_line, saved
 from loopviz.errors import InputError
 from loopviz.recording.whole import free_name
 from loopviz.tui.actions.base import PictureApp
+from loopviz.tui.layers import layers, sentence, take_back
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.view import SORTS
 
@@ -26,11 +27,16 @@ class Rows(PictureApp):
         """Select another request: the next one (1), the previous one (-1), or one further away."""
         self.view.point(self.timeline, by)
 
-    def action_show_all(self) -> None:
-        """Show all rows, and select nothing."""
-        if isinstance(self.screen, MainScreen):
+    def action_take_back(self) -> None:
+        """Take one thing back: the filter, the selection, the mark, or what leads away from the present."""
+        if isinstance(self.screen, MainScreen) and self.screen.asks:
             self.screen.close_filter()
-        self.view.cursor = None
+            return
+        view, live = self.view, self.source.live
+        there = layers(view, live=live)
+        if there:
+            take_back(view, there[0])
+            self.say(sentence(view, there[0], self.keys.shown("picture.take-back"), live=live))
 
     def action_sort(self) -> None:
         """Sort the rows by arrival, by latency, or by the time lost because of others."""

@@ -29,7 +29,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     names = {
         "requests": count,
         "threads": f"thread limit {view.threads}",
-        "freeze": "continue" if view.behind is not None else "freeze",
+        "freeze": "freeze" if view.moves else "continue",
     }
     side, short = facts.keys.foot(names, "side"), facts.keys.foot(names, "always")
     more = facts.keys.foot(names, "always", "roomy")

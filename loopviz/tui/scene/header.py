@@ -71,6 +71,16 @@ def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Sty
     return line
 
 
+def _how(view: View, behind: int) -> str:
+    """How a picture of the past moves, and how far behind it is."""
+    how = f"PLAYING {view.speed:g} x" if view.speed else "FROZEN"
+    if view.paused is not None:
+        how = f"PAUSED {view.paused:g} x"
+    if not behind:
+        return f"{how} at the end" if view.ends else how
+    return f"{how} {words.duration(behind)} behind"
+
+
 def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
     """What part is shown and how, its pace, and what is wrong with it."""
     pace = view.pace
@@ -79,8 +89,7 @@ def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
         palette = pen.palette
         colours = palette.colours
         frozen = palette.style(colours.on_notice, colours.notice, bold=True, reverse=not palette.colour)
-        how = f"PLAYING {view.speed:g} x" if view.speed else "FROZEN"
-        parts.append((f" {how} {words.duration(view.behind)} behind ", frozen))
+        parts.append((f" {_how(view, view.behind)} ", frozen))
     filters = [f"/{printable(view.words, 20)}"] if view.words else []
     filters += [f"by {view.sort}"] if view.sort != "arrival" else []
     parts += [(text, pen.title) for text in filters]

@@ -111,6 +111,11 @@ class MainScreen(Screen[None]):
             self._filter.display = False
             self.set_focus(None)
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for a filter."""
+        return self._filter.display
+
     def close_filter(self) -> None:
         """Show all rows again."""
         self._filter.value = self._host.view.words = ""
