@@ -96,6 +96,15 @@ class Browser:
         self._post("/goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": wanted})
         self.settle()
 
+    def size(self, width: int = 0, height: int = 0, ratio: int = 1) -> None:
+        """Have the screen of a phone, in CSS pixels, with `ratio` pixels for each; 0 for the window itself."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": True}
+        if width:
+            self._post("/goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=metrics)
+        else:
+            self._post("/goog/cdp/execute", cmd="Emulation.clearDeviceMetricsOverride", params={})
+        self.settle()
+
     def accessible(self) -> list[dict[str, Any]]:
         """The accessibility tree, as a screen reader is given it."""
         nodes = self._post("/goog/cdp/execute", cmd="Accessibility.getFullAXTree", params={})["nodes"]

@@ -195,6 +195,28 @@ def test_the_picture_on_the_page_is_drawn_in_the_states_colours(tab, tmp_path):
     assert "213,94,0" not in afterwards
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("line", [busy(), hostile("/" + "long" * 60)], ids=["busy", "long"])
+def test_nothing_is_cut_off_on_a_phone(tab, tmp_path, line, scheme):
+    """At 360 pixels the page is as wide as the screen; names, picture and figures are within it."""
+    tab.size(360, 740, 3)
+    try:
+        tab.media(prefers_color_scheme=scheme)
+        show(tab, tmp_path, "page.html", export(line, "html", name="a name" * 30))
+        tab.settle()
+        tab.run("document.querySelectorAll('.row')[2].click()")
+        assert tab.run("return [document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+        inside = "return [...document.querySelectorAll(arguments[0])].every(e => e.getBoundingClientRect().right <= 360)"
+        assert tab.run(inside, "h1, p, button, li, #rows, .row, #picture, #axis, .wide, #detail")
+        names, picture = tab.run(
+            "return ['.row', '#picture'].map(s => document.querySelector(s).getBoundingClientRect().width)"
+        )
+        assert names < picture / 2
+    finally:
+        tab.media()
+        tab.size()
+
+
 def test_hostile_text_is_inert_on_the_page(tab, tmp_path):
     """Markup in a path is shown as it is written; no element of it exists, and nothing runs."""
     show(tab, tmp_path, "page.html", export(hostile(), "html", name=HOSTILE))

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const LEFT = 280, RIGHT = 96, ROW = 24, BAR = 18, MOST_LISTED = 1000, SHORTEST = 1000;
+  const ROW = 24, BAR = 18, MOST_LISTED = 1000, SHORTEST = 1000;
   const element = (id) => document.getElementById(id);
   const rowsBox = element("rows"), space = element("space"), picture = element("picture"), axis = element("axis");
   const tip = element("tip"), detail = element("detail");
@@ -78,10 +78,17 @@
   const whole = [from, Math.max(data.end, from + 1e6)];
   let view = data.window ? [...data.window] : [...whole];
   let selected = -1;
-  let plot = 0;  // measured when the size changes: asking for it in every step of a frame is slow
-  const width = () => plot || (plot = Math.max(120, rowsBox.clientWidth - LEFT - RIGHT));
-  const x = (t) => LEFT + (t - view[0]) * width() / (view[1] - view[0]);
-  const time = (px) => view[0] + (px - LEFT) * (view[1] - view[0]) / width();
+  let plot = 0, left = 280;  // measured when the size changes: asking for it in every step of a frame is slow
+  const width = () => plot || measure();
+  function measure() {  // on a phone the names and what is after the plot take less room
+    const all = rowsBox.clientWidth;
+    left = all < 700 ? Math.max(90, Math.round(all * 0.3)) : 280;
+    rowsBox.style.setProperty("--names", `${left}px`);
+    plot = Math.max(60, all - left - (all < 700 ? 84 : 96));
+    return plot;
+  }
+  const x = (t) => { const w = width(); return left + (t - view[0]) * w / (view[1] - view[0]); };
+  const time = (px) => { const w = width(); return view[0] + (px - left) * (view[1] - view[0]) / w; };
 
   function look(start, end) {
     const span = whole[1] - whole[0];
@@ -192,14 +199,14 @@
     label(start, stop);
   }
   function drawRow(c, row, y, chosen) {
-    const w = width(), edge = LEFT + w;
+    const w = width(), edge = left + w;
     c.save();
     c.beginPath();
-    c.rect(LEFT, y, w, ROW);
+    c.rect(left, y, w, ROW);
     c.clip();
     if (row.kind !== "request") {
       c.fillStyle = theme.lane;
-      c.fillRect(LEFT, y + 2, w, ROW - 4);
+      c.fillRect(left, y + 2, w, ROW - 4);
     }
     if (row.kind === "tokens") drawTokens(c, y);
     let drawn = -1;
@@ -210,18 +217,18 @@
       }
       const [start, end, code, faint] = row.parts[index];
       if (start >= view[1]) break;
-      const left = Math.max(LEFT, x(start)), right = Math.min(edge, x(end));
+      const begin = Math.max(left, x(start)), right = Math.min(edge, x(end));
       c.globalAlpha = faint ? 0.5 : 1;
       c.fillStyle = patterns[code];
-      c.fillRect(left, y + 3, Math.max(0.5, right - left), BAR);
+      c.fillRect(begin, y + 3, Math.max(0.5, right - begin), BAR);
       drawn = right;
-      if (code === data.block) caption(c, row, row.parts[index], left, right, y);
+      if (code === data.block) caption(c, row, row.parts[index], begin, right, y);
     }
     c.restore();
     if (chosen) {
       c.strokeStyle = theme.accent;
       c.lineWidth = 2;
-      c.strokeRect(LEFT + 1, y + 1, w - 2, ROW - 2);
+      c.strokeRect(left + 1, y + 1, w - 2, ROW - 2);
     }
     c.fillStyle = row.failed ? theme.alarm : theme.dim;
     c.fillText(row.says || "", edge + 6, y + 16);
@@ -345,7 +352,7 @@
   rowsBox.addEventListener("scroll", () => { hide(); draw(); });
   const inside = (event) => event.clientX - rowsBox.getBoundingClientRect().left;
   picture.addEventListener("wheel", (event) => {
-    if (inside(event) < LEFT) return;  // over the names it scrolls
+    if (inside(event) < left) return;  // over the names it scrolls
     event.preventDefault();
     cancelAnimationFrame(moving);
     const sideways = event.shiftKey ? event.deltaY || event.deltaX : Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : 0;
@@ -354,7 +361,7 @@
   }, { passive: false });
   let grip = null;
   picture.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || inside(event) < LEFT) return;
+    if (event.button !== 0 || inside(event) < left) return;
     cancelAnimationFrame(moving);
     grip = { x: event.clientX, view: [...view], moved: false };
     picture.setPointerCapture(event.pointerId);
@@ -375,7 +382,7 @@
   function hide() { tip.hidden = true; }
   function hover(event) {
     const row = rows[rowAt(event)], t = time(inside(event));
-    if (!row || inside(event) < LEFT) return hide();
+    if (!row || inside(event) < left) return hide();
     let words = "";
     if (row.kind === "tokens") {
       const known = data.tokens.filter((entry) => entry[0] <= t).pop();
