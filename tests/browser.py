@@ -97,7 +97,7 @@ class Browser:
         self.settle()
 
     def size(self, width: int = 0, height: int = 0, ratio: int = 1) -> None:
-        """Have the screen of a phone, in CSS pixels, with `ratio` pixels for each; 0 for the window itself."""
+        """Have the screen of a phone in CSS pixels, with `ratio` pixels for each; 0 for the window itself."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": True}
         if width:
             self._post("/goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=metrics)

@@ -206,7 +206,10 @@ def test_nothing_is_cut_off_on_a_phone(tab, tmp_path, line, scheme):
         tab.settle()
         tab.run("document.querySelectorAll('.row')[2].click()")
         assert tab.run("return [document.documentElement.scrollWidth, innerWidth]") == [360, 360]
-        inside = "return [...document.querySelectorAll(arguments[0])].every(e => e.getBoundingClientRect().right <= 360)"
+        inside = (
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".every(e => e.getBoundingClientRect().right <= 360)"
+        )
         assert tab.run(inside, "h1, p, button, li, #rows, .row, #picture, #axis, .wide, #detail")
         names, picture = tab.run(
             "return ['.row', '#picture'].map(s => document.querySelector(s).getBoundingClientRect().width)"
