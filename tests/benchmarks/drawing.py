@@ -27,6 +27,7 @@ from loopviz.scenario import builtin_folder, read
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
+from loopviz.tui.clock import Clock
 from loopviz.tui.scene import Facts, Scene
 from loopviz.tui.surface import Surface
 from loopviz.tui.view import View
@@ -68,10 +69,15 @@ def traffic(start: int, seconds: float, first: int = 1, *, a_second: int = 100) 
         yield (end, ev.END, number)
 
 
-def blocked(seconds: float) -> Timeline:
-    """40 requests in worker threads and 40 that are delayed, while one blocks the loop."""
+def blocked(seconds: float, *, fired: bool = False) -> Timeline:
+    """40 requests in worker threads and 40 that are delayed, while one blocks the loop.
+
+    If they are `fired`, it is by one key press: 40 rows that differ, and 40 that fold.
+    """
     timeline = Timeline()
     events: list[Event] = [(ZERO, ev.THREAD, 1, "loop")]
+    if fired:
+        events.append((ZERO, ev.FIRED, 1, "sync", 1, 2 * LANES, LANES))
     for number in range(1, 2 * LANES + 1):
         t = ZERO + number * MS
         events += [
@@ -145,17 +151,26 @@ def report(name: str, milliseconds: float, note: str = "") -> None:
 
 def while_blocked() -> None:
     """40 busy lanes, the loop blocked, the present moving on."""
-    timeline = blocked(40)
-    view = View(now=ZERO + 10 * SECOND)
-    picture = Picture(timeline, view)
+    frames = {}
+    for name, fired, still in (
+        ("scrolling, without groups", False, False),
+        ("the clock of a burst", True, False),
+        ("the clock of a burst that has left the window", True, True),
+    ):
+        timeline = blocked(40, fired=fired)
+        view = View(now=ZERO + 10 * SECOND)
+        if fired:
+            view.clock = Clock(ZERO + MS, (5 if still else 40) * SECOND)
+        picture = Picture(timeline, view)
 
-    def frame() -> float:
-        view.now += SECOND // RATE
-        return picture.frame()
+        def frame(view: View = view, picture: Picture = picture) -> float:
+            view.now += SECOND // RATE
+            return picture.frame()
 
-    (took,) = interleaved({"": frame}, 600).values()
+        frames[name] = frame
     print(f"{WIDTH}x{HEIGHT}, {LANES} busy lanes, the loop blocked")
-    report("a frame", took, f"= {took * RATE / 1000:.1%} of a core at {RATE} fps")
+    for name, took in interleaved(frames, 600).items():
+        report(name, took, f"= {took * RATE / 1000:.1%} of a core at {RATE} fps")
 
 
 def live(seconds: int) -> tuple[Timeline, int, int]:
