@@ -160,6 +160,7 @@ async def test_playing_back_shows_what_was_shown_live(drive):
         await screen.show(at=1_000)
         await screen.press("r")
         view.column_ns, view.speed, view.now = 10 * MS, 1.0, ns(0)
+        view.clock, view.pinned = None, False
         screen.app.scene.forget()
         for at in range(20, 300, 20):
             await screen.show(at=1_000 + at)
@@ -187,7 +188,7 @@ async def test_speeds_cycle_and_playing_ends_with_the_burst(drive):
         assert screen.app.view.now == ns(100)
         await screen.press("r")
         await screen.show(at=20_000)
-        assert screen.app.view.now == ns(216)
+        assert screen.app.view.now == ns(216), "what follows the response is played back too"
         assert screen.app.view.speed is None
 
 

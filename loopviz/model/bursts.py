@@ -127,8 +127,10 @@ class Bursts:
         at = bisect_right(self._by_first, request, key=_first) - 1
         if at < 0 or request >= self._by_first[at].stop:
             return None
-        self._look()
-        return self._by_first[at]
+        burst = self._by_first[at]
+        if burst.done is None:
+            burst.look()
+        return burst
 
     def newest(self, now: int) -> Burst | None:
         """The burst that was fired last at `now`."""

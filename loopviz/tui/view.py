@@ -28,6 +28,8 @@ _SHOWN = 9_000_000_000
 """The window is at least this wide (ns), unless zoomed: enough for a burst of a second's requests."""
 NARROWEST, WIDEST = 1_000_000, 300_000_000_000
 """The limits of zooming (ns across the screen)."""
+_STILL = 500_000_000
+"""How often a picture is drawn in which nothing moves (ns)."""
 _UNDO = 100
 _LOST = (State.QUEUED, State.READY, State.TOKEN_WAIT)
 
@@ -181,6 +183,21 @@ class View:
         """The left and the right edge of the picture (ns)."""
         start, window = self.start, self.window
         return (self.now - window, self.now) if start is None else (start, start + window)
+
+    def still(self, timeline: Timeline) -> tuple[object, ...] | None:
+        """What a picture depends on whose window has passed; None while there is something to come.
+
+        Nothing in it moves then, except what says how the loop and the program do at this moment.
+        """
+        if self.clock is None or self.now <= self.reach[1] or self.notice:
+            return None
+        pace = self.pace
+        return (
+            timeline.events, len(timeline.requests), self.now // _STILL, self.clock, self.left,
+            self.behind is None, self.column_ns, self.at, self.mark, self.change, self.changed,
+            self.cursor, self.top, self.words, self.sort, self.requests, self.steps, self.threads,
+            self.asked, self.asked and self.asked.waits, pace.dropped, pace.failures, pace.fps > 0,
+        )  # fmt: skip
 
     def remember(self) -> None:
         """Keep this place, so that `undo` can go back to it."""

@@ -9,7 +9,7 @@ from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.tui.scene.axis import axis, crossed
-from loopviz.tui.scene.foot import foot
+from loopviz.tui.scene.foot import HitLine, foot
 from loopviz.tui.scene.frame import Columns, Facts, Frame
 from loopviz.tui.scene.grouped import fold_row, folded_line, heading, longest_name, others_heading
 from loopviz.tui.scene.groups import Arranged, Groups
@@ -45,6 +45,8 @@ class Scene:
         self._arranged, self._rearranged = Groups(), Groups()
         self._children = Children()
         self._story = Story()
+        self._foot_key: tuple[object, ...] = ()
+        self._foot_lines: list[HitLine] = []
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
@@ -59,7 +61,7 @@ class Scene:
         head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
         story = [*gap, *self._story.lines(self._pen, self.facts, timeline, view, width), *gap]
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
-        keys = foot(self._pen, self.facts, view, width)
+        keys = self._foot(view, width)
         room = max(0, height - len(head) - len(story) - len(keys))
         lines = [*head, *self._picture(timeline, view, width, room, roomy=roomy), *story]
         self.hits = {y + len(head): hits for y, hits in self.hits.items()}
@@ -67,6 +69,15 @@ class Scene:
             self.hits[len(lines)] = hits
             lines.append(line)
         return [fitted(line, width, self.palette) for line in lines[:height]]
+
+    def _foot(self, view: View, width: int) -> list[HitLine]:
+        """The foot lines, which are made anew only if they say something else."""
+        key = (
+            self.facts, self._pen, width, view.requests, view.steps, view.threads, view.behind is None,
+        )  # fmt: skip
+        if self._foot_key != key:
+            self._foot_key, self._foot_lines = key, foot(self._pen, self.facts, view, width)
+        return self._foot_lines
 
     def compose_lanes(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The lanes alone, without head and foot, in exactly `height` lines."""

@@ -110,7 +110,7 @@ class Groups:
     def _folded(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
         """Equal rows as one; rows that differ for ever longer as well, until they fit into `space`."""
         view, width = frame.view, frame.columns.column_ns
-        again = _AGAIN * (1 + len(requests) // 100)
+        again = _AGAIN * (1 + len(requests) // 50)
         key = (
             burst.number,
             len(requests),

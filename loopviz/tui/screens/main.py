@@ -36,6 +36,8 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._host = host
         self.surface = Surface()
+        self._still: tuple[object, ...] | None = None
+        """What the picture depended on when it was drawn last, if it stands still."""
         self.catalogue = Catalogue(host.palette, host.source.scenarios, host.keys)
         self.catalogue.display = False
         self._filter = Input(placeholder="rows with: path, status, state, #number", compact=True)
@@ -62,6 +64,11 @@ class MainScreen(Screen[None]):
         width, height = self.surface.size
         if width > 0 and height > 0:
             host = self._host
+            still = host.view.still(host.timeline)
+            key = still and (*still, width, height, host.scene, host.scene.facts)
+            if key and key == self._still:
+                return
+            self._still = key
             self.surface.show(host.scene.compose(host.timeline, host.view, width, height))
 
     def toggle_catalogue(self) -> None:
