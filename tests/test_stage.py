@@ -35,28 +35,33 @@ TALK = Talk(
 )
 
 
+def place(progress: Progress) -> tuple[int, Phase]:
+    """The step and what is shown of it."""
+    return progress.position, progress.phase
+
+
 def test_space_asks_fires_and_goes_on():
     """A step begins with its code; then it is asked, fired, and, when that is over, the next one begins."""
     progress = Progress(TALK)
     assert not progress.advance()  # the first step fires nothing
-    assert (progress.position, progress.phase) == (2, Phase.CODE)
+    assert place(progress) == (2, Phase.CODE)
     assert not progress.advance()
-    assert progress.phase is Phase.QUESTION
+    assert place(progress) == (2, Phase.QUESTION)
     assert progress.guess(2)
     assert not progress.guess(3)
     assert progress.advance()
-    assert progress.phase is Phase.RUNNING
+    assert place(progress) == (2, Phase.RUNNING)
     assert not progress.advance()  # it is not over
-    assert (progress.position, progress.phase) == (2, Phase.RUNNING)
+    assert place(progress) == (2, Phase.RUNNING)
     progress.over()
     assert not progress.guess(1)
     assert not progress.advance()
-    assert (progress.position, progress.phase) == (3, Phase.CODE)
+    assert place(progress) == (3, Phase.CODE)
     assert progress.advance()
     progress.over()
     assert progress.ended
     assert not progress.advance()
-    assert (progress.position, progress.phase) == (3, Phase.OVER)
+    assert place(progress) == (3, Phase.OVER)
     assert progress.guesses == {2: 2}
 
 
@@ -66,7 +71,7 @@ def test_back_goes_to_the_beginning_of_the_step_first():
     assert progress.position == 3
     progress.advance()
     progress.back()
-    assert (progress.position, progress.phase) == (3, Phase.CODE)
+    assert place(progress) == (3, Phase.CODE)
     progress.back()
     assert progress.position == 2
     assert not progress.go(4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from loopviz.cli.arguments import add_ascii, number
+from loopviz.cli.arguments import add_ascii, add_theme, number
 
 if TYPE_CHECKING:
     from loopviz.talk import Note
@@ -29,12 +29,13 @@ def add_parser(commands: Any) -> None:
         help="the process number of the talk (default: the one that has moved on last)",
     )
     add_ascii(parser)
+    add_theme(parser)
     parser.set_defaults(command=notes)
 
 
 def notes(options: argparse.Namespace) -> int:
     """Show the notes until the user quits; the exit code."""
-    from loopviz.cli.console import palette_for, require_terminal
+    from loopviz.cli.console import require_terminal, screen_palette
     from loopviz.talk import follow, held, private_folder
     from loopviz.tui import NotesApp
 
@@ -46,6 +47,6 @@ def notes(options: argparse.Namespace) -> int:
         return follow(folder, process) if process is not None else None
 
     whose = "No talk is held" if wanted is None else f"No talk is held by process {wanted}"
-    app = NotesApp(palette_for(options), read, f"{whose}: 'loopviz talk' begins one. Waiting …")
+    app = NotesApp(screen_palette(options), read, f"{whose}: 'loopviz talk' begins one. Waiting …")
     app.run()
     return app.return_code or app.return_value or 0
