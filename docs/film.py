@@ -13,9 +13,11 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 from xml.sax.saxutils import escape
 
-from loopviz.draw.look import BACKGROUND, BORDER, TEXT
+from loopviz.draw.themes import DARK
 
 __all__ = ["Caption", "Cell", "Frame", "animated_svg"]
+
+BACKGROUND, BORDER, TEXT = DARK.colours.background, DARK.colours.border, DARK.colours.text
 
 WIDTH, HEIGHT = 8, 17
 """A cell in pixels."""

@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import loopviz.export
-from loopviz.draw.look import NAMES, PAGE_COLOURS
+from loopviz.draw.look import NAMES
 from loopviz.draw.themes import DARK, LIGHT
 from loopviz.export import FORMATS, Caption
 from loopviz.export.material import exact_seconds, extent, loop_stretches, worker_spans
+from loopviz.export.page import _VARIABLES
 from loopviz.export.perfetto import REQUESTS
 from loopviz.export.svg import MOST_REQUESTS
 from loopviz.export.svg.canvas import PLOT
@@ -151,7 +152,7 @@ def test_control_characters_leave_as_their_names_only(form, recorded):
 
 
 def test_no_colour_is_written_in_an_export():
-    """Exports take all their colours from `loopviz.draw.look`."""
+    """Exports take all their colours from themes."""
     folder = Path(loopviz.export.__file__).parent
     sources = [path for path in folder.rglob("*") if path.suffix in {".py", ".css", ".js", ".html"}]
     assert {"svg", "export"} <= {path.parent.name for path in sources}
@@ -160,12 +161,12 @@ def test_no_colour_is_written_in_an_export():
 
 
 def test_every_colour_that_the_page_uses_is_defined():
-    """The style and the script use no CSS variable that `loopviz.draw.look` does not define."""
+    """The style and the script use no CSS variable that the page does not define."""
     page = export(busy(), "html")
     defined = set(re.findall(r"--([a-z]+):", page))
     listed = re.search(r"for \(const name of \[(.*?)\]", page)
     used = set(re.findall(r"var\(--([a-z]+)\)", page)) | set(re.findall(r"theme\.([a-z]+)", page))
-    assert used <= defined == set(PAGE_COLOURS)
+    assert used <= defined == set(_VARIABLES)
     assert listed is not None
     assert set(re.findall(r"theme\.([a-z]+)", page)) == set(re.findall(r"[a-z]+", listed[1]))
 

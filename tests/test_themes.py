@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 from dataclasses import fields
 
 import pytest
@@ -31,7 +32,16 @@ def test_a_theme_has_the_colours_of_every_state(theme: Theme):
     """No theme lacks a state or has one too many, and no two of its states have the same colours."""
     assert list(theme.states) == ALL
     assert len({(shades.fill, shades.ink) for shades in theme.states.values()}) == len(ALL)
+    assert theme is SIXTEEN or len({shades.text for shades in theme.states.values()}) == len(ALL)
     assert theme.colours.alarm == theme.states[BLOCK].fill  # captions are written onto blocks
+
+
+@every_theme
+def test_a_colour_is_a_number(theme: Theme):
+    """Every colour is written as ``#rrggbb``, in small letters."""
+    values = [getattr(theme.colours, field.name) for field in fields(Colours)]
+    values += [value for s in theme.states.values() for value in (s.fill, s.ink, s.text)]
+    assert all(re.fullmatch("#[0-9a-f]{6}", value) for value in values)
 
 
 @every_theme

@@ -1,7 +1,6 @@
 """How everything looks: the table of states, and how codes become characters and styles.
 
-The colours of states are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with the
-common kinds of colour blindness can tell apart. The texture says the same once more.
+Colours are those of a theme (`loopviz.draw.themes`). The texture of a state says the same once more.
 """
 
 from __future__ import annotations
@@ -17,36 +16,17 @@ from loopviz.draw.themes import DARK, SIXTEEN
 from loopviz.model import BLOCK_THRESHOLD, State
 
 __all__ = [
-    "ACCENT",
     "AFTER_BLOCK",
-    "ALARM",
-    "ALARM_TEXT",
     "ANSWERED",
     "APPEARANCES",
-    "BACKGROUND",
     "BLOCK",
-    "BORDER",
     "CODES",
-    "DIM",
-    "FIELD",
-    "GOOD",
-    "GOOD_TEXT",
-    "GRID",
     "KINDS",
     "LABELS",
-    "LANE",
     "LEVELS",
-    "LIT",
     "NAMES",
     "NOTHING",
-    "NOTICE",
-    "OUTLINE",
-    "PAGE_COLOURS",
-    "SURFACE",
-    "TEXT",
-    "THREAD",
     "TICKS",
-    "WHITE",
     "Appearance",
     "Depth",
     "Look",
@@ -59,84 +39,23 @@ Mode = Literal["colour", "mono", "ascii"]
 Depth = Literal["truecolor", "256", "16"]
 """How many colours a terminal has."""
 
-# Surfaces, from the darkest to the lightest.
-BACKGROUND = "#101214"
-"""Behind everything."""
-SURFACE = "#171b1f"
-"""Behind a panel beside the picture: the catalogue."""
-LANE = "#1a2126"
-"""Behind a lane, so that an idle event loop is still seen as a lane."""
-FIELD = "#22282d"
-"""Behind a field for input."""
-GRID = "#2a3036"
-"""Lines of time through an exported picture."""
-BORDER = "#2c3338"
-"""The line between a panel and the picture."""
-LIT = "#4a5862"
-"""Behind the part of the map that the picture shows."""
-
-# Words.
-TEXT = "#e8e8e8"
-DIM = "#8a9199"
-"""Words of less weight: explanations, requests that have ended."""
-WHITE = "#ffffff"
-"""Words and cursors on top of a state's colour."""
-OUTLINE = "#5a2700"
-"""Around white words on a block, in an exported picture."""
-
-# Meanings. The `_TEXT` of a colour is lighter: readable as letters on the background.
-ACCENT = "#56B4E9"
-"""Keys, and the frames of dialogs."""
-ALARM = "#D55E00"
-"""A block."""
-ALARM_TEXT = "#ff7f2a"
-GOOD = "#009E73"
-"""The event loop is busy, or all is well."""
-GOOD_TEXT = "#00c792"
-NOTICE = "#F0E442"
-"""The picture is not live: frozen, or played back."""
-THREAD = "#CC79A7"
-"""Worker threads, and the gauge of those in use."""
-
-PAGE_COLOURS: dict[str, tuple[str, str]] = {
-    "back": (BACKGROUND, "#ffffff"),
-    "lane": (LANE, "#eef1f3"),
-    "text": (TEXT, "#16191c"),
-    "dim": (DIM, "#535b62"),
-    "line": (GRID, "#d4d9dd"),
-    "accent": (ACCENT, "#00639b"),
-    "alarm": (ALARM_TEXT, "#a84300"),
-    "thread": (THREAD, THREAD),
-    "caption": (WHITE, WHITE),
-    "outline": (OUTLINE, OUTLINE),
-}
-"""The CSS variables of the exported page: their colours in the dark and in the light theme."""
-
 LEVELS = {"colour": " ▁▂▃▄▅▆▇█", "mono": " ▁▂▃▄▅▆▇█", "ascii": " .:-=+*%#"}
 """How busy the event loop is, in eighths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A state's colours, and its texture as a character, in ASCII and as a drawing."""
+    """A state's texture: as a character, in ASCII and as a drawing. Its colours are those of a theme."""
 
-    fill: str
-    """The cell's background."""
-    ink: str
-    """The texture's colour."""
     texture: str
     plain: str
     """The texture in ASCII."""
-    text: str
-    """The colour of the state's name on the background of the screen."""
     tile: str
     """The texture as the data of an SVG path in a tile of 8 by 8; empty for none."""
     stroke: float
     """The width of the tile's lines; 0 where its shapes are filled."""
     trace: str
     """The name of a similar colour that chrome://tracing knows (Perfetto chooses its own)."""
-    light: str = ""
-    """`fill` in a page with a light theme; empty where it is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,75 +92,50 @@ APPEARANCES: tuple[Appearance, ...] = (
     Appearance(
         State.QUEUED, "q", "queued", "queued", "Sent, and not yet read by the server.",
         Look(
-            fill="#5c6166", ink="#9aa0a6", texture="·", plain=".", text="#a8adb3",
-            tile="M2.7 4a1.3 1.3 0 1 0 2.6 0a1.3 1.3 0 1 0 -2.6 0", stroke=0, trace="grey",
+            texture="·", plain=".", tile="M2.7 4a1.3 1.3 0 1 0 2.6 0a1.3 1.3 0 1 0 -2.6 0", stroke=0,
+            trace="grey",
         ),
     ),
     Appearance(
         State.RUNNING, "r", "running", "running", "One of its steps runs on the event loop.",
-        Look(
-            fill=GOOD, ink=GOOD, texture="█", plain="#", text=GOOD_TEXT,
-            tile="", stroke=0, trace="thread_state_running",
-        ),
+        Look(texture="█", plain="#", tile="", stroke=0, trace="thread_state_running"),
     ),
     Appearance(
         None, BLOCK, "blocks the loop", "BLOCKS",
         f"It has run for {BLOCK_THRESHOLD // 1_000_000} ms or more. Nothing else can run.",
-        Look(
-            fill=ALARM, ink="#8f3f00", texture="╱", plain="!", text=ALARM_TEXT,
-            tile="M-2 10L10 -2M-2 2L2 -2M6 10L10 6", stroke=2, trace="terrible",
-        ),
+        Look(texture="╱", plain="!", tile="M-2 10L10 -2M-2 2L2 -2M6 10L10 6", stroke=2, trace="terrible"),
     ),
     Appearance(
         State.AWAITING, "a", "awaiting", "awaiting",
         "Suspended at an await. Costs the event loop nothing.",
-        Look(
-            fill="#16323f", ink=ACCENT, texture="─", plain="-", text=ACCENT,
-            tile="M0 4H8", stroke=1.5, trace="thread_state_sleeping", light="#d3eaf7",
-        ),
+        Look(texture="─", plain="-", tile="M0 4H8", stroke=1.5, trace="thread_state_sleeping"),
     ),
     Appearance(
         State.READY, "y", "ready", "ready", "It could run, but the event loop is busy.",
-        Look(
-            fill="#E69F00", ink="#a87400", texture="▚", plain="/", text="#ffb51f",
-            tile="M0 0H4V4H0ZM4 4H8V8H4Z", stroke=0, trace="bad",
-        ),
+        Look(texture="▚", plain="/", tile="M0 0H4V4H0ZM4 4H8V8H4Z", stroke=0, trace="bad"),
     ),
     Appearance(
         State.TOKEN_WAIT, "t", "waiting for a thread", "no thread",
         "No worker thread or process has taken its call yet.",
-        Look(
-            fill=NOTICE, ink="#9c9420", texture="░", plain=":", text=NOTICE,
-            tile="M1 1H3V3H1ZM5 5H7V7H5Z", stroke=0, trace="yellow",
-        ),
+        Look(texture="░", plain=":", tile="M1 1H3V3H1ZM5 5H7V7H5Z", stroke=0, trace="yellow"),
     ),
     Appearance(
         State.IN_THREAD, "h", "in thread", "in thread", "A worker thread executes its call.",
-        Look(
-            fill=THREAD, ink="#8a4a6e", texture="═", plain="=", text="#e08fbd",
-            tile="M0 2.5H8M0 5.5H8", stroke=1.2, trace="rail_animation",
-        ),
+        Look(texture="═", plain="=", tile="M0 2.5H8M0 5.5H8", stroke=1.2, trace="rail_animation"),
     ),
     Appearance(
         State.IN_PROCESS, "p", "in process", "in process", "A worker process executes its call.",
         Look(
-            fill="#0072B2", ink="#66b5e6", texture="≡", plain="%", text="#4ab0f0",
-            tile="M0 1.5H8M0 4H8M0 6.5H8", stroke=0.9, trace="thread_state_runnable",
+            texture="≡", plain="%", tile="M0 1.5H8M0 4H8M0 6.5H8", stroke=0.9, trace="thread_state_runnable",
         ),
     ),
     Appearance(
         State.RECEIVING, "v", "receiving", "receiving", "Its client has not sent all of the body yet.",
-        Look(
-            fill="#3d3320", ink="#d9b978", texture="«", plain="<", text="#d9b978",
-            tile="M5 1.8L2.8 4L5 6.2", stroke=1.2, trace="rail_load", light="#f0e3c4",
-        ),
+        Look(texture="«", plain="<", tile="M5 1.8L2.8 4L5 6.2", stroke=1.2, trace="rail_load"),
     ),
     Appearance(
         State.SENDING, "s", "sending", "sending", "Its client has not taken all of the response yet.",
-        Look(
-            fill="#3a2f63", ink="#b7a6f7", texture="»", plain=">", text="#b7a6f7",
-            tile="M3 1.8L5.2 4L3 6.2", stroke=1.2, trace="thread_state_iowait", light="#e2dcfa",
-        ),
+        Look(texture="»", plain=">", tile="M3 1.8L5.2 4L3 6.2", stroke=1.2, trace="thread_state_iowait"),
     ),
 )  # fmt: skip
 """Every state and the block, in the order of legends: the one table of how they look and what they mean."""
@@ -324,7 +218,7 @@ class Palette:
         """The character and the style of a cell whose two halves have these codes."""
         if left == ANSWERED:
             style = self.style() if right == NOTHING else self._whole(right)[1]
-            return "◂" if self.unicode else "<", style + Style(color=_own(self.colours.text), bold=True)
+            return "◂" if self.unicode else "<", style + self.letters(self.colours.text, bold=True)
         if left in _TICKED or right in _TICKED:
             left, right = _TICKED.get(left, left), _TICKED.get(right, right)
             if left == right:

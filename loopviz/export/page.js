@@ -134,15 +134,15 @@
     }
     const ratio = devicePixelRatio || 1;
     patterns = {};
-    const fill = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "fill";
+    const scheme = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
     for (const state of data.states) {
       const tile = document.createElement("canvas");
       tile.width = tile.height = Math.round(8 * ratio);
       const c = tile.getContext("2d");
       c.scale(tile.width / 8, tile.width / 8);
-      c.fillStyle = state[fill];
+      c.fillStyle = state[scheme].fill;
       c.fillRect(0, 0, 8, 8);
-      c.fillStyle = c.strokeStyle = state.ink;
+      c.fillStyle = c.strokeStyle = state[scheme].ink;
       c.lineWidth = state.stroke || 1;
       const texture = new Path2D(state.tile);
       if (state.stroke) c.stroke(texture); else c.fill(texture);

@@ -1,7 +1,7 @@
 """One self-contained HTML page that draws the timeline, with zoom, pan and tables. It uses no network.
 
 The page is made of ``page.html``, ``page.css`` and ``page.js`` in this folder and of the colours in
-`loopviz.draw.look`. The recorded data are embedded as JSON in which no character can end the element,
+`loopviz.draw.themes`. The recorded data are embedded as JSON in which no character can end the element,
 and the script shows them as text only. A content security policy allows the style and the script, by
 their hashes, and nothing else.
 """
@@ -17,9 +17,11 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from loopviz.draw.look import APPEARANCES, BLOCK, CODES, PAGE_COLOURS
+from loopviz.draw.look import APPEARANCES, BLOCK, CODES
 from loopviz.draw.raster import code_of, lane_code
 from loopviz.draw.safe import printable
+from loopviz.draw.theme import Theme
+from loopviz.draw.themes import DARK, LIGHT
 from loopviz.draw.words import awaited, kind_name
 from loopviz.export.material import (
     Framing,
@@ -39,6 +41,13 @@ __all__ = ["page"]
 
 _UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 """Inside a JSON string the escapes mean the same characters, which do not occur outside of strings."""
+
+
+_VARIABLES = {
+    "back": "background", "lane": "lane", "text": "text", "dim": "dim", "line": "grid", "accent": "accent",
+    "alarm": "alarm_text", "thread": "thread", "caption": "caption", "outline": "outline",
+}  # fmt: skip
+"""The CSS variables of the page, and the names of their colours in a theme."""
 
 
 class _Places:
@@ -77,11 +86,17 @@ def page(material: Material, framing: Framing) -> Iterator[str]:
 
 
 def _colours() -> str:
-    """The CSS variables, for dark and for light themes."""
+    """The CSS variables, for readers who prefer dark and for those who prefer light pages."""
     dark, light = (
-        "; ".join(f"--{name}: {both[theme]}" for name, both in PAGE_COLOURS.items()) for theme in (0, 1)
+        "; ".join(f"--{name}: {getattr(theme.colours, field)}" for name, field in _VARIABLES.items())
+        for theme in (DARK, LIGHT)
     )
     return f"\n:root {{ {dark} }}\n@media (prefers-color-scheme: light) {{ :root {{ {light} }} }}\n"
+
+
+def _shades(theme: Theme, code: str) -> dict[str, str]:
+    shades = theme.states[code]
+    return {"fill": shades.fill, "ink": shades.ink}
 
 
 @cache
@@ -107,9 +122,8 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
         {
             "code": row.code,
             "name": row.name,
-            "fill": row.look.fill,
-            "light": row.look.light or row.look.fill,
-            "ink": row.look.ink,
+            "dark": _shades(DARK, row.code),
+            "light": _shades(LIGHT, row.code),
             "tile": row.look.tile,
             "stroke": row.look.stroke,
         }
