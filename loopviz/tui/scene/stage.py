@@ -46,7 +46,8 @@ class Poster:
     expected: int = 0
     """The expected makespan (ns); 0 if there is none."""
     sentences: Sequence[str] = ()
-    good: bool = True
+    """The first is the most important: on a low screen, two are shown."""
+    mood: words.Mood = "good"
     hint: str = ""
     badge: str = ""
     """The key that was pressed last, for a moment."""
@@ -69,7 +70,7 @@ def _stage(pen: Pen, timeline: Timeline, poster: Poster, now: int, width: int, h
     roomy = height >= 30
     gap: list[Line] = [[]] if roomy else []
     lines = [_top(pen, poster, width), *gap, *_headline(pen, poster.headline, width, 5 if roomy else 3), []]
-    below = [*gap, *_story(pen, poster, width), *gap, _foot(pen, poster, width)]
+    below = [*gap, *_story(pen, poster, width, 3 if roomy else 2), *gap, _foot(pen, poster, width)]
     room = height - len(lines) - len(below)
     if poster.question:
         asked = _asked(pen, poster, width, room)
@@ -163,13 +164,13 @@ def _asked(pen: Pen, poster: Poster, width: int, room: int) -> list[Line]:
     return lines
 
 
-def _story(pen: Pen, poster: Poster, width: int) -> list[Line]:
-    """Two lines of sentences."""
-    style = pen.palette.text("good" if poster.good else "alarm")
+def _story(pen: Pen, poster: Poster, width: int, most: int) -> list[Line]:
+    """A line for each sentence: two, or three where there is room."""
+    style = pen.palette.text(poster.mood)
     bar = "▌" if pen.palette.unicode else "|"
-    said = words.wrapped([printable(sentence, 400) for sentence in poster.sentences], width - 3, 2)
+    said = words.wrapped([printable(sentence, 400) for sentence in poster.sentences[:most]], width - 3, most)
     lines: list[Line] = [[Segment(f"{bar} ", style), Segment(text, pen.title)] for text in said]
-    return [*lines, *([[]] * (2 - len(lines)))]
+    return [*lines, *([[]] * (most - len(lines)))]
 
 
 def _foot(pen: Pen, poster: Poster, width: int) -> Line:

@@ -100,19 +100,25 @@ def _axis(pen: Pen, expected: int, half: int, cells: int) -> Line:
 
 
 def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list[Line]:
-    palette = pen.palette
+    """The event loop's lane: as high as it is busy, or the pattern of a block."""
+    palette, rows = pen.palette, max(1, min(tall, _TALLEST - 1))
     calm, levels = palette.style(palette.colours.good_text, palette.colours.lane), LEVELS[palette.mode]
-    cells: Line = []
+    drawn: list[Line] = [[] for _ in range(rows)]
     for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
         length = len(list(run))
-        if BLOCK in pair:
-            text, style = palette.cell(BLOCK, BLOCK)
-            cells.append(Segment(text * length, style))
-        else:
-            cells.append(Segment(levels[max(map(int, pair))] * length, calm))
+        for at, line in enumerate(drawn):
+            if BLOCK in pair:
+                text, style = palette.cell(BLOCK, BLOCK)
+                line.append(Segment(text * length, style))
+            else:
+                level = max(map(int, pair)) * rows - 8 * (rows - 1 - at)
+                line.append(Segment(levels[max(0, min(8, level))] * length, calm))
     block = timeline.block_at(now)
     said = (f"BLOCKED {words.duration(block.lasted(now))}", pen.alarm) if block else ("", pen.text)
-    return _tall(("EVENT LOOP", pen.title), cells, said, tall)
+    lines = _tall(("EVENT LOOP", pen.title), [], said, rows)
+    return [[left, *cells, right] for (left, right), cells in zip(lines, drawn, strict=True)] + [[]] * (
+        tall - rows
+    )
 
 
 def _tall(label: tuple[str, Style], cells: Line, said: tuple[str, Style], tall: int) -> list[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,15 @@ from textual.screen import Screen
 
 from loopviz.clock import NS, now_ns
 from loopviz.draw import words
-from loopviz.draw.raster import code_of
-from loopviz.draw.safe import printable
-from loopviz.draw.story import story
 from loopviz.model import Burst
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.talk import Note, Phase, Progress, Question, Talk
-from loopviz.talk.slide import endpoint
 from loopviz.tui.bindings import bindings
-from loopviz.tui.clock import BurstClock
 from loopviz.tui.expectation import answers, question
 from loopviz.tui.host import Firer
 from loopviz.tui.keymap import written
-from loopviz.tui.scene import Line, Poster, Stage
+from loopviz.tui.posters import Posters, requests_of
+from loopviz.tui.scene import Stage
 from loopviz.tui.surface import Surface
 
 __all__ = ["Lecture", "TalkScreen"]
@@ -67,7 +62,7 @@ class TalkScreen(Screen[None]):
         self._stage = Stage(host.palette)
         self._fired: int | None = None
         self._burst: Burst | None = None
-        self._clock = BurstClock(host.timeline, lambda: host.source.scenarios)
+        self._posters = Posters(host, lecture.files)
         self._badge, self._badge_until = "", 0
         self._seen: tuple[int, Phase] | None = None
         self._since = self._entered = self._began = 0
@@ -95,7 +90,9 @@ class TalkScreen(Screen[None]):
             self._go_on()
         width, height = self.surface.size
         if width > 0 and height > 0:
-            self.surface.show(self._lines(now, width, height))
+            poster = self._posters.poster(self.progress, self._burst, now)
+            poster.badge = self._badge if now < self._badge_until else ""
+            self.surface.show(self._stage.compose(self._host.timeline, poster, now, width, height))
 
     def _look(self, now: int) -> None:
         """Find the burst that was fired, and whether it is over."""
@@ -107,91 +104,6 @@ class TalkScreen(Screen[None]):
         self._burst = burst
         if burst.over(now):
             self.progress.over()
-
-    def _lines(self, now: int, width: int, height: int) -> list[Line]:
-        poster = self._poster(now)
-        return self._stage.compose(self._host.timeline, poster, now, width, height)
-
-    def _poster(self, now: int) -> Poster:
-        progress, step, file = self.progress, self.progress.step, self._file
-        total = len(progress.talk.steps)
-        shown = progress.phase in {Phase.RUNNING, Phase.OVER}
-        spoils = progress.question is not None and not shown and file is not None
-        poster = Poster(
-            place=f"{progress.position} of {total}",
-            headline=file.name if spoils and file is not None else step.headline,
-            hint=self._hint(),
-            badge=self._badge if now < self._badge_until else "",
-        )
-        if file is not None:
-            poster.name = printable(f"{file.name}  {file.facts.title}")
-            limit = self._host.view.threads
-            poster.load = f"{words.count(self._requests(file), 'request')} · {words.count(limit, 'thread')}"
-            if step.view != "picture":
-                poster.code = endpoint(self._host.source.source_lines(str(file.file.resolve())))
-        if progress.phase is Phase.QUESTION and progress.question is not None:
-            poster.question, poster.choices = progress.question.text, progress.question.choices
-            poster.guess = progress.guesses.get(progress.position, 0)
-        if shown and file is not None:
-            poster.picture = step.view != "code"
-            poster.burst = self._burst
-            clock = self._clock.at(now, now) if self._burst is not None else None
-            if clock is not None:
-                poster.window = _grown(step.window, self._burst, now) or clock.window
-                poster.expected = clock.expected.ns if clock.expected is not None else 0
-            poster.live = self._live(file, now)
-            poster.sentences, poster.good = self._sentences(now)
-        if self._host.view.notice:
-            poster.sentences, poster.good = [self._host.view.notice], False
-        return poster
-
-    def _live(self, file: ScenarioFile, now: int) -> dict[int, Counter[str]]:
-        """For each line of the file, in which states the requests of the burst are there."""
-        found: dict[int, Counter[str]] = {}
-        timeline, name = self._host.timeline, str(file.file.resolve())
-        for request in self._burst.requests if self._burst is not None else ():
-            segment = request.state_at(now)
-            if segment is None or segment.where is None or segment.where.file != name:
-                continue
-            code = code_of(segment.state, now - segment.start, timeline.threshold)
-            found.setdefault(segment.where.line, Counter())[code] += 1
-        return found
-
-    def _sentences(self, now: int) -> tuple[list[str], bool]:
-        """What happens, or, when it is over, what was measured and what was guessed."""
-        burst, predict = self._burst, self.progress.question
-        if burst is None or not burst.over(now):
-            mood, said = story(self._host.timeline, now, brief=True)
-            return said, mood != "alarm"
-        took = f"{words.count(burst.count, 'request')} in {words.duration(burst.makespan(now))}."
-        if predict is None:
-            return [took], True
-        guess = self.progress.guesses.get(self.progress.position, 0)
-        you = f" You said {predict.choices[guess - 1]}." if guess else ""
-        right = f" The answer: {predict.answer}." if predict.answer else ""
-        wrong = bool(guess and predict.answer and predict.choices[guess - 1] != predict.answer)
-        return [f"{took}{you}{right}"], not wrong
-
-    def _hint(self) -> str:
-        """What the keys do now."""
-        keys, progress = self._host.keys, self.progress
-        step, phase = progress.step, progress.phase
-        if phase is Phase.CODE and progress.question is not None:
-            what = "ask the room"
-        elif phase is Phase.RUNNING:
-            what = ""
-        elif phase in {Phase.CODE, Phase.QUESTION} and step.file is not None:
-            what = "fire"
-        else:
-            what = "next step" if progress.following else "the end"
-        parts = [f"{keys.shown('talk.next')} {what}"] if what else ["running …"]
-        if phase is Phase.QUESTION and progress.question is not None and progress.question.choices:
-            parts.append(f"1–{len(progress.question.choices)} what the room says")
-        if phase in {Phase.RUNNING, Phase.OVER}:
-            parts.append(f"{keys.shown('talk.again')} again")
-        parts.append(f"{keys.shown('talk.back')} back")
-        parts.append(f"{keys.shown('talk.close')} picture")
-        return "  ".join(parts)
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -227,10 +139,10 @@ class TalkScreen(Screen[None]):
 
     def action_predict(self) -> None:
         """Ask how long it takes, at a step that asks nothing."""
-        file, limit = self._file, self.progress.step.threads or THREAD_LIMIT
+        file, limit = self._posters.file(self.progress.step), self.progress.step.threads or THREAD_LIMIT
         if file is None or self.progress.question is not None or self.progress.phase is not Phase.CODE:
             return
-        requests = self._requests(file)
+        requests = requests_of(self.progress.step, file)
         times = answers(file.facts, requests, limit)
         self.progress.ask(Question(question(requests), tuple(map(words.duration, times))))
 
@@ -245,7 +157,7 @@ class TalkScreen(Screen[None]):
         self._fired = self._burst = None
 
     def _fire(self) -> None:
-        file, step, host = self._file, self.progress.step, self._host
+        file, step, host = self._posters.file(self.progress.step), self.progress.step, self._host
         if file is None:
             return
         self._forget()
@@ -254,7 +166,7 @@ class TalkScreen(Screen[None]):
             host.view.threads = threads
             host.source.set_threads(threads)
         self._fired = self._now
-        host.fire(file, self._requests(file))
+        host.fire(file, requests_of(self.progress.step, file))
 
     # -- playing by itself -----------------------------------------------------------------------
 
@@ -267,21 +179,3 @@ class TalkScreen(Screen[None]):
             self._host.exit(0)
         else:
             self.action_next()
-
-    # -- the step's scenario -------------------------------------------------------------------
-
-    @property
-    def _file(self) -> ScenarioFile | None:
-        path = self.progress.step.file
-        return self._lecture.files.get(path) if path is not None else None
-
-    def _requests(self, file: ScenarioFile) -> int:
-        return self.progress.step.requests or file.facts.requests
-
-
-def _grown(seconds: float | None, burst: Burst | None, now: int) -> int:
-    """The window that a step asks for (ns), doubled until the burst has room; 0 if it asks for none."""
-    window = int((seconds or 0) * NS)
-    while burst is not None and 0 < window < burst.makespan(now):
-        window *= 2
-    return window
