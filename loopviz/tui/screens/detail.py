@@ -1,4 +1,4 @@
-"""One request, opened: every segment with its duration and its source line, and their sum."""
+"""One request, opened: its segments and those of its child tasks, and the code of the longest one."""
 
 from __future__ import annotations
 
@@ -6,26 +6,21 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.console import Group, RenderableType
-from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 from textual.binding import BindingType
 
 from loopviz.clock import now_ns
 from loopviz.draw import words
-from loopviz.draw.linking import linked_style
 from loopviz.draw.look import Palette
-from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
-from loopviz.model import Request, Segment, Timeline, Where
+from loopviz.model import Request, Where
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Picture
 from loopviz.tui.screens.box import ScrollBox
+from loopviz.tui.screens.breakdown import detail_table
 
-__all__ = ["Detail", "detail_table"]
+__all__ = ["Detail", "detail_table", "excerpt", "longest_where"]
 
-_MOST = 500
-"""At most this many segments are listed: the newest."""
 _REFRESH = 200_000_000
 """Between two updates (ns): a few in a second are enough for reading."""
 
@@ -66,7 +61,8 @@ class Detail(ScrollBox):
         request = picture.timeline.requests.get(self._number)
         if request is None or now - self._drawn < _REFRESH:
             return
-        if self._drawn and request.ended:
+        children = picture.timeline.children(self._number)
+        if self._drawn and request.ended and all(child.end is not None for child in children):
             return
         self._drawn = now
         moment = picture.view.now
@@ -75,36 +71,6 @@ class Detail(ScrollBox):
         if where is not None:
             parts += [Text(), excerpt(where, picture.source.source_lines(where.file), picture.palette)]
         self.body.update(Group(*parts))
-
-
-def detail_table(request: Request, timeline: Timeline, now: int, palette: Palette) -> Table:
-    """Every segment of the request up to `now`: start, duration, state, and where."""
-    table = Table(box=None, expand=True, show_footer=True, padding=(0, 1), header_style=palette.text("dim"))
-    end = request.done if request.done is not None and request.done <= now else now
-    before = [s for s in request.history(now) if s.start < end]
-    after = [s for s in request.history(now) if s.start >= end]
-    total = sum(s.end - s.start for s in before)
-    dropped = total < end - request.start
-    table.add_column("from", justify="right", footer="sum", no_wrap=True)
-    table.add_column("for", justify="right", footer=Text(_exact(end - request.start)), no_wrap=True)
-    table.add_column("state", footer=Text("the latency" if request.done else "so far"), no_wrap=True)
-    table.add_column("where", ratio=1)
-    if dropped or len(before) > _MOST:
-        table.add_row(
-            "", "", Text("older segments are not listed; the sum includes them", palette.text("dim")), ""
-        )
-    for segment in before[-_MOST:]:
-        _add(table, segment, request, timeline, palette)
-    if after:
-        table.add_row("", "", Text("after the response", palette.text("dim")), "")
-        for segment in after[-_MOST:]:
-            _add(table, segment, request, timeline, palette)
-    if request.websocket is not None:
-        code = "" if request.websocket.code is None else f", {words.closed(request.websocket)}"
-        table.add_row("", "", Text("messages", palette.text("dim")), words.messages(request.websocket) + code)
-    if request.error:
-        table.add_row("", "", Text("error", palette.text("alarm")), Text(printable(request.error)))
-    return table
 
 
 def longest_where(request: Request, now: int) -> Where | None:
@@ -124,31 +90,3 @@ def excerpt(where: Where, lines: Sequence[str], palette: Palette, around: int = 
         shown = printable(line.rstrip().expandtabs(4))
         text.append(f"{mark}{number:>5}  {shown if palette.unicode else words.ascii_only(shown)}\n", style)
     return text
-
-
-def _add(table: Table, segment: Segment, request: Request, timeline: Timeline, palette: Palette) -> None:
-    length = segment.end - segment.start
-    code = code_of(segment.state, length, timeline.threshold)
-    character, style = palette.cell(code, code)
-    name, colour = palette.name(code)
-    lane = timeline.workers.get(segment.thread)
-    where: list[Text] = []
-    if lane is not None:
-        where.append(Text(lane.name))
-    if segment.where is not None:
-        linked = Text(words.line(segment.where), linked_style(Style.null(), segment.where))
-        where.append(Text.assemble(linked, f" {printable(segment.where.function, 60)}"))
-        if segment.where.calls:
-            where.append(Text(printable(segment.where.calls, 60)))
-    if segment.awaits is not None:
-        where.append(Text(f"awaits {words.awaited(segment.awaits)}"))
-    table.add_row(
-        _exact(segment.start - request.start),
-        _exact(length),
-        Text.assemble((character * 2, style), " ", (name, colour)),
-        Text(" · " if palette.unicode else " | ").join(where),
-    )
-
-
-def _exact(ns: int) -> str:
-    return f"{ns / 1e6:,.3f} ms"

@@ -119,11 +119,26 @@ def _marks(palette: Palette) -> Part:
         (after[0] * 4, after[1], "Dimmed: after the answer. No client waits for it."),
         (tick[0], tick[1], "A step that was too short to be seen, between two awaits or calls."),
         ("┆" if uni else ":", dim, "When all is expected to be done."),
-        ("└" if uni else "+", text, "A task that a request has started and does not await."),
+        (
+            "└ fetch ×10" if uni else "+ fetch x10",
+            text,
+            "Ten tasks of the request above, which look the same.",
+        ),
+        (
+            "└ send by #1" if uni else "+ send by #1",
+            text,
+            "A task that a request has started and does not await.",
+        ),
         ("▶" if uni else ">", text, "The request whose state has changed, after a step to a change."),
         ("#5–#8 ×4" if uni else "#5-#8 x4", text, "Four requests that look the same."),
     ):
         table.add_row(Text(mark, style), Text(meaning))
+    pattern = Text.assemble(
+        *[(character, style) for code in "yyryyy" for character, style in [palette.cell(code, code)]]
+    )
+    table.add_row(
+        pattern, Text("It takes turns, too short to be seen: it runs in as many columns as its share.")
+    )
     return Part("Marks", table, 1)
 
 
