@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from loopviz.draw.themes import DARK
 from loopviz.draw.words import state_name
 from tests.browser import Browser, browser, needs_browser
 from tests.export_support import HOSTILE, busy, export, hostile
@@ -175,6 +176,7 @@ def test_the_page_follows_the_colour_scheme_and_needs_no_motion(tab, tmp_path):
 
 def test_the_picture_on_the_page_is_drawn_in_the_states_colours(tab, tmp_path):
     """The canvas shows the block's colour where the block is, and not where the loop is idle."""
+    tab.media(prefers_color_scheme="dark")
     show(tab, tmp_path, "page.html", export(busy(), "html"))
     script = """
         const picture = document.getElementById('picture'), ratio = devicePixelRatio;
@@ -191,8 +193,10 @@ def test_the_picture_on_the_page_is_drawn_in_the_states_colours(tab, tmp_path):
         });
     """
     during, afterwards = tab.run(script, centre(tab, 0, 0.5), centre(tab, 0, 0.95))
-    assert "213,94,0" in during
-    assert "213,94,0" not in afterwards
+    tab.media()
+    block = ",".join(map(str, bytes.fromhex(DARK.colours.alarm[1:])))
+    assert block in during
+    assert block not in afterwards
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
