@@ -25,10 +25,12 @@ _TURNS = 4
 """A request takes turns if it runs at least so often in a group, each time for less than a half column."""
 _FEWEST, _MOST = 0.04, 0.92
 """A smaller share of running is no turn worth drawing; a larger one is just running."""
-_PERIODS = ((0.42, 2), (0.29, 3), (0.2, 4), (0.14, 6), (0.0, 8))
+_PERIODS = ((0.42, 2), (0.28, 3), (0.18, 4), (0.0, 8))
 """Of so many columns, one is drawn as running if its share is at least this."""
-_RECENT = 200_000_000
+_RECENT = 600_000_000
 """How far back turns are counted for what a row says now (ns)."""
+_SHORT = 60_000_000
+"""A step that is longer (ns) is no turn."""
 
 
 def request_codes(request: Request, threshold: int, now: int, width: int, first: int, stop: int) -> str:
@@ -137,8 +139,7 @@ def _take_turns(
 def turns(request: Request, now: int) -> float | None:
     """The share of its time in which it runs, if it takes turns at `now`; else None."""
     running = both = runs = 0
-    longest = _RECENT // 20
-    for segment in islice(request.newest_first(now), 4 * _TURNS):
+    for segment in islice(request.newest_first(now), 6 * _TURNS):
         if segment.end <= now - _RECENT:
             break
         if segment.state not in {State.RUNNING, State.READY} or segment.end - segment.start > _RECENT:
@@ -146,7 +147,7 @@ def turns(request: Request, now: int) -> float | None:
         length = segment.end - max(segment.start, now - _RECENT)
         both += length
         if segment.state is State.RUNNING:
-            if length > longest:
+            if length > _SHORT:
                 return None
             running += length
             runs += 1
