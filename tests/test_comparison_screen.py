@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Future
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopviz.cli import comparison as command_line
+from loopviz.draw import standing
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
+from loopviz.model import Timeline
 from loopviz.model.comparison import Entry, ranking
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import RECEIVED, Event
-from loopviz.tui.keymap import Keys
-from loopviz.tui.screens import comparison
 from loopviz.tui.screens.comparison import Comparison
+from loopviz.tui.screens.lineup import Lineup
+from loopviz.tui.screens.lineup_lines import compose_lineup
 from loopviz.tui.screens.main import MainScreen
 from tests import streams
-from tests.side_screens import HOSTILE, shown
+from tests.side_screens import HOSTILE, SMALL, shown
 from tests.streams import ns
 from tests.test_scene import scenario
 from tests.test_screen import Driver, drive, run
@@ -105,18 +108,18 @@ async def test_a_recording_compares_nothing(drive):
 
 def compared(*runs: tuple[float, int]) -> tuple[list[str], list[Entry]]:
     """The titles on the screen, and what was measured, of runs of so many ms with such a status."""
-    lineups: list[comparison.Lineup] = []
+    lineups: list[Lineup] = []
     events: list[Event] = []
     for number, (length, status) in enumerate(runs, 1):
         begin = number * 20_000.0
-        lineups.append(comparison.Lineup(scenario(f"run{number}"), ns(begin)))
+        lineups.append(Lineup(scenario(f"run{number}"), ns(begin)))
         events += own(number, f"run{number}", begin, length, status)
     line = streams.timeline(events)
     for lineup in lineups:
         lineup.requests = []
         lineup.follow(line, 1, 40)
-    rows = ["".join(s.text for s in row) for row in comparison.compose_lineup(
-        Palette(), Keys(), line, lineups, ns(500_000), 200, 60
+    rows = ["".join(s.text for s in row) for row in compose_lineup(
+        Palette(), line, lineups, ns(500_000), 200, 60
     )]  # fmt: skip
     return [row for row in rows if row.startswith(" run")], [
         lineup.entry for lineup in lineups if lineup.entry
@@ -149,7 +152,7 @@ def test_screen_and_command_line_say_the_same(runs):
     """For equal runs, screen and `loopviz compare` name the same winner, the same noise and factors."""
     titles, entries = compared(*runs)
     ranked = ranking(entries)
-    said = command_line.said(ranked)
+    said = standing.said(ranked)
     for entry, title in zip(entries, titles, strict=True):
         name = entry.scenario
         assert ("the fastest" in title) == f"{said} ".startswith(f"{name} wins: ")
@@ -162,3 +165,71 @@ def test_screen_and_command_line_say_the_same(runs):
         if factor is not None:
             assert f"{name} took {factor[1]} times as long" in said
         assert ("failed" in title) == bool(entry.sample.errors)
+
+
+def lineups_of(*runs: tuple[str, int, float]) -> tuple[Timeline, list[Lineup]]:
+    """Runs of scenarios: their names, how many requests, and how long each takes (ms), all at once."""
+    line, lineups, number = streams.timeline(), [], 0
+    for place, (name, requests, length) in enumerate(runs):
+        begin = 50_000.0 * (place + 1)
+        lineups.append(Lineup(scenario(name), ns(begin)))
+        for _ in range(requests):
+            number += 1
+            streams.feed(line, own(number, name, begin + number / 100, length))
+    for lineup, (_, requests, _) in zip(lineups, runs, strict=True):
+        lineup.follow(line, requests, 40)
+        assert lineup.over
+    return line, lineups
+
+
+def composed(line: Timeline, lineups: list[Lineup], width: int, height: int) -> list[str]:
+    """The lines of a comparison that is over."""
+    lines = compose_lineup(Palette(), line, lineups, ns(500_000), width, height)
+    return ["".join(segment.text for segment in row).rstrip() for row in lines]
+
+
+def test_the_result_is_a_sentence_with_the_ratio_and_the_repair():
+    """The last lines name the winner, the ratio, and what to change in the slower one."""
+    line, lineups = lineups_of(("slow", 1, 4_000), ("fast", 1, 1_000))
+    facts = replace(lineups[0].file.facts, repair="await it.", repaired="fast")
+    lineups[0].file = replace(lineups[0].file, facts=facts)
+    said = composed(line, lineups, 80, 22)[-2:]
+    assert said == ["▌ fast wins: slow took 4.0 times as long.", "▌ Repair of slow: await it."]
+
+
+def test_equal_requests_are_one_row():
+    """Requests that look the same are folded into one row with their number."""
+    line, lineups = lineups_of(("slow", 8, 4_000), ("fast", 8, 1_000))
+    rows = [row for row in composed(line, lineups, 80, 22) if "×" in row]
+    assert [row.split()[:2] for row in rows] == [["#1–#8", "×8"], ["#9–#16", "×8"]]
+
+
+@pytest.mark.parametrize("size", [(80, 22), (120, 34), (200, 58), (60, 16)])
+def test_nothing_of_the_result_is_cut(size):
+    """At each size every run has its name and what it took, and the axis begins at 0; titles give way."""
+    width, height = size
+    runs = [(f"run{number}_with_a_name", 3, 1_000 * number) for number in range(1, 5)]
+    line, lineups = lineups_of(*runs)
+    text = composed(line, lineups, *size)
+    assert len(text) == height
+    assert all(len(row) <= width for row in text)
+    assert text[0].split()[0] == "0"
+    for number, (name, *_) in enumerate(runs, 1):
+        (heading,) = (row for row in text if row.startswith(f" {name}"))
+        assert ("the fastest" if number == 1 else f"{number}.0 times as long") in heading
+
+
+@run
+async def test_the_keys_of_a_comparison_are_clicked(drive):
+    """The last line has the keys; a click on one does what it does, at the size that the terminal has now."""
+    async with drive(requests=1, size=SMALL) as screen:
+        await picked(screen)
+        await screen.show(at=10)
+        await screen.pilot.resize_terminal(100, 30)
+        await screen.show(at=20)
+        await screen.pilot.pause()
+        last = shown(screen).split("\n")[-1]
+        assert "v compare others  esc back to the picture" in last
+        await screen.pilot.click(offset=(last.index("back"), 29))
+        await screen.pilot.pause()
+        assert isinstance(screen.app.screen, MainScreen)

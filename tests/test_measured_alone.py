@@ -20,7 +20,7 @@ from loopviz.experiment.lab import Lab
 from loopviz.experiment.measure import measure
 from loopviz.model import Request
 from loopviz.scenario import ScenarioFile
-from loopviz.tui.screens.comparison import Lineup
+from loopviz.tui.screens.lineup import Lineup
 
 pytestmark = pytest.mark.slow
 

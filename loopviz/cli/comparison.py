@@ -15,14 +15,15 @@ from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
+from loopviz.draw.standing import said
 from loopviz.draw.words import duration
 from loopviz.errors import InputError
 from loopviz.experiment.measure import Progress, Run, measure, require_visible
-from loopviz.model.comparison import Entry, Ranking, document, ranking
+from loopviz.model.comparison import Entry, document, ranking
 from loopviz.model.sample import Sample, percentile, sampled
 from loopviz.scenario import ScenarioFile
 
-__all__ = ["run_comparison", "said"]
+__all__ = ["run_comparison"]
 
 
 def run_comparison(
@@ -130,16 +131,3 @@ def _print(console: Console, palette: Palette, entries: Sequence[Entry], request
             )
     console.print()
     console.print(Text(shown(said(ranked), palette), palette.text("good" if ranked.winner else "title")))
-
-
-def said(ranked: Ranking) -> str:
-    """The result in a sentence."""
-    if len(ranked.first) + len(ranked.behind) < 2:
-        return "No winner: requests failed." if ranked.failed else "Nothing to compare it with."
-    others = [f"{e.scenario} took {ranked.factor(e) or 1:.1f} times as long" for e in ranked.behind]
-    if ranked.winner is not None:
-        return f"{ranked.winner.scenario} wins: {', '.join(others)}."
-    near = " and ".join(entry.scenario for entry in ranked.first)
-    return " ".join(
-        [f"No clear winner: {near} are within the noise of each other.", *(f"{other}." for other in others)]
-    )

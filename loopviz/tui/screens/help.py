@@ -34,6 +34,7 @@ class Help(ScrollBox):
     Help > VerticalScroll { width: 80; max-width: 100%; max-height: 100%; scrollbar-size: 1 1; }
     Help.-wide > VerticalScroll { width: 100%; max-width: 220; }
     Help Static { margin-bottom: 1; }
+    Help Static:last-of-type { margin-bottom: 0; }
     """
 
     def __init__(self, picture: Picture, context: Context) -> None:
@@ -101,5 +102,6 @@ class Help(ScrollBox):
 
 
 def _apart(shown: list[Group]) -> list[RenderableType]:
-    """The sections, with an empty line after each."""
-    return [each for section in shown for each in (section, Text())]
+    """The sections, with an empty line between them."""
+    lines: list[RenderableType] = [each for section in shown for each in (Text(), section)]
+    return lines[1:]

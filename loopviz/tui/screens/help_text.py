@@ -132,7 +132,7 @@ def _marks(palette: Palette) -> Part:
         ("▶" if uni else ">", text, "The request whose state has changed, after a step to a change."),
         ("#5–#8 ×4" if uni else "#5-#8 x4", text, "Four requests that look the same."),
     ):
-        table.add_row(Text(mark, style), Text(meaning))
+        table.add_row(Text().append(mark, style), Text(meaning))
     pattern = Text.assemble(
         *[(character, style) for code in "yyryyy" for character, style in [palette.cell(code, code)]]
     )
@@ -143,17 +143,17 @@ def _marks(palette: Palette) -> Part:
 
 
 def _map(palette: Palette, keys: Keys) -> Part:
-    levels = LEVELS[palette.mode]
+    levels, block = LEVELS[palette.mode], "▄" if palette.unicode else "!"
     colours = palette.colours
-    sample = Text(" " + levels[2] + levels[6] + levels[3], palette.style(colours.good_text, colours.lane))
-    sample.append("▄▄" if palette.unicode else "!!", palette.style(colours.alarm, colours.lane))
-    sample.append(levels[4] + levels[1] + " ", palette.style(colours.good_text, colours.lit))
-    text = Text("ALL ", palette.text("title"))
-    text.append_text(sample)
+    calm, lit = (palette.style(colours.good_text, behind) for behind in (colours.lane, colours.lit))
+    text = Text().append("ALL ", palette.text("title"))
+    text.append(" " + levels[2] + levels[6] + levels[3], calm)
+    text.append(block * 2, palette.style(colours.alarm, colours.lane))
+    text.append(levels[4] + levels[1] + " ", lit)
     text.append(
         f"  While the picture is frozen ({keys.shown('picture.freeze')}), the line above the axis is a map of"
-        " all that is kept: the higher a cell, the more requests began there; red is a block. The lit part is"
-        " what the picture shows. At the end of the line is how much time the map has."
+        f" all that is kept: the higher a cell, the more requests began there; {block} is a block. The lit"
+        " part is what the picture shows. At the end of the line is how much time the map has."
     )
     return Part("The map", text, 1)
 
