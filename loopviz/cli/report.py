@@ -16,6 +16,7 @@ from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.raster import code_of, raster, request_stretches
 from loopviz.draw.safe import printable
+from loopviz.draw.verdict import verdict
 from loopviz.draw.words import (
     count,
     culprits,
@@ -78,6 +79,25 @@ def print_report(
         timeline, scenario, rows, zero, end, requests, threads, interrupted=interrupted is not None
     ):
         console.print(Text.assemble((f"{name:<10}", palette.text("dim")), shown(value, palette)))
+    for name, value in _verdict(timeline, scenario, last, interrupted=interrupted is not None):
+        console.print(Text.assemble((f"{name:<10}", palette.text("dim")), shown(value, palette)))
+
+
+def _verdict(
+    timeline: Timeline, scenario: ScenarioFile, last: int, *, interrupted: bool
+) -> Iterator[tuple[str, str]]:
+    """Why the last burst took its time, and what to change."""
+    burst = timeline.newest_burst(last)
+    if interrupted or burst is None or not burst.over(last):
+        return
+    found = verdict(timeline, burst, scenario.facts, last)
+    if found.mood == "alarm":
+        yield "verdict", found.measured
+    if found.why:
+        yield "why", found.why
+    if found.repair:
+        shows = f" 'loopviz record {found.repaired}' shows it." if found.repaired else ""
+        yield "repair", f"{found.repair}{shows}"
 
 
 def _name(request: Request, palette: Palette) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from loopviz.draw.expected import Expected, computed, expected
 from loopviz.draw.safe import printable
@@ -126,44 +127,103 @@ def _only_under_load(scenario: Scenario, burst: Burst) -> bool:
 # -- why -----------------------------------------------------------------------------------------
 
 
-def _reason(timeline: Timeline, burst: Burst, requests: list[Request]) -> tuple[str, str, bool]:
-    """In a few words and in a sentence, why it took its time; and whether time was lost by it."""
-    end = burst.done or timeline.last
-    took = max(1, end - burst.began)
-    blocks = [
-        block
-        for block in timeline.blocks
-        if block.end is not None and block.end > burst.began and block.start < end
-    ]
-    held = sum(min(block.end or end, end) - max(block.start, burst.began) for block in blocks)
-    if blocks and held > 2 * _NOTABLE * took:
-        return *_of_blocks(blocks, held), True
-    waited = {
-        r.id: r.totals[State.TOKEN_WAIT] for r in requests if r.totals[State.TOKEN_WAIT] > _NOTABLE * took
-    }
-    if waited:
-        return *_of_waits(timeline, waited, burst), True
-    starved = [s for s in timeline.starvations if s.start < end and (s.end or end) > burst.began]
-    if starved:
-        longest = max(s.longest for s in starved)
-        lasted = f"short steps in a row made a request wait {duration(longest)}"
-        return "many short steps in a row", f"On the event loop, {lasted} for its turn.", True
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of a burst that is over."""
+
+    timeline: Timeline
+    requests: list[Request]
+    start: int
+    end: int
+
+    @property
+    def took(self) -> int:
+        """Its makespan (ns)."""
+        return max(1, self.end - self.start)
+
+
+_Reason: TypeAlias = tuple[str, str, bool]
+"""In a few words and in a sentence, why it took its time; and whether time was lost by it."""
+
+
+def _reason(timeline: Timeline, burst: Burst, requests: list[Request]) -> _Reason:
+    """The first reason that was observed."""
+    seen = _Seen(timeline, requests, burst.began, burst.done or timeline.last)
+    found = (look(seen) for look in (_blocks, _waits, _shared, _starved, _computing))
+    return next((reason for reason in found if reason is not None), None) or _work(seen)
+
+
+def _blocks(seen: _Seen) -> _Reason | None:
+    """Blocks held the loop for a notable part of the time."""
+    start, end = seen.start, seen.end
+    blocks = [b for b in seen.timeline.blocks if b.end is not None and b.end > start and b.start < end]
+    held = sum(min(block.end or end, end) - max(block.start, start) for block in blocks)
+    return (*_of_blocks(blocks, held), True) if blocks and held > 2 * _NOTABLE * seen.took else None
+
+
+def _waits(seen: _Seen) -> _Reason | None:
+    """Requests waited for a worker."""
+    waits = {request.id: request.totals[State.TOKEN_WAIT] for request in seen.requests}
+    waits = {number: waited for number, waited in waits.items() if waited > _NOTABLE * seen.took}
+    return (*_of_waits(seen, waits), True) if waits else None
+
+
+def _shared(seen: _Seen) -> _Reason | None:
+    """Requests awaited something that others had."""
+    for what in _HELD:
+        waits = [
+            waited for request in seen.requests if (waited := _awaited(request, what)) > _NOTABLE * seen.took
+        ]
+        if waits:
+            said = f"{count(len(waits), 'request')} waited for a {what}, up to {duration(max(waits))}."
+            return f"{len(waits)} waited for a {what}", said, True
+    return None
+
+
+def _starved(seen: _Seen) -> _Reason | None:
+    """Requests waited for the loop, although no step was long."""
+    found = (s for s in seen.timeline.starvations if s.start < seen.end and (s.end or seen.end) > seen.start)
+    longest = max((starvation.longest for starvation in found), default=0)
+    if longest <= _NOTABLE * seen.took:
+        return None
+    said = f"Short steps in a row made requests wait up to {duration(longest)} for the loop."
+    return "many short steps in a row", said, True
+
+
+def _computing(seen: _Seen) -> _Reason | None:
+    """Threads that compute waited for the GIL, or for a core, as measured of each."""
     threads = [
-        (used, gil)
-        for lane in timeline.workers.values()
+        (lane.used(seen.start, seen.end) / seen.took, min(gil, 1 - core), core)
+        for lane in seen.timeline.workers.values()
         if lane.role == "thread"
-        and (used := lane.used(burst.began, end) / took) > _NOTABLE / 2
-        and (gil := lane.waited_for_gil(burst.began, end)) is not None
+        and (gil := lane.waited_for_gil(seen.start, seen.end)) is not None
+        and (core := lane.waited_for_core(seen.start, seen.end)) is not None
     ]
-    if len(threads) > 1 and sum(gil for _, gil in threads) / len(threads) > 2 * _NOTABLE:
-        total = sum(used for used, _ in threads)
-        if total < _ONE_CORE:
-            said = f"{len(threads)} threads share the GIL"
-            return said, f"{said}: together they used {total:.1f} cores, and waited for it.", True
-    return *_of_work(requests, took), False
+    number = len(threads)
+    if number < 2:
+        return None
+    used, gil, core = (sum(column) for column in zip(*threads, strict=True))
+    if gil / number > max(2 * _NOTABLE, core / number) and used < _ONE_CORE:
+        said = f"{number} threads share the GIL"
+        return said, f"{said}: together they used {used:.1f} cores, and waited for it.", True
+    if core / number > 2 * _NOTABLE:
+        said = f"The threads waited for a free core for {core / number:.0%} of the time."
+        return "no core was free", said, False
+    return None
 
 
 _ONE_CORE = 1.25
+_HELD = ("connection", "lock", "semaphore")
+"""What requests await that another one has."""
+
+
+def _awaited(request: Request, what: str) -> int:
+    """For how long it awaited something of this kind (ns)."""
+    return sum(
+        segment.end - segment.start
+        for segment in request.segments
+        if segment.awaits is not None and segment.awaits.what == what
+    )
 
 
 def _of_blocks(blocks: list[Block], held: int) -> tuple[str, str]:
@@ -186,13 +246,13 @@ def _of_blocks(blocks: list[Block], held: int) -> tuple[str, str]:
     return short, long
 
 
-def _of_waits(timeline: Timeline, waited: dict[int, int], burst: Burst) -> tuple[str, str]:
+def _of_waits(seen: _Seen, waited: dict[int, int]) -> tuple[str, str]:
     """Waits for a worker: how many requests, for how long at most, and of which pool."""
-    end = burst.done or timeline.last
+    timeline = seen.timeline
     pools: Counter[int] = Counter()
     for number, one in timeline.pools.by_number.items():
         pools[number] = len(
-            {r for start, stop, r in one.waits if start < end and stop > burst.began} & waited.keys()
+            {r for start, stop, r in one.waits if start < seen.end and stop > seen.start} & waited.keys()
         )
     named = pools.most_common(1)
     pool = timeline.pools.by_number[named[0][0]] if named and named[0][1] else None
@@ -216,18 +276,19 @@ def _size(pool: Pool | None) -> str:
     return f": {title} has {has}"
 
 
-def _of_work(requests: list[Request], took: int) -> tuple[str, str]:
+def _work(seen: _Seen) -> _Reason:
     """No time was lost: how much work or waiting went on at the same time, where that was seen."""
     totals: Counter[State] = Counter()
+    requests, took = seen.requests, seen.took
     for request in requests:
         for state in _WORK:
             totals[state] += request.totals[state]
     state, total = max(totals.items(), key=lambda item: item[1], default=(State.AWAITING, 0))
     if total < 1.5 * took or took < _SHORT:
-        return "", ""
+        return "", "", False
     most = _at_once(requests, state)
     said = f"{duration(total)} {_PLACES[state]} fit into {duration(took)}: up to {most} at the same time."
-    return f"{most} at once", said
+    return f"{most} at once", said, False
 
 
 _SHORT = 20_000_000

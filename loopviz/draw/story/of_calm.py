@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from loopviz.draw.story.moment import FREE, Moment
-from loopviz.draw.words import awaited, count, duration, state_name
+from loopviz.draw.words import awaited, count, duration, fitting, state_name
 from loopviz.model import Awaits, State
 
 __all__ = ["awaiting", "clients", "nothing", "progress"]
@@ -23,6 +23,16 @@ def clients(moment: Moment) -> list[str]:
 def awaiting(moment: Moment) -> list[str]:
     """Requests that are suspended at an await, and what they await."""
     who = count(moment.states[State.AWAITING], "request is", "requests are")
+    if moment.brief:
+        named = _kinds(moment.awaits)
+        costs = "That costs the loop nothing: it" if moment.busy < FREE else "The event loop"
+        return [
+            fitting(
+                f"{who} suspended at an await{f': {named}' if named else ''}.",
+                f"{who} suspended at an await.",
+            ),
+            f"{costs} was idle for {1 - moment.busy:.0%} of the last second.",
+        ]
     subject = _awaited_by(moment.awaits)
     return [f"{who} suspended at an await.{_costs(moment)}", _idle(moment, subject)]
 
@@ -62,12 +72,17 @@ def _idle(moment: Moment, subject: str) -> str:
 
 def _awaited_by(awaits: Counter[Awaits]) -> str:
     """What requests await, where that is known, and the subject of the sentence on the loop that follows."""
+    named = _kinds(awaits)
+    if not named:
+        return "It"
+    who = "It awaits" if awaits.total() == 1 else "They await"
+    return f"{who}: {named}. The loop"
+
+
+def _kinds(awaits: Counter[Awaits]) -> str:
+    """The kinds of what is awaited, the most frequent first: ``connection (6), thread (2)``."""
     kinds: Counter[str] = Counter()
     for kind, number in awaits.items():
         kinds[awaited(kind, brief=True)] += number
-    if not kinds:
-        return "It"
     named = [kind if number == 1 else f"{kind} ({number})" for kind, number in kinds.most_common(3)]
-    more = ", …" if len(kinds) > 3 else ""
-    who = "It awaits" if awaits.total() == 1 else "They await"
-    return f"{who}: {', '.join(named)}{more}. The loop"
+    return ", ".join(named) + (", …" if len(kinds) > 3 else "")

@@ -64,10 +64,11 @@ class Story:
         now, asked = view.moment, view.asked
         said = say(timeline, now, brief=brief)
         burst = timeline.newest_burst(now)
-        if asked is not None and asked.waits and view.behind is None:
-            waits = (
-                f"{printable(asked.file.name, 40)} is sent when it is ready: {printable(asked.waits, 60)}."
-            )
+        if asked is not None and view.behind is None and (burst is None or burst.fired < asked.at):
+            waits = _begins(asked.count)
+            if asked.waits:
+                name = printable(asked.file.name, 40)
+                waits = f"{name} is sent when it is ready: {printable(asked.waits, 60)}."
             return _Told("dim", [waits, *(said.sentences[:1] if said.row.id != "nothing" else [])])
         if said.row.id != "nothing":
             return _while_it_lasts(facts, said, burst)
@@ -125,9 +126,14 @@ def _drawn(pen: Pen, told: _Told, facts: Facts, width: int) -> list[Line]:
 
 def _beginning(burst: Burst, now: int) -> str:
     """A burst that is fired, while none of its requests is in progress."""
-    many = words.count(burst.count, "request")
     answered = sum(request.done is not None and request.done <= now for request in burst.requests)
-    return f"{answered} of {many} answered." if answered else f"{many} fired; the client begins to send."
+    if not answered:
+        return _begins(burst.count)
+    return f"{answered} of {words.count(burst.count, 'request')} answered."
+
+
+def _begins(count: int) -> str:
+    return f"{words.count(count, 'request')} fired; the client begins to send."
 
 
 def _file(facts: Facts, burst: Burst) -> ScenarioFile | None:
