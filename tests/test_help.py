@@ -82,7 +82,7 @@ async def test_help_in_a_request_begins_with_its_keys(drive):
 @run
 async def test_wide_help_has_all_in_two_columns(drive):
     """In a large terminal all of the help is seen at once, and the last line offers no scrolling."""
-    async with drive(size=(200, 60)) as screen:
+    async with drive(size=(200, 80)) as screen:
         await screen.press("question_mark")
         await screen.pilot.pause()
         text = shown(screen)
@@ -90,7 +90,7 @@ async def test_wide_help_has_all_in_two_columns(drive):
             assert heading in text
         assert "scroll" not in text.split("\n")[-1]
         for width in (80, 200):
-            await screen.pilot.resize_terminal(width, 60)
+            await screen.pilot.resize_terminal(width, 80)
             await screen.pilot.pause()
         assert "The claims quiz" in shown(screen)
 
@@ -98,7 +98,7 @@ async def test_wide_help_has_all_in_two_columns(drive):
 @run
 async def test_figures_and_what_is_not_visible(drive):
     """The help has the program's own figures; what cannot be seen is at the top, as text."""
-    async with drive(size=(200, 60)) as screen:
+    async with drive(size=(200, 80)) as screen:
         screen.source.blind = [("worker threads", f"why {HOSTILE}")]
         screen.app.view.pace.dropped = 1
         await screen.press("question_mark")
