@@ -199,14 +199,14 @@ def row_of(frame: list[Line], request: int) -> str:
 def test_the_head_says_what_runs():
     """The first line has the version, the GIL, the loop, the place, and the address."""
     head = text(scene().compose(timeline(), view(0), 120, 36))[0]
-    for part in ("loopviz", "Python 3.13.0", "GIL on", "asyncio", "in a thread", "127.0.0.1:41873", "0 lost"):
+    for part in ("loopviz", "Python 3.13.0", "GIL on", "asyncio", "in a thread", "127.0.0.1:41873", "? help"):
         assert part in head
 
 
 def test_a_narrow_head_leaves_out_the_long_words():
-    """At 80 columns the most important parts stay: version, GIL, loop, port, and what is lost."""
+    """At 80 columns the most important parts stay: version, GIL, loop, port, and the key of the help."""
     head = text(scene().compose(timeline(), view(0), 80, 24))[0]
-    for part in ("loopviz", "3.13", "GIL on", "asyncio", ":41873", "0 lost"):
+    for part in ("loopviz", "3.13", "GIL on", "asyncio", ":41873", "? help"):
         assert part in head
 
 
@@ -223,6 +223,17 @@ def test_lost_events_are_alarming():
     (row, *_) = scene().compose(timeline(), looked, 120, 36)
     (lost,) = [segment for segment in row if "7 lost" in segment.text]
     assert lost.style == Palette().text("alarm")
+
+
+def test_figures_about_the_program_are_in_the_head_only_when_they_are_bad():
+    """Frames, cost and losses that are as they should be are left to the help."""
+    looked = view(0)
+    looked.pace.fps, looked.pace.probe = 30, 0.01
+    good = text(scene().compose(timeline(), looked, 120, 36))[0]
+    assert not any(word in good for word in ("fps", "probe", "lost"))
+    looked.pace.fps, looked.pace.probe, looked.pace.dropped = 12, 0.08, 3
+    bad = text(scene().compose(timeline(), looked, 120, 36))[0]
+    assert all(word in bad for word in ("12 fps", "probe 8%", "3 lost"))
 
 
 def test_the_axis_ends_with_now():

@@ -31,7 +31,7 @@ from tests.test_terminal import READY, assert_restored, get, port_of
 
 SOON = 60
 """Seconds for what takes one or two where the machine has nothing else to do."""
-HEADER = r"\A loopviz .*fps"
+HEADER = r"\A loopviz .*help"
 FOOT = r"q quit *\Z"
 
 
@@ -313,7 +313,7 @@ def test_a_terminal_that_does_not_read_holds_up_nothing(end):
         for _ in range(4):
             assert b" 200 OK" in get(port, b"/async")
         terminal.expect(r"#4 .* done", SOON)
-        terminal.expect(r"\A.* [1-9]\d* fps", SOON)
+        terminal.pump(1.5)  # frames come
         terminal.press("b")
         time.sleep(3)  # a block is drawn in every frame: more than the terminal's buffer takes
         if end == "q":

@@ -84,7 +84,9 @@ class BurstClock:
             self._over = True  # what one request has computed is known now, and a law may depend on it
             self._expected = expected(self._timeline, burst, self._facts(burst), present) or self._expected
         window, passed = self._first, self._passed(burst, zero, present)
-        while passed > _FULL * window and window < _LONGEST:
+        answered = burst.makespan(present)
+        # What follows the last response may fill the window to its end.
+        while (answered > _FULL * window or passed > window) and window < _LONGEST:
             window *= 2
         marked = self._expected
         if marked is not None and marked.ns < window // 50:

@@ -1,4 +1,4 @@
-"""The first line: what runs, where, what the picture shows, and what watching costs."""
+"""The first line: what was fired, or what runs and where; what the picture shows, and what is wrong."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ __all__ = ["header"]
 _WIDE = 120
 """From this width on the whole address is in the headline."""
 
+_SLOW = 20
+"""Fewer frames a second are slow."""
+_DEAR = 0.05
+"""A probe that uses more than this part of a core is reported."""
+
 
 def header(pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None = None) -> Line:
     """The line; what runs is shortened until it fits beside what must be seen.
@@ -25,8 +30,10 @@ def header(pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None
     With a `lesson` it is the headline of what was fired last.
     """
     right = _right(pen, view)
+    help_key = (f"{facts.keys.shown('app.help')} help", pen.dim)
     if lesson is not None:
-        return _headline(pen, facts, lesson, right, width)
+        return _headline(pen, facts, lesson, [*right, help_key], width)
+    right.append(help_key)
     environment = facts.environment
     version = printable(environment.python, 20)
     gil = "GIL on" if environment.gil else "GIL off"
@@ -60,7 +67,7 @@ def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Sty
     left = [Segment(f" {lesson.name}", pen.title), Segment(f"   {lesson.title}", pen.text)]
     room = width - sum(segment.cell_length for segment in left) - 1
     shown: list[tuple[str, Style]] = []
-    for text, style in [*wanted, (address, pen.dim)]:
+    for text, style in [*wanted, (address, pen.dim), *(part for part in right if part[1] is pen.dim)]:
         if room < cell_len(text) + 3:
             break
         room -= cell_len(text) + 3
@@ -93,9 +100,13 @@ def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
     filters = [f"/{printable(view.words, 20)}"] if view.words else []
     filters += [f"by {view.sort}"] if view.sort != "arrival" else []
     parts += [(text, pen.title) for text in filters]
-    parts.append((f"{pace.fps:.0f} fps", pen.dim if pace.fps > 20 or not pace.fps else pen.alarm))
-    parts.append((f"probe {pace.probe:.1%}", pen.dim))
-    parts.append((f"{pace.dropped} lost", pen.alarm if pace.dropped else pen.dim))
+    # The help has these figures; here they are only where they are bad.
+    if 0 < pace.fps < _SLOW:
+        parts.append((f"{pace.fps:.0f} fps", pen.alarm))
+    if pace.probe > _DEAR:
+        parts.append((f"probe {pace.probe:.0%}", pen.alarm))
+    if pace.dropped:
+        parts.append((f"{pace.dropped} lost", pen.alarm))
     if pace.failures:
         parts.append((words.count(pace.failures, "probe error"), pen.alarm))
     return parts
