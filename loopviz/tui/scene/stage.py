@@ -144,16 +144,20 @@ def _asked(pen: Pen, poster: Poster, width: int, room: int) -> list[Line]:
         [Segment(f" {part}", pen.title)] for part in words.wrapped([printable(poster.question)], width - 2, 3)
     ]
     lines.append([])
+    tall = 5 if room >= len(lines) + 12 else 3
+    if tall == 5:
+        lines.append([])
     each = (width - 2) // max(1, len(poster.choices))
-    blocks = [big(choice, each - 6, 3) if pen.palette.unicode else None for choice in poster.choices]
+    blocks = [big(choice, each - 6, tall) if pen.palette.unicode else None for choice in poster.choices]
     chosen = pen.title + Style(reverse=True)
     if poster.choices and all(blocks) and room >= len(lines) + 3:
-        for row in range(3):
+        tall = max(len(block or ()) for block in blocks)
+        for row in range(tall):
             line: Line = [Segment(" ", pen.text)]
             for number, block in enumerate(blocks, 1):
-                key = f" {number} " if row == 1 else "   "
+                key = f" {number} " if row == tall // 2 else "   "
                 line.append(Segment(key, chosen if number == poster.guess else pen.dim))
-                text = f" {block[row] if block else ''}"
+                text = f" {block[row] if block and row < len(block) else ''}"
                 style = pen.palette.text("good") if number == poster.guess else pen.title
                 line.append(Segment(set_cell_size(text, each - 3), style))
             lines.append(line)

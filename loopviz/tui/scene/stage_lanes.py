@@ -8,6 +8,7 @@ from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.fold import folded
 from loopviz.draw.look import BLOCK, LEVELS
@@ -20,7 +21,11 @@ __all__ = ["MOST_ROWS", "stage_lanes"]
 
 MOST_ROWS = 8
 _LABEL, _SAYS = 13, 20
-_TALLEST = 3
+_TALLEST = 5
+"""Lines of a lane; the last one of three or more is a gap."""
+_GAPPED = 3
+_ALIKE = 16
+"""Rows that differ by less than this part of the window are one, where not all have room."""
 
 
 def stage_lanes(
@@ -40,10 +45,13 @@ def stage_lanes(
     half = max(1, -(-window // (2 * cells)))
     first = burst.began // half
     stop = first + 2 * cells
-    rows, most, more = _rows(timeline, burst, now, 2 * half)
+    rows, most, more = _rows(timeline, burst, now, max(2 * half, window // _ALIKE))
     tall = max(1, min(_TALLEST, (height - 1) // (most + 1)))
     lines = [_axis(pen, expected, half, cells)]
-    lines += _loop(pen, timeline, loop_levels(timeline, half, first, stop, now), now, tall)
+    levels = loop_levels(timeline, half, first, stop, now)
+    if burst.over(now):  # what the loop does afterwards is not about this burst
+        levels = levels[: (burst.began + burst.makespan(now)) // half + 2 - first].ljust(stop - first, "0")
+    lines += _loop(pen, timeline, levels, now, tall)
     for name, request in rows:
         codes = raster(request_stretches(request, timeline.threshold, now), half, first, stop)
         label = name if pen.palette.unicode else words.ascii_only(name)
@@ -64,6 +72,9 @@ def _rows(
     requests = burst.requests
     if burst.count > MOST_ROWS:
         folds = folded(requests, now, within, anywhere=True)
+        while len(folds) > MOST_ROWS and within < NS:  # rather coarse than without the last ones
+            within *= 2
+            folds = folded(requests, now, within, anywhere=True)
         more = sum(fold.count for fold in folds[MOST_ROWS:])
         shown = folds[:MOST_ROWS]
         named = [(fold.name, fold.first) for fold in shown]
@@ -71,9 +82,9 @@ def _rows(
     rows = [(f"#{request.id}", request) for request in requests]
     if burst.count > 1 or not requests:
         return rows, burst.count, ""
-    children = [
-        child for child in timeline.children(requests[0].id) if not child.apart and child.start <= now
-    ]
+    known = [c for c in timeline.children(requests[0].id) if not c.apart and c.start <= now]
+    tasks = {child.number for child in known}
+    children = [child for child in known if child.parent not in tasks]  # what these await is theirs
     room = MOST_ROWS - 1
     rows += [(f" └ {words.task_name(child.name)}", child.row) for child in children[:room]]
     more = len(children) - room
@@ -101,7 +112,7 @@ def _axis(pen: Pen, expected: int, half: int, cells: int) -> Line:
 
 def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list[Line]:
     """The event loop's lane: as high as it is busy, or the pattern of a block."""
-    palette, rows = pen.palette, max(1, min(tall, _TALLEST - 1))
+    palette, rows = pen.palette, max(1, tall - (tall >= _GAPPED))
     calm, levels = palette.style(palette.colours.good_text, palette.colours.lane), LEVELS[palette.mode]
     drawn: list[Line] = [[] for _ in range(rows)]
     for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
@@ -115,23 +126,20 @@ def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list
                 line.append(Segment(levels[max(0, min(8, level))] * length, calm))
     block = timeline.block_at(now)
     said = (f"BLOCKED {words.duration(block.lasted(now))}", pen.alarm) if block else ("", pen.text)
-    lines = _tall(("EVENT LOOP", pen.title), [], said, rows)
-    return [[left, *cells, right] for (left, right), cells in zip(lines, drawn, strict=True)] + [[]] * (
-        tall - rows
-    )
+    lines = _tall(("EVENT LOOP", pen.title), [], said, tall)
+    return [[line[0], *drawn[at], line[1]] if line else line for at, line in enumerate(lines)]
 
 
 def _tall(label: tuple[str, Style], cells: Line, said: tuple[str, Style], tall: int) -> list[Line]:
     """A lane in `tall` lines: its label and its words in the middle, a gap below if there is room."""
-    lines = []
-    for at in range(tall):
-        here = at == (max(2, tall) - 1) // 2
+    lines: list[Line] = []
+    full = tall - (tall >= _GAPPED)
+    for at in range(full):
+        here = at == (full - 1) // 2
         left = Segment(set_cell_size(f" {label[0]}" if here else "", _LABEL), label[1])
         right = Segment(set_cell_size(f" {said[0]}" if here else "", _SAYS), said[1])
         lines.append([left, *cells, right])
-    if tall == _TALLEST:
-        lines[-1] = []
-    return lines
+    return lines + [[]] * (tall - full)
 
 
 def _says(pen: Pen, timeline: Timeline, request: Request, now: int) -> tuple[str, Style]:
