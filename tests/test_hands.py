@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from textual import events
 
 from loopviz.cli.main import main
-from loopviz.model import Timeline
+from loopviz.draw.sums import sums
+from loopviz.model import State, Timeline
+from loopviz.model.interval import summed
+from loopviz.stream.events import Event
+from loopviz.tui.dragging import Dragging
 from loopviz.tui.keymap import FootItem, Keys
+from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.trigger import parse_trigger
 from loopviz.tui.view import View
 from tests import streams
-from tests.streams import ns
+from tests.streams import MS, ns, timeline
 from tests.test_scene import scene, text
 from tests.test_screen import answered, drive, run
 
@@ -204,7 +211,7 @@ async def test_a_jump_lands_where_the_sentences_describe_the_place(drive):
             lines = await screen.press(key)
             said = [line for line in lines if line.startswith("▌ ")]
             assert said[0].startswith("▌ A block of ")
-            assert "held the event loop" in said[1]
+            assert re.search("(holds|held) the (event )?loop", said[1])
             assert "BLOCKED" in next(line for line in lines if line.startswith(" LOOP"))
             places.append(screen.app.view.at)
         assert places[0] == places[2] < places[1]
@@ -220,3 +227,102 @@ async def test_the_end_of_a_recording_is_called_the_end(drive):
         lines = await screen.show()
         assert "FROZEN at the end" in lines[0]
         assert "behind" not in lines[0]
+
+
+# -- the mouse ---------------------------------------------------------------------------------
+
+
+def busy_at_first() -> list[Event]:
+    """Request 1 holds the loop for a second, in which 2 waits; both are answered then."""
+    return [
+        streams.thread(0, 1, "loop"),
+        streams.iteration(0),
+        *streams.accepted(1, 1, 0),
+        streams.sent(1, 2),
+        streams.responded(1_000, 1),
+        streams.end(1_001, 1),
+        streams.read(1_002, 2, 2),
+        streams.made(1_002, 2, 2),
+        streams.step(1_003, 2),
+        streams.responded(1_004, 2),
+        streams.end(1_005, 2),
+        streams.idle(1_005),
+    ]
+
+
+def test_sums_add_up_to_what_was_selected():
+    """Each request counts up to its answer; the loop's share, and the threads' CPU time, are of that time."""
+    line = timeline(*busy_at_first(), streams.thread(0, 7), streams.cpu(100, 7, 0), streams.cpu(900, 7, 400))
+    found = summed(line, line.requests.values(), ns(500), ns(2_000))
+    assert found.requests == 2
+    assert sum(found.states.values()) == ns(1_000) - ns(500) + ns(1_004) - ns(500)
+    assert set(found.states) == {State.RUNNING, State.QUEUED, State.READY}
+    assert found.busy is not None
+    assert 495 < found.busy / MS < 515
+    assert found.cpu == 200 * MS
+    said = sums(found)
+    assert said[0] == "Selected: 1.5 s, event loop busy 34%, worker threads on CPU 13% of a core."
+    assert said[1].startswith("2 requests, together: ")
+    assert (
+        sums(summed(line, line.requests.values(), ns(1_500), ns(2_000)))[1] == "No request was in progress."
+    )
+
+
+def test_dragging_selects_whole_columns_in_both_directions():
+    """A press is a click until the mouse is in another column; outside of the lanes nothing is selected."""
+    drag = Dragging()
+    assert drag.move((0, 10)) is None
+    drag.press((20, 30))
+    assert drag.move((20, 30)) is None
+    assert not drag.release()
+    drag.press((20, 30))
+    assert drag.move((40, 50)) == (20, 50)
+    assert drag.move(None) is None
+    assert drag.move((0, 10)) == (30, 0)
+    assert drag.move((20, 30)) == (20, 30)
+    assert drag.release()
+    assert not drag.held
+
+
+@run
+async def test_dragging_shows_the_sums_and_esc_removes_them(drive):
+    """The range is marked and its sums are shown, as by the mark and the cursor; esc removes it."""
+    async with drive(size=(120, 24)) as screen:
+        await screen.show(busy_at_first(), at=1_500)
+        picture, view = screen.app.screen, screen.app.view
+        y = next(y for y, line in enumerate(screen.lines()) if line.startswith(" #2 "))
+        xs = [x for x in range(120) if (c := screen.app.scene.column(x, y)) and ns(-200) < c[0] < ns(1_200)]
+        await screen.pilot.mouse_down(offset=(xs[0], y))
+        picture.on_mouse_move(mouse(xs[-1], y))
+        await screen.pilot.mouse_up(offset=(xs[-1], y))
+        lines = await screen.show()
+        assert (view.mark, view.at) == (
+            screen.app.scene.column(xs[0], y)[0], screen.app.scene.column(xs[-1], y)[1]
+        )  # fmt: skip
+        assert any(line.startswith("▌ Selected: ") and "event loop busy" in line for line in lines)
+        assert any("2 requests, together: " in line for line in lines)
+        view.notice = ""
+        await screen.press("escape")
+        view.notice = ""
+        assert not any("Selected: " in line for line in await screen.show())
+
+
+@run
+async def test_a_click_into_a_lane_puts_the_time_cursor_there(drive):
+    """States and sentences describe that moment; nothing is selected or opened."""
+    async with drive(size=(120, 24)) as screen:
+        await screen.show(busy_at_first(), at=1_500)
+        y = next(y for y, line in enumerate(screen.lines()) if line.startswith(" #2 "))
+        x = next(x for x in range(120) if (c := screen.app.scene.column(x, y)) and c[0] > ns(400))
+        column = screen.app.scene.column(x, y)
+        await screen.pilot.click(offset=(x, y))
+        await screen.show()
+        assert column[0] <= screen.app.view.at < column[1]
+        assert screen.app.view.cursor is None
+        assert isinstance(screen.app.screen, MainScreen)
+        assert re.search("(holds|held) the (event )?loop", " ".join(screen.lines()))
+
+
+def mouse(x: int, y: int) -> events.MouseMove:
+    """The mouse is moved there, with its button held."""
+    return events.MouseMove(None, x, y, 0, 0, 1, shift=False, meta=False, ctrl=False, screen_x=x, screen_y=y)

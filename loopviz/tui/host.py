@@ -42,6 +42,9 @@ class Firer(Picture, Protocol):
 class Host(Firer, Protocol):
     """The application, as the main screen sees it."""
 
+    present: int
+    """The present moment of the source (ns), as of the last frame."""
+
     def simulate_key(self, key: str) -> None:
         """Do what a key does, by Textual's name for it."""
 

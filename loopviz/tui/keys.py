@@ -155,7 +155,7 @@ TABLE: tuple[Section, ...] = (
                 "step to the previous change of state",
             ),
         )),
-        Row("move the time cursor; set a second one, to measure", (
+        Row("move the time cursor; set a second one: the sums of the time between both are shown", (
             Key(
                 "picture.cursor-back", "less_than_sign", "cursor(-1)", "Cursor back",
                 "move the time cursor back by a column",
@@ -168,7 +168,7 @@ TABLE: tuple[Section, ...] = (
                 "picture.mark", "apostrophe", "mark", "Mark",
                 "set a second time cursor, to measure an interval",
             ),
-        )),
+        ), also="a click into a lane; dragging selects a part of the time"),
         Row("play the selected request, or the last burst, in slow motion: 1/100, 1/10, 1/4, 1, 4 times", (
             Key("picture.play", "r", "play", "Play back", "in slow motion; again for faster"),
         )),
@@ -186,7 +186,7 @@ TABLE: tuple[Section, ...] = (
         ), also="the mouse wheel"),
         Row("open the selected request: its segments, their source lines and their sum", (
             Key("picture.open", "enter", "detail", "Detail"),
-        ), foot=Foot("detail", "roomy"), also="a click on its row"),
+        ), foot=Foot("detail", "roomy"), also="a click on its name"),
         Row("open in $VISUAL or $EDITOR the line of the selection, of a block, or of what was fired last", (
             Key("picture.edit", "e", "edit", "Edit", "the line of source code"),
         )),

@@ -194,8 +194,8 @@ class View:
         pace = self.pace
         return (
             timeline.events, len(timeline.requests), self.now // _STILL, self.clock, self.left,
-            self.behind is None, self.column_ns, self.at, self.mark, self.change, self.changed,
-            self.cursor, self.top, self.words, self.sort, self.requests, self.steps, self.threads,
+            self.behind is None, self.speed, self.paused, self.column_ns, self.at, self.mark, self.change,
+            self.changed, self.cursor, self.top, self.words, self.sort, self.requests, self.steps, self.threads,
             self.asked, self.asked and self.asked.waits, pace.dropped, pace.failures, pace.fps > 0,
         )  # fmt: skip
 
@@ -242,6 +242,20 @@ class View:
         if self.clock is not None:
             self.column_ns = None
         self.left, self.pinned = None, False
+        self.change, self.changed = "", None
+
+    def put_cursor(self, t: int, present: int) -> None:
+        """Put the time cursor at `t`, which is in the picture."""
+        self.remember()
+        self.see(min(t, present), present)
+        self.change, self.changed = "", None
+
+    def select(self, start: int, end: int, present: int) -> None:
+        """Measure the time from `start` to `end`; the picture is frozen then."""
+        if self.mark is None or self.behind is None:
+            self.remember()
+        self.freeze()
+        self.mark, self.at = min(start, present), min(end, present)
         self.change, self.changed = "", None
 
     def pan(self, by: float, present: int) -> None:

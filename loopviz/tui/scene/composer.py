@@ -39,6 +39,9 @@ class Scene:
         self.facts = facts
         self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
         """For each line of the last frame: columns from and to, and what can be clicked there."""
+        self._shown: Frame | None = None
+        self._lines = range(0)
+        """The lines of the picture in the last frame."""
         self._pen = Pen(palette)
         self._tracks = Tracks()
         self._overview = Overview()
@@ -64,6 +67,7 @@ class Scene:
         keys = self._foot(view, width)
         room = max(0, height - len(head) - len(story) - len(keys))
         lines = [*head, *self._picture(timeline, view, width, room, roomy=roomy), *story]
+        self._lines = range(len(head), len(head) + room)
         self.hits = {y + len(head): hits for y, hits in self.hits.items()}
         for hits, line in keys:
             self.hits[len(lines)] = hits
@@ -73,11 +77,22 @@ class Scene:
     def _foot(self, view: View, width: int) -> list[HitLine]:
         """The foot lines, which are made anew only if they say something else."""
         key = (
-            self.facts, self._pen, width, view.requests, view.steps, view.threads, view.behind is None,
+            self.facts, self._pen, width, view.requests, view.steps, view.threads, view.moves,
         )  # fmt: skip
         if self._foot_key != key:
             self._foot_key, self._foot_lines = key, foot(self._pen, self.facts, view, width)
         return self._foot_lines
+
+    def column(self, x: int, y: int) -> tuple[int, int] | None:
+        """The first moment of the column there, and the one after its last (ns); None outside of lanes."""
+        if self._shown is None or y not in self._lines:
+            return None
+        columns = self._shown.columns
+        number = x - columns.label
+        if not 0 <= number < columns.time:
+            return None
+        start = (self._shown.first + number) * columns.column_ns
+        return start, start + columns.column_ns
 
     def compose_lanes(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The lanes alone, without head and foot, in exactly `height` lines."""
@@ -89,7 +104,7 @@ class Scene:
         pen, grouped = self._pen, view.grouped(timeline)
         names, paths = self._names(timeline, view, width) if grouped else (None, True)
         frame = Frame(timeline, view, Columns.of(width, view, names), self._tracks)
-        self.hits = {}
+        self.hits, self._shown = {}, frame
         self._tracks.begin()
         gap: list[Line] = [[]] if roomy else []
         lines = [self._overview.line(pen, frame)] if view.behind is not None else []
@@ -130,9 +145,10 @@ class Scene:
         lines += gap
         shown = found.shown
 
-        def add(line: Line, request: int | None) -> None:
+        def add(line: Line, request: int | None, *, opens: bool = True) -> None:
             if request is not None:
-                self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request))]
+                hit = Hit(request=request, opens=opens)
+                self.hits[len(above) + len(lines)] = [(0, frame.columns.width, hit)]
             lines.append(line)
 
         def add_rows(folds: Sequence[Fold]) -> None:
@@ -144,12 +160,12 @@ class Scene:
                 lines.extend(request_row(pen, frame, task) for task in tasks if task.started_by in own)
 
         for burst in found.newer:
-            add(folded_line(pen, frame, facts, burst), burst.first)
+            add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
         if found.opened is not None:
             add(heading(pen, frame, facts, found.opened, paths=paths, hidden=found.hidden), None)
             add_rows(found.rows)
         for burst in found.older:
-            add(folded_line(pen, frame, facts, burst), burst.first)
+            add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
         if found.others:
             add(others_heading(pen), None)
             add_rows([Fold((request,)) for request in found.others])

@@ -29,6 +29,8 @@ class Hit:
 
     request: int | None = None
     key: str | None = None
+    opens: bool = True
+    """Whether a click opens the request. A line that stands for many only selects it."""
 
 
 class Pen:

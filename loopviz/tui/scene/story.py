@@ -16,6 +16,7 @@ from loopviz.scenario import ScenarioFile
 from loopviz.stream.blind import nothing_visible
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.scene.selected import Selected
 from loopviz.tui.view import View
 
 __all__ = ["Story"]
@@ -42,6 +43,7 @@ class Story:
 
     def __init__(self) -> None:
         self._kept: tuple[Burst, int, Verdict] | None = None
+        self._selected = Selected()
 
     def lines(self, pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int) -> list[Line]:
         """Two lines: the first sentence in the first one, and the repair, if there is one, in the second."""
@@ -58,6 +60,8 @@ class Story:
             # What lies around a place is not about it: the next moment may be the opposite.
             others = told.sentences[:1] if view.changed is not None or told.mood == "alarm" else []
             told = _Told(told.mood, [view.change, *others])
+        if selected := self._selected.sentences(timeline, view):
+            told = _Told("dim", selected)
         return _drawn(pen, told, facts, width)
 
     def _told(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from loopviz.tui.bindings import bindings
+from loopviz.tui.dragging import Dragging
 from loopviz.tui.host import Host
 from loopviz.tui.screens.catalogue import OVERLAY_BELOW, Catalogue
 from loopviz.tui.surface import Surface
@@ -42,6 +43,7 @@ class MainScreen(Screen[None]):
         self.catalogue.display = False
         self._filter = Input(placeholder="rows with: path, status, state, #number", compact=True)
         self._filter.display = False
+        self._dragging = Dragging()
 
     def compose(self) -> ComposeResult:
         """The picture has the room that the list does not take."""
@@ -142,19 +144,38 @@ class MainScreen(Screen[None]):
         self._place_catalogue()
         self.call_after_refresh(self.show)
 
+    def _column(self, event: events.MouseEvent) -> tuple[int, int] | None:
+        """The column of time under the mouse."""
+        return self._host.scene.column(event.screen_x - self.surface.region.x, event.screen_y)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A range of time may be selected from here on."""
+        self._dragging.press(self._column(event) if event.button == 1 else None)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Select what lies between here and where the button was pressed."""
+        if not event.button:  # it was released outside of the terminal
+            self._dragging.release()
+            return
+        if self._dragging.held and (found := self._dragging.move(self._column(event))) is not None:
+            self._host.view.select(*found, self._host.present)
+
     def on_click(self, event: events.Click) -> None:
-        """Select a request, open the selected one, or do what a key of the foot line does."""
-        host = self._host
+        """Open a request, put the time cursor into a lane, or do what a key of the foot line does."""
+        if self._dragging.release():
+            return
+        host, column = self._host, self._column(event)
         x = event.screen_x - self.surface.region.x
-        for start, end, hit in host.scene.hits.get(event.screen_y, ()):
-            if not start <= x < end:
-                continue
-            if hit.key is not None:
-                host.simulate_key(hit.key)
-            elif hit.request is not None:
-                if host.view.cursor == hit.request:
-                    host.action_detail()
-                host.view.cursor = hit.request
+        hits = host.scene.hits.get(event.screen_y, ())
+        hit = next((hit for start, end, hit in hits if start <= x < end), None)
+        if hit is not None and hit.key is not None:
+            host.simulate_key(hit.key)
+        elif column is not None:
+            host.view.put_cursor(sum(column) // 2, host.present)
+        elif hit is not None and hit.request is not None:
+            host.view.cursor = hit.request
+            if hit.opens:
+                host.action_detail()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Select the next request; with ctrl, show more time."""
