@@ -15,6 +15,7 @@ from loopviz.model import Request, State
 __all__ = ["child_codes", "request_codes", "turns"]
 
 _RUNNING, _READY = CODES[State.RUNNING], CODES[State.READY]
+_RUNS = {_RUNNING, _RUNNING.upper()}
 _STEPS = {_RUNNING, _READY, _RUNNING.upper(), _READY.upper()}
 """What a task does between two awaits."""
 _APART = 4
@@ -71,13 +72,12 @@ def _marked(
     newest_first: Callable[[], Iterator[Stretch]], width: int, first: int, stop: int, phase: int
 ) -> str:
     """The codes from `first` to `stop`; what they are depends on some more columns on both sides."""
-    begin = (first - _APART) // _GROUP * _GROUP
-    end = -(-(stop + _APART) // _GROUP) * _GROUP
+    begin, end = first - _APART, stop + _APART
     cells, shared = columns(newest_first(), width, begin, end)
     if any(_RUNNING in within and _READY in within for within in shared.values()):
         _take_turns(cells, newest_first(), width, begin, phase)
     _tick(cells, shared, begin)
-    return "".join(cells[first - begin : stop - begin])
+    return "".join(cells[_APART : _APART + stop - first])
 
 
 def _tick(cells: list[str], shared: dict[int, dict[str, int]], begin: int) -> None:
@@ -105,35 +105,40 @@ def _take_turns(
 
     Rows with numbers that follow each other have patterns that do, too.
     """
-    group = _GROUP * width
-    start = begin * width
-    groups = len(cells) // _GROUP
-    running, both, runs, long = [0] * groups, [0] * groups, [0] * groups, [False] * groups
+    first = begin // _GROUP
+    shares = _shares(newest_first, width, first, -(-(begin + len(cells)) // _GROUP))
+    for at, cell in enumerate(cells):
+        share = shares[(begin + at) // _GROUP - first]
+        if share is None or cell not in _STEPS:
+            continue
+        period = next(period for least, period in _PERIODS if min(share, 1 - share) >= least)
+        chosen = ((begin + at) // 2 + phase) % period == 0
+        code = _RUNNING if chosen is (share <= 0.5) else _READY
+        cells[at] = code if cell.islower() else code.upper()
+
+
+def _shares(newest_first: Iterator[Stretch], width: int, first: int, stop: int) -> list[float | None]:
+    """How much of the groups from `first` to `stop` it runs; None where it does not take turns."""
+    group, groups = _GROUP * width, stop - first
+    start = first * group
+    running, both, runs = [0] * groups, [0] * groups, [0] * groups
     for since, until, code in newest_first:
         if until <= start:
             break
         if code not in _STEPS:
             continue
-        runs_now = code.lower() == _RUNNING
         for index in range(max(0, (since - start) // group), min(groups, -(-(until - start) // group))):
             left = start + index * group
             length = min(until, left + group) - max(since, left)
             both[index] += length
-            if runs_now:
+            if code in _RUNS:
                 running[index] += length
-                runs[index] += 1
-                long[index] |= until - since > 4 * width
-    for index in range(groups):
-        share = running[index] / both[index] if both[index] else 0.0
-        if long[index] or runs[index] < _TURNS or not _FEWEST <= share <= _MOST:
-            continue
-        seldom = min(share, 1 - share)
-        period = next(period for least, period in _PERIODS if seldom >= least)
-        for at in range(index * _GROUP, (index + 1) * _GROUP):
-            if cells[at] in _STEPS:
-                chosen = ((begin + at) // 2 + phase) % period == 0
-                code = _RUNNING if chosen is (share <= 0.5) else _READY
-                cells[at] = code if cells[at].islower() else code.upper()
+                runs[index] += 1 if until - since <= 4 * width else -_GROUP  # a long one is seen as it is
+    shares = (ran / max(1, total) for ran, total in zip(running, both, strict=True))
+    return [
+        share if often >= _TURNS and _FEWEST <= share <= _MOST else None
+        for share, often in zip(shares, runs, strict=True)
+    ]
 
 
 def turns(request: Request, now: int) -> float | None:

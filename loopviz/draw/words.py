@@ -40,6 +40,8 @@ __all__ = [
 
 Mood = Literal["alarm", "good", "dim"]
 
+_WRAPPERS = {"_run_coro", "_run_wrapped_task"}
+"""Coroutines in which AnyIO's task groups run those of the program, whose names are not seen."""
 _PLAIN = str.maketrans(
     "…µ·“”‘’×–—→Δ•●─━│┃▏▎▕┌┐└┘├┤┬┴┼╭╮╰╯▐▌▔▁▂▃▄▅▆▇█▀",  # noqa: RUF001 - these characters are meant
     "~u|\"\"''x-->d**--|||||+++++++++++++[]-_########",
@@ -148,7 +150,8 @@ def headline(request: Request) -> str:
 
 def task_name(name: str) -> str:
     """The name of a task's coroutine, without the functions and classes that it is defined in."""
-    return printable(name.rpartition(".")[2] or name, 40)
+    last = name.rpartition(".")[2] or name
+    return "AnyIO task" if last in _WRAPPERS else printable(last, 40)
 
 
 def messages(websocket: WebSocket) -> str:
