@@ -196,7 +196,8 @@ class View:
             timeline.events, len(timeline.requests), self.now // _STILL, self.clock, self.left,
             self.behind is None, self.speed, self.paused, self.column_ns, self.at, self.mark, self.change,
             self.changed, self.cursor, self.top, self.words, self.sort, self.requests, self.steps,
-            self.threads, self.asked, self.asked and self.asked.waits, pace.dropped, pace.failures, pace.fps > 0,
+            self.threads, self.asked, self.asked and self.asked.waits,
+            pace.dropped, pace.failures, pace.fps > 0,
         )  # fmt: skip
 
     def remember(self) -> None:
