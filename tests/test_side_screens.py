@@ -307,3 +307,22 @@ async def test_hostile_facts_stay_text(drive):
             await screen.press(key)
             assert "\\x1b[2J" in shown(screen)
             await screen.press("escape")
+
+
+@run
+async def test_a_bracket_may_be_a_key(drive):
+    """What the screens say of their keys is text, also where a keymap has put brackets into them."""
+    async with drive(size=SMALL) as screen:
+        await screen.show(answered(1, 0), at=1_000)
+        screen.app.set_keymap({
+            "help.close": "[", "pick.tick": "[", "pick.close": "]", "request.close": "[", "request.help": "]",
+        })  # fmt: skip
+        for opening, closing, said in (
+            ("question_mark", "left_square_bracket", "[ closes"), ("v", "right_square_bracket", "[ ticks"),
+            ("enter", "left_square_bracket", "] help  [ closes"),
+        ):  # fmt: skip
+            await screen.press(opening)
+            await screen.pilot.pause()
+            assert said in shown(screen)
+            await screen.press(closing)
+            assert screen.app.screen is screen.app.screen_stack[0]

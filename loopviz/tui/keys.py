@@ -285,7 +285,7 @@ TABLE: tuple[Section, ...] = (
             Key("pick.page-up", "pageup", "move(-10)", "Page up", lead=False),
             Key("pick.page-down", "pagedown", "move(10)", "Page down", lead=False),
         )),
-        Row("close", (Key("pick.close", "escape", "dismiss([])", "Close"),)),
+        Row("close", (Key("pick.close", "escape", "dismiss([])", "Close", priority=True),)),
     )),
     Section("comparison", "The comparison", (
         Row("compare others", (Key("comparison.again", "v", "again", "Others"),)),

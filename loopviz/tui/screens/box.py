@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
@@ -29,7 +30,7 @@ class ScrollBox(ModalScreen[None]):
         super().__init__()
         self.body = Static()
         self.box = VerticalScroll(self.body)
-        self.box.border_subtitle = subtitle
+        self.box.border_subtitle = Text(subtitle)  # a key may be a bracket
         if not palette.unicode:
             self.box.add_class("-ascii")
 

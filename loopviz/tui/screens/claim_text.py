@@ -65,14 +65,14 @@ def list_lines(
 ) -> tuple[list[Line], dict[int, int]]:
     """The claims with the verdicts so far, the current one marked; and which claim is in which line."""
     title, dim, text = palette.text("title"), palette.text("dim"), palette.text("text")
-    head: Line = [Segment(" What people say about FastAPI. What do you say?", title)]
-    if quiz.score:
-        head.append(Segment(f"  You: {quiz.score}.", text))
-    lines: list[Line] = [head, []]
+    below: Line = []
+    lines: list[Line] = [[Segment(" What people say about FastAPI. What do you say?", title)], below]
     room = max(1, height - len(lines))
     first = max(0, min(quiz.at - room // 2, len(claims) - room))
     if room < len(claims):
-        head.append(Segment(f"  {first + 1} to {first + room} of {len(claims)}", dim))
+        below.append(Segment(f" {first + 1} to {first + room} of {len(claims)}  ", dim))
+    if quiz.score:
+        below.append(Segment(f" you: {quiz.score}", text))
     answers = [outcome.verdict.answer.value for outcome in quiz.outcomes.values()]
     column = max((len(answer) + 1 for answer in answers), default=0)
     places = {}

@@ -65,6 +65,7 @@ class Comparison(Screen[None]):
         hints = [
             Hint(keys.shown("comparison.again"), "compare others", "again"),
             Hint(keys.shown("comparison.close"), "back to the picture", "dismiss"),
+            Hint(keys.shown("app.help"), "help", "app.help"),
         ]
         load = f" Side by side: {words.count(self._requests, 'request')} to each, from the first request sent"
         head = [[Segment(load, palette.text("title"))]]

@@ -90,7 +90,7 @@ class Help(ScrollBox):
             said = [f"{scroll}, {lines}" if below > 0 else f"{scroll}, this is the end", *said]
             if len(self._sections) > 1:
                 said.insert(0, f"{keys.shown('help.next-section')} next section")
-        self.box.border_subtitle = "  ".join(said)
+        self.box.border_subtitle = Text("  ".join(said))
 
     def action_section(self, by: int) -> None:
         """Scroll to the next section (1), or to the previous one (-1)."""

@@ -24,6 +24,7 @@ from loopviz.scenario.pairs import best_of_each_group, pairs
 from loopviz.scenario.search import matching
 from loopviz.tui.bindings import bindings
 from loopviz.tui.keymap import Keys
+from loopviz.tui.keys import keys_of
 from loopviz.tui.screens.box import FRAME
 
 __all__ = ["Pick"]
@@ -73,7 +74,9 @@ class Pick(ModalScreen[list[str]]):
         self._rows: list[tuple[str, ...]] = []
         """The names that each row ticks; empty for a heading."""
         self._lit: int | None = None
-        self._input = _Letters(keys.of("pick.tick"), "type to filter")
+        self._input = _Letters(
+            [name for key in keys_of("pick") for name in keys.of(key.id)], "type to filter"
+        )
         self._list = OptionList(compact=True)
         self._list.can_focus = False
         self._says = Static()
@@ -82,7 +85,7 @@ class Pick(ModalScreen[list[str]]):
         """A filter, a list to tick, and what is ticked."""
         with Vertical() as box:
             box.border_title = "compare: the same load on each in turn"
-            box.border_subtitle = f"{self._tick} ticks  {self._go} compares  {self._close} closes"
+            box.border_subtitle = Text(f"{self._tick} ticks  {self._go} compares  {self._close} closes")
             yield self._input
             yield self._list
             yield self._says
