@@ -16,7 +16,7 @@ from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
 from loopviz.model import Burst, Timeline
 from loopviz.tui.scene.pen import Line, Pen, fitted
-from loopviz.tui.scene.stage_lanes import MOST_ROWS, stage_lanes
+from loopviz.tui.scene.stage_lanes import MOST_ROWS, StageLanes
 
 __all__ = ["Poster", "Stage"]
 
@@ -60,42 +60,44 @@ class Stage:
 
     def __init__(self, palette: Palette) -> None:
         self._pen = Pen(palette)
+        self._lanes = StageLanes(self._pen)
 
     def compose(self, timeline: Timeline, poster: Poster, now: int, width: int, height: int) -> list[Line]:
         """Exactly `height` lines of `width` cells."""
-        return _stage(self._pen, timeline, poster, now, width, height)
-
-
-def _stage(pen: Pen, timeline: Timeline, poster: Poster, now: int, width: int, height: int) -> list[Line]:
-    roomy = height >= 30
-    gap: list[Line] = [[]] if roomy else []
-    lines = [_top(pen, poster, width), *gap, *_headline(pen, poster.headline, width, 5 if roomy else 3), []]
-    below = [*gap, *_story(pen, poster, width, 3 if roomy else 2), *gap, _foot(pen, poster, width)]
-    room = height - len(lines) - len(below)
-    if poster.question:
-        asked = _asked(pen, poster, width, room)
-        code = _code(pen, poster, width, room - len(asked) - 1)
-        lines += [*code, [], *asked]
-    elif poster.picture:
-        lanes = 2 + min(MOST_ROWS, max(1, poster.burst.count if poster.burst else 1))
-        code = _code(pen, poster, width, max(3, room - lanes - 1)) if poster.code else []
-        if code:
-            lines += [*code, *gap]
-        lines += stage_lanes(
-            pen,
-            timeline,
-            poster.burst,
-            poster.window,
-            poster.expected,
-            now,
-            width,
-            height - len(lines) - len(below),
-        )
-    else:
-        lines += _code(pen, poster, width, room)
-    lines += [[]] * (height - len(lines) - len(below))
-    lines = [*lines[: height - len(below)], *below]
-    return [fitted(line, width, pen.palette) for line in lines[:height]]
+        pen = self._pen
+        roomy = height >= 30
+        gap: list[Line] = [[]] if roomy else []
+        lines = [
+            _top(pen, poster, width),
+            *gap,
+            *_headline(pen, poster.headline, width, 5 if roomy else 3),
+            [],
+        ]
+        below = [*gap, *_story(pen, poster, width, 3 if roomy else 2), *gap, _foot(pen, poster, width)]
+        room = height - len(lines) - len(below)
+        if poster.question:
+            asked = _asked(pen, poster, width, room)
+            code = _code(pen, poster, width, room - len(asked) - 1)
+            lines += [*code, [], *asked]
+        elif poster.picture:
+            lanes = 2 + min(MOST_ROWS, max(1, poster.burst.count if poster.burst else 1))
+            code = _code(pen, poster, width, max(3, room - lanes - 1)) if poster.code else []
+            if code:
+                lines += [*code, *gap]
+            lines += self._lanes.lines(
+                timeline,
+                poster.burst,
+                poster.window,
+                poster.expected,
+                now,
+                width,
+                height - len(lines) - len(below),
+            )
+        else:
+            lines += _code(pen, poster, width, room)
+        lines += [[]] * (height - len(lines) - len(below))
+        lines = [*lines[: height - len(below)], *below]
+        return [fitted(line, width, pen.palette) for line in lines[:height]]
 
 
 def _top(pen: Pen, poster: Poster, width: int) -> Line:

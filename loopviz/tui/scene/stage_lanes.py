@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import NamedTuple
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
@@ -17,7 +18,7 @@ from loopviz.model import Burst, Request, Timeline
 from loopviz.tui.scene.pen import Line, Pen, split
 from loopviz.tui.view import ROUND
 
-__all__ = ["MOST_ROWS", "stage_lanes"]
+__all__ = ["MOST_ROWS", "StageLanes"]
 
 MOST_ROWS = 8
 _LABEL, _SAYS = 13, 20
@@ -26,49 +27,71 @@ _TALLEST = 5
 _GAPPED = 3
 _ALIKE = 16
 """Rows that differ by less than this part of the window are one, where not all have room."""
+_REFRESH = 200_000_000
 
 
-def stage_lanes(
-    pen: Pen,
-    timeline: Timeline,
-    burst: Burst | None,
-    window: int,
-    expected: int,
-    now: int,
-    width: int,
-    height: int,
-) -> list[Line]:
-    """The axis and the lanes, each as tall as there is room. `window` and `expected` are in ns."""
-    if burst is None or not burst.began:
-        return [[Segment(" The requests are sent as soon as the server is ready.", pen.dim)]]
-    cells = max(8, width - _LABEL - _SAYS)
-    half = max(1, -(-window // (2 * cells)))
-    first = burst.began // half
-    stop = first + 2 * cells
-    rows, most, more = _rows(timeline, burst, now, max(2 * half, window // _ALIKE))
-    tall = max(1, min(_TALLEST, (height - 1) // (most + 1)))
-    lines = [_axis(pen, expected, half, cells)]
-    levels = loop_levels(timeline, half, first, stop, now)
-    if burst.over(now):  # what the loop does afterwards is not about this burst
-        levels = levels[: (burst.began + burst.makespan(now)) // half + 2 - first].ljust(stop - first, "0")
-    lines += _loop(pen, timeline, levels, now, tall)
-    for name, request in rows:
-        codes = raster(request_stretches(request, timeline.threshold, now), half, first, stop)
-        label = name if pen.palette.unicode else words.ascii_only(name)
-        lines += _tall((label, pen.title), pen.cells(codes), _says(pen, timeline, request, now), tall)
-    if more:
-        lines = [*lines[: height - 1], [Segment(f" and {more}", pen.dim)]]
-    at = _column(expected, half, cells)
-    return [lines[0], *(_marked(pen, line, at) for line in lines[1:])][:height]
+class _Rows(NamedTuple):
+    rows: list[tuple[str, Request]]
+    """Their names, and the request, or the task, of which each shows the states."""
+    room: int
+    """For how many of them to leave room."""
+    more: str
+    """What has no room."""
 
 
-def _rows(
-    timeline: Timeline, burst: Burst, now: int, within: int
-) -> tuple[list[tuple[str, Request]], int, str]:
-    """The rows with their names, for how many of them to leave room, and what has none.
+class StageLanes:
+    """Draws the lanes; which rows are equal is found out a few times a second, where there are many."""
 
-    As long as all have room, none folds, so that no row moves. A request alone is shown with its child tasks.
-    """
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+        self._kept: tuple[tuple[int, int, int], _Rows] | None = None
+
+    def lines(
+        self,
+        timeline: Timeline,
+        burst: Burst | None,
+        window: int,
+        expected: int,
+        now: int,
+        width: int,
+        height: int,
+    ) -> list[Line]:
+        """The axis and the lanes, each as tall as there is room. `window` and `expected` are in ns."""
+        pen = self._pen
+        if burst is None or not burst.began:
+            return [[Segment(" The requests are sent as soon as the server is ready.", pen.dim)]]
+        cells = max(8, width - _LABEL - _SAYS)
+        half = max(1, -(-window // (2 * cells)))
+        first = burst.began // half
+        stop = first + 2 * cells
+        rows, most, more = self._rows(timeline, burst, now, max(2 * half, window // _ALIKE))
+        tall = max(1, min(_TALLEST, (height - 1) // (most + 1)))
+        lines = [_axis(pen, expected, half, cells)]
+        levels = loop_levels(timeline, half, first, stop, now)
+        if burst.over(now):  # what the loop does afterwards is not about this burst
+            end = (burst.began + burst.makespan(now)) // half + 2
+            levels = levels[: end - first].ljust(stop - first, "0")
+        lines += _loop(pen, timeline, levels, now, tall)
+        for name, request in rows:
+            codes = raster(request_stretches(request, timeline.threshold, now), half, first, stop)
+            label = name if pen.palette.unicode else words.ascii_only(name)
+            lines += _tall((label, pen.title), pen.cells(codes), _says(pen, timeline, request, now), tall)
+        if more:
+            lines = [*lines[: height - 1], [Segment(f" and {more}", pen.dim)]]
+        at = _column(expected, half, cells)
+        return [lines[0], *(_marked(pen, line, at) for line in lines[1:])][:height]
+
+    def _rows(self, timeline: Timeline, burst: Burst, now: int, within: int) -> _Rows:
+        if burst.count <= MOST_ROWS:
+            return _rows(timeline, burst, now, within)
+        key = burst.number, within, now // _REFRESH
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, _rows(timeline, burst, now, within)
+        return self._kept[1]
+
+
+def _rows(timeline: Timeline, burst: Burst, now: int, within: int) -> _Rows:
+    """The rows: none folds while all have room, so that none moves; a request alone has its child tasks."""
     requests = burst.requests
     if burst.count > MOST_ROWS:
         folds = folded(requests, now, within, anywhere=True)
@@ -78,17 +101,17 @@ def _rows(
         more = sum(fold.count for fold in folds[MOST_ROWS:])
         shown = folds[:MOST_ROWS]
         named = [(fold.name, fold.first) for fold in shown]
-        return named, len(shown), words.count(more, "more request") if more else ""
+        return _Rows(named, len(shown), words.count(more, "more request") if more else "")
     rows = [(f"#{request.id}", request) for request in requests]
     if burst.count > 1 or not requests:
-        return rows, burst.count, ""
+        return _Rows(rows, burst.count, "")
     known = [c for c in timeline.children(requests[0].id) if not c.apart and c.start <= now]
     tasks = {child.number for child in known}
     children = [child for child in known if child.parent not in tasks]  # what these await is theirs
     room = MOST_ROWS - 1
     rows += [(f" └ {words.task_name(child.name)}", child.row) for child in children[:room]]
     more = len(children) - room
-    return rows, len(rows), words.count(more, "more task") if more > 0 else ""
+    return _Rows(rows, len(rows), words.count(more, "more task") if more > 0 else "")
 
 
 def _column(t: int, half: int, cells: int) -> int | None:
