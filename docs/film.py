@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from loopviz.draw.themes import DARK
 
-__all__ = ["Caption", "Cell", "Frame", "animated_svg"]
+__all__ = ["Caption", "Cell", "Frame", "animated_svg", "still_svg"]
 
 BACKGROUND, BORDER, TEXT = DARK.colours.background, DARK.colours.border, DARK.colours.text
 
@@ -106,6 +106,33 @@ path{{shape-rendering:crispEdges}}
 """
 
 
+def still_svg(lines: Sequence[Sequence[Cell]], title: str, description: str) -> str:
+    """One picture of a terminal as an SVG."""
+    width, height = len(lines[0]) * WIDTH + 2 * _MARGIN, len(lines) * HEIGHT + 2 * _MARGIN
+    parts = _Parts()
+    drawn = "\n".join(
+        f'<g transform="translate({_MARGIN} {_MARGIN - _TOP + y * HEIGHT})">{parts.draw(line)}</g>'
+        for y, line in enumerate(lines)
+        if not _empty(line)
+    )
+    return f"""\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" \
+role="img" aria-labelledby="title desc">
+<title id="title">{escape(title)}</title>
+<desc id="desc">{escape(description)}</desc>
+<style>
+text{{font:14px {_FONT};white-space:pre;fill:{TEXT}}}
+path{{shape-rendering:crispEdges}}
+.b{{font-weight:bold}}
+{parts.styles()}
+</style>
+<rect width="{width}" height="{height}" rx="8" fill="{BACKGROUND}"/>
+{drawn}
+<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="7.5" fill="none" stroke="{BORDER}"/>
+</svg>
+"""
+
+
 class _Parts:
     """What the frames share: each line and each caption once, and a class for each colour."""
 
@@ -116,9 +143,7 @@ class _Parts:
 
     def line(self, line: tuple[Cell, ...]) -> str:
         """The name of a line of cells, or nothing if it is empty."""
-        if all(cell.text == " " and cell.fill == BACKGROUND for cell in line):
-            return ""
-        return self._named(line, lambda: self._draw(line))
+        return "" if _empty(line) else self._named(line, lambda: self.draw(line))
 
     def caption(self, caption: Caption) -> str:
         """The name of a caption."""
@@ -146,7 +171,8 @@ class _Parts:
     def _colour(self, colour: str) -> str:
         return self._colours.setdefault(colour, f"c{len(self._colours)}")
 
-    def _draw(self, line: Sequence[Cell]) -> str:
+    def draw(self, line: Sequence[Cell]) -> str:
+        """The cells of a line as elements."""
         drawn = []
         for fill, x, cells in _runs(line, lambda cell: cell.fill):
             if fill != BACKGROUND:
@@ -158,6 +184,10 @@ class _Parts:
             else:
                 drawn += _words(name, bold, x, "".join(cell.text for cell in cells))
         return "".join(drawn)
+
+
+def _empty(line: Sequence[Cell]) -> bool:
+    return all(cell.text == " " and cell.fill == BACKGROUND for cell in line)
 
 
 _Key = TypeVar("_Key")
