@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import NamedTuple, TypeVar
 from xml.sax.saxutils import escape
 
@@ -32,6 +32,7 @@ _LEFT = dict(zip("▏▎▍▌▋▊▉█", range(1, 9), strict=True))
 """Blocks, and how many eighths of a cell each fills, from the left."""
 _LOWER = dict(zip("▁▂▃▄▅▆▇", range(1, 8), strict=True))
 """Blocks, and how many eighths of a cell each fills, from below."""
+_UPPER = "▀"
 
 
 class Cell(NamedTuple):
@@ -177,7 +178,8 @@ class _Parts:
         for fill, x, cells in _runs(line, lambda cell: cell.fill):
             if fill != BACKGROUND:
                 drawn.append(_rect(self._colour(fill), x * WIDTH, 0, len(cells) * WIDTH, HEIGHT))
-        for (ink, bold, shape), x, cells in _runs(line, lambda c: (c.ink, c.bold, _shape(c.text))):
+        inked = accumulate(line, lambda before, cell: before._replace(text=" ") if cell.text == " " else cell)
+        for (ink, bold, shape), x, cells in _runs(inked, lambda c: (c.ink, c.bold, _shape(c.text))):
             name = self._colour(ink)
             if shape:
                 drawn.append(_texture(shape, name, x * WIDTH, len(cells)))
@@ -204,7 +206,7 @@ def _runs(line: Sequence[Cell], key: Callable[[Cell], _Key]) -> Iterator[tuple[_
 
 def _shape(text: str) -> str:
     """The character if it is drawn as a shape, otherwise nothing."""
-    return text if text in _LEFT or text in _LOWER or text in _STROKES else ""
+    return text if text in _LEFT or text in _LOWER or text in _STROKES or text == _UPPER else ""
 
 
 def _words(name: str, bold: bool, x: int, text: str) -> Iterable[str]:
@@ -246,6 +248,8 @@ def _texture(shape: str, name: str, x: int, count: int) -> str:
     if shape in _LOWER:
         tall = HEIGHT * _LOWER[shape] / 8
         return _rect(name, x, HEIGHT - tall, width, tall)
+    if shape == _UPPER:
+        return _rect(name, x, 0, width, HEIGHT / 2)
     if shape == "╱":
         path = f"M{x} {top + HEIGHT}" + f"l{WIDTH}-{HEIGHT}m0 {HEIGHT}" * count
     elif shape == "▚":

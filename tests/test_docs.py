@@ -188,7 +188,7 @@ def test_the_example_of_an_export_writes_the_blocks(tmp_path, capsys):
 
 
 def test_the_moving_picture_shows_what_the_readme_says():
-    """Its still frame has the blocked loop, the line, and eight async requests that are ready."""
+    """Its still frame has the blocked loop, the line that blocks it, and requests that are ready and wait."""
     tree = ET.fromstring(text_of("docs/cast.svg"))
     style = tree.findtext(f"{SVG}style")
     assert style is not None
@@ -202,12 +202,13 @@ def test_the_moving_picture_shows_what_the_readme_says():
     assert moved is not None
     still = int(moved[1]) // width
     shown = frames[still]
-    assert sum("GET /async" in line and "ready" in line for line in shown) == 8
-    assert any("BLOCKED" in line for line in shown)
+    assert sum(line.startswith("#") and "ready" in line for line in shown) >= 2
+    assert any(line.startswith("EVENT LOOP") and "BLOCKED" in line for line in shown)
     line = next(
         n for n, text in enumerate(text_of("scenarios/blocking.py").splitlines(), 1) if "time.sleep(" in text
     )
     assert any(f"blocking.py:{line}" in text for text in shown)
+    assert any(f"{line}time.sleep(1)" in text and "BLOCKS" in text for text in shown)
     assert f"`blocking.py:{line}`" in text_of("README.md")
 
 
