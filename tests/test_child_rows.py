@@ -5,7 +5,19 @@ from __future__ import annotations
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from loopviz.tui.view import View
-from tests.streams import accepted, end, feed, made, ns, responded, status, step, suspend, timeline
+from tests.streams import (
+    accepted,
+    awaits_task,
+    end,
+    feed,
+    made,
+    ns,
+    responded,
+    status,
+    step,
+    suspend,
+    timeline,
+)
 from tests.test_scene import scene
 
 HOOK = "└"
@@ -88,3 +100,14 @@ def test_a_task_that_goes_on_has_one_row() -> None:
     feed(line, step(5, 2), suspend(6, 2), step(400), status(401, 200), responded(401), end(402))
     assert len(line.started(ns(900))) == 1
     assert len([row for row in rows(line, 900) if "work" in row]) == 1
+
+
+def test_equal_started_tasks_are_one_row() -> None:
+    """Tasks that a request has started and does not await are below it; equal ones are one row."""
+    line = timeline((ns(0), ev.FIRED, 1, "starts", 1, 1, 40), accepted())
+    tasks = range(2, 6)
+    feed(line, [made(3, task, parent=1) for task in tasks], suspend(4))
+    feed(line, [awaits_task(4, 1, task, 0) for task in tasks])
+    feed(line, [event for task in tasks for event in (step(5, task), suspend(6, task))])
+    (row,) = [row for row in rows(line, 900) if "work" in row]
+    assert "└ work ×4" in row

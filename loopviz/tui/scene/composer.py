@@ -20,7 +20,7 @@ from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
 from loopviz.tui.scene.story import Story
-from loopviz.tui.scene.tasks import Children, ChildRow
+from loopviz.tui.scene.tasks import Children, ChildRow, started_lines
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
 from loopviz.tui.view import View
@@ -129,7 +129,9 @@ class Scene:
         opened = view.burst(timeline)
         requests = opened.requests if opened is not None else ()
         longest, paths = longest_name(requests, limit)
-        tasks = max((self._children.widest(timeline, request) for request in requests[:1]), default=0)
+        tasks = max(
+            (self._children.widest(timeline, view.now, request) for request in requests[:1]), default=0
+        )
         return max(longest, min(tasks, limit)), paths
 
     def _groups(
@@ -156,8 +158,7 @@ class Scene:
                 add(fold_row(pen, frame, fold, paths=paths), fold.first.id)
                 for child in children.get(fold.first.id, ()):
                     add(self._children.line(pen, frame, child), fold.first.id)
-                own = {request.id for request in fold.requests}
-                lines.extend(request_row(pen, frame, task) for task in tasks if task.started_by in own)
+                lines.extend(started_lines(pen, frame, fold, tasks))
 
         for burst in found.newer:
             add(folded_line(pen, frame, facts, burst), burst.first, opens=False)

@@ -98,6 +98,9 @@ def _label(pen: Pen, frame: Frame, request: Request, own: str | None, *, done: b
     view = frame.view
     if request.started_by:
         hook = "└" if pen.palette.unicode else "+"
+        if own is not None:
+            text = _shortened(f"  {hook} {own}", frame.columns.label - 1) + " "
+            return Segment(text, pen.dim if done else pen.text)
         room = frame.columns.label - 14
         name = _shortened(words.task_name(request.path), room)
         return Segment(f"   {hook} {name} {f'by #{request.started_by}':<8}", pen.dim if done else pen.text)

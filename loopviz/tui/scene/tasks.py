@@ -1,22 +1,23 @@
-"""Rows of child tasks: what each of the tasks does that a request awaits; equal ones are one row."""
+"""Rows of tasks below a request: those that it awaits, and those that it has only started."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 
 from loopviz.draw import words
-from loopviz.draw.fold import folded
+from loopviz.draw.fold import Fold, folded
 from loopviz.draw.marks import child_codes
 from loopviz.draw.raster import code_of
 from loopviz.model import Request, Timeline
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.scene.requests import request_row
 
-__all__ = ["ChildRow", "Children"]
+__all__ = ["ChildRow", "Children", "started_lines"]
 
 _MOST = 60
 """Child tasks of one request that are compared with each other; the others are counted."""
@@ -65,9 +66,10 @@ class Children:
         return found
 
     @staticmethod
-    def widest(timeline: Timeline, request: Request) -> int:
-        """The width of the longest name of a row of the request's child tasks."""
+    def widest(timeline: Timeline, now: int, request: Request) -> int:
+        """The width of the longest name of a row below the request's."""
         names = {words.task_name(child.name) for child in timeline.children(request.id)[:_MOST]}
+        names |= {words.task_name(row.path) for row in timeline.started(now, request.start)}
         return max(map(cell_len, names), default=-_INDENT) + _INDENT
 
     def reserved(self, frame: Frame, room: int) -> int:
@@ -148,3 +150,12 @@ class Children:
             what = f"awaits {words.awaited(state.awaits, brief=True)}"
             label = what if cell_len(what) <= columns.state else label
         return pen.says(line, [label, lasted], columns, style, align=True)
+
+
+def started_lines(pen: Pen, frame: Frame, fold: Fold, tasks: Sequence[Request]) -> Iterator[Line]:
+    """The rows of tasks that these requests have started and do not await; equal ones are one row."""
+    own = {request.id for request in fold.requests}
+    started = [task for task in tasks if task.started_by in own]
+    for same in folded(started, frame.view.now, frame.columns.column_ns, anywhere=True) if started else ():
+        name = words.task_name(same.first.path)
+        yield request_row(pen, frame, same.first, f"{name} ×{same.count}" if same.count > 1 else name)
