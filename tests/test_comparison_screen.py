@@ -233,3 +233,18 @@ async def test_the_keys_of_a_comparison_are_clicked(drive):
         await screen.pilot.click(offset=(last.index("back"), 29))
         await screen.pilot.pause()
         assert isinstance(screen.app.screen, MainScreen)
+
+
+@run
+async def test_a_comparison_waits_for_what_was_fired_before(drive):
+    """What the user has fired before is not measured with it: the first run waits until that has ended."""
+    async with drive(requests=1, size=SMALL) as screen:
+        events = own(1, "sync", 20, 3_000)
+        await screen.show((ns(19), "fired", 1, "sync", 1, 1, 40), events[:-3], at=100)
+        await picked(screen)
+        await screen.show(at=200)
+        await screen.pilot.pause()
+        assert screen.source.fired == []
+        assert "waits until #1 GET /sync has ended" in shown(screen)
+        await screen.show(events[-3:], at=3_500)
+        assert screen.source.fired == [("sync", 1)]

@@ -215,7 +215,7 @@ sys.addaudithook(note)
 """
 _FORBIDDEN = re.compile(
     rf"^(subprocess(?!.*lifeline\.py)|webbrowser|pickle|os\.(system|exec|fork|spawn|posix_spawn|startfile)"
-    rf"|socket\.(connect|bind|send|getaddrinfo|gethost))|{CANARY}",
+    rf"|socket\.(connect|bind|send|getaddrinfo|gethostby))|{CANARY}",
     re.MULTILINE,
 )
 """What no command does that reads a recording: start programs, use the network, open what it names."""

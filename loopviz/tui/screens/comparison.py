@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from loopviz.draw import words
+from loopviz.model import Request
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Picture
@@ -22,6 +23,9 @@ from loopviz.tui.screens.lineup_lines import compose_lineup
 from loopviz.tui.surface import Surface
 
 __all__ = ["Comparison"]
+
+_BURSTS = 50
+"""So many bursts before it may still run when a comparison begins."""
 
 
 class Comparison(Screen[None]):
@@ -50,7 +54,7 @@ class Comparison(Screen[None]):
         """One frame: fire the next one when the one before is over, and draw."""
         picture = self._picture
         for place, lineup in enumerate(self._lineups):
-            if lineup.fired is None and lineup.may_fire(self._lineups[:place], now):
+            if lineup.fired is None and lineup.may_fire(self._lineups[:place], now, self._fired_before(now)):
                 lineup.fire(picture.source, self._requests, now)
             lineup.follow(picture.timeline, self._requests, picture.source.threads)
             if not lineup.over:
@@ -58,6 +62,12 @@ class Comparison(Screen[None]):
         width, height = self.surface.size
         if width > 0 and height > 0:
             self._draw(now, width, height)
+
+    def _fired_before(self, now: int) -> Iterator[Request]:
+        """The requests of the latest bursts that go on: what is fired now would be measured beside them."""
+        for burst in list(self._picture.timeline.bursts)[-_BURSTS:]:
+            if not burst.settled(now):
+                yield from burst.requests
 
     def _draw(self, now: int, width: int, height: int) -> None:
         """Draw the title, the runs, and the keys in the last lines."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain
 
 from loopviz.clock import NS
 from loopviz.draw import words
@@ -40,9 +41,13 @@ class Lineup:
     """The request of a run before that it waits for, since it would be measured beside it."""
     waits_since: int = 0
 
-    def may_fire(self, before: Sequence[Lineup], now: int) -> bool:
-        """Whether nothing of the runs before still runs; it is given up if that takes too long."""
-        left = next((r for run in before for r in run.requests if not r.ended), None)
+    def may_fire(self, before: Sequence[Lineup], now: int, others: Iterable[Request] = ()) -> bool:
+        """Whether nothing of the runs before, and none of the `others`, still runs.
+
+        It is given up if that takes too long.
+        """
+        runs = (request for run in before for request in run.requests)
+        left = next((request for request in chain(runs, others) if not request.ended), None)
         self.waits_for = words.headline(left) if left is not None else ""
         if left is None:
             return True
