@@ -317,8 +317,22 @@ class View:
         self.column_ns = wide
 
     def fit(self, start: int, end: int, present: int) -> None:
-        """Show all from `start` to `end`, and a little around it."""
+        """Show all from `start` to `end`, and a little around it.
+
+        The clock of a burst shows all of it anyway: then zoom and pan are taken back.
+        """
         self.remember()
+        clock = self.clock
+        if (
+            clock is not None
+            and clock.zero <= start < end <= clock.zero + clock.window
+            and self.cursor is None
+        ):
+            self.left = self.column_ns = self.at = None
+            self.change, self.changed = "", None
+            if self.behind is not None:
+                self.now = min(present, self.reach[1])
+            return
         self.freeze()
         length = max(1, end - start)
         # The first column and the last one may show only a part of their time.

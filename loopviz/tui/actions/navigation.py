@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from loopviz.model import Request
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.places import next_change, next_place
@@ -37,13 +39,15 @@ class Navigation(PictureApp):
         """Show the whole of the selected request, or of the last burst."""
         burst = self.selection()
         if burst:
-            start, end = min(r.start for r in burst), max(map(self._end, burst))
+            start, end = self._whole(burst)
             self.view.fit(start, end, self.present)
 
-    def _end(self, request: Request) -> int:
-        """When the last of a request's work has ended, that after its response included."""
-        started = (row for row in self.timeline.started(self.present) if row.started_by == request.id)
-        return max(row.since if row.ended else self.present for row in (request, *started))
+    def _whole(self, requests: Sequence[Request]) -> tuple[int, int]:
+        """When the first of these was sent, and when the last of their work, or after it, has ended."""
+        own = {request.id for request in requests}
+        started = [row for row in self.timeline.started(self.present) if row.started_by in own]
+        ends = (row.since if row.ended else self.present for row in (*requests, *started))
+        return min(request.start for request in requests), max(ends)
 
     def action_first(self) -> None:
         """Go to the first event that is kept."""
@@ -63,7 +67,7 @@ class Navigation(PictureApp):
         at_the_end = view.behind is None or (not self.source.live and view.now == self.present)
         view.remember()
         if at_the_end and view.left is None and self.timeline.newest_burst(self.present) is not None:
-            view.scrolls = not view.scrolls
+            view.scrolls, view.column_ns = not view.scrolls, None
         view.follow()
         if not self.source.live:
             view.behind, view.now = 0, self.present
@@ -129,5 +133,5 @@ class Navigation(PictureApp):
         if not burst:
             self.say("There is nothing to play back yet.")
             return
-        start, end = min(r.start for r in burst), max(map(self._end, burst))
+        start, end = self._whole(burst)
         self.playback.replay(start, end, self.present)

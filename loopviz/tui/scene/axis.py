@@ -14,6 +14,8 @@ from loopviz.tui.view import ROUND
 
 __all__ = ["axis", "crossed"]
 
+_ROOM_OF_ZERO = 5
+"""The columns of ``0 ms`` (cells)."""
 _STEPS = tuple(factor * 10**power for power in range(3, 12) for factor in (1, 2, 5))
 """Round times (ns) between two marks of a burst."""
 
@@ -69,7 +71,7 @@ def _of_burst(frame: Frame, clock: Clock) -> str:
         at = clock.mark // width - frame.first
         what = "expected" if clock.expected.declared else "last time"
         text = f"{what} {_brief(clock.expected.ns)}"
-        left = at - len(text) + 1 if at - len(text) >= 4 else at
+        left = at - len(text) + 1 if at - len(text) >= _ROOM_OF_ZERO else max(at, _ROOM_OF_ZERO)
         if left >= 0 and left + len(text) <= room:
             _clear(marks, left, left + len(text))
             marks[left : left + len(text)] = text

@@ -112,7 +112,10 @@ def _label(pen: Pen, frame: Frame, request: Request, own: str | None, *, done: b
     else:
         number = f"{mark}{f'#{request.id}':<4} "
         room = frame.columns.label - len(number) - 5
-        name = _shortened(printable(f"{request.method} {request.path}"), room)
+        name = printable(f"{request.method} {request.path}")
+        if request.method == "GET" and cell_len(name) > room:
+            name = printable(request.path)  # better than a part of it
+        name = _shortened(name, room)
         text = f"{number}{name} {str(request.status or '') if done else '':<3} "
     if request.id == view.cursor:
         return Segment(text, pen.title + Style(reverse=True))
@@ -133,16 +136,11 @@ def _says(
         if request.failed:
             return failure(pen, line, request, latency, columns)
         ended = state is None or request.ended
-        over = "ended" if request.started_by else "done"  # it is not known whether a task was cancelled
-        what = over if ended or state is None else f"after: {LABELS[CODES[state.state]]}"
         if request.claimed is not None and ended:
             return timed(pen, line, request.claimed, latency, columns)
-        if in_group and what == "done" and request.status is not None:
-            what = str(request.status)
-        if request.given_up:
-            what = GIVEN_UP
-        if request.websocket is not None and ended:
-            what = words.closed(request.websocket)
+        what = _after(request, None if ended else state, in_group=in_group)
+        if cell_len(what) + cell_len(latency) > columns.says - 2:
+            what = what.removeprefix("after: ")  # dimmed, as the states after the response are
         return _tells(pen, frame, line, request, [what, latency], pen.dim)
     if state is None:
         unborn = "not started yet" if request.started_by else "not sent yet"
@@ -156,6 +154,19 @@ def _says(
     if state.awaits is not None and request.websocket is None:
         label = _awaits(state.awaits, columns.state, label)
     return _tells(pen, frame, line, request, [label, latency], style)
+
+
+def _after(request: Request, state: StateSegment | None, *, in_group: bool) -> str:
+    """What it does after its response; if nothing (None), how it has ended."""
+    if request.websocket is not None and state is None:
+        return words.closed(request.websocket)
+    if request.given_up:
+        return GIVEN_UP
+    if state is not None:
+        return f"after: {LABELS[CODES[state.state]]}"
+    if request.started_by:
+        return "ended"  # it is not known whether a task was cancelled
+    return str(request.status) if in_group and request.status is not None else "done"
 
 
 def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str], style: Style) -> Line:
