@@ -264,7 +264,7 @@ def test_the_story_of_the_gil():
         "The event loop cannot run, which delays 1 request: #3.",
     ]
     _, sentences = story(line, ns(430), brief=True)
-    assert sentences[0] == "#1 GET / keeps the GIL for 400 ms: app.py:8."
+    assert sentences[0] == "#1 keeps the GIL for 400 ms: app.py:8."
 
 
 def test_the_story_of_a_step_that_waits_for_the_gil():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import time
 from itertools import groupby
 from pathlib import Path
@@ -12,10 +13,14 @@ import httpx
 import pytest
 
 from loopviz.clock import NS
+from loopviz.draw.story import Said, say
+from loopviz.draw.verdict import Verdict, verdict
+from loopviz.draw.words import duration
 from loopviz.errors import InputError
 from loopviz.experiment.measure import measure
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.session import Session
+from loopviz.model import Timeline
 from loopviz.scenario import Load, ScenarioFile, builtin_folder, executed, find, read
 from loopviz.stream import events as ev
 
@@ -89,6 +94,8 @@ def the(name: str) -> ScenarioFile:
 
 
 _RUNS: dict[tuple[str, int], tuple[dict[str, Any], float]] = {}
+_TOLD: dict[tuple[str, int], tuple[list[tuple[float, Said]], Verdict]] = {}
+"""Of each run: what is said at three instants (s), and the verdict."""
 
 
 def measured(name: str, requests: int) -> tuple[dict[str, Any], float]:
@@ -102,7 +109,19 @@ def measured(name: str, requests: int) -> tuple[dict[str, Any], float]:
     assert law is not None
     single = run.timeline.computed / requests / NS
     result = run.summary(), law(Load.here(requests, run.threads, file.facts.seconds, single))
+    _TOLD[name, requests] = told(run.timeline, file)
     return _RUNS.setdefault((name, requests), result)
+
+
+def told(timeline: Timeline, file: ScenarioFile) -> tuple[list[tuple[float, Said]], Verdict]:
+    """What the screen says after a quarter of a run, after half of it and at its end; and the verdict."""
+    burst = timeline.newest_burst(timeline.last)
+    assert burst is not None
+    took = burst.makespan(timeline.last)
+    assert burst.over(timeline.last)
+    instants = [burst.began + int(took * part) for part in (0.25, 0.5, 0.999)]
+    said = [((t - burst.began) / NS, say(timeline, t, brief=True)) for t in instants]
+    return said, verdict(timeline, burst, file.facts, timeline.last)
 
 
 def some(name: str) -> tuple[dict[str, Any], float]:
@@ -140,6 +159,74 @@ def test_every_request_is_answered(name: str) -> None:
         assert [segment["start_s"] for segment in request["segments"]] == [request["sent_s"], *ends[:-1]]
         assert ends[-1] == request["done_s"]
     assert run["probe"]["dropped"] == 0
+
+
+SHARED_GIL = {"cpu_threads", "cpu_executor"}
+"""Those whose threads wait for the GIL."""
+
+
+def in_state(run: dict[str, Any], state: str, t: float) -> int:
+    """How many requests were in a state at `t` (s)."""
+    return sum(
+        segment["state"] == state and segment["start_s"] < t <= segment["end_s"]
+        for request in run["requests"]
+        for segment in request["segments"]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_sentence_is_true(name: str) -> None:
+    """After a quarter, after half and at the end of a run, what is said agrees with its summary."""
+    run, _ = some(name)
+    states = {
+        "threads": "in_thread",
+        "processes": "in_process",
+        "awaiting": "awaiting",
+        "pool-full": "token_wait",
+    }
+    for t, said in _TOLD[name, len(run["requests"])][0]:
+        row, first = said.row.id, said.sentences[0]
+        assert all(len(sentence) <= 77 for sentence in said.sentences)
+        if any(
+            abs(t - s[end]) < 0.002
+            for r in run["requests"]
+            for s in r["segments"]
+            for end in ("start_s", "end_s")
+        ):
+            continue  # just when something changes
+        if row in states:
+            number = in_state(run, states[row], t)
+            assert re.search(rf"\b{number} requests? (is|are|waits?)\b", first), (first, number)
+        if row == "block":
+            (block,) = [b for b in run["loop"]["blocks"] if b["start_s"] <= t <= b["end_s"]]
+            assert first.startswith(
+                f"#{block['request']} " if block["request"] else ("A ", "The ", "Callback")
+            )
+            if block["where"] is not None:
+                assert f"{Path(block['where']['file']).name}:{block['where']['line']}" in first
+        assert row != "gil" or name in SHARED_GIL
+        assert row not in {"gil", "cores"} or in_state(run, "in_thread", t) > 1
+        free = any(
+            "is free" in sentence or "costs the loop nothing" in sentence for sentence in said.sentences
+        )
+        held = [b for b in run["loop"]["blocks"] if b["start_s"] < t and b["end_s"] > t - 0.8]
+        assert not (free and held)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_verdict_is_true(name: str) -> None:
+    """The verdict has the number of requests, the makespan, and only reasons that the summary has as well."""
+    run, _ = some(name)
+    facts, found = the(name).facts, _TOLD[name, len(run["requests"])][1]
+    number, took = len(run["requests"]), duration(run["makespan_s"] * NS)
+    assert found.measured.startswith(f"Done: {number} request{'s' if number > 1 else ''} in {took}")
+    if "block" in found.measured + found.why:
+        assert run["loop"]["blocks"]
+    if "waited for a thread" in found.why or "waited for a process" in found.why:
+        assert any(request["states"]["token_wait"] > 0.01 for request in run["requests"])
+    assert "GIL" not in found.why or name in SHARED_GIL
+    assert found.repair in {"", facts.repair}
+    assert found.repaired in {"", facts.repaired}
 
 
 def order(segments: list[dict[str, Any]]) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from docs import sentences as documentation
+from loopviz.draw.story import TABLE, say
 from loopviz.draw.story import story as tell
 from tests import streams
+from tests.moments import MOMENTS, exhausted, in_threads, starving
 from tests.streams import accepted, feed, holds, ns, timeline
 
 
@@ -92,20 +95,6 @@ def test_the_story_of_a_block_by_a_task_of_no_request():
     assert text.startswith("The task work has held the event loop for 300 ms")
 
 
-def starving():
-    """Six requests that take turns with steps of 80 ms, the first of which is seen at a line."""
-    line = timeline(streams.idle(-50), streams.iteration(-1))
-    for number in range(1, 7):
-        feed(line, [streams.sent(-2, number), streams.read(0, number), streams.made(0, number, number)])
-    for number in range(1, 6):
-        start = (number - 1) * 80 + 1
-        feed(line, streams.step(start, number))
-        if number < 5:
-            feed(line, streams.holds(start + 30, number, start, line=14 + number % 2))
-            feed(line, streams.suspend(start + 80, number))
-    return line
-
-
 def test_the_story_of_starvation():
     """Many short steps are shown as an alarm: who waits, for how long, and what the loop does."""
     mood, text = story(starving(), 380)
@@ -136,17 +125,6 @@ def test_no_story_of_a_short_step():
     assert (mood, text) == ("good", "1 request is in progress: 1 running.")
 
 
-def exhausted(total: int, waiting: range):
-    """All of `total` threads are in use, and these requests wait for one since 4 ms past their number."""
-    line = timeline(accepted(), streams.tokens(3, total, total, len(waiting)))
-    for task in waiting:
-        at = 4 + task
-        feed(line, streams.sent(at, task), streams.read(at, task, task), streams.made(at, task, task))
-        feed(line, streams.step(at, task), streams.token_wait(at, task), streams.suspend(at, task))
-    feed(line, streams.step(5 + task), streams.suspend(6 + task), streams.idle(6 + task))
-    return line
-
-
 def test_the_story_of_a_wait_for_a_thread():
     """It says how many requests wait for a thread, which has waited longest, and what would help."""
     mood, text = story(exhausted(4, range(2, 4)), 906)
@@ -166,19 +144,6 @@ def test_a_wait_for_a_thread_in_brief(total, waiting):
     assert len(sentences) == 2
     assert all(len(sentence) <= 77 for sentence in sentences)
     assert sentences[0].startswith(f"All {total} threads are in use; ")
-
-
-def in_threads(share: float, gil: float = 0.0, core: float = 0.0):
-    """Requests 1 and 2 in a worker thread each, which uses a `share` of a core, and waits."""
-    line = timeline(accepted(), accepted(2, 2, at=5))
-    for number in (1, 2):
-        feed(line, streams.thread(10, number + 1), streams.call(10, number, number, number, number + 1))
-    feed(line, streams.suspend(11), streams.suspend(11, 2), streams.idle(11))
-    for at in (100, 400, 700, 900):
-        feed(line, [streams.cpu(at, number, at * share) for number in (2, 3)])
-        feed(line, [streams.switched(at, number, at * gil) for number in (2, 3)])
-        feed(line, [streams.waited(at, number, core=at * core) for number in (2, 3)])
-    return line
 
 
 def test_the_story_of_the_gil():
@@ -262,3 +227,46 @@ def test_the_story_counts_failures():
 def test_the_story_at_an_earlier_moment():
     """In a frozen picture the sentences are about the moment shown."""
     assert "suspended at an await" in story(done(), 500)[1]
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.id)
+@pytest.mark.parametrize("brief", [True, False])
+def test_each_row_is_said_at_its_moment(row, brief):
+    """At a moment at which its condition holds, and no earlier one's, a row is said, in its mood."""
+    line, at = MOMENTS[row.id]
+    found = say(line, ns(at), brief=brief)
+    assert (found.row, found.mood) == (row, row.mood)
+    assert 1 <= len(found.sentences) <= 2
+    assert all(sentence.endswith((".", "…")) for sentence in found.sentences)
+    assert (row.mood == "alarm") == (row.repair is not None)
+    if brief:
+        assert all(len(sentence) <= 77 for sentence in found.sentences)
+        assert len(f"Repair: {found.repair}") <= 77
+
+
+def test_the_table_has_every_row_once_and_ends_with_one_that_always_holds():
+    """Ids are unique, every moment is of a row, and the last row holds at any moment."""
+    ids = [row.id for row in TABLE]
+    assert len(set(ids)) == len(ids)
+    assert set(ids) == MOMENTS.keys()
+    assert say(timeline(), ns(0)).row is TABLE[-1]
+
+
+def test_the_documentation_is_the_table():
+    """docs/sentences.md is what docs/sentences.py makes of the table."""
+    assert documentation.PAGE.read_text() == documentation.page()
+
+
+def test_a_loop_that_was_busy_is_not_called_free():
+    """Beside requests in worker threads, a loop that was busy is said to be, with its share."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.idle(0), accepted())
+    feed(line, streams.thread(3, 2), streams.call(3), streams.suspend(4))
+    for at in range(10, 1_000, 10):  # a callback of 9 ms in every 10
+        feed(line, streams.iteration(at), streams.idle(at + 9))
+    text = story(line, 1_000)[1]
+    assert text.startswith("1 request is in a worker thread.")
+    assert "free" not in text
+    assert "busy for 8" in text or "busy for 9" in text

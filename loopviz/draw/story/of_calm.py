@@ -16,7 +16,9 @@ def clients(moment: Moment) -> list[str]:
     for state, deed in ((State.SENDING, "take the response"), (State.RECEIVING, "send the body")):
         if number := moment.states[state]:
             whom = "waits for its client" if number == 1 else "wait for their clients"
-            return [f"{count(number, 'request')} {whom} to {deed}.{_costs(moment)}", _idle(moment, "It")]
+            costs = "" if moment.brief else _costs(moment)
+            subject = "It" if costs else "The event loop"
+            return [f"{count(number, 'request')} {whom} to {deed}.{costs}", _idle(moment, subject)]
     return []
 
 
@@ -66,7 +68,7 @@ def _costs(moment: Moment) -> str:
 def _idle(moment: Moment, subject: str) -> str:
     """For how much of the last second the loop was idle, as measured."""
     if subject == "It" and moment.busy >= FREE:
-        subject = "The loop"
+        subject = "The event loop"
     return f"{subject} was idle for {1 - moment.busy:.0%} of the last second."
 
 

@@ -59,7 +59,7 @@ def _in_brief(moment: Moment, found: Block) -> str:
     return fitting(
         f"{who} {does} the event loop for {lasted}: {at}{calls}{most}.{others}",
         f"{who} {does} the loop for {lasted}: {at}{calls}{most}.{others}",
-        f"{who} {does} the loop, {lasted}: {at}{most}.{others}",
+        f"{who} {does} the loop: {at}{calls}{most}.{others}",
         f"{who} {does} the loop: {at}.{others}",
     )
 
@@ -75,11 +75,25 @@ def _why(moment: Moment, found: Block) -> list[str]:
         why = f"For {duration(stopped)} of it the whole program was stopped"
     victims = timeline.victims(found, now)
     if not victims:
-        return [f"{why or 'Nothing else can run'}. No other request is known to be delayed so far."]
+        said = f"{why or 'Nothing else can run'}."
+        none = f"{said} No other request is known to be delayed so far."
+        return [fitting(none, said) if moment.brief else none]
     delays = f"delays {count(len(victims), 'request')}"
-    named = requests_named(victims, 3 if found.mixed else 4)
-    end = "" if named.endswith("…") else "."
-    return [f"{f'{why}, and' if why else 'It'} {delays}: {named}{end}"]
+    subject = f"{why}, and" if why else "It"
+    if moment.brief:
+        named, fewer = requests_named(victims), requests_named(victims, 2)
+        return [
+            fitting(
+                f"{subject} {delays}: {_ended(named)}",
+                f"{subject} {delays}: {_ended(fewer)}",
+                f"{subject} {delays}.",
+            )
+        ]
+    return [f"{subject} {delays}: {_ended(requests_named(victims, 3 if found.mixed else 4))}"]
+
+
+def _ended(named: str) -> str:
+    return named if named.endswith("…") else f"{named}."
 
 
 _MOST_OF_IT = 0.8
@@ -111,11 +125,11 @@ def gil_block(moment: Moment) -> list[str]:
     lasted = duration(found.lasted(moment.now))
     at = "" if where is None else f": {line(where)}" if brief else f" at {line(where)}"
     if found.keeper is not None:
-        who = headline(request) if request is not None else "A thread"
+        who = "A thread" if request is None else f"#{number}" if brief else headline(request)
         keeps = f"keeps the GIL for {lasted}" if brief else f"has kept the GIL for {lasted}"
         held = f"{who} {keeps}{at}{'' if brief else ', in a worker thread'}."
     else:
-        who = headline(request) if request is not None else "The loop"
+        who = "The loop" if request is None else f"#{number}" if brief else headline(request)
         waits = "waits" if brief else "has waited"
         held = f"{who} {waits} for the GIL for {lasted}{at}{'' if brief else ': other threads have it'}."
     victims = timeline.victims(found, moment.now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loopviz.draw.safe import printable
 from loopviz.draw.story.moment import FREE, Moment, Wait
-from loopviz.draw.words import count, duration
+from loopviz.draw.words import count, duration, fitting
 from loopviz.model import State
 from loopviz.model.pools import Pool
 
@@ -43,16 +43,26 @@ def full(moment: Moment) -> list[str]:
     remedy = f"{loop_is(moment)} {_REMEDIES[pool.kind]}"
     if brief and len(remedy) > _NARROW:
         remedy = _REMEDIES[pool.kind]
-    if brief and pool.kind != "default-limiter":
-        return [f"{_pool_name(pool, brief=True)} is full ({pool.size}): {waits}, {lasts}", remedy]
     workers = f"worker {worker}es" if worker == "process" else f"{worker}s"
     in_use = f"All {pool.size} {workers}"
     if pool.size == 1:
         in_use = f"The only {'worker ' if worker == 'process' else ''}{worker}"
-    if pool.kind != "default-limiter":
-        in_use += f" of {_pool_name(pool, brief=False)}"
-    in_use += " is in use" if pool.size == 1 else " are in use"
-    return [f"{in_use}{'; ' if brief else ', and '}{waits} for one: {lasts}", remedy]
+    of = f" of {_pool_name(pool, brief=brief)}" if pool.kind != "default-limiter" else ""
+    if brief and pool.kind == "processes":
+        of = ""
+    use = " is in use" if pool.size == 1 else " are in use"
+    if not brief:
+        return [f"{in_use}{of}{use}, and {waits} for one: {lasts}", remedy]
+    short = _pool_name(pool, brief=True)
+    return [
+        fitting(
+            f"{in_use}{of}{use}; {waits} for one: {lasts}",
+            f"{in_use}{of}{use}; {waits}, {lasts}",
+            f"{in_use}{of} in use; {waits}, {lasts}",
+            f"{short} is full ({pool.size}): {waits}, {lasts}",
+        ),
+        remedy,
+    ]
 
 
 _NARROW = 77
@@ -100,12 +110,16 @@ def cores(moment: Moment) -> list[str]:
 
 def in_processes(moment: Moment) -> list[str]:
     """Requests whose calls execute in worker processes."""
-    return [f"{_are(moment, State.IN_PROCESS)} in worker processes, each with its own GIL.", loop_is(moment)]
+    own = "a worker process, with a GIL of its own"
+    if moment.states[State.IN_PROCESS] > 1:
+        own = "worker processes, each with its own GIL"
+    return [f"{_are(moment, State.IN_PROCESS)} in {own}.", loop_is(moment)]
 
 
 def in_threads(moment: Moment) -> list[str]:
     """Requests whose calls execute in worker threads."""
-    return [f"{_are(moment, State.IN_THREAD)} in worker threads.", loop_is(moment)]
+    where = "worker threads" if moment.states[State.IN_THREAD] > 1 else "a worker thread"
+    return [f"{_are(moment, State.IN_THREAD)} in {where}.", loop_is(moment)]
 
 
 def _waits(moment: Moment, wait: Wait) -> tuple[str, str, str]:

@@ -1,0 +1,116 @@
+"""A moment for each row of the table of sentences: hand-written events, and the time (ms)."""
+
+from __future__ import annotations
+
+from loopviz.model import Timeline
+from loopviz.stream import events as ev
+from tests import streams
+from tests.streams import accepted, feed, holds, ns, timeline
+
+__all__ = ["MOMENTS", "exhausted", "in_threads", "starving"]
+
+
+def blocked() -> Timeline:
+    """Request 1 sleeps on the loop from 2 ms on; two others are sent at 10 ms."""
+    line = timeline(streams.thread(0, 1, "loop"), accepted())
+    feed(line, [streams.sent(10, number) for number in (2, 3)])
+    feed(line, holds(500, since=2, line=14, calls="time.sleep"))
+    feed(line, [streams.cpu(at, 1, 0) for at in (100, 300, 500)])
+    return line
+
+
+def kept() -> Timeline:
+    """Thread 2, which serves request 1, keeps the GIL from 30 to 430 ms; request 2 is sent at 50 ms."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.thread(0, 2), accepted())
+    feed(line, streams.call(5), streams.suspend(9), streams.idle(10), streams.sent(50, 2))
+    feed(line, streams.gil(430, since=30, thread=2, line=8))
+    return line
+
+
+def starving() -> Timeline:
+    """Six requests that take turns with steps of 80 ms, the first of which is seen at a line."""
+    line = timeline(streams.idle(-50), streams.iteration(-1))
+    for number in range(1, 7):
+        feed(line, [streams.sent(-2, number), streams.read(0, number), streams.made(0, number, number)])
+    for number in range(1, 6):
+        start = (number - 1) * 80 + 1
+        feed(line, streams.step(start, number))
+        if number < 5:
+            feed(line, streams.holds(start + 30, number, start, line=14 + number % 2))
+            feed(line, streams.suspend(start + 80, number))
+    return line
+
+
+def exhausted(total: int, waiting: range) -> Timeline:
+    """All of `total` threads are in use, and these requests wait for one since 4 ms past their number."""
+    line = timeline(accepted(), streams.tokens(3, total, total, len(waiting)))
+    for task in waiting:
+        at = 4 + task
+        feed(line, streams.sent(at, task), streams.read(at, task, task), streams.made(at, task, task))
+        feed(line, streams.step(at, task), streams.token_wait(at, task), streams.suspend(at, task))
+    feed(line, streams.step(5 + task), streams.suspend(6 + task), streams.idle(6 + task))
+    return line
+
+
+def unknown_pool() -> Timeline:
+    """Request 1 waits for a worker, and of which pool is not known."""
+    return timeline(accepted(), streams.token_wait(3), streams.suspend(4), streams.idle(5))
+
+
+def in_threads(share: float, gil: float = 0.0, core: float = 0.0) -> Timeline:
+    """Requests 1 and 2 in a worker thread each, which uses a `share` of a core, and waits."""
+    line = timeline(accepted(), accepted(2, 2, at=5))
+    for number in (1, 2):
+        feed(line, streams.thread(10, number + 1), streams.call(10, number, number, number, number + 1))
+    feed(line, streams.suspend(11), streams.suspend(11, 2), streams.idle(11))
+    for at in (100, 400, 700, 900):
+        feed(line, [streams.cpu(at, number, at * share) for number in (2, 3)])
+        feed(line, [streams.switched(at, number, at * gil) for number in (2, 3)])
+        feed(line, [streams.waited(at, number, core=at * core) for number in (2, 3)])
+    return line
+
+
+def in_process() -> Timeline:
+    """Request 1's call executes in a worker process."""
+    line = timeline(accepted(), streams.thread(3, 2, "process"), streams.submit(3), streams.call(4))
+    feed(line, streams.suspend(5), streams.idle(6))
+    return line
+
+
+def sending() -> Timeline:
+    """The client of request 1 does not take the response."""
+    line = timeline(accepted(), streams.status(3, 200))
+    feed(line, (ns(4), ev.CLIENT_WAIT, 1, "sending"), streams.suspend(5), streams.idle(6))
+    return line
+
+
+def suspended() -> Timeline:
+    """Two requests await timers."""
+    line = timeline(accepted(), accepted(2, 2, at=5))
+    feed(line, streams.suspend(9), streams.suspend(9, 2), streams.idle(10))
+    feed(line, streams.awaited(30), streams.awaited(30, 2))
+    return line
+
+
+def answered() -> Timeline:
+    """Another client's last request is answered."""
+    return timeline(
+        accepted(), streams.status(3, 200), streams.responded(400), streams.end(400), streams.idle(401)
+    )
+
+
+MOMENTS: dict[str, tuple[Timeline, float]] = {
+    "gil-block": (kept(), 425),
+    "block": (blocked(), 502),
+    "starvation": (starving(), 380),
+    "pool-full": (exhausted(4, range(2, 4)), 906),
+    "pool": (unknown_pool(), 906),
+    "gil": (in_threads(0.5, gil=0.5), 950),
+    "cores": (in_threads(0.2, core=0.8), 950),
+    "processes": (in_process(), 1_500),
+    "threads": (in_threads(0.0), 1_500),
+    "clients": (sending(), 1_500),
+    "awaiting": (suspended(), 1_500),
+    "progress": (timeline(accepted()), 60),
+    "nothing": (answered(), 500),
+}
