@@ -326,3 +326,39 @@ async def test_a_click_into_a_lane_puts_the_time_cursor_there(drive):
 def mouse(x: int, y: int) -> events.MouseMove:
     """The mouse is moved there, with its button held."""
     return events.MouseMove(None, x, y, 0, 0, 1, shift=False, meta=False, ctrl=False, screen_x=x, screen_y=y)
+
+
+# -- a recording -------------------------------------------------------------------------------
+
+
+@run
+async def test_a_recording_offers_only_what_it_can_do(drive):
+    """Foot line, help and palette leave out what needs a server; its keys say why, and change nothing."""
+    async with drive(size=(200, 60), live=False) as screen:
+        await screen.show(answered(1, 0), at=1_000)
+        foot = " ".join(screen.lines()[-2:])
+        assert "space" in foot
+        assert "help" in foot
+        for words in ("sync", "requests", "thread limit", "scenarios", "compare", "claims"):
+            assert words not in foot
+        titles = {command.title for command in screen.app.get_system_commands(screen.app.screen)}
+        assert titles >= {"Freeze", "Play back", "Help", "Edit"}
+        assert not titles & {
+            "Fire sync",
+            "More requests",
+            "Give up",
+            "Compare",
+            "Claims",
+            "Write",
+            "Scenarios",
+        }
+        for key in ("plus", "right_square_bracket", "g", "F", "v", "p", "tab"):
+            assert any("This is a recording: " in line for line in await screen.press(key)), key
+            screen.app.view.notice = ""
+        assert screen.app.view.count_of(8) == 8
+        assert screen.source.threads == 40
+        await screen.press("question_mark")
+        shown = screen.app.export_screenshot().replace("&#160;", " ")
+        assert "pause or go on" in shown
+        for words in ("thread limit", "give up what", "compare scenarios", "claims quiz"):
+            assert words not in shown

@@ -160,10 +160,14 @@ def drive(monkeypatch):
 
     @asynccontextmanager
     async def drive(
-        size: tuple[int, int] = (120, 36), palette: Palette | None = None, **settings: Any
+        size: tuple[int, int] = (120, 36),
+        palette: Palette | None = None,
+        *,
+        live: bool = True,
+        **settings: Any,
     ) -> AsyncIterator[Driver]:
         clock = Clock()
-        source = FakeSource(now=clock)
+        source = FakeSource(now=clock, live=live)
         for module in (app, base, detail, firing):
             monkeypatch.setattr(module, "now_ns", clock)
         monkeypatch.setattr(LoopvizApp, "set_interval", lambda *_: None)  # the test draws the frames

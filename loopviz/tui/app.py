@@ -124,7 +124,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything that a key does, for the command palette."""
-        for file in self.source.scenarios:
+        for file in self.source.scenarios if self.source.live else ():
             title, words = printable(f"Fire {file.name}"), printable(file.facts.title)
             yield SystemCommand(literal(title), literal(words), partial(self.fire, file))
         yield from commands(self.keys, self.run_action)
@@ -142,7 +142,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
 
     def _show_keymap(self, keymap: dict[str, str]) -> None:
         self._keymap_now = keymap
-        self.keys = Keys(keymap)
+        self.keys = Keys(keymap, server=self.source.live)
         self.refresh_facts()
 
     def pop_screen(self) -> AwaitComplete:

@@ -35,7 +35,7 @@ def commands(keys: Keys, run: Callable[[str], Any]) -> Iterator[SystemCommand]:
     for section in TABLE:
         if section.context not in ("picture", "app"):
             continue
-        for row in section.rows:
+        for row in filter(keys.offers, section.rows):
             for key in row.keys:
                 if key.palette:
                     shown = keys.shown(key.id)

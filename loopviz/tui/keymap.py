@@ -54,8 +54,12 @@ class Keys:
     same screen.
     """
 
-    def __init__(self, keymap: Mapping[str, str] | None = None) -> None:
-        """`keymap` is one for `textual.app.App.set_keymap`: keys as Textual names them, or single signs."""
+    def __init__(self, keymap: Mapping[str, str] | None = None, *, server: bool = True) -> None:
+        """`keymap` is one for `textual.app.App.set_keymap`: keys as Textual names them, or single signs.
+
+        Without a `server`, what needs one is bound as well, but not offered.
+        """
+        self._server = server
         chosen = {id_: _split(keys) for id_, keys in (keymap or {}).items()}
         taken: dict[str, set[str]] = defaultdict(set)
         for section in TABLE:
@@ -71,6 +75,10 @@ class Keys:
                 if scope == "picture":
                     self._bound.update(self._keys[key.id])
         self._foot = list(self._foot_items())
+
+    def offers(self, row: Row) -> bool:
+        """Whether what the row's keys do can be done here."""
+        return self._server or not row.server
 
     def of(self, id_: str) -> tuple[str, ...]:
         """The keys of a binding, by Textual's names; without those that are not to be shown."""
@@ -110,7 +118,7 @@ class Keys:
         ]
 
     def _foot_items(self) -> Iterator[tuple[Foot, FootItem]]:
-        for row in (row for section in TABLE for row in section.rows):
+        for row in (row for section in TABLE for row in section.rows if self.offers(row)):
             keys = [self._keys[key.id][0] for key in row.keys if key.lead and self._keys[key.id]]
             if row.foot is not None and keys:
                 parts = [("/" if at else "") + written(key) for at, key in enumerate(keys)]

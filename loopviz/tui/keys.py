@@ -66,6 +66,8 @@ class Row:
     """What to press, where a widget of Textual binds the keys and not loopviz; Markdown."""
     also: str = ""
     """What does the same without a key."""
+    server: bool = False
+    """Whether it needs a server: it is not offered where a recording is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ class Section:
 
 TABLE: tuple[Section, ...] = (
     Section("picture", "Fire", (
-        Row("fire the scenario with that letter", column="a letter"),
+        Row("fire the scenario with that letter", column="a letter", server=True),
         Row("fire the scenario that shows the repair of the last one, with as many requests", (
             Key(
                 "picture.repaired", "F", "repaired", "Fire the repair",
                 "fire the scenario that shows the repair of the last one", unwritten="upper_f",
             ),
-        )),
+        ), server=True),
         Row("more or fewer requests at once: steps from each scenario's own number, and back to it", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",
@@ -95,7 +97,7 @@ TABLE: tuple[Section, ...] = (
                 "picture.fewer-requests", "minus", "fewer_requests", "Fewer requests",
                 "fire fewer requests at once",
             ),
-        ), foot=Foot("{requests}", "always")),
+        ), foot=Foot("{requests}", "always"), server=True),
         Row("lower or raise the thread limit; takes effect at once", (
             Key(
                 "picture.lower-thread-limit", "left_square_bracket", "lower_thread_limit",
@@ -105,16 +107,16 @@ TABLE: tuple[Section, ...] = (
                 "picture.raise-thread-limit", "right_square_bracket", "raise_thread_limit",
                 "Raise the thread limit", "more worker threads",
             ),
-        ), foot=Foot("{threads}", "always", press=1)),
+        ), foot=Foot("{threads}", "always", press=1), server=True),
         Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
             Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
-        )),
+        ), server=True),
         Row("predict first: the picture of what is fired next is hidden until you have answered", (
             Key("picture.predict", "p", "predict", "Predict first", "hide the next picture at first"),
-        )),
+        ), server=True),
         Row("the list of scenarios: type to filter, enter fires", (
             Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
-        ), foot=Foot("all scenarios", "side")),
+        ), foot=Foot("all scenarios", "side"), server=True),
     )),
     Section("picture", "Time", (
         Row("pause or go on, whatever moves; events are still collected", (
@@ -202,15 +204,15 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("clear", "roomy")),
         Row("write the last minutes to a file, for loopviz replay and loopviz export", (
             Key("picture.write", "w", "write", "Write", "the last minutes to a file"),
-        )),
+        ), server=True),
     )),
     Section("picture", "Other screens", (
         Row("compare scenarios: the same load on each, side by side", (
             Key("picture.compare", "v", "compare", "Compare"),
-        ), foot=Foot("compare", "side")),
+        ), foot=Foot("compare", "side"), server=True),
         Row("the claims quiz: predict, then run it", (
             Key("picture.claims", "m", "claims", "Claims"),
-        ), foot=Foot("claims", "side")),
+        ), foot=Foot("claims", "side"), server=True),
     )),
     Section("app", "Everywhere", (
         Row("all commands by name", (

@@ -41,7 +41,7 @@ class PictureApp(App[int]):
         self.palette = palette
         self._register_themes()
         self.timeline = timeline if timeline is not None else Timeline()
-        self.keys = Keys()
+        self.keys = Keys(server=source.live)
         self.view = View(requests=requests, threads=source.threads)
         self.scene = Scene(palette, self._facts())
         self.present = now_ns()
@@ -82,6 +82,12 @@ class PictureApp(App[int]):
     def hush(self) -> None:
         """Remove the notice now."""
         self.view.notice, self._notice = "", None
+
+    def needs_server(self) -> bool:
+        """Whether there is a server to do something with; if not, say so."""
+        if not self.source.live:
+            self.say("This is a recording: nothing can be fired or changed.")
+        return self.source.live
 
     def refresh_facts(self) -> None:
         """Show what the source, its scenarios and the keys are now."""

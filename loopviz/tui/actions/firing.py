@@ -53,6 +53,8 @@ class Firing(PictureApp):
 
     def action_repaired(self) -> None:
         """Fire the scenario that shows the repair of what was fired last, with as many requests."""
+        if not self.needs_server():
+            return
         known = {scenario.name: scenario for scenario in self.source.scenarios}
         burst, asked = self.timeline.newest_burst(self.view.moment), self.view.asked
         name, count = (burst.scenario, burst.count) if burst is not None else ("", 0)
@@ -73,6 +75,8 @@ class Firing(PictureApp):
 
     def action_give_up(self) -> None:
         """Give up what was fired and is not answered: the client goes away, and nothing more is begun."""
+        if not self.needs_server():
+            return
         number = self.source.give_up()
         if number:
             self.say(lambda: given_up(self.timeline, self.present, number), seconds=5)
@@ -89,6 +93,8 @@ class Firing(PictureApp):
 
     def _count(self, by: int) -> None:
         """Take a step, if it changes how many requests a key or the last scenario fires."""
+        if not self.needs_server():
+            return
         view, newest = self.view, self.view.asked.file if self.view.asked is not None else None
         files = [file for file in self.source.scenarios if file.facts.key or file == newest]
         files = files or list(self.source.scenarios)
@@ -109,6 +115,8 @@ class Firing(PictureApp):
         self._limit(-1)
 
     def _limit(self, by: int) -> None:
+        if not self.needs_server():
+            return
         self.view.threads = neighbour_limit(self.view.threads, by)
         self.source.set_threads(self.view.threads)
 

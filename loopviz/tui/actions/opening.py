@@ -55,13 +55,12 @@ class Opening(Firing):
 
     def action_catalogue(self) -> None:
         """Show the list of scenarios, or hide it."""
-        if isinstance(self.screen, MainScreen):
+        if isinstance(self.screen, MainScreen) and self.needs_server():
             self.screen.toggle_catalogue()
 
     def action_compare(self) -> None:
         """Choose scenarios, and run them side by side."""
-        if not self.source.live:
-            self.say("This is a recording: nothing can be fired.")
+        if not self.needs_server():
             return
         ready = [file for file in self.source.scenarios if not file.missing]
         self.push_screen(Pick(self.palette, ready, self.keys), self._compare)

@@ -46,8 +46,7 @@ class Predicting(Firing):
 
     def action_predict(self) -> None:
         """Ask before the next picture, or do not after all."""
-        if not self.source.live:
-            self.say("This is a recording: nothing can be fired.")
+        if not self.needs_server():
             return
         self._armed = not self._armed
         key = self.keys.shown("picture.predict")

@@ -22,7 +22,7 @@ HitLine = tuple[list[tuple[int, int, Hit]], Line]
 
 def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     """The keys of scenarios, of other screens and of the picture: in one line if they fit, else in two."""
-    keyed = [file for file in facts.scenarios if file.facts.key]
+    keyed = [file for file in facts.scenarios if file.facts.key and facts.live]
     numbers = {view.count_of(file.facts.requests) for file in keyed}
     count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
     scenarios = [_scenario(file.facts.key or "", file.name) for file in keyed]

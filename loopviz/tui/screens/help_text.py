@@ -21,6 +21,8 @@ __all__ = ["Part", "parts"]
 
 _KEYS = 12
 """The width of the keys (cells)."""
+_OF_SERVERS: tuple[Context, ...] = ("scenarios", "pick", "comparison", "claims", "talk")
+"""Where one gets only with a server."""
 _ELSEWHERE: tuple[Context, ...] = ("scenarios", "filter", "request", "pick", "comparison", "claims", "talk")
 """Screens and parts of screens, after the picture."""
 
@@ -44,11 +46,12 @@ class Part(NamedTuple):
 def parts(palette: Palette, source: Source, keys: Keys, view: View, context: Context) -> list[Part]:
     """All sections; first what cannot be seen here, and the keys of the screen from which help was opened."""
     here = [part for part in _keys(palette, keys, (context,)) if context != "picture"]
-    fire = [_fire(palette, source, keys)]
+    fire = [_fire(palette, source, keys)] if source.live else []
     rest = list(_keys(palette, keys, ("picture",), without="Fire"))
     seen = [_states(palette), _marks(palette)]
     the_map, everywhere = _map(palette, keys), list(_keys(palette, keys, ("app",)))
-    others = list(_keys(palette, keys, [each for each in _ELSEWHERE if each != context]))
+    elsewhere = [each for each in _ELSEWHERE if each != context and (source.live or each not in _OF_SERVERS)]
+    others = list(_keys(palette, keys, elsewhere))
     end = [_figures(palette, source, view), *others]
     blind = list(_blind(palette, source))
     if context != "picture":
@@ -70,11 +73,11 @@ def _fire(palette: Palette, source: Source, keys: Keys) -> Part:
     """The scenarios with a letter, and the keys of that section."""
     strong, table = palette.style(palette.colours.accent, bold=True), _table()
     for file in source.scenarios:
-        if file.facts.key:
+        if file.facts.key and source.live:
             title = printable(f"fire {file.name}: {file.facts.title}")
             table.add_row(Text(file.facts.key, strong), Text(title))
     (section,) = (section for section in TABLE if section.heading == "Fire")
-    for row in section.rows:
+    for row in filter(keys.offers, section.rows):
         pressed, said = keys.line(row)
         if row.keys and pressed:
             table.add_row(Text(pressed, strong), Text(said))
@@ -88,12 +91,13 @@ def _keys(palette: Palette, keys: Keys, contexts: Iterable[Context], without: st
             if section.context != context or section.heading == without:
                 continue
             table = _table()
-            for row in section.rows:
+            for row in filter(keys.offers, section.rows):
                 pressed, said = keys.line(row)
                 pressed = pressed or row.column.replace("`", "")
                 if pressed:
                     table.add_row(Text(pressed, strong), Text(said.replace("`", "")))
-            yield Part(section.heading, table, _COLUMNS.get(context, 2))
+            if table.row_count:
+                yield Part(section.heading, table, _COLUMNS.get(context, 2))
 
 
 def _states(palette: Palette) -> Part:
