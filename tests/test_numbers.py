@@ -9,6 +9,7 @@ import pytest
 
 from loopviz.claims import Machine
 from loopviz.claims.criteria import one_at_a_time
+from loopviz.draw.story import story as tell
 from loopviz.draw.words import saved
 from loopviz.experiment import measure
 from loopviz.live.session import Session
@@ -82,3 +83,11 @@ def test_a_verdict_on_one_thread_is_singular(used, words):
     """A claim's verdict names one thread as one."""
     samples: dict[str, Any] = {"one": sample(1.0), "many": sample(3.0, 8, used=used)}
     assert one_at_a_time(samples, Machine()).why.endswith(words)
+
+
+def test_one_request_in_a_thread_is_singular():
+    """The sentence on calls in worker threads names one thread as one."""
+    line = timeline(streams.accepted(), streams.thread(10, 2), streams.call(10, 1, 1, 1, 2))
+    streams.feed(line, [streams.suspend(11), streams.idle(11)])
+    _, sentences = tell(line, ns(500), brief=False)
+    assert sentences[0] == "1 request is in a worker thread."
