@@ -17,6 +17,7 @@ from loopviz.tui.scene import Poster, Stage
 from loopviz.tui.screens.talk import Lecture, TalkScreen
 from tests import streams
 from tests.streams import ns
+from tests.terminal import Terminal
 from tests.test_scene import scenario
 from tests.test_screen import answered, drive, run
 
@@ -231,3 +232,19 @@ async def test_a_talk_plays_by_itself(drive):
         for at in range(3_400, 5_000, 200):
             await screen.show(at=at)
         assert screen.source.fired == [("sync", 8)]
+
+
+def test_a_talk_in_a_terminal(tmp_path):
+    """A talk plays by itself, its notes file is there meanwhile, and it ends with code 0."""
+    (tmp_path / "run").mkdir(mode=0o700)
+    talk = tmp_path / "talk.toml"
+    talk.write_text('title = "x"\n[[step]]\nheadline = "One step"\nscenario = "async"\nrequests = 2\n')
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    with Terminal("talk", str(talk), "--play", "1", columns=80, rows=24, environment=environment) as terminal:
+        terminal.expect("1 of 1", 40)
+        assert len(list((tmp_path / "run" / "loopviz").glob("talk-*.json"))) == 1
+        terminal.expect("EVENT LOOP", 40)
+        terminal.expect("Done: 2 requests", 40)
+        terminal.wait(20)
+    assert terminal.exit_code == 0
+    assert list((tmp_path / "run" / "loopviz").iterdir()) == []

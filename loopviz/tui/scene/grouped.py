@@ -118,12 +118,17 @@ def _outcome(pen: Pen, frame: Frame, line: Line, burst: Burst, *, quiet: bool = 
     elif not burst.over(moment):
         style, what = pen.dim if quiet else pen.text, f"{len(done)} of {burst.count}"
     else:
-        statuses = Counter(request.status for request in done).most_common()
+        statuses = Counter(_came_out(request) for request in done).most_common()
         style = pen.dim if quiet else pen.title
-        what = ", ".join(f"{number}× {status or 'none'}" for status, number in statuses)
+        what = ", ".join(f"{number}× {status}" for status, number in statuses)
         if len(statuses) == 1:
-            what = f"all {statuses[0][0]}" if burst.count > 1 else str(statuses[0][0])
+            what = f"all {statuses[0][0]}" if burst.count > 1 else statuses[0][0]
     return pen.says(line, [what, makespan], columns, style, align=True)
+
+
+def _came_out(request: Request) -> str:
+    """Its status, or why it has none."""
+    return "given up" if request.given_up else str(request.status or "no status")
 
 
 def _cut(text: str, room: int) -> str:
