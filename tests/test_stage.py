@@ -244,7 +244,7 @@ def test_a_talk_in_a_terminal(tmp_path):
         terminal.expect("1 of 1", 40)
         assert len(list((tmp_path / "run" / "loopviz").glob("talk-*.json"))) == 1
         terminal.expect("EVENT LOOP", 40)
-        terminal.expect("Done: 2 requests", 40)
+        terminal.expect("2 requests in", 40)
         terminal.wait(20)
     assert terminal.exit_code == 0
     assert list((tmp_path / "run" / "loopviz").iterdir()) == []
