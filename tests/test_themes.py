@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from rich.color import Color, ColorSystem
+from rich.console import Console
 
 from docs import themes as documentation
 from docs.vision import contrast, difference, luminance, seen
 from loopviz.cli.console import palette_for, screen_palette
 from loopviz.cli.main import main
+from loopviz.cli.report import print_report
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, Depth, Mode, Palette
 from loopviz.draw.theme import Colours, Theme, mixed
 from loopviz.draw.themes import DARK, LIGHT, SIXTEEN, TERMINAL, THEMES, next_theme, theme_named
 from loopviz.errors import InputError
 from loopviz.model import State
+from loopviz.scenario import Scenario, ScenarioFile
+from tests.streams import accepted, idle, read, responded, sent, step, suspend, timeline
 
 ALL = [row.code for row in APPEARANCES]
 READY, RUNNING = CODES[State.READY], CODES[State.RUNNING]
@@ -306,3 +312,18 @@ def test_the_environment_decides_on_colours(environment, depth, theme, mode, mon
     assert palette_for(options).theme is (SIXTEEN if depth == "16" else TERMINAL)
     options.theme = "high-contrast"
     assert screen_palette(options).chosen.name == "high-contrast"
+
+
+def test_a_report_has_no_background_but_that_of_states():
+    """What `record` prints on a terminal sets no background but the colours of states."""
+    line = timeline(sent(1), read(1), accepted(), step(2), suspend(502), responded(502), idle(503))
+    out = io.StringIO()
+    scenario = ScenarioFile("mine", Path("mine.py"), Scenario(title="t", expect="e"), None, "GET", "/")
+    console = Console(file=out, width=200, force_terminal=True, color_system="truecolor")
+    print_report(console, Palette(theme=TERMINAL), line, scenario, requests=1, threads=40)
+    fills = [shades.fill for shades in TERMINAL.states.values() if shades.fill != "default"]
+    allowed = {";".join(map(str, bytes.fromhex(fill[1:]))) for fill in fills}
+    backgrounds = set(re.findall(r"48;2;(\d+;\d+;\d+)", out.getvalue()))
+    assert backgrounds
+    assert backgrounds <= allowed
+    assert not re.search(r"38;2;232;232;232|\x1b\[[\d;]*4[0-7]m", out.getvalue())

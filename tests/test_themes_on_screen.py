@@ -39,9 +39,12 @@ def words_of(screen: Driver) -> str:
 
 async def until(screen: Driver, condition: Callable[[], bool]) -> None:
     """Draw frames until the condition holds."""
-    while not condition():  # the test has a timeout
+    for _ in range(1_000):
+        if condition():
+            return
         await asyncio.sleep(0.01)
         await screen.show()
+    raise AssertionError(words_of(screen))
 
 
 def own(theme: Theme) -> set[str]:
@@ -108,9 +111,7 @@ async def test_a_screenshot_is_in_the_current_folder(drive, tmp_path, monkeypatc
     async with drive() as screen:
         screen.app.deliver_screenshot()
         screen.app.deliver_screenshot()
-        while len(list(tmp_path.glob("*.svg"))) < 2:
-            await asyncio.sleep(0.01)
-        await screen.show()
+        await until(screen, lambda: len(list(tmp_path.glob("*.svg"))) == 2)
         names = sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".svg")
         await until(screen, lambda: any(f"Saved as {name}." in words_of(screen) for name in names))
         assert "loopviz" in "".join(ET.parse(tmp_path / names[0]).getroot().itertext())

@@ -67,14 +67,18 @@ class Looks(PictureApp):
     ) -> None:
         """Save the screen as a picture in the current folder, and say where."""
         svg = self.export_screenshot()
-        free = free_name(Path(f"loopviz-{datetime.now().astimezone():%Y%m%d-%H%M%S}"), ".svg")
-        threading.Thread(target=self._save_picture, args=(svg, free), daemon=True).start()
+        stem = Path(f"loopviz-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
+        threading.Thread(target=self._save_picture, args=(svg, stem), daemon=True).start()
 
-    def _save_picture(self, svg: str, path: Path) -> None:
+    def _save_picture(self, svg: str, stem: Path) -> None:
         """In a thread: a slow disk does not stop the picture."""
+        path = free_name(stem, ".svg")
         try:
             write_whole(path, [svg.encode()], replace=False)
             said = f"Saved as {path}."
+        except FileExistsError:  # another one was saved at the same time
+            self._save_picture(svg, stem)
+            return
         except OSError as error:
             said = f"It cannot be saved as {path}: {error.strerror or type(error).__name__}."
         with suppress(RuntimeError):  # the program ends
