@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -12,7 +13,7 @@ from loopviz.draw import words
 from loopviz.draw.fold import Fold, folded
 from loopviz.draw.marks import child_codes
 from loopviz.draw.raster import code_of
-from loopviz.model import Request, Timeline
+from loopviz.model import Child, Request, Timeline
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.scene.requests import request_row
@@ -39,11 +40,22 @@ class ChildRow:
     more: int = 0
 
 
+class _Known(NamedTuple):
+    """The rows of a request's child tasks."""
+
+    key: tuple[int, int, bool]
+    tick: int
+    """When they were compared."""
+    over: bool
+    """Whether nothing will change in them."""
+    rows: list[ChildRow]
+
+
 class Children:
     """Which child tasks have rows, kept for some frames."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[tuple[int, ...], list[ChildRow]]] = {}
+        self._known: dict[int, _Known] = {}
 
     def rows(self, frame: Frame, requests: Sequence[Request], room: int) -> dict[int, list[ChildRow]]:
         """The rows of these requests' child tasks, by request: of those for which there is `room`.
@@ -86,34 +98,48 @@ class Children:
         return [task for task in started if id(task) not in drawn]
 
     def _of(self, frame: Frame, request: Request) -> list[ChildRow]:
-        """The rows of a request's child tasks; those that are shorter than half a column have none.
+        """The rows of a request's child tasks, as far as it fans out.
 
-        Tasks that child tasks have created have rows only if the request is pointed at.
+        Of the request that is pointed at, they are all. Of another one, a single child task has no row, nor
+        one that is shorter than half a column or that another child task has created.
         """
         children = frame.timeline.children(request.id)
         if not children:
             return []
-        if request.id != frame.view.cursor:
-            numbers = {child.number for child in children}
-            children = [child for child in children if child.parent not in numbers]
-        now, column = frame.view.now, frame.columns.column_ns
-        over = request.ended and all(child.end is not None and child.end <= now for child in children)
-        key = (len(children), column, 0 if over else now // _OFTEN)
+        now, column, selected = frame.view.now, frame.columns.column_ns, request.id == frame.view.cursor
+        tick = now // _OFTEN
         known = self._known.get(request.id)
-        if known is not None and known[0] == key:
-            return known[1]
+        key = (len(children), column, selected)
+        if (
+            known is not None
+            and known.key == key
+            and (known.tick == tick or (known.over and known.tick < tick))
+        ):
+            return known.rows
+        over = request.ended and all(child.end is not None and child.end <= now for child in children)
         lives = [child.row for child in children[:_MOST] if child.start <= now]
-        lives = [
-            row for row in lives if row.done is None or row.done > now or row.done - row.start > frame.half
-        ]
+        if not selected:
+            lives = self._wide(frame, children, lives)
         folds = folded(lives, now, column, anywhere=True)
-        if len(folds) > _FEW and request.id != frame.view.cursor:
+        if len(folds) > _FEW and not selected:
             folds = folded(lives, now, 2 * column, anywhere=True)
         rows = [ChildRow(request, fold.requests) for fold in folds]
         if len(children) > _MOST:
             rows.append(ChildRow(request, (), len(children) - _MOST))
-        self._known[request.id] = key, rows
+        self._known[request.id] = _Known(key, tick, over, rows)
         return rows
+
+    @staticmethod
+    def _wide(frame: Frame, children: Sequence[Child], lives: Sequence[Request]) -> list[Request]:
+        """Of these lives of child tasks, those that are worth a row of a request that is not selected."""
+        now, numbers = frame.view.now, {child.number for child in children}
+        direct = {-child.number for child in children if child.parent not in numbers}
+        found = [
+            row
+            for row in lives
+            if row.id in direct and (row.done is None or row.done > now or row.done - row.start > frame.half)
+        ]
+        return found if len(found) > 1 else []
 
     @staticmethod
     def _some(rows: list[ChildRow], room: int) -> list[ChildRow]:
