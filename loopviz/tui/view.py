@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple, get_args
 
 from loopviz.draw import words
@@ -30,6 +30,8 @@ NARROWEST, WIDEST = 1_000_000, 300_000_000_000
 """The limits of zooming (ns across the screen)."""
 _STILL = 500_000_000
 """How often a picture is drawn in which nothing moves (ns)."""
+_SHOWN_BEHIND = 100_000_000
+"""How exactly the picture says how far it is behind (ns)."""
 _UNDO = 100
 _LOST = (State.QUEUED, State.READY, State.TOKEN_WAIT)
 
@@ -191,13 +193,11 @@ class View:
         """
         if self.clock is None or self.now <= self.reach[1] or self.notice:
             return None
-        pace = self.pace
+        pace, asked = self.pace, self.asked
         return (
-            timeline.events, len(timeline.requests), self.now // _STILL, self.clock, self.left,
-            self.behind is None, self.speed, self.paused, self.column_ns, self.at, self.mark, self.change,
-            self.changed, self.cursor, self.top, self.words, self.sort, self.requests, self.steps,
-            self.threads, self.asked, self.asked and self.asked.waits,
-            pace.dropped, pace.failures, pace.fps > 0,
+            timeline.events, len(timeline.requests), self.now // _STILL,
+            self.behind is None or self.behind // _SHOWN_BEHIND, asked and asked.waits, pace.dropped,
+            pace.failures, pace.fps > 0, *(getattr(self, name) for name in _SEEN),
         )  # fmt: skip
 
     def remember(self) -> None:
@@ -473,6 +473,14 @@ class View:
             self.cursor = visible[0 if by > 0 else -1].id
         else:
             self.cursor = order[max(0, min(len(order) - 1, at + by))].id
+
+
+_SEEN = tuple(
+    field.name
+    for field in fields(View)
+    if field.name[0] != "_" and field.name not in {"now", "behind", "pace", "notice"}
+)
+"""What else a picture depends on."""
 
 
 def time_lost(request: Request, now: int) -> int:
