@@ -94,6 +94,7 @@ async def test_a_picture_that_stands_still_is_drawn_again_only_for_what_is_new(d
         await screen.press("down")
         assert len(composed) > before
         assert "0 ms" in axis(screen.lines())
+        await screen.press("escape")
         await screen.show(burst(2, 41_000, 3)[:8], at=41_050)
         assert screen.app.view.reach[0] == ns(41_000)
 
