@@ -309,7 +309,7 @@ def test_why_a_request_has_failed_is_not_cut(error, says):
     ("claimed", "says"),
     [
         (12, {80: "timer 12 ms 6 ms", 120: "timer 12 ms · user 6 ms", 200: "timer 12 ms · user 6 ms"}),
-        (200, {80: "timer 0.2 s 6 ms", 120: "timer 200 ms 6 ms", 200: "timer 200 ms · user 6 ms"}),
+        (200, {80: "timer 0.2 s 6 ms", 120: "timer 200 ms user 6 ms", 200: "timer 200 ms · user 6 ms"}),
         (2_000, {80: "timer 2.0 s 6 ms", 120: "timer 2.0 s · user 6 ms"}),
     ],
 )

@@ -31,11 +31,19 @@ def failure(pen: Pen, line: Line, request: Request, latency: str, columns: Colum
     return pen.says(line, [f"{text}{' ' * gap}{latency}" if gap > 0 else text], columns, pen.alarm)
 
 
-def timed(pen: Pen, line: Line, claimed: int, latency: str, columns: Columns) -> Line:
+def timed(pen: Pen, line: Line, claimed: int, waited: int, columns: Columns) -> Line:
     """Add what a timer of the server said beside what the user waited: ``timer 12 ms · user 1.0 s``."""
-    whole = [f"timer {words.duration(claimed)}", f"user {latency}"]
-    if cell_len(pen.separator.join(whole)) < columns.says:
-        return pen.says(line, whole, columns, pen.text)
-    if columns.says < 24 and claimed >= 0.05 * NS:
-        whole[0] = f"timer {claimed / NS:.1f} s"
-    return pen.says(line, [whole[0], latency], columns, pen.text, align=True)
+    room = columns.says - 1
+    texts = [
+        f"timer {words.duration(claimed)}{pen.separator}user {words.duration(waited)}",
+        f"timer {words.duration(claimed)} user {words.duration(waited)}",
+        f"timer {_short(claimed)} user {_short(waited)}",
+        f"timer {_short(claimed)} {_short(waited)}",
+    ]
+    text = next((text for text in texts if cell_len(text) <= room), texts[-1])
+    return pen.says(line, [text.rjust(room)], columns, pen.text)
+
+
+def _short(ns: int) -> str:
+    """A duration in seconds, from 50 ms on."""
+    return f"{ns / NS:.1f} s" if ns >= 0.05 * NS else words.duration(ns)

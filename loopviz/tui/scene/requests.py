@@ -137,7 +137,7 @@ def _says(
             return failure(pen, line, request, latency, columns)
         ended = state is None or request.ended
         if request.claimed is not None and ended:
-            return timed(pen, line, request.claimed, latency, columns)
+            return timed(pen, line, request.claimed, request.latency(moment), columns)
         what = _after(request, None if ended else state, in_group=in_group)
         if cell_len(what) + cell_len(latency) > columns.says - 2:
             what = what.removeprefix("after: ")  # dimmed, as the states after the response are
