@@ -46,8 +46,8 @@ def test_what_was_guessed_is_compared_with_what_was_measured():
     """The answer that is nearest to the measurement is the right one."""
     times = [NS, 2 * NS, 8 * NS]
     assert nearest(times, 7 * NS) == 3
-    assert said(times, 3, 8 * NS + 30_000_000) == "You said 8.0 s, and it took 8.0 s. Right!"
-    assert said(times, 1, 8 * NS) == "You said 1.0 s, but it took 8.0 s."
+    assert said(times, 3, 8 * NS + 30_000_000) == "You said 8 s, and it took 8.0 s. Right!"
+    assert said(times, 1, 8 * NS) == "You said 1 s, but it took 8.0 s."
 
 
 @run

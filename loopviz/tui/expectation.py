@@ -52,5 +52,5 @@ def said(times: Sequence[int], guess: int, measured: int) -> str:
     """What was guessed, by its position from 1, and what was measured, in a sentence or two."""
     took = f"it took {words.duration(measured)}"
     if nearest(times, measured) == guess:
-        return f"You said {words.duration(times[guess - 1])}, and {took}. Right!"
-    return f"You said {words.duration(times[guess - 1])}, but {took}."
+        return f"You said {words.ordinary(times[guess - 1])}, and {took}. Right!"
+    return f"You said {words.ordinary(times[guess - 1])}, but {took}."

@@ -51,7 +51,7 @@ class Predicting(Firing):
         self._armed = not self._armed
         key = self.keys.shown("picture.predict")
         self.say(
-            f"Predict first: fire a scenario, and its picture is hidden until you answer. {key} again: not."
+            f"Predict first: the next picture is hidden until you answer. {key} again: not hidden."
             if self._armed
             else "The next picture is shown at once.",
             seconds=5,

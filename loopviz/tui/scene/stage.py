@@ -146,11 +146,12 @@ def _asked(pen: Pen, poster: Poster, width: int, room: int) -> list[Line]:
         [Segment(f" {part}", pen.title)] for part in words.wrapped([printable(poster.question)], width - 2, 3)
     ]
     lines.append([])
-    tall = 5 if room >= len(lines) + 12 else 3
-    if tall == 5:
-        lines.append([])
     each = (width - 2) // max(1, len(poster.choices))
-    blocks = [big(choice, each - 6, tall) if pen.palette.unicode else None for choice in poster.choices]
+    blocks: list[list[str] | None] = []
+    for tall in (5, 3) if room >= len(lines) + 12 else (3,):  # all in the same size
+        blocks = [big(choice, each - 6, tall) if pen.palette.unicode else None for choice in poster.choices]
+        if all(block is not None and len(block) == tall for block in blocks):
+            break
     chosen = pen.title + Style(reverse=True)
     if poster.choices and all(blocks) and room >= len(lines) + 3:
         tall = max(len(block or ()) for block in blocks)

@@ -45,7 +45,7 @@ class Quiz(Screen[int]):
             load=f"{words.count(requests, 'request')} · {words.count(picture.view.threads, 'thread')}",
             code=endpoint(picture.source.source_lines(str(file.file.resolve()))),
             question=question(requests),
-            choices=[words.duration(time) for time in times],
+            choices=[words.ordinary(time) for time in times],
             hint=f"1–{len(times)} answer  {keys.shown('quiz.show')} show it without an answer",
         )
 

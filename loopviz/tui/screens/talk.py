@@ -144,7 +144,7 @@ class TalkScreen(Screen[None]):
             return
         requests = requests_of(self.progress.step, file)
         times = answers(file.facts, requests, limit)
-        self.progress.ask(Question(question(requests), tuple(map(words.duration, times))))
+        self.progress.ask(Question(question(requests), tuple(map(words.ordinary, times))))
 
     def _go(self, where: Callable[[], object]) -> None:
         where()
