@@ -19,6 +19,7 @@ from loopviz.cli.console import palette_for, screen_palette
 from loopviz.cli.main import main
 from loopviz.cli.report import print_report
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES, Depth, Mode, Palette
+from loopviz.draw.raster import after_response
 from loopviz.draw.theme import Colours, Theme, mixed
 from loopviz.draw.themes import DARK, LIGHT, SIXTEEN, TERMINAL, THEMES, next_theme, theme_named
 from loopviz.errors import InputError
@@ -327,3 +328,18 @@ def test_a_report_has_no_background_but_that_of_states():
     assert backgrounds
     assert backgrounds <= allowed
     assert not re.search(r"38;2;232;232;232|\x1b\[[\d;]*4[0-7]m", out.getvalue())
+
+
+@every_theme
+def test_after_the_response_every_state_is_dimmed(theme: Theme):
+    """After the response a state is nearer to the background, its texture too, whatever fills the cell."""
+    palette = Palette(theme=theme)
+    behind = theme.colours.background
+    for code in ALL:
+        before, after = palette.cell(code, code)[1], palette.cell(*2 * after_response(code))[1]
+        for one, other in ((before.color, after.color), (before.bgcolor, after.bgcolor)):
+            assert one
+            assert one.triplet
+            assert other
+            assert other.triplet
+            assert difference(other.triplet.hex, behind) < difference(one.triplet.hex, behind)

@@ -236,12 +236,14 @@ class Palette:
         """The background of a state's cells; None for that of the terminal."""
         background = _own(self.colours.background)
         shades = self.theme.states.get(_state_code(code))
-        if shades is None:
-            return background
-        fill = _own(shades.fill)
-        if fill is None or not _is_after(code):
-            return fill
-        return fill if background is None else mixed(fill, background)
+        return background if shades is None else self._dimmed(shades.fill, code)
+
+    def _dimmed(self, colour: str, code: str) -> str | None:
+        """A colour of a state: half way to the background after the response, for which no client waits."""
+        own, background = _own(colour), _own(self.colours.background)
+        if own is None or background is None or not _is_after(code):
+            return own
+        return mixed(own, background)
 
     def _whole(self, code: str) -> tuple[str, Style]:
         look = _LOOKS.get(_state_code(code))
@@ -252,7 +254,7 @@ class Palette:
         if not self.colour:
             blocks = _state_code(code) == BLOCK
             return character, Style(reverse=blocks, bold=blocks, dim=after or None)
-        ink = _own(self.theme.states[_state_code(code)].ink)
+        ink = self._dimmed(self.theme.states[_state_code(code)].ink, code)
         faint = after and _own(self.colours.background) is None
         return character, Style(color=ink, bgcolor=self._fill(code), dim=faint or None)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.screen import Screen
 
 from loopviz.draw.safe import printable
@@ -30,6 +31,10 @@ class Looks(PictureApp):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Textual's own commands, for the command palette."""
         return (each for each in super().get_system_commands(screen) if each.title in _KEPT)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as Textual's list of keys shows it, without the second name of a capital letter."""
+        return "" if binding.key.startswith("upper_") else super().get_key_display(binding)
 
     def watch_theme(self, name: str) -> None:
         """Take all colours from the theme that was chosen; Textual does the rest."""
