@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from textual.color import Color
+from textual.events import Key
 from textual.widgets import Input
 
 from loopviz.draw.look import Palette
@@ -326,3 +327,23 @@ async def test_a_bracket_may_be_a_key(drive):
             assert said in shown(screen)
             await screen.press(closing)
             assert screen.app.screen is screen.app.screen_stack[0]
+
+
+@pytest.mark.parametrize("key", ["slash", "tab", "v"])
+def test_letters_typed_quickly_do_not_fire(drive, key):
+    """Letters that come with the key that opens the filter or the list are typed, and fire nothing."""
+
+    @run
+    async def test(drive):
+        async with drive(size=SMALL) as screen:
+            await screen.show(answered(1, 0), at=1_000)
+            for name in (key, "a", "s"):
+                screen.app.post_message(Key(name, name if len(name) == 1 else None))
+            for _ in range(3):
+                await screen.pilot.pause()
+            assert screen.source.fired == []
+            assert isinstance(screen.app.screen.focused, Input)
+            if key != "v":  # a screen takes a moment to be there; until then, letters are lost
+                assert screen.app.screen.focused.value == "as"
+
+    test(drive=drive)

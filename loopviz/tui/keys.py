@@ -193,7 +193,7 @@ TABLE: tuple[Section, ...] = (
             Key("picture.edit", "e", "edit", "Edit", "the line of source code"),
         )),
         Row("filter the rows by path, status, state or #number", (
-            Key("picture.filter", "slash", "filter", "Filter"),
+            Key("picture.filter", "slash", "filter", "Filter", priority=True),
         )),
         Row("sort the rows by arrival, latency or time lost", (Key("picture.sort", "t", "sort", "Sort"),)),
         Row("take back, one at a time: the filter, the selection, the mark, the way to the present", (
@@ -208,10 +208,10 @@ TABLE: tuple[Section, ...] = (
     )),
     Section("picture", "Other screens", (
         Row("compare scenarios: the same load on each, side by side", (
-            Key("picture.compare", "v", "compare", "Compare"),
+            Key("picture.compare", "v", "compare", "Compare", priority=True),
         ), foot=Foot("compare", "side"), server=True),
         Row("the claims quiz: predict, then run it", (
-            Key("picture.claims", "m", "claims", "Claims"),
+            Key("picture.claims", "m", "claims", "Claims", priority=True),
         ), foot=Foot("claims", "side"), server=True),
     )),
     Section("app", "Everywhere", (

@@ -99,7 +99,7 @@ class Catalogue(Vertical):
     def focus_filter(self) -> None:
         """Give an empty filter the focus."""
         self.show_all()
-        self._input.focus()
+        self.screen.set_focus(self._input)  # at once: the next key is typed into it
 
     def show_all(self) -> None:
         """Remove the filter."""

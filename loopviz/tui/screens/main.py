@@ -107,7 +107,7 @@ class MainScreen(Screen[None]):
         """Ask for words that the rows must contain."""
         self._filter.display = True
         self._filter.value = self._host.view.words
-        self._filter.focus()
+        self.set_focus(self._filter)  # at once: the next key is typed into it, however soon it comes
 
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:

@@ -92,7 +92,7 @@ class Pick(ModalScreen[list[str]]):
 
     def on_mount(self) -> None:
         """List everything; letters go into the filter."""
-        self._input.focus()
+        self.set_focus(self._input)
         self._fill("")
         self._say()
         self.app.theme_changed_signal.subscribe(self, lambda _: self._redraw())
@@ -214,4 +214,4 @@ class Pick(ModalScreen[list[str]]):
 
     def on_click(self) -> None:
         """The field keeps the keys."""
-        self._input.focus()
+        self.set_focus(self._input)
