@@ -175,7 +175,7 @@ def test_the_terminal_is_restored_however_the_editor_ends(programs, tmp_path):
         assert_restored(terminal, modes=False)
         terminal.press("k")
         terminal.expect("The editor vim has ended with signal 9")
-        terminal.expect("done")
+        terminal.expect("Done: 8 requests|all 200")
         terminal.press("q")
         terminal.wait(10)
         assert terminal.exit_code == 0

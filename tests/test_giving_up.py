@@ -12,6 +12,7 @@ from loopviz.clock import NS
 from loopviz.draw.giving_up import given_up
 from loopviz.live.session import Session
 from loopviz.model import State, Timeline
+from loopviz.model.summary import summarise
 from loopviz.scenario import read
 from loopviz.stream import events as ev
 from loopviz.stream.endings import GIVEN_UP
@@ -161,6 +162,13 @@ def test_a_request_that_was_given_up_has_not_failed():
     assert ms(first.done) == ms(second.done) == 500
     assert sum(first.totals.values()) == ns(500) - first.start
     assert [part.state for part in first.after] == [State.RUNNING]
+
+
+def test_the_summary_counts_what_was_given_up():
+    """Requests that were given up have a count of their own, and their error says what they are."""
+    document = summarise(blocked(), scenario=None, environment={}, limit=40, interrupted=ns(600))
+    assert document["given_up"] == 2
+    assert [request["error"] for request in document["requests"]] == [GIVEN_UP, GIVEN_UP]
 
 
 def test_an_answer_that_comes_too_late_is_not_shown():

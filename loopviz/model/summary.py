@@ -131,6 +131,7 @@ def summarise(
         "scenario": scenario,
         **({} if interrupted is None else {"interrupted": True}),
         "makespan_s": seconds(end - zero),
+        "given_up": sum(request.given_up for request in requests),
         "requests": listed(map(request, requests)),
         "incidents": [
             {
