@@ -224,3 +224,12 @@ def test_workers_give_way_when_all_is_over():
     assert sum(name.startswith("#") for name in names(during)) == 1
     assert sum(name.startswith("#") for name in names(after)) == 8
     assert 1 <= sum(row.startswith("  worker") for row in after) < 8
+
+
+def test_the_name_of_a_folded_group_is_not_cut():
+    """Lanes give way to the names of the newest groups; the number of requests is left out first."""
+    line = fed(burst(1, 0, 1, 3, "background_blocking"), burst(2, 1_000, 4, 2))
+    (older,) = [row for row in lines(line, 2_000) if "▸" in row]
+    assert older.startswith(" ▸ background_blocking ")
+    rows = [row for row in lines(line, 2_000) if row.startswith("  #")]
+    assert [row.index("◂") for row in rows] == [older.index("◂")] * 2

@@ -11,7 +11,14 @@ from loopviz.model import Timeline
 from loopviz.tui.scene.axis import axis, crossed
 from loopviz.tui.scene.foot import HitLine, foot
 from loopviz.tui.scene.frame import Columns, Facts, Frame
-from loopviz.tui.scene.grouped import fold_row, folded_line, heading, longest_name, others_heading
+from loopviz.tui.scene.grouped import (
+    fold_row,
+    folded_line,
+    heading,
+    longest_name,
+    longest_title,
+    others_heading,
+)
 from loopviz.tui.scene.groups import Arranged, Groups
 from loopviz.tui.scene.header import header
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
@@ -132,7 +139,8 @@ class Scene:
         tasks = max(
             (self._children.widest(timeline, view.now, request) for request in requests[:1]), default=0
         )
-        return max(longest, min(tasks, limit)), paths
+        folded = longest_title(timeline.bursts, opened)
+        return max(longest, min(max(tasks, folded), limit)), paths
 
     def _groups(
         self, frame: Frame, above: list[Line], room: int, gap: list[Line], *, paths: bool

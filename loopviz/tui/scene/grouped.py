@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 
 from loopviz.draw import words
@@ -20,6 +21,10 @@ from loopviz.tui.scene.requests import request_row
 
 __all__ = ["fold_row", "folded_line", "heading", "longest_name", "others_heading"]
 
+_OPENED = " ▸  "
+"""What is around the name of a folded group."""
+_NAMED = 4
+"""As many of the newest groups have names that are not cut."""
 _LONGEST = 28
 """A path that makes a row's name longer is in the heading instead."""
 
@@ -32,6 +37,12 @@ def longest_name(requests: Sequence[Request], limit: int) -> tuple[int, bool]:
         return full, True
     last = f"#{ends[-1].id}"
     return len(f"{last}–{last} ×{len(requests)}") + 2, False
+
+
+def longest_title(bursts: Sequence[Burst], opened: Burst | None) -> int:
+    """The width of the longest name of the groups that are folded, without the number of requests."""
+    names = [burst.scenario for burst in islice(reversed(bursts), _NAMED) if burst is not opened]
+    return max((cell_len(printable(name, 40)) for name in names), default=0) + len(_OPENED) - 1
 
 
 def heading(pen: Pen, frame: Frame, facts: Facts, burst: Burst, *, paths: bool, hidden: int = 0) -> Line:
@@ -69,8 +80,11 @@ def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
             burst.number,
             lambda a, b: request_codes(last, threshold, now, frame.half, a - shift, b - shift),
         )
-    name = _cut(f" {_sign(pen, opened=False)} {_title(facts.scenarios, burst)}", columns.label - 1)
-    line = [Segment(name.ljust(columns.label), pen.dim), *pen.cells(codes)]
+    titles = _title(facts.scenarios, burst), f"{printable(burst.scenario, 40)} ×{burst.count}"
+    room = columns.label - len(_OPENED)
+    title = next((text for text in titles if cell_len(text) <= room), printable(burst.scenario, 40))
+    name = _cut(f" {_sign(pen, opened=False)} {title}", columns.label - 1)
+    line = [Segment(set_cell_size(name, columns.label), pen.dim), *pen.cells(codes)]
     return _outcome(pen, frame, line, burst, quiet=True)
 
 
