@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,27 @@ def test_a_talk_in_a_terminal(tmp_path):
         terminal.wait(20)
     assert terminal.exit_code == 0
     assert list((tmp_path / "run" / "loopviz").iterdir()) == []
+
+
+@run
+async def test_what_cannot_be_fired_is_not_running(drive):
+    """If a package is missing, the step begins again, and the notice says what to install."""
+    missing = replace(scenario("sync", "s"), missing=("numpy",))
+    talk = Lecture(TALK, {FILE: missing}, first=3)
+    async with drive(size=(80, 24), lecture=talk) as screen:
+        await screen.press("space")
+        await screen.show(at=50)
+        assert "needs numpy" in shown(screen)
+        assert "running …" not in shown(screen)
+
+
+@run
+async def test_what_is_fired_elsewhere_is_not_the_steps(drive):
+    """A burst of another scenario, fired on the picture, is not taken for the one of the step."""
+    async with drive(size=(80, 24), lecture=lecture()) as screen:
+        await screen.press("3", "space")
+        await screen.show(streams.fired(1, scenario="async"), streams.sent(1), at=100)
+        assert "EVENT LOOP" not in shown(screen)
+        await screen.show(streams.fired(110, 2, "sync", 2), streams.sent(111, 2), at=200)
+        assert "EVENT LOOP" in shown(screen)
+        assert " #2 " in shown(screen)

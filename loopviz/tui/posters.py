@@ -71,11 +71,11 @@ class Posters:
             poster.live = self._live(file, burst, now)
             poster.sentences, poster.mood = self._sentences(progress, file, burst, now)
         if host.view.notice:
-            poster.sentences, poster.mood = [host.view.notice], "alarm"
+            poster.sentences, poster.mood = [host.view.notice], "dim"
         return poster
 
     def _add_burst(self, poster: Poster, step: Step, burst: Burst | None, now: int) -> None:
-        clock = self._clock.at(now, now) if burst is not None else None
+        clock = self._clock.at(burst.fired, now) if burst is not None else None
         if clock is not None:
             poster.burst = burst
             poster.window = _grown(step.window, burst, now) or clock.window

@@ -96,13 +96,19 @@ class TalkScreen(Screen[None]):
 
     def _look(self, now: int) -> None:
         """Find the burst that was fired, and whether it is over."""
-        if self._fired is None:
+        if self._fired is None or self.progress.phase is not Phase.RUNNING:
             return
-        burst = self._host.timeline.newest_burst(now)
-        if burst is None or burst.fired < self._fired:
-            return
-        self._burst = burst
-        if burst.over(now):
+        if self._burst is None:
+            burst, file = self._host.timeline.newest_burst(now), self._posters.file(self.progress.step)
+            if burst is not None and file is not None and burst.scenario == file.name:
+                self._burst = burst if burst.fired >= self._fired else None
+        if self._burst is None and self._host.view.asked is None:
+            # It could not be fired: the notice says why.
+            if self._lecture.play is None:
+                self.progress.go(self.progress.position)
+            else:
+                self.progress.over()
+        elif self._burst is not None and self._burst.over(now):
             self.progress.over()
 
     # -- actions -------------------------------------------------------------------------------
@@ -166,6 +172,7 @@ class TalkScreen(Screen[None]):
             host.view.threads = threads
             host.source.set_threads(threads)
         self._fired = self._now
+        host.view.asked = None
         host.fire(file, requests_of(self.progress.step, file))
 
     # -- playing by itself -----------------------------------------------------------------------
