@@ -225,3 +225,30 @@ def test_a_recording_offers_no_key():
     line, at = blocking(500, 500, 500)
     assert below(line, at + 10, live=False)[1] == "▌ Repair: await it."
     assert below(line, -1, live=False)[0] == "▌ Nothing was fired up to this moment of the recording."
+
+
+def test_a_high_screen_has_the_reason_and_the_repair():
+    """Where there are three lines, the reason has one of its own."""
+    line, at = blocking(500, 500, 500)
+    drawn = scene()
+    files = [replace(listed("blocking", "b"), facts=facts(0.5, key="b"))]
+    told, view = replace(drawn.facts, scenarios=files), View(now=ns(at + 10))
+    lines = Story().lines(Pen(drawn.palette), told, line, view, 120, 3)
+    shown = ["".join(segment.text for segment in one) for one in lines]
+    assert [words[2:10] for words in shown] == ["Done: 3 ", "The even", "Repair: "]
+
+
+def test_a_click_on_the_repair_fires_it():
+    """The line of the repair is where its key can be clicked; where no key is offered, nothing is."""
+    line, at = blocking(500, 500, 500)
+    for height in (24, 36):
+        drawn = scene()
+        file = replace(listed("blocking", "b"), facts=facts(0.5, key="b"))
+        drawn.facts = replace(drawn.facts, scenarios=[file, listed("async", "a")])
+        frame = drawn.compose(line, View(now=ns(at + 10)), 80, height)
+        (place,) = [y for y, row in enumerate(frame) if "Repair: " in "".join(s.text for s in row)]
+        ((_, _, hit),) = drawn.hits[place]
+        assert hit.key == "F"
+        drawn.facts = replace(drawn.facts, scenarios=[file])
+        drawn.compose(line, View(now=ns(at + 10)), 80, height)
+        assert place not in drawn.hits

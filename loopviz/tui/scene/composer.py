@@ -69,13 +69,17 @@ class Scene:
         lesson = lesson_of(self.facts, timeline, view)
         head = [header(self._pen, self.facts, view, width, lesson)]
         head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
-        story = [*gap, *self._story.lines(self._pen, self.facts, timeline, view, width), *gap]
+        said = self._story.lines(self._pen, self.facts, timeline, view, width, 3 if roomy else 2)
+        story = [*gap, *said, *gap]
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
         keys = self._foot(view, width)
         room = max(0, height - len(head) - len(story) - len(keys))
         lines = [*head, *self._picture(timeline, view, width, room, roomy=roomy), *story]
         self._lines = range(len(head), len(head) + room)
         self.hits = {y + len(head): hits for y, hits in self.hits.items()}
+        if self._story.fires is not None:
+            press = Hit(key=self.facts.keys.of("picture.repaired")[0])
+            self.hits[len(head) + room + len(gap) + self._story.fires] = [(0, width, press)]
         for hits, line in keys:
             self.hits[len(lines)] = hits
             lines.append(line)

@@ -35,20 +35,31 @@ class _Told:
     sentences: list[str]
     repair: str = ""
     repaired: str = ""
-    """The scenario that shows the repair, if its key fires it here."""
+    """The scenario that shows the repair."""
+    verdict: bool = False
 
 
 class Story:
-    """Composes the two lines; it keeps the verdict on the newest burst for a moment."""
+    """Composes the lines; it keeps the verdict on the newest burst for a moment."""
 
     def __init__(self) -> None:
+        self.fires: int | None = None
+        """Which of the last lines ends with the key that fires the repair; None for none."""
         self._kept: tuple[Burst, int, Verdict] | None = None
         self._selected = Selected()
 
-    def lines(self, pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int) -> list[Line]:
-        """Two lines: the first sentence in the first one, and the repair, if there is one, in the second."""
+    def lines(
+        self, pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int, rows: int = 2
+    ) -> list[Line]:
+        """So many lines: what happens in the first, and the repair, if there is one, in the last."""
+        told = self._all(facts, timeline, view, width)
+        lines, self.fires = _drawn(pen, told, facts, width, rows)
+        return lines
+
+    def _all(self, facts: Facts, timeline: Timeline, view: View, width: int) -> _Told:
+        """What the lines say; notices, and what has gone wrong, come first."""
         if view.notice:
-            return _drawn(pen, _Told("dim", [view.notice]), facts, width)
+            return _Told("dim", [view.notice])
         told = self._told(facts, timeline, view, brief=width < _NARROW)
         if (unseen := nothing_visible(facts.blind)) is not None:
             told = _Told("alarm", [printable(unseen, 400)])
@@ -62,7 +73,7 @@ class Story:
             told = _Told(told.mood, [view.change, *others])
         if selected := self._selected.sentences(timeline, view):
             told = _Told("dim", selected)
-        return _drawn(pen, told, facts, width)
+        return told
 
     def _told(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:
         now, asked = view.moment, view.asked
@@ -81,7 +92,9 @@ class Story:
         if not burst.over(now):
             return _Told("dim", [_beginning(burst, now)])
         found = self._verdict(timeline, burst, _file(facts, burst), now)
-        return _Told(found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired)
+        return _Told(
+            found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired, True
+        )
 
     def _verdict(self, timeline: Timeline, burst: Burst, file: ScenarioFile | None, now: int) -> Verdict:
         kept = self._kept
@@ -108,24 +121,41 @@ def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Told:
     )
 
 
-def _drawn(pen: Pen, told: _Told, facts: Facts, width: int) -> list[Line]:
-    """The lines; where there is a repair it has the second one, and more than a sentence only its place."""
+def _drawn(pen: Pen, told: _Told, facts: Facts, width: int, rows: int) -> tuple[list[Line], int | None]:
+    """The lines, and which of them ends with the key of the repair.
+
+    The repair has the last line; of the sentences, as many as there is room for.
+    """
     room, sentences = width - 3, list(told.sentences)
-    if told.repair:
-        repair = f"Repair: {told.repair}"
-        key = facts.keys.shown("picture.repaired")
-        known = any(file.name == told.repaired for file in facts.scenarios)
-        if key and told.repaired and known and facts.live:
-            repair += f"   {key} {told.repaired}"
+    repair, key = _repair(pen, told, facts)
+    if repair:
         whole = " ".join(sentences)
-        sentences = [whole if cell_len(whole) <= room else sentences[0], repair]
-    bar = "▌" if pen.palette.unicode else "|"
-    style = pen.palette.text(told.mood)
-    lines: list[Line] = []
-    for text in words.wrapped(sentences, room, 2):
-        body = pen.title if not lines and told.mood == "alarm" else pen.text
-        lines.append([Segment(f"{bar} ", style), Segment(text, body)])
-    return [*lines, *[[Segment(f"{bar} ", style)]] * (2 - len(lines))]
+        if rows == 2:
+            sentences = [whole if cell_len(whole) <= room else sentences[0]]
+        rows -= 1
+    bar = Segment("▌ " if pen.palette.unicode else "| ", pen.palette.text(told.mood))
+    strong = told.verdict or told.mood == "alarm"
+    lines: list[Line] = [
+        [bar, Segment(text, pen.title if strong and not at else pen.text)]
+        for at, text in enumerate(words.wrapped(sentences, room, rows))
+    ]
+    if repair:
+        lines.append([bar, *repair])
+    place = len(lines) - 1 if key else None
+    return [*lines, *[[bar]] * (rows + bool(repair) - len(lines))], place
+
+
+def _repair(pen: Pen, told: _Told, facts: Facts) -> tuple[Line, bool]:
+    """What to change, and, if it can be fired here, the key of the scenario that shows it; whether it can."""
+    if not told.repair:
+        return [], False
+    line = [Segment("Repair: ", pen.dim), Segment(told.repair, pen.text)]
+    key = facts.keys.shown("picture.repaired")
+    known = any(file.name == told.repaired for file in facts.scenarios)
+    if not (key and told.repaired and known and facts.live):
+        return line, False
+    strong = pen.palette.style(pen.palette.colours.accent, bold=True)
+    return [*line, Segment(f"   {key}", strong), Segment(f" {told.repaired}", pen.text)], True
 
 
 def _beginning(burst: Burst, now: int) -> str:
