@@ -7,16 +7,21 @@ import threading
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
-from loopviz.claims import Answer, Burst, Claim, Experiment, Figure, Machine, Outcome, Trial, Verdict
+from loopviz.claims import CLAIMS, Answer, Burst, Claim, Experiment, Figure, Machine, Outcome, Trial, Verdict
+from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.model.sample import Sample
+from loopviz.tui.keymap import Keys
 from loopviz.tui.screens import claims
-from loopviz.tui.screens.claim_text import Quiz
+from loopviz.tui.screens.claim_text import Quiz, claim_hints, claim_lines
 from loopviz.tui.screens.claims import Claims
+from loopviz.tui.screens.hints import hint_lines
 from loopviz.tui.screens.main import MainScreen
 from tests import streams
 from tests.side_screens import HOSTILE, SMALL, shown
+from tests.test_claims import CASES
 from tests.test_screen import Driver, drive, run
 
 __all__ = ["drive"]  # the fixture
@@ -302,3 +307,20 @@ def test_the_score_counts_what_was_predicted_and_decided():
         if number < 3:
             quiz.predictions[made.id] = Answer.TRUE
     assert quiz.score == "1 of 2 right"
+
+
+@pytest.mark.parametrize(
+    ("id_", "samples"), [case[:2] for case in CASES], ids=[f"{case[0]}-{case[2].value}" for case in CASES]
+)
+def test_every_verdict_leaves_room_for_the_lanes(id_, samples):
+    """At 80x24 each verdict of each claim fits in full, with its keys and at least eight lines of lanes."""
+    (found,) = (each for each in CLAIMS if each.id == id_)
+    quiz = Quiz(open=True, predictions={id_: Answer.DEPENDS})
+    quiz.outcomes[id_] = Outcome(found, found.criterion(samples, Machine()))
+    lines = claim_lines(Palette(), found, quiz, "23 of 23", *SMALL)
+    groups = claim_hints(Keys(), found, quiz, None, found.scenarios)
+    foot = [line for group in groups for line, _ in hint_lines(Palette(), group, SMALL[0])]
+    texts = ["".join(segment.text for segment in line) for line in (*lines, *foot)]
+    assert all(cell_len(text) <= SMALL[0] for text in texts)
+    assert not [text for text in texts if text.endswith("…")]
+    assert len(texts) <= SMALL[1] - 8
