@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from rich.color import Color, ColorSystem
+from rich.color import EIGHT_BIT_PALETTE, Color, ColorSystem
 from rich.console import Console
 
 from docs import themes as documentation
@@ -343,3 +343,21 @@ def test_after_the_response_every_state_is_dimmed(theme: Theme):
             assert other
             assert other.triplet
             assert difference(other.triplet.hex, behind) < difference(one.triplet.hex, behind)
+
+
+@every_theme
+def test_a_block_stands_out_in_256_colours(theme: Theme):
+    """Where a terminal has 256 colours, a block is red, and stands out."""
+
+    def shown(colour: str) -> str:
+        number = Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).number
+        assert number is not None
+        return EIGHT_BIT_PALETTE[number].hex
+
+    fills = {code: shown(shades.fill) for code, shades in theme.states.items()}
+    red, green, _ = bytes.fromhex(fills[BLOCK][1:])
+    assert red > 2 * green
+    assert min(contrast(fills[BLOCK], fills[code]) for code in (READY, RUNNING)) >= 2.9
+    colours = [*fills.values(), shown(theme.colours.background)]
+    assert min(difference(one, other) for one, other in itertools.combinations(colours, 2)) >= 10
+    assert shown(theme.colours.lane) != shown(theme.colours.background)
