@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from loopviz.model import Timeline
 from loopviz.recording import Header, Recorder
 from loopviz.recording.replay import Replay, timeline_for_replay
 from loopviz.stream.events import Event
+from loopviz.tui.scene import Line
+from loopviz.tui.view import View
 from tests import streams
 from tests.streams import MS, fired, ns
 from tests.test_scene import ENVIRONMENT
@@ -74,14 +78,19 @@ async def test_firing_takes_back_zoom_pan_and_scrolling(drive):
 
 
 @run
-async def test_a_picture_that_stands_still_is_drawn_again_only_for_what_is_new(drive):
+async def test_a_picture_that_stands_still_is_drawn_again_only_for_what_is_new(drive, monkeypatch):
     """When the window of a burst has passed, frames cost nothing until a key or an event comes."""
     async with drive(size=SMALL) as screen:
         await screen.show(burst(1, 1_000, 1), at=2_000)
         await screen.show(at=30_000)
-        composed = []
-        compose = screen.app.scene.compose
-        screen.app.scene.compose = lambda *given: composed.append(given) or compose(*given)
+        composed: list[int] = []
+        compose: Callable[[Timeline, View, int, int], list[Line]] = screen.app.scene.compose
+
+        def counted(timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
+            composed.append(view.now)
+            return compose(timeline, view, width, height)
+
+        monkeypatch.setattr(screen.app.scene, "compose", counted)
         for at in range(30_010, 30_400, 30):
             await screen.show(at=at)
         assert composed == []

@@ -233,3 +233,11 @@ def test_the_name_of_a_folded_group_is_not_cut():
     assert older.startswith(" ▸ background_blocking ")
     rows = [row for row in lines(line, 2_000) if row.startswith("  #")]
     assert [row.index("◂") for row in rows] == [older.index("◂")] * 2
+
+
+def test_a_burst_that_has_scrolled_out_of_the_picture_is_a_line():
+    """Steady traffic has the room of the rows that would be empty; with a clock they are never empty."""
+    line = fed(burst(1, 0, 1, 4))
+    assert names(lines(line, 5_000, scrolls=True))[0] == "▾ a async ×4"
+    assert names(lines(line, 60_000, scrolls=True)) == ["▸ a async ×4"]
+    assert names(lines(line, 60_000))[0] == "▾ a async ×4"

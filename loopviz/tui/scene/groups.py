@@ -88,6 +88,9 @@ class Groups:
         below = least_older + least_others
 
         requests = [request for request in opened.requests if request.start <= view.now]
+        shows: Burst | None = opened
+        if _gone(frame, requests):
+            shows, requests, older, spare = None, [], [opened, *older], spare + 1
         live_lanes = 0 if opened.settled(view.now) else lanes
         if len(requests) <= _FEW and len(requests) + below + live_lanes <= spare:
             rows: Sequence[Fold] = [Fold((request,)) for request in requests]
@@ -105,7 +108,7 @@ class Groups:
         spare -= len(shown) + bool(shown)
         left = given + max(0, spare)
         given = min(lanes, left)
-        return Arranged(newer, opened, rows, hidden, older, shown, given, left - given)
+        return Arranged(newer, shows, rows, hidden, older, shown, given, left - given)
 
     def _folded(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
         """Equal rows as one; rows that differ for ever longer as well, until they fit into `space`."""
@@ -131,6 +134,15 @@ class Groups:
             self._loose = {burst.number: loose}
         self._key, self._folds = key, _unfolded(folds, view.cursor)
         return self._folds
+
+
+def _gone(frame: Frame, requests: Sequence[Request]) -> bool:
+    """Whether these requests have scrolled out of the picture, and none of them is selected."""
+    view = frame.view
+    if view.start is not None or not requests or any(request.id == view.cursor for request in requests):
+        return False
+    left, _ = view.reach
+    return all(request.ended and request.since <= left for request in requests)
 
 
 def _others(frame: Frame) -> Iterator[Request]:
