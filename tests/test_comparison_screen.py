@@ -246,5 +246,6 @@ async def test_a_comparison_waits_for_what_was_fired_before(drive):
         await screen.pilot.pause()
         assert screen.source.fired == []
         assert "waits until #1 GET /sync has ended" in shown(screen)
+        assert "Waiting for what still runs" in shown(screen)
         await screen.show(events[-3:], at=3_500)
         assert screen.source.fired == [("sync", 1)]

@@ -146,13 +146,12 @@ def _result(palette: Palette, lineups: Sequence[Lineup], ranked: Ranking, width:
     """The result in a sentence, and the repair of what is slower; while one runs, how many have run."""
     done = sum(lineup.over for lineup in lineups)
     bar = "▌ " if palette.unicode else "| "
-    if done < len(lineups):
-        running = next((lineup for lineup in lineups if not lineup.over), None)
-        name = printable(running.file.name, 40) if running is not None else ""
-        return [
-            [],
-            [Segment(bar, palette.text("dim")), Segment(f"Running {name}: {done + 1} of {len(lineups)}.")],
-        ]
+    running = next((lineup for lineup in lineups if not lineup.over), None)
+    if running is not None:
+        text = f"Running {printable(running.file.name, 40)}: {done + 1} of {len(lineups)}."
+        if running.fired is None and running.waits_for:
+            text = "Waiting for what still runs: the next one would be measured beside it."
+        return [[], [Segment(bar, palette.text("dim")), Segment(text, palette.text("text"))]]
     role = palette.text("good" if ranked.winner else "title")
     sentences = [printable(said(ranked), 400)]
     winner = ranked.winner.scenario if ranked.winner else None
