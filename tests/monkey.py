@@ -34,6 +34,7 @@ _NAMED: Final = {
     "plus": "+", "minus": "-", "equals_sign": "=", "left_square_bracket": "[", "right_square_bracket": "]",
     "full_stop": ".", "comma": ",", "less_than_sign": "<", "greater_than_sign": ">", "apostrophe": "'",
     "slash": "/", "question_mark": "?", "upper_z": "Z", "upper_n": "N",
+    "upper_f": "F", "upper_t": "T", "ctrl+t": "\x14",
 }  # fmt: skip
 _ENDING: Final = {"q", "ctrl+c", "ctrl+q"}
 

@@ -62,7 +62,8 @@ class Terminal:
         self._master, self._slave = pty.openpty()  # kept open here, so that its modes can be read at the end
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, self._size)
         self.modes_before = termios.tcgetattr(self._slave)
-        inherited = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "COLUMNS", "LINES"}}
+        left_out = {"NO_COLOR", "COLUMNS", "LINES", "EDITOR", "VISUAL"}
+        inherited = {k: v for k, v in os.environ.items() if k not in left_out}
         environment = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **self._environment}
         self.pid = os.fork()
         if self.pid == 0:

@@ -15,6 +15,7 @@ from loopviz.scenario import builtin_folder, find, read
 from loopviz.stream import events as ev
 from loopviz.tui.editor import editing, how_it_ended
 from loopviz.tui.pointed import pointed_at
+from loopviz.tui.screens.detail import Detail
 from loopviz.tui.view import View
 from tests import streams
 from tests.streams import ns, timeline
@@ -148,6 +149,20 @@ async def test_without_a_line_or_an_editor_the_screen_says_so(drive, monkeypatch
         assert any("No line of source code is known here" in line for line in await screen.press("e"))
         await screen.show(*streams.accepted(1, 1, 0), streams.holds(300, 1, 3), at=310)
         assert any("is not a file here" in line for line in await screen.press("e"))
+
+
+@run
+async def test_an_opened_request_has_the_key_as_well(drive, monkeypatch, programs):
+    """In an opened request the key opens its line; where no terminal can be lent, a notice says so."""
+    programs("vim")
+    monkeypatch.setenv("EDITOR", "vim")
+    async with drive() as screen:
+        held = (ns(300), "holds", 1, ns(3), __file__, 14, "endpoint", "time.sleep")
+        await screen.show(*streams.accepted(1, 1, 0), held, at=900)
+        await screen.press("enter", "e")
+        detail = screen.app.screen
+        assert isinstance(detail, Detail)
+        assert "The terminal cannot be lent to vim here" in str(detail.box.border_subtitle)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")

@@ -22,8 +22,9 @@ __all__ = ["known_lines", "linked", "linked_style"]
 
 _LINE = re.compile(r"[^\s():,]+:\d+")
 _BLOCKS = 50
-_REQUESTS = 100
-"""So many blocks and requests are looked at for the file of a line that a sentence names."""
+_REQUESTS = 40
+_SEGMENTS = 20
+"""So many blocks, requests, and segments of each, are looked at for the file of a line that is named."""
 
 
 @lru_cache(maxsize=1_000)
@@ -57,9 +58,10 @@ def linked(line: list[Segment], wheres: Iterable[Where]) -> list[Segment]:
 
     `wheres` is read only if the line names any source line.
     """
-    if not any(_LINE.search(segment.text) for segment in line):
+    matches = [match for segment in line if ":" in segment.text for match in _LINE.findall(segment.text)]
+    named = {match for match in matches if any(map(str.isalpha, match))}  # not 127.0.0.1:8000
+    if not named:
         return line
-    named = {match for segment in line for match in _LINE.findall(segment.text)}
     found: dict[str, Where] = {}
     for where in wheres:
         if (text := words.line(where)) in named:
@@ -94,4 +96,6 @@ def known_lines(timeline: Timeline, moment: int) -> Iterator[Where]:
     burst = timeline.newest_burst(moment)
     requests: Iterable[Request] = chain(timeline.alive_at(moment), burst.requests if burst else ())
     for request in islice(requests, _REQUESTS):
-        yield from {segment.where for segment in request.history(moment) if segment.where is not None}
+        for segment in islice(request.newest_first(moment), _SEGMENTS):
+            if segment.where is not None:
+                yield segment.where

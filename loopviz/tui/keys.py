@@ -259,6 +259,9 @@ TABLE: tuple[Section, ...] = (
             Key("request.up", "up,k", "scroll_by(-1)", "Up"),
             Key("request.down", "down,j", "scroll_by(1)", "Down"),
         )),
+        Row("open the line where it was longest in $VISUAL or $EDITOR", (
+            Key("request.edit", "e", "edit", "Edit"),
+        )),
         Row("legend and keys", (Key("request.help", "question_mark", "help", "Help"),)),
         Row("close", (Key("request.close", "escape,enter,q", "dismiss", "Close"),)),
     )),

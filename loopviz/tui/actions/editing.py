@@ -7,6 +7,8 @@ import signal
 import threading
 from contextlib import ExitStack, suppress
 
+from textual.app import SuspendNotSupported
+
 from loopviz.draw import words
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
@@ -41,8 +43,12 @@ class EditingActions(PictureApp):
             self.say(one_line(str(error)), seconds=8)
 
     def _open(self, edit: Editing, line: str) -> None:
-        if not edit.graphical:
-            self._lend()
+        try:
+            if not edit.graphical:
+                self._lend()
+        except SuspendNotSupported:
+            self._lent = None
+            raise InputError(f"The terminal cannot be lent to {edit.name} here.") from None
         try:
             process = edit.start(self.aside.files)
         except OSError as error:

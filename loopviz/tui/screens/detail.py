@@ -33,7 +33,8 @@ class Detail(ScrollBox):
 
     def __init__(self, picture: Picture, number: int) -> None:
         keys = picture.keys
-        hint = f"{keys.shown('request.help')} help  {keys.shown('request.close')} closes"
+        offered = (("request.edit", "editor"), ("request.help", "help"), ("request.close", "closes"))
+        hint = "  ".join(f"{keys.shown(id_)} {what}" for id_, what in offered)
         super().__init__(picture.palette, hint)
         self._picture = picture
         self._number = number
@@ -54,6 +55,12 @@ class Detail(ScrollBox):
     async def action_help(self) -> None:
         """Open the help; the keys of the program do not work while a box is open."""
         await self.run_action("app.help")
+
+    async def action_edit(self) -> None:
+        """Open the request's line in the editor."""
+        await self.run_action("app.edit")
+        if self._picture.view.notice:  # the picture is not drawn while a box is open
+            self.box.border_subtitle = Text(self._picture.view.notice)
 
     def follow(self, now: int) -> None:
         """Show the request as it is at the moment of the picture."""
