@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from rich.color import EIGHT_BIT_PALETTE, Color, ColorSystem
+from rich.color import Color, ColorSystem
 from rich.console import Console
 
 from docs import themes as documentation
@@ -350,9 +350,7 @@ def test_a_block_stands_out_in_256_colours(theme: Theme):
     """Where a terminal has 256 colours, a block is red, and stands out."""
 
     def shown(colour: str) -> str:
-        number = Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).number
-        assert number is not None
-        return EIGHT_BIT_PALETTE[number].hex
+        return Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor().hex
 
     fills = {code: shown(shades.fill) for code, shades in theme.states.items()}
     red, green, _ = bytes.fromhex(fills[BLOCK][1:])
