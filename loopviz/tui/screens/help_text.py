@@ -135,6 +135,8 @@ def _marks(palette: Palette) -> Part:
         ),
         ("▶" if uni else ">", text, "The request whose state has changed, after a step to a change."),
         ("#5–#8 ×4" if uni else "#5-#8 x4", text, "Four requests that look the same."),
+        ("▾ sync ×8" if uni else "- sync x8", text, "The eight requests of one key press, each in its row."),
+        ("▸ sync ×8" if uni else "+ sync x8", dim, "An earlier key press, in one row: a click opens it."),
     ):
         table.add_row(Text().append(mark, style), Text(meaning))
     pattern = Text.assemble(
