@@ -1,7 +1,8 @@
-"""Makes the README's picture: ``uv run python -m docs.cast`` plays two steps of the talk and writes docs/cast.svg.
+"""Makes the README's picture: ``uv run python -m docs.cast`` plays the talk, and writes docs/cast.svg.
 
-The real program, ``loopviz talk``, runs in a pseudo-terminal. What the README says about the picture is checked
-against the screen: if it was not there at its time, nothing is written, and the script says what is missing.
+The real program, ``loopviz talk``, runs in a pseudo-terminal. What the README says about the picture is
+checked against the screen: if it was not there at its time, nothing is written, and the script says what is
+missing.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Step:
     seconds: float
     checks: tuple[Check, ...] = ()
     sign: str = ""
-    """A regular expression. The step's clock starts when this is on the screen: a busy machine may take a moment."""
+    """A regular expression. The step's clock starts when this is on the screen: that may take a moment."""
 
 
 @dataclass
@@ -110,10 +111,10 @@ _HOLD = 2.0
 _ATTEMPTS = 6
 """A busy machine may spoil a performance."""
 _DESCRIPTION = (
-    "loopviz in a terminal, two steps of its talk. Eight requests await together on an idle event loop, and take one "
-    "second. Then time.sleep in an async def holds the event loop: its line is marked in the code, the sentence "
-    f"below names it, blocking.py:{_LINE}, and the other requests, which could run, are drawn as ready. "
-    "They take eight seconds."
+    "loopviz in a terminal, two steps of its talk. Eight requests await together on an idle event loop, and "
+    "take one second. Then time.sleep in an async def holds the event loop: its line is marked in the code, "
+    f"the sentence below names it, blocking.py:{_LINE}, and the other requests, which could run, are drawn as "
+    "ready. They take eight seconds."
 )
 
 

@@ -107,8 +107,8 @@ path{{shape-rendering:crispEdges}}
 """
 
 
-def still_svg(lines: Sequence[Sequence[Cell]], title: str, description: str) -> str:
-    """One picture of a terminal as an SVG."""
+def still_svg(lines: Sequence[Sequence[Cell]], title: str, description: str, text: str = "") -> str:
+    """One picture of a terminal as an SVG; `text` is what is on it, for programs."""
     width, height = len(lines[0]) * WIDTH + 2 * _MARGIN, len(lines) * HEIGHT + 2 * _MARGIN
     parts = _Parts()
     drawn = "\n".join(
@@ -121,6 +121,7 @@ def still_svg(lines: Sequence[Sequence[Cell]], title: str, description: str) -> 
 role="img" aria-labelledby="title desc">
 <title id="title">{escape(title)}</title>
 <desc id="desc">{escape(description)}</desc>
+<metadata>{escape(text)}</metadata>
 <style>
 text{{font:14px {_FONT};white-space:pre;fill:{TEXT}}}
 path{{shape-rendering:crispEdges}}
