@@ -113,8 +113,8 @@ _ATTEMPTS = 6
 _DESCRIPTION = (
     "loopviz in a terminal, two steps of its talk. Eight requests await together on an idle event loop, and "
     "take one second. Then time.sleep in an async def holds the event loop: its line is marked in the code, "
-    f"the sentence below names it, blocking.py:{_LINE}, and the other requests, which could run, are drawn as "
-    "ready. They take eight seconds."
+    f"the sentence below names it, blocking.py:{_LINE}, and the other requests, which could run, are drawn "
+    "as ready. They take eight seconds."
 )
 
 

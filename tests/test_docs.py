@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from docs import tables
+from docs import gallery, tables
 from loopviz.claims import CLAIMS, Claim, Machine, catalogue, criteria
 from loopviz.cli import main
 from loopviz.cli.export import add_parser
@@ -182,6 +182,36 @@ def test_the_example_of_an_export_writes_the_blocks(tmp_path, capsys):
     assert head == "start_s lasted_s line\n"
     assert len(lines) == 2
     assert all(re.fullmatch(r"\d\.\d{9} 1\.\d{9} blocking\.py:14\n", line) for line in lines)
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def test_every_scenario_has_a_picture_and_a_sentence():
+    """The page has each scenario in the order of the catalogue, and says what is said on its picture."""
+    scenarios = read(find())
+    row = re.compile(r"^\| `(\w+)` \| !\[[^]]+\]\(pictures/(\w+)\.svg\) \| (.+) \|$", re.MULTILINE)
+    rows = row.findall(text_of("docs/pictures.md"))
+    assert [row[:2] for row in rows] == [(scenario.name, scenario.name) for scenario in scenarios]
+    for name, _, said in rows:
+        screen = gallery.screen_of(name)
+        assert said == " ".join(gallery.sentences(screen))
+        assert said.endswith(".")
+        assert screen[0].split()[0] == name
+    assert text_of("docs/pictures.md") == gallery.page(scenarios)
+
+
+def test_pictures_are_distinct_and_small():
+    """No two pictures look the same below the headline; all are less than 3 MB, and load nothing."""
+    files = sorted(gallery.FOLDER.iterdir())
+    assert [file.stem for file in files] == sorted(scenario.name for scenario in read(find()))
+    assert list(gallery.same({file.stem: gallery.screen_of(file.stem) for file in files})) == []
+    assert sum(file.stat().st_size for file in files) < 3_000_000
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(text).iter()}
+        assert tags == {"svg", "title", "desc", "metadata", "style", "g", "path", "rect", "text"}
+        assert re.findall(r"url\(|href|@import|https?://(?!www\.w3\.org/2000/svg)", text) == []
 
 
 # -- the moving picture ------------------------------------------------------------------------
