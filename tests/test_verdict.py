@@ -116,6 +116,25 @@ def test_what_no_load_makes_worse_is_repaired_at_any():
     assert found.repair == "await it."
 
 
+def test_what_goes_on_after_the_responses_is_the_reason_that_they_came_early():
+    """Background work that lasts longer than the clients waited is counted, and then measured."""
+    line = timeline(streams.fired(0, 1, "x", 1, 1, 40), accepted(1, 1, at=1))
+    feed(line, streams.status(30, 200), streams.responded(31), streams.suspend(32), streams.idle(33))
+    feed(line, streams.idle(500))
+    found = of(line, 500, facts(1.0, lambda _: 0))
+    assert found.measured == "Done: 1 request in 30 ms, at once, as expected."
+    assert found.why == "1 request goes on after the response: no client waits for that."
+    feed(line, streams.iteration(1_030), streams.step(1_031), streams.end(1_031), streams.idle(1_032))
+    assert of(line, 1_100).why == "After the responses they went on for up to 1.0 s: no client waited."
+
+
+def test_little_room_leaves_out_where_and_then_why():
+    """A first sentence that would be too long says how many blocks, and not where they are."""
+    line, at = blocking(*(120.5,) * 100)
+    found = of(line, at, facts(0.1, lambda load: load.seconds * load.requests))
+    assert found.measured == "Done: 100 requests in 12.1 s, 2.1 s more than expected (10 s): 100 blocks."
+
+
 def test_waits_for_a_thread_are_the_reason():
     """It says how many waited, for how long at most, and which pool of which size had no thread left."""
     line = timeline(

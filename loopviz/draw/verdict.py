@@ -66,9 +66,8 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
     else:
         than = _compared(timeline, burst, scenario, now)
         done = f"Done: {many} in {took}{than}"
-        measured = fitting(
-            f"{done}: {short}." if short else f"{done}.", f"{done}.", f"Done: {many} in {took}."
-        )
+        reasons = [f"{done}: {reason}." for reason in (short, short.partition(" at ")[0]) if reason]
+        measured = fitting(*reasons, f"{done}.", f"Done: {many} in {took}.")
     repair = repaired = ""
     if scenario is not None and scenario.repair and (lost or failed or not _only_under_load(scenario, burst)):
         repair, repaired = printable(scenario.repair, 200), printable(scenario.repaired or "", 40)
@@ -96,7 +95,8 @@ def _compared(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: 
         return f", {_as_expected(wanted)}"
     more = took - wanted.ns
     than = "expected" if wanted.declared else "the run before"
-    return f", {ordinary(abs(more))} {'more' if more > 0 else 'less'} than {than} ({ordinary(wanted.ns)})"
+    what = ordinary(wanted.ns) if wanted.ns else "at once"
+    return f", {ordinary(abs(more))} {'more' if more > 0 else 'less'} than {than} ({what})"
 
 
 def _as_expected(wanted: Expected) -> str:
@@ -149,7 +149,7 @@ _Reason: TypeAlias = tuple[str, str, bool]
 def _reason(timeline: Timeline, burst: Burst, requests: list[Request]) -> _Reason:
     """The first reason that was observed."""
     seen = _Seen(timeline, requests, burst.began, burst.done or timeline.last)
-    found = (look(seen) for look in (_blocks, _waits, _shared, _starved, _computing))
+    found = (look(seen) for look in (_blocks, _waits, _shared, _starved, _computing, _after))
     return next((reason for reason in found if reason is not None), None) or _work(seen)
 
 
@@ -274,6 +274,27 @@ def _size(pool: Pool | None) -> str:
     has = count(pool.size, one, "processes" if one == "process" else "")
     title = "AnyIO" if pool.kind == "default-limiter" else printable(pool.title, 26)
     return f": {title} has {has}"
+
+
+def _after(seen: _Seen) -> _Reason | None:
+    """Their tasks went on after the responses, for longer than the clients waited."""
+    now = seen.timeline.last
+    longest = max((_went_on(request, now) for request in seen.requests), default=0)
+    if longest <= max(seen.took, _SHORT):
+        return None
+    number = sum(not request.ended for request in seen.requests)
+    if number:
+        goes = "1 request goes" if number == 1 else f"{number} requests go"
+        return "", f"{goes} on after the response: no client waits for that.", False
+    return "", f"After the responses they went on for up to {duration(longest)}: no client waited.", False
+
+
+def _went_on(request: Request, now: int) -> int:
+    """For how long its tasks have gone on after the response (ns)."""
+    if request.done is None:
+        return 0
+    end = request.since if request.ended else now
+    return max(0, end - request.done)
 
 
 def _work(seen: _Seen) -> _Reason:
