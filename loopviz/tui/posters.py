@@ -98,7 +98,7 @@ class Posters:
     ) -> tuple[list[str], words.Mood]:
         """What happens, or, when it is over, what was measured, what was guessed, and why."""
         asked = self._host.view.asked
-        if burst is None:
+        if burst is None or not burst.began:
             waits = asked.waits if asked is not None else None
             return [f"{file.name} is sent when it is ready: {waits}." if waits else file.facts.expect], "dim"
         if not burst.over(now):
