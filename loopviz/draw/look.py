@@ -187,6 +187,7 @@ class Palette:
         self.colours = self.theme.colours
         self.cell = lru_cache(maxsize=512)(self._cell)
         self._styles = lru_cache(maxsize=512)(self._style)
+        self._letters = lru_cache(maxsize=512)(self._some_letters)
 
     def style(
         self,
@@ -201,6 +202,9 @@ class Palette:
 
     def letters(self, foreground: str | None = None, *, bold: bool = False) -> Style:
         """The style of words on whatever is behind them."""
+        return self._letters(foreground, bold)
+
+    def _some_letters(self, foreground: str | None, bold: bool) -> Style:
         return Style(color=_own(foreground) if foreground and self.colour else None, bold=bold or None)
 
     def _style(self, foreground: str | None, background: str | None, bold: bool, reverse: bool) -> Style:
