@@ -219,14 +219,19 @@ async def test_a_jump_lands_where_the_sentences_describe_the_place(drive):
 
 @run
 async def test_the_end_of_a_recording_is_called_the_end(drive):
-    """A recording that is played to its end is not called a time behind."""
-    async with drive() as screen:
-        screen.source.live = False
-        await screen.show(answered(1, 0), at=1_000)
-        await screen.press("end")
-        lines = await screen.show()
-        assert "FROZEN at the end" in lines[0]
+    """A recording stops at its end, which is not called a time behind; space plays it again."""
+    async with drive(live=False) as screen:
+        await screen.show(answered(1, 0), at=216)
+        screen.source.now = lambda: ns(216)
+        lines = await screen.press("space")
+        assert "PAUSED 1 x" in lines[0]
+        await screen.press("space")
+        for at in (250, 700, 1_100):
+            lines = await screen.show(at=at)
+        assert "at the end" in lines[0]
         assert "behind" not in lines[0]
+        assert screen.app.view.speed is None
+        assert "PLAYING 1 x" in (await screen.press("space"))[0]
 
 
 # -- the mouse ---------------------------------------------------------------------------------

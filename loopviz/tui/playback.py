@@ -13,6 +13,8 @@ SPEEDS = (0.01, 0.1, 0.25, 1.0, 4.0)
 """At which a burst can be played back."""
 _SHORT = 100_000_000
 """What lasts no longer than this (ns) is played back at the lowest speed."""
+_SETTLED = 300_000_000
+"""A recording of which nothing was read for so long (ns) has no more."""
 _AROUND = 1.1
 """How much longer than what is played back the picture is."""
 
@@ -28,6 +30,7 @@ class Playback:
         self._timeline = timeline
         self._trigger = trigger
         self._moved = now
+        self._newest = self._read = 0
 
     def advance(self, now: int, present: int, *, live: bool) -> None:
         """Move the view on by a frame."""
@@ -36,6 +39,8 @@ class Playback:
             view.now = min(present, view.now + int((now - self._moved) * view.speed))
             if view.until is not None and view.now >= view.until:
                 view.now, view.speed = view.until, None
+            elif not live and self._has_ended(now, present):
+                view.speed = None
         elif view.behind is None and not live:
             if self._timeline.began:  # a recording begins to play at its beginning
                 view.now = self._timeline.began
@@ -55,6 +60,12 @@ class Playback:
         if (view.behind is None or view.speed is not None) and not view.pinned:
             self.look(present)
         self._moved = now
+
+    def _has_ended(self, now: int, present: int) -> bool:
+        """Whether a recording is played to its end: nothing more is read of it for a while."""
+        if self._view.now < present or present != self._newest:
+            self._newest, self._read = present, now
+        return now - self._read >= _SETTLED
 
     def look(self, present: int) -> None:
         """Show the axis of the burst whose rows are shown, unless the picture is to scroll."""

@@ -84,7 +84,7 @@ def _how(view: View, behind: int) -> str:
     if view.paused is not None:
         how = f"PAUSED {view.paused:g} x"
     if not behind:
-        return f"{how} at the end" if view.ends else how
+        return "at the end" if view.ends else how
     return f"{how} {words.duration(behind)} behind"
 
 
