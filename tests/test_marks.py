@@ -205,3 +205,12 @@ def test_a_row_is_the_same_in_pieces(parts, left, right) -> None:
         return request_codes(request, line.threshold, now, WIDTH, first + a, first + b)
 
     assert codes(0, left + right) == codes(0, left) + codes(left, left + right)
+
+
+def test_columns_can_be_counted_from_any_moment() -> None:
+    """Counted from a zero that is no multiple of a column, the mark is in the left half of its column."""
+    line = timeline(accepted(), suspend(4), step(35), status(35, 200), responded(36), suspend(37), end(90))
+    request = line.requests[1]
+    codes = request_codes(request, line.threshold, ns(120), WIDTH, 0, 12, ns(0) - 7 * MS)
+    assert codes.index(ANSWERED) % 2 == 0
+    assert codes.rstrip().endswith("A")

@@ -14,7 +14,8 @@ from rich.text import Text
 from loopviz.cli.console import shown
 from loopviz.clock import NS
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
-from loopviz.draw.raster import code_of, raster, request_stretches
+from loopviz.draw.marks import request_codes
+from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
 from loopviz.draw.verdict import verdict
 from loopviz.draw.words import (
@@ -115,10 +116,7 @@ def _row(
     zero: int,
     end: int,
 ) -> Iterator[Segment]:
-    shifted = (
-        (s - zero, e - zero, code) for s, e, code in request_stretches(request, timeline.threshold, end)
-    )
-    codes = raster(shifted, half, 0, 2 * width)
+    codes = request_codes(request, timeline.threshold, end, half, 0, 2 * width, zero)
     yield Segment(f"{f'#{request.id}':>{numbers}} {set_cell_size(_name(request, palette), names)}")
     yield Segment(f"{request.status or '---':>3} ", palette.text("alarm" if request.failed else "text"))
     for left, right in zip(codes[::2], codes[1::2], strict=True):

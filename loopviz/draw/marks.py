@@ -34,12 +34,22 @@ _SHORT = 60_000_000
 """A step that is longer (ns) is no turn."""
 
 
-def request_codes(request: Request, threshold: int, now: int, width: int, first: int, stop: int) -> str:
-    """The codes of a request's half columns `first` to `stop`, each `width` ns wide, with all marks."""
-    codes = _marked(lambda: request_stretches(request, threshold, now), width, first, stop, request.id)
+def request_codes(
+    request: Request, threshold: int, now: int, width: int, first: int, stop: int, zero: int = 0
+) -> str:
+    """The codes of a request's half columns `first` to `stop`, each `width` ns wide, with all marks.
+
+    Columns are counted from `zero`.
+    """
+
+    def stretches() -> Iterator[Stretch]:
+        found = request_stretches(request, threshold, now)
+        return found if not zero else ((start - zero, end - zero, code) for start, end, code in found)
+
+    codes = _marked(stretches, width, first, stop, request.id)
     if not request.answered or request.done is None or request.done > now:
         return codes
-    at = 2 * ((request.done - 1) // (2 * width) + 1)  # the column after the one in which it was answered
+    at = 2 * ((request.done - zero - 1) // (2 * width) + 1)  # the column behind the answer's
     if not first <= at < stop:
         return codes
     behind = codes[at - first]

@@ -13,7 +13,8 @@ from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.fold import folded
 from loopviz.draw.look import BLOCK, LEVELS
-from loopviz.draw.raster import code_of, loop_levels, raster, request_stretches
+from loopviz.draw.marks import request_codes
+from loopviz.draw.raster import code_of, loop_levels
 from loopviz.model import Burst, Request, Timeline
 from loopviz.tui.scene.pen import Line, Pen, split
 from loopviz.tui.view import ROUND
@@ -73,7 +74,7 @@ class StageLanes:
             levels = levels[: end - first].ljust(stop - first, "0")
         lines += _loop(pen, timeline, levels, now, tall)
         for name, request in rows:
-            codes = raster(request_stretches(request, timeline.threshold, now), half, first, stop)
+            codes = request_codes(request, timeline.threshold, now, half, 0, stop - first, first * half)
             label = name if pen.palette.unicode else words.ascii_only(name)
             lines += _tall((label, pen.title), pen.cells(codes), _says(pen, timeline, request, now), tall)
         if more:

@@ -13,7 +13,7 @@ from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.fold import Fold, folded
 from loopviz.draw.look import Palette
-from loopviz.draw.raster import raster, request_stretches
+from loopviz.draw.marks import request_codes
 from loopviz.draw.safe import printable
 from loopviz.draw.standing import said, standing
 from loopviz.model import Timeline
@@ -87,11 +87,7 @@ def _rows(
     zero = min(request.start for request in lineup.requests)
     lines: list[Line] = []
     for row in shown:
-        shifted = (
-            (start - zero, end - zero, code)
-            for start, end, code in request_stretches(row.first, timeline.threshold, now)
-        )
-        codes = raster(shifted, half, 0, 2 * cells)
+        codes = request_codes(row.first, timeline.threshold, now, half, 0, 2 * cells, zero)
         line: Line = [Segment(f" {set_cell_size(_name(row, palette), _LABEL - 1)}", dim)]
         for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
             character, style = palette.cell(*pair)
