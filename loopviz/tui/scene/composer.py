@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from loopviz.draw.fold import Fold
 from loopviz.draw.linking import known_lines, linked
@@ -34,6 +35,8 @@ from loopviz.tui.view import View
 
 __all__ = ["Scene"]
 
+_LATEST = 50
+"""Requests in which those of other clients are looked for, for the width of names."""
 _ROOMY = 30
 """From this height on there are empty lines, and two for the loop."""
 
@@ -144,6 +147,9 @@ class Scene:
             (self._children.widest(timeline, view.now, request) for request in requests[:1]), default=0
         )
         folded = longest_title(timeline.bursts, opened)
+        latest = islice(reversed(timeline.arrivals), _LATEST)
+        if any(timeline.burst_of(request.id) is None for request in latest):
+            return limit, paths  # what other clients ask for is in their rows only
         return max(longest, min(max(tasks, folded), limit)), paths
 
     def _groups(
@@ -165,7 +171,7 @@ class Scene:
                 self.hits[len(above) + len(lines)] = [(0, frame.columns.width, hit)]
             lines.append(line)
 
-        def add_rows(folds: Sequence[Fold]) -> None:
+        def add_rows(folds: Sequence[Fold], *, paths: bool) -> None:
             for fold in folds:
                 add(fold_row(pen, frame, fold, paths=paths), fold.first.id)
                 for child in children.get(fold.first.id, ()):
@@ -176,12 +182,12 @@ class Scene:
             add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
         if found.opened is not None:
             add(heading(pen, frame, facts, found.opened, paths=paths, hidden=found.hidden), None)
-            add_rows(found.rows)
+            add_rows(found.rows, paths=paths)
         for burst in found.older:
             add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
         if found.others:
             add(others_heading(pen), None)
-            add_rows([Fold((request,)) for request in found.others])
+            add_rows([Fold((request,)) for request in found.others], paths=True)
         lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown]
         view.fits = max(1, room - found.lanes)
         return lines
