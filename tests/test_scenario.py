@@ -110,9 +110,9 @@ def test_empty_folder(tmp_path: Path) -> None:
 
 def test_reading(tmp_path: Path) -> None:
     """A file's facts, application, method and first path are read."""
-    (file,) = read([write(tmp_path, more=', key="g", requests=3, seconds=0.5')])
+    (file,) = read([write(tmp_path, more=', key="u", requests=3, seconds=0.5')])
     assert (file.name, file.method, file.path) == ("mine", "GET", "/mine")
-    assert (file.facts.key, file.facts.requests, file.facts.seconds) == ("g", 3, 0.5)
+    assert (file.facts.key, file.facts.requests, file.facts.seconds) == ("u", 3, 0.5)
     assert callable(file.app)
 
 
@@ -202,8 +202,8 @@ def test_reserved_keys(key: str) -> None:
 
 def test_one_key_twice(tmp_path: Path) -> None:
     """Two scenarios with one key are refused, and both are named."""
-    paths = [write(tmp_path, name, more=', key="g"') for name in ("one", "two")]
-    with pytest.raises(InputError, match=r"one\.py and two\.py .*'g'"):
+    paths = [write(tmp_path, name, more=', key="u"') for name in ("one", "two")]
+    with pytest.raises(InputError, match=r"one\.py and two\.py .*'u'"):
         read(paths)
     assert len(read([write(tmp_path, "one"), write(tmp_path, "two")])) == 2  # none has a key
 

@@ -182,7 +182,7 @@ def test_a_comparison_names_both(tmp_path, capsys):
 
 def test_one_key_in_two_folders(tmp_path):
     """The error about a key names both files, by their paths if their names are the same."""
-    files = [main(tmp_path / name / "main.py", "pass", "1", more=', key="g"') for name in ("old", "new")]
+    files = [main(tmp_path / name / "main.py", "pass", "1", more=', key="u"') for name in ("old", "new")]
     with pytest.raises(InputError) as caught:
         read(files)
     assert all(str(file) in str(caught.value) for file in files)
