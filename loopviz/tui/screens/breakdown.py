@@ -21,6 +21,8 @@ __all__ = ["detail_table"]
 
 _FEW = 12
 """So many segments of a request are listed as they are; of more, equal ones are one row."""
+_FEW_AFTER = 3
+"""As `_FEW`, of what it did after the response."""
 _MOST = 40
 """At most this many rows of segments: those with the largest sums."""
 _MOST_OF_TASK = 5
@@ -68,7 +70,7 @@ class _Breakdown:
         after = [segment for segment in history if segment.start >= end]
         if after:
             self._says("after the response")
-            self._segments(after, _MOST, fold=len(after) > _FEW)
+            self._segments(after, _MOST, fold=len(after) > _FEW_AFTER)
         self._tasks()
         self._facts()
 
