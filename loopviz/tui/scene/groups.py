@@ -149,8 +149,12 @@ def _others(frame: Frame) -> Iterator[Request]:
     """Requests of other clients that are in the picture, the newest first."""
     timeline, view = frame.timeline, frame.view
     left, _ = view.reach
+    newest = timeline.newest_burst(view.now)
+    own = range(newest.first, newest.stop) if newest is not None else ()
     for request in islice(reversed(timeline.arrivals), _EXAMINED):
         gone = request.ended and request.since <= left
+        if request.id in own:
+            continue
         if request.start <= view.now and not gone and timeline.burst_of(request.id) is None:
             yield request
 

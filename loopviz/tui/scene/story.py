@@ -23,6 +23,8 @@ __all__ = ["Story"]
 
 _NARROW = 150
 """Below this width each sentence has at most 77 columns."""
+_MOMENT = 100_000_000
+"""How long a sentence about the present is kept (ns)."""
 _AGAIN = 500_000_000
 """How long a verdict is kept (ns): what is known of a burst changes a little after its end."""
 
@@ -46,6 +48,7 @@ class Story:
         self.fires: int | None = None
         """Which of the last lines ends with the key that fires the repair; None for none."""
         self._kept: tuple[Burst, int, Verdict] | None = None
+        self._moment: tuple[int, tuple[object, ...], _Told | None] = (0, (), None)
         self._selected = Selected()
 
     def lines(
@@ -60,7 +63,7 @@ class Story:
         """What the lines say; notices, and what has gone wrong, come first."""
         if view.notice:
             return _Told("dim", [view.notice])
-        told = self._told(facts, timeline, view, brief=width < _NARROW)
+        told = self._recent(facts, timeline, view, brief=width < _NARROW)
         if (unseen := nothing_visible(facts.blind)) is not None:
             told = _Told("alarm", [printable(unseen, 400)])
         elif (ended := incidents.latest(timeline, view.moment)) is not None:
@@ -73,6 +76,18 @@ class Story:
             told = _Told(told.mood, [view.change, *others])
         if selected := self._selected.sentences(timeline, view):
             told = _Told("dim", selected)
+        return told
+
+    def _recent(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:
+        """What happens; in a picture that moves, it is found ten times a second."""
+        asked = view.asked
+        if view.behind is not None:
+            return self._told(facts, timeline, view, brief=brief)
+        key = timeline, facts, brief, asked, asked and asked.waits, view.at, timeline.newest_burst(view.now)
+        since, known, told = self._moment
+        if told is None or key != known or not 0 <= view.now - since < _MOMENT:
+            told = self._told(facts, timeline, view, brief=brief)
+            self._moment = view.now, key, told
         return told
 
     def _told(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:
