@@ -271,7 +271,7 @@ def test_a_replay_opens_nothing_that_a_recording_names(tmp_path: Path) -> None:
         terminal.expect(re.escape(CANARY), 60)
         for keys, wanted in (
             ("k\r", "the latency"), ("k\r", "the latency"), ("?", "legend and keys"),
-            ("\t", "type to filter"), ("\x10", "(?s)Fire.*canary"), ("vmwbo", "REQUESTS"),
+            ("\t", "This is a recording"), ("\x10", "Back in time"), ("vmwbo", "REQUESTS"),
         ):  # fmt: skip
             open_and_close(terminal, keys, wanted)
         end_by_signal(terminal)

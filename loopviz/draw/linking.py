@@ -68,7 +68,11 @@ def linked(line: list[Segment], wheres: Iterable[Where]) -> list[Segment]:
             found.setdefault(text, where)
             if len(found) == len(named):
                 break
-    return [part for segment in line for part in _split(segment, found)] if found else line
+    if not found:
+        return line
+    return [
+        part for segment in line for part in (_split(segment, found) if ":" in segment.text else (segment,))
+    ]
 
 
 def _split(segment: Segment, found: dict[str, Where]) -> Iterator[Segment]:
