@@ -17,8 +17,13 @@ FOLDER = ROOT / "docs" / "pictures"
 PAGE = ROOT / "docs" / "pictures.md"
 SVG = "{http://www.w3.org/2000/svg}"
 
-ALIKE: dict[frozenset[str], str] = {}
-"""Scenarios whose pictures are the same, and why that is so."""
+ALIKE: dict[frozenset[str], str] = {
+    frozenset({"sync", "threadpool"}): "The same threads, with the same limit: so it is the same picture.",
+    frozenset({"dependency_async", "dependency_cached"}): (
+        "One await of half a second in both: the second use of the dependency costs nothing, and leaves no trace."
+    ),
+}
+"""Scenarios whose pictures are the same, and why that is so: it is said beside the second one."""
 
 
 def file_of(name: str) -> Path:
@@ -51,15 +56,19 @@ def same(screens: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 
 def look(screen: Sequence[str], name: str) -> list[str]:
-    """What is drawn and said below the headline, without names, numbers, and lengths of less than a sixth."""
+    """What is drawn and said below the headline, without names, times, and lengths of less than a sixth.
+
+    How many requests there are, and ticks at awaits, are a part of it.
+    """
     found = []
     for line in screen[4:-2]:
         words = re.sub(r"\d+(\.\d+)?( [mµ]?s)?%?", "0", line.replace(name, "NAME"))
         drawn = "".join(
             texture + str(round(length / 6))
-            for texture, run in groupby(re.sub("[▌▏▎▍▋▊▉│┆ ]", "", line[18:52]))
+            for texture, run in groupby(re.sub("[▌▏▎▍▋▊▉┆│ ]", "", line[18:52]))
             if texture in "·╱▚░─═≡█«»" and (length := len(list(run))) > 3
         )
+        drawn += "│" * ("─│─" in line) + "".join(re.findall(r"^ ▾.*(×\d+)", line))
         kept = (words if line.startswith("▌") else words[:3]) + drawn
         if kept.strip() and kept not in found:
             found.append(kept)
@@ -67,6 +76,11 @@ def look(screen: Sequence[str], name: str) -> list[str]:
 
 
 # -- the page ------------------------------------------------------------------------------------
+
+
+def reasons(name: str, seen: Sequence[str]) -> list[str]:
+    """Why its picture is the same as one of those `seen` before."""
+    return [why for pair, why in ALIKE.items() if name in pair and any(other in pair for other in seen)]
 
 
 def page(scenarios: Sequence[ScenarioFile]) -> str:
@@ -81,9 +95,11 @@ def page(scenarios: Sequence[ScenarioFile]) -> str:
         "| scenario | picture | what is seen |",
         "|---|---|---|",
     ]
+    seen: list[str] = []
     for scenario in scenarios:
         if file_of(scenario.name).exists():
-            said = " ".join(sentences(screen_of(scenario.name))).replace("|", "\\|")
+            said = " ".join([*sentences(screen_of(scenario.name)), *reasons(scenario.name, seen)])
             picture = f"![{scenario.facts.title}](pictures/{scenario.name}.svg)"
             lines.append(f"| `{scenario.name}` | {picture} | {said} |")
+            seen.append(scenario.name)
     return "\n".join(lines) + "\n"
