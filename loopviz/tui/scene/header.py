@@ -30,10 +30,9 @@ def header(pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None
     With a `lesson` it is the headline of what was fired last.
     """
     right = _right(pen, view)
-    help_key = (f"{facts.keys.shown('app.help')} help", pen.dim)
     if lesson is not None:
-        return _headline(pen, facts, lesson, [*right, help_key], width)
-    right.append(help_key)
+        return _headline(pen, facts, lesson, right, width)
+    right.append(_help_key(pen, facts))
     environment = facts.environment
     version = printable(environment.python, 20)
     gil = "GIL on" if environment.gil else "GIL off"
@@ -62,12 +61,11 @@ def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Sty
     address = printable(facts.address, 40)
     if width < _WIDE:
         address = ":" + address.rpartition(":")[2]
-    urgent = [part for part in right if part[1] is not pen.dim]
-    wanted = [*waits, *urgent, *((text, pen.dim) for text in lesson.load)]
+    load = [(text, pen.dim) for text in (*lesson.load, address)]
     left = [Segment(f" {lesson.name}", pen.title), Segment(f"   {lesson.title}", pen.text)]
     room = width - sum(segment.cell_length for segment in left) - 1
     shown: list[tuple[str, Style]] = []
-    for text, style in [*wanted, (address, pen.dim), *(part for part in right if part[1] is pen.dim)]:
+    for text, style in [*waits, *right, *load, _help_key(pen, facts)]:
         if room < cell_len(text) + 3:
             break
         room -= cell_len(text) + 3
@@ -76,6 +74,10 @@ def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Sty
     for index, (text, style) in enumerate(shown):
         line += [Segment(pen.separator, pen.dim)] * (index > 0) + [Segment(text, style)]
     return line
+
+
+def _help_key(pen: Pen, facts: Facts) -> tuple[str, Style]:
+    return f"{facts.keys.shown('app.help')} help", pen.dim
 
 
 def _how(view: View, behind: int) -> str:
