@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from loopviz.draw.look import Palette
 from loopviz.scenario import find, read
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.pen import Pen
@@ -100,3 +101,11 @@ async def test_an_older_burst_does_not_come_back(drive):
         assert "async title" in screen.lines()[0]
         assert "sync title" in (await screen.press("s"))[0]
         assert "sync title" in (await screen.show(at=5_000))[0]
+
+
+def test_without_colour_the_load_comes_before_the_help():
+    """What is not urgent follows the load, in every palette."""
+    line = timeline(streams.fired(10, 1, "sync", 1, 8, 40))
+    for palette in (Palette(), Palette("mono"), Palette("ascii")):
+        first = "".join(s.text for s in scene(palette).compose(line, View(now=ns(20)), 100, 24)[0])
+        assert first.index("8 requests") < first.index("? help")
