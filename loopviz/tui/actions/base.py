@@ -24,6 +24,10 @@ from loopviz.tui.view import View
 __all__ = ["PictureApp"]
 
 
+_LASTING = 10
+"""A notice that is shown for so many seconds must be read: it stays when something is fired."""
+
+
 class PictureApp(App[int]):
     """An application that shows the picture of a source; actions are added by subclasses."""
 
@@ -51,6 +55,7 @@ class PictureApp(App[int]):
         clock = BurstClock(self.timeline, lambda: self.source.scenarios)
         self.playback = Playback(self.view, self.timeline, clock, trigger, self.present)
         self._notice_until = 0
+        self._lasting = False
         self._notice: Callable[[], str] | None = None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -69,6 +74,7 @@ class PictureApp(App[int]):
     def say(self, text: str | Callable[[], str], seconds: int = 2) -> None:
         """Show a notice for some seconds; a function is asked for it in each frame."""
         self._notice = None if isinstance(text, str) else text
+        self._lasting = seconds >= _LASTING
         self.view.notice = printable(text if isinstance(text, str) else text(), 400)
         self._notice_until = now_ns() + seconds * NS
 
@@ -80,8 +86,9 @@ class PictureApp(App[int]):
             self.view.notice = printable(self._notice(), 400)
 
     def hush(self) -> None:
-        """Remove the notice now."""
-        self.view.notice, self._notice = "", None
+        """Remove the notice now, unless it is one that must be read."""
+        if self._notice_until - now_ns() <= 0 or not self._lasting:
+            self.view.notice, self._notice = "", None
 
     def needs_server(self) -> bool:
         """Whether there is a server to do something with; if not, say so."""
