@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -83,6 +84,18 @@ async def test_the_next_theme_changes_picture_list_and_dialogs(drive):
         assert "legend and keys" in words_of(screen)
         assert colours_of(screen) & own(DARK)
         assert not colours_of(screen) & own(LIGHT)
+
+
+@run
+async def test_no_colour_of_the_theme_before_stays_in_the_picture(drive):
+    """Through all themes, a frame of the picture has no colour of the one before, whatever was kept."""
+    async with drive() as screen:
+        await screen.show(answered(1, 0), at=400)
+        for before, theme in itertools.pairwise([*THEMES, DARK]):
+            assert colours_of(screen) & own(before)
+            await screen.press("T")
+            assert screen.app.theme == theme.name
+            assert not colours_of(screen) & own(before)
 
 
 @run

@@ -91,7 +91,8 @@ class Scene:
     def _foot(self, view: View, width: int) -> list[HitLine]:
         """The foot lines, which are made anew only if they say something else."""
         key = (
-            self.facts, self._pen, width, view.requests, view.steps, view.threads, view.moves,
+            self.palette.theme.name, self.facts, self._pen, width,
+            view.requests, view.steps, view.threads, view.moves,
         )  # fmt: skip
         if self._foot_key != key:
             self._foot_key, self._foot_lines = key, foot(self._pen, self.facts, view, width)
