@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 ALIKE: dict[frozenset[str], str] = {
     frozenset({"sync", "threadpool"}): "The same threads, with the same limit: so it is the same picture.",
     frozenset({"dependency_async", "dependency_cached"}): (
-        "One await of half a second in both: the second use of the dependency costs nothing, and leaves no trace."
+        "One await of half a second in both: the second use of the dependency costs nothing, and is not seen."
     ),
 }
 """Scenarios whose pictures are the same, and why that is so: it is said beside the second one."""
