@@ -36,7 +36,7 @@ class Player(Terminal):
         """Let the program run until a line of the screen matches this; whether one did in this time."""
         until = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text(), re.MULTILINE)) and time.monotonic() < until:
-            self.play(0.04)
+            self.play(0.2)  # drawing the screen takes a moment of a core that the program needs
         return bool(found)
 
     def written(self, moment: float) -> int:
