@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import math
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from loopviz.clock import NS
 from loopviz.draw.giving_up import given_up
+from loopviz.live.server import Abandoning
 from loopviz.live.session import Session
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
@@ -133,6 +137,28 @@ def test_a_burst_that_is_not_sent_yet_is_not_sent(tmp_path: Path) -> None:
         assert not [event for event in made.drain_all() if event[1] == ev.SENT]
     finally:
         made.stop()
+
+
+def test_an_application_does_not_notice_that_it_could_be_given_up():
+    """No deadline, no cancellation, and a cancel scope that the application leaves open is no error."""
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(anyio.current_effective_deadline())
+        seen.append(asyncio.current_task().cancelling())
+        if scope["path"] == "/open":
+            anyio.CancelScope().__enter__()
+        if scope["path"] == "/error":
+            raise LookupError("its own")
+
+    async def run(path: str) -> None:
+        scope = {"type": "http", "path": path, "headers": [(b"number", b"secret-1")]}
+        await Abandoning(app, "number", "secret-")(scope, None, None)
+
+    asyncio.run(run("/open"))
+    with pytest.raises(LookupError, match="its own"):
+        asyncio.run(run("/error"))
+    assert seen == [math.inf, 0] * 2
 
 
 # -- what is shown -----------------------------------------------------------------------------

@@ -15,6 +15,24 @@ _BODY: Final = {"type": "http.response.body", "body": b""}
 _DIGITS: Final = 19
 
 
+class _Scope:
+    """A cancel scope around an application, which is exited whatever the application has left open.
+
+    AnyIO refuses to exit a scope inside of which another is still open. Without loopviz that is no error.
+    """
+
+    def __init__(self) -> None:
+        self.scope = CancelScope()
+
+    def __enter__(self) -> CancelScope:
+        return self.scope.__enter__()
+
+    def __exit__(self, *raised: Any) -> bool:
+        with suppress(RuntimeError):
+            return bool(self.scope.__exit__(*raised))
+        return False
+
+
 class Abandoning:
     """An ASGI application that does not pass on requests that were given up, and answers them with 503.
 
@@ -24,7 +42,8 @@ class Abandoning:
 
     An own request runs in a cancel scope of AnyIO. When it is given up, what it awaits is cancelled there, as
     Starlette does with a streaming response whose client has gone. A thread is not interrupted, and shielded
-    work is completed. uvicorn alone would let all of it go on.
+    work is completed. uvicorn alone would let all of it go on. Until then the application does not notice the
+    scope: it has no deadline, and counts as no cancellation.
     """
 
     def __init__(self, app: Any, name: str, prefix: str) -> None:
@@ -51,7 +70,7 @@ class Abandoning:
             await self._app(scope, receive, send)
             return
         if number > self._given_up:
-            with CancelScope() as cancelling:
+            with _Scope() as cancelling:
                 self._scopes[number] = cancelling
                 try:
                     await self._app(scope, receive, send)
