@@ -145,7 +145,9 @@ def test_an_application_does_not_notice_that_it_could_be_given_up():
 
     async def app(scope, receive, send):
         seen.append(anyio.current_effective_deadline())
-        seen.append(asyncio.current_task().cancelling())
+        task = asyncio.current_task()
+        assert task is not None
+        seen.append(task.cancelling())
         if scope["path"] == "/open":
             anyio.CancelScope().__enter__()
         if scope["path"] == "/error":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from hmac import compare_digest
+from types import TracebackType
 from typing import Any, Final
 
 from anyio import CancelScope
@@ -27,9 +28,11 @@ class _Scope:
     def __enter__(self) -> CancelScope:
         return self.scope.__enter__()
 
-    def __exit__(self, *raised: Any) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         with suppress(RuntimeError):
-            return bool(self.scope.__exit__(*raised))
+            return bool(self.scope.__exit__(kind, error, trace))
         return False
 
 
