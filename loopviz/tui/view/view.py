@@ -1,0 +1,73 @@
+"""What the screen shows, and what its keys have set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from loopviz.model import Timeline
+from loopviz.scenario import THREAD_LIMIT
+from loopviz.tui.amounts import requests_after
+from loopviz.tui.asked import Asked
+from loopviz.tui.view.moving import Moving
+
+__all__ = ["Pace", "View"]
+
+_STILL = 500_000_000
+"""How often a picture is drawn in which nothing moves (ns)."""
+_SHOWN_BEHIND = 100_000_000
+"""How exactly the picture says how far it is behind (ns)."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast the screen is, and what watching costs."""
+
+    fps: float = 0.0
+    probe: float = 0.0
+    """The CPU time of the probe, as a share of a core."""
+    dropped: int = 0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class View(Moving):
+    """Which part of a timeline is shown, and how."""
+
+    requests: int | None = None
+    """How many requests were asked for; None for each scenario's own number."""
+    steps: int = 0
+    """By how many steps more requests are fired than that; fewer if negative."""
+    threads: int = THREAD_LIMIT
+    asked: Asked | None = None
+    """What was fired last, by a key."""
+    guessed: str = ""
+    """What was predicted of the newest burst, and what was measured; empty if nothing was."""
+    notice: str = ""
+    """A message to show for a moment, in place of the sentences."""
+    pace: Pace = field(default_factory=Pace)
+
+    def count_of(self, own: int) -> int:
+        """How many requests are fired at once of a scenario that declares `own`."""
+        return requests_after(self.requests or own, self.steps)
+
+    def still(self, timeline: Timeline) -> tuple[object, ...] | None:
+        """What a picture depends on whose window has passed; None while there is something to come.
+
+        Nothing in it moves then, except what says how the loop and the program do at this moment.
+        """
+        if self.clock is None or self.now <= self.reach[1] or self.notice:
+            return None
+        pace, asked = self.pace, self.asked
+        return (
+            timeline.events, len(timeline.requests), self.now // _STILL,
+            self.behind is None or self.behind // _SHOWN_BEHIND, asked and asked.waits, pace.dropped,
+            pace.failures, pace.fps > 0, *(getattr(self, name) for name in _SEEN),
+        )  # fmt: skip
+
+
+_SEEN = tuple(
+    field.name
+    for field in fields(View)
+    if field.name[0] != "_" and field.name not in {"now", "behind", "pace", "notice"}
+)
+"""What else a picture depends on."""
