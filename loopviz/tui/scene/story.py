@@ -30,7 +30,7 @@ _AGAIN = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Shown:
     """What the lines say."""
 
     mood: words.Mood
@@ -48,49 +48,49 @@ class Story:
         self.fires: int | None = None
         """Which of the last lines ends with the key that fires the repair; None for none."""
         self._kept: tuple[Burst, int, Verdict] | None = None
-        self._moment: tuple[int, tuple[object, ...], _Told | None] = (0, (), None)
+        self._moment: tuple[int, tuple[object, ...], _Shown | None] = (0, (), None)
         self._selected = Selected()
 
     def lines(
         self, pen: Pen, facts: Facts, timeline: Timeline, view: View, width: int, rows: int = 2
     ) -> list[Line]:
         """So many lines: what happens in the first, and the repair, if there is one, in the last."""
-        told = self._all(facts, timeline, view, width)
-        lines, self.fires = _drawn(pen, told, facts, width, rows)
+        shown = self._all(facts, timeline, view, width)
+        lines, self.fires = _drawn(pen, shown, facts, width, rows)
         return lines
 
-    def _all(self, facts: Facts, timeline: Timeline, view: View, width: int) -> _Told:
+    def _all(self, facts: Facts, timeline: Timeline, view: View, width: int) -> _Shown:
         """What the lines say; notices, and what has gone wrong, come first."""
         if view.notice:
-            return _Told("dim", [view.notice])
-        told = self._recent(facts, timeline, view, brief=width < _NARROW)
+            return _Shown("dim", [view.notice])
+        shown = self._recent(facts, timeline, view, brief=width < _NARROW)
         if (unseen := nothing_visible(facts.blind)) is not None:
-            told = _Told("alarm", [printable(unseen, 400)])
+            shown = _Shown("alarm", [printable(unseen, 400)])
         elif (ended := incidents.latest(timeline, view.moment)) is not None:
-            told = _Told("alarm", [ended, *told.sentences[:1]])
+            shown = _Shown("alarm", [ended, *shown.sentences[:1]])
         if view.guessed and view.at is None:
-            told = _Told(told.mood, [view.guessed, *told.sentences[:1]])
+            shown = _Shown(shown.mood, [view.guessed, *shown.sentences[:1]])
         if view.change:
             # What lies around a place is not about it: the next moment may be the opposite.
-            others = told.sentences[:1] if view.changed is not None or told.mood == "alarm" else []
-            told = _Told(told.mood, [view.change, *others])
+            others = shown.sentences[:1] if view.changed is not None or shown.mood == "alarm" else []
+            shown = _Shown(shown.mood, [view.change, *others])
         if selected := self._selected.sentences(timeline, view):
-            told = _Told("dim", selected)
-        return told
+            shown = _Shown("dim", selected)
+        return shown
 
-    def _recent(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:
+    def _recent(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Shown:
         """What happens; in a picture that moves, it is found ten times a second."""
         asked = view.asked
         if view.behind is not None:
-            return self._told(facts, timeline, view, brief=brief)
+            return self._of_moment(facts, timeline, view, brief=brief)
         key = timeline, facts, brief, asked, asked and asked.waits, view.at, timeline.newest_burst(view.now)
-        since, known, told = self._moment
-        if told is None or key != known or not 0 <= view.now - since < _MOMENT:
-            told = self._told(facts, timeline, view, brief=brief)
-            self._moment = view.now, key, told
-        return told
+        since, known, shown = self._moment
+        if shown is None or key != known or not 0 <= view.now - since < _MOMENT:
+            shown = self._of_moment(facts, timeline, view, brief=brief)
+            self._moment = view.now, key, shown
+        return shown
 
-    def _told(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Told:
+    def _of_moment(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Shown:
         now, asked = view.moment, view.asked
         said = say(timeline, now, brief=brief)
         burst = timeline.newest_burst(now)
@@ -99,15 +99,15 @@ class Story:
             if asked.waits:
                 name = printable(asked.file.name, 40)
                 waits = f"{name} is sent when it is ready: {printable(asked.waits, 60)}."
-            return _Told("dim", [waits, *(said.sentences[:1] if said.row.id != "nothing" else [])])
+            return _Shown("dim", [waits, *(said.sentences[:1] if said.row.id != "nothing" else [])])
         if said.row.id != "nothing":
             return _while_it_lasts(facts, said, burst)
         if burst is None:
-            return _Told("dim", [*said.sentences, _invitation(facts)])
+            return _Shown("dim", [*said.sentences, _invitation(facts)])
         if not burst.over(now):
-            return _Told("dim", [_beginning(burst, now)])
+            return _Shown("dim", [_beginning(burst, now)])
         found = self._verdict(timeline, burst, _file(facts, burst), now)
-        return _Told(
+        return _Shown(
             found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired, True
         )
 
@@ -119,16 +119,16 @@ class Story:
         return kept[2]
 
 
-def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Told:
+def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Shown:
     """What happens, and what repairs it: as the scenario says, if one of its requests is concerned."""
-    told = _Told(said.mood, said.sentences, said.repair)
+    shown = _Shown(said.mood, said.sentences, said.repair)
     file = _file(facts, burst) if burst is not None else None
     if burst is None or file is None or said.row.repair is None or not file.facts.repair:
-        return told
+        return shown
     if not any(burst.first <= number < burst.stop for number in said.requests):
-        return told
+        return shown
     declared = file.facts
-    return _Told(
+    return _Shown(
         said.mood,
         said.sentences,
         printable(declared.repair or "", 200),
@@ -136,20 +136,20 @@ def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Told:
     )
 
 
-def _drawn(pen: Pen, told: _Told, facts: Facts, width: int, rows: int) -> tuple[list[Line], int | None]:
+def _drawn(pen: Pen, shown: _Shown, facts: Facts, width: int, rows: int) -> tuple[list[Line], int | None]:
     """The lines, and which of them ends with the key of the repair.
 
     The repair has the last line; of the sentences, as many as there is room for.
     """
-    room, sentences = width - 3, list(told.sentences)
-    repair, key = _repair(pen, told, facts)
+    room, sentences = width - 3, list(shown.sentences)
+    repair, key = _repair(pen, shown, facts)
     if repair:
         whole = " ".join(sentences)
         if rows == 2:
             sentences = [whole if cell_len(whole) <= room else sentences[0]]
         rows -= 1
-    bar = Segment("▌ " if pen.palette.unicode else "| ", pen.palette.text(told.mood))
-    strong = told.verdict or told.mood == "alarm"
+    bar = Segment("▌ " if pen.palette.unicode else "| ", pen.palette.text(shown.mood))
+    strong = shown.verdict or shown.mood == "alarm"
     lines: list[Line] = [
         [bar, Segment(text, pen.title if strong and not at else pen.text)]
         for at, text in enumerate(words.wrapped(sentences, room, rows))
@@ -160,17 +160,17 @@ def _drawn(pen: Pen, told: _Told, facts: Facts, width: int, rows: int) -> tuple[
     return [*lines, *[[bar]] * (rows + bool(repair) - len(lines))], place
 
 
-def _repair(pen: Pen, told: _Told, facts: Facts) -> tuple[Line, bool]:
+def _repair(pen: Pen, shown: _Shown, facts: Facts) -> tuple[Line, bool]:
     """What to change, and, if it can be fired here, the key of the scenario that shows it; whether it can."""
-    if not told.repair:
+    if not shown.repair:
         return [], False
-    line = [Segment("Repair: ", pen.dim), Segment(told.repair, pen.text)]
+    line = [Segment("Repair: ", pen.dim), Segment(shown.repair, pen.text)]
     key = facts.keys.shown("picture.repaired")
-    known = any(file.name == told.repaired for file in facts.scenarios)
-    if not (key and told.repaired and known and facts.live):
+    known = any(file.name == shown.repaired for file in facts.scenarios)
+    if not (key and shown.repaired and known and facts.live):
         return line, False
     strong = pen.palette.style(pen.palette.colours.accent, bold=True)
-    return [*line, Segment(f"   {key}", strong), Segment(f" {told.repaired}", pen.text)], True
+    return [*line, Segment(f"   {key}", strong), Segment(f" {shown.repaired}", pen.text)], True
 
 
 def _beginning(burst: Burst, now: int) -> str:
