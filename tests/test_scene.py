@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.segment import Segment
 
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
@@ -20,7 +21,7 @@ from loopviz.stream.source import Environment
 from loopviz.tui.clock import Clock
 from loopviz.tui.scene import Facts, Line, Scene
 from loopviz.tui.scene.frame import Columns
-from loopviz.tui.scene.pen import Pen
+from loopviz.tui.scene.pen import Pen, split
 from loopviz.tui.view import View
 from tests import streams
 from tests.streams import MS, feed, ns, timeline
@@ -622,3 +623,26 @@ def test_a_filter_without_matches_says_so():
             assert [line for line in lines if line.startswith(" REQUESTS") and said in line]
         lines = text(scene().compose(line, view(100), *size))
         assert not [line for line in lines if "match /" in line]
+
+
+@pytest.mark.parametrize("length", range(9))
+def test_a_line_of_any_length_can_be_split_at_any_column(length):
+    """The parts beyond the end of a line are empty."""
+    line = [Segment("ab"[:length]), Segment("x" * max(0, length - 2))]
+    for start in range(8):
+        parts = split(line, start, start + 1)
+        assert "".join(part.text for part in line) == "".join(s.text for part in parts for s in part)
+        assert [sum(s.cell_length for s in part) for part in parts[:2]] == [
+            min(start, length),
+            length > start,
+        ]
+
+
+def test_a_foot_line_without_room_for_all_scenarios_names_the_key_of_their_list():
+    """With more keys than fit into 80 columns, the list of all scenarios can still be found."""
+    files = [scenario(f"scenario{key}", key) for key in "abcdiosuy"]
+    composer = Scene(Palette(), Facts(ENVIRONMENT, "in a thread", "127.0.0.1:41873", files))
+    first, second = text(composer.compose(Timeline(), view(100), 80, 24))[-2:]
+    assert "a scenarioa  b scenariob" in first
+    assert first.rstrip().endswith("tab all scenarios")
+    assert "q quit" in second

@@ -118,7 +118,7 @@ def _expected(pen: Pen, frame: Frame, line: Line) -> Line:
     if clock is None or clock.mark is None:
         return line
     x = clock.mark // columns.column_ns - frame.first
-    if not 0 <= x < columns.time or sum(segment.cell_length for segment in line) < columns.label + x:
+    if not 0 <= x < columns.time or sum(segment.cell_length for segment in line) <= columns.label + x:
         return line
     x += columns.label
     before, cell, after = split(line, x, x + 1)

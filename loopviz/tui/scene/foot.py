@@ -33,14 +33,16 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     }
     side, short = facts.keys.foot(names, "side"), facts.keys.foot(names, "always")
     more = facts.keys.foot(names, "always", "roomy")
-    least = names | {"requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
+    narrow = names | {"requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
+    least = facts.keys.foot(narrow, "always")
     for rows in (
         [[*scenarios, *side, *more]],
         [[*scenarios, *side], more],
         [[*scenarios, *side], short],
         [[*scenarios, *side[:1]], short],
         [scenarios, short],
-        [scenarios[:6], facts.keys.foot(least, "always")],
+        *([[*scenarios[:first], *side[:1]], short] for first in range(len(scenarios) - 1, 0, -1)),
+        [scenarios[:6], least],
     ):
         made = [_line(pen, row) for row in rows if row]
         if all(sum(s.cell_length for s in line) <= width for _, line in made):

@@ -112,6 +112,9 @@ def fitted(line: Line, width: int, palette: Palette) -> Line:
 
 
 def split(line: Line, start: int, end: int) -> tuple[Line, Line, Line]:
-    """The parts of a line before, between and after two columns."""
-    before, between, after = list(Segment.divide(line, [start, end, sum(s.cell_length for s in line)]))
+    """The parts of a line before, between and after two columns; empty where the line is not as long."""
+    length = sum(segment.cell_length for segment in line)
+    # Segment.divide leaves out the parts that begin where the line ends.
+    parts = list(Segment.divide(line, [min(start, length), min(end, length), length]))
+    before, between, after = (*parts, [], [], [])[:3]
     return before, between, after
