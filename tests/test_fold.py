@@ -95,3 +95,12 @@ def test_numbers_are_few_words():
     assert numbers([5]) == "#5"
     assert numbers([1, 2, 3, 7]) == "#1–#3 #7"
     assert numbers([1, 3, 5, 7, 9]) == "#1 #3 #5 …"
+
+
+def test_an_answered_request_is_not_in_one_row_with_one_that_is_not():
+    """Where rows fold that differ for long, those that are answered and those that are not stay apart."""
+    line = sleeping(1, 2, 3)
+    feed(line, [wake(1_000, 1), step(1_000, 1), status(1_001, 200, 1), responded(1_001, 1), end(1_002, 1)])
+    feed(line, [received(1_003, 1)], [idle(1_100)])
+    wide = [fold.name for fold in folded(line.requests.values(), ns(1_090), 50 * COLUMN, column=COLUMN)]
+    assert wide == ["#1", "#2–#3 ×2"]

@@ -43,17 +43,24 @@ class Fold:
 
 
 def folded(
-    requests: Iterable[Request], now: int, within: int, *, least: int = 2, anywhere: bool = False
+    requests: Iterable[Request],
+    now: int,
+    within: int,
+    *,
+    least: int = 2,
+    anywhere: bool = False,
+    column: int | None = None,
 ) -> list[Fold]:
     """The rows for these requests, in their order, as they are at `now`.
 
     `within` is the time of a column (ns). Fewer than `least` equal requests stay rows of their own. Only
     neighbours fold, so that rows keep their place; with `anywhere`, a request joins any row that it equals.
+    Where `within` is more than the time of a column, `column` is that time.
     """
     rows: list[list[Request]] = []
     for request in requests:
         for row in reversed(rows) if anywhere else rows[-1:]:
-            if alike(row[0], request, now, within):
+            if alike(row[0], request, now, within, column):
                 row.append(request)
                 break
         else:
@@ -65,14 +72,19 @@ def folded(
     ]
 
 
-def alike(one: Request, other: Request, now: int, within: int) -> bool:
-    """Whether their rows look the same at `now`, where `within` is the time of a column (ns)."""
+def alike(one: Request, other: Request, now: int, within: int, column: int | None = None) -> bool:
+    """Whether their rows look the same at `now`, where `within` is the time of a column (ns).
+
+    If that is more than the time of a `column`: an answered request and one that is not are never alike.
+    """
     if (one.method, one.path, one.started_by) != (other.method, other.path, other.started_by):
         return False
     ends = _done(one, now), _done(other, now)
     starts = one.start, other.start
     if abs(ends[0] - ends[1]) > within or abs(starts[0] - starts[1]) > within or max(starts) >= min(ends):
         return False
+    if column is not None and min(ends) < max(ends) == now and now - min(ends) > column:
+        return False  # the row would say of all that they are answered, or that none is
     if max(ends) < now and (one.status, one.failure) != (other.status, other.failure):
         return False
     if max(len(r.segments) + len(r.after) for r in (one, other)) > MOST_SEGMENTS:

@@ -95,7 +95,10 @@ def others_heading(pen: Pen) -> Line:
 
 def fold_row(pen: Pen, frame: Frame, fold: Fold, *, paths: bool) -> Line:
     """The row of a request, or of several that look the same."""
-    return request_row(pen, frame, fold.first, _name(fold, paths=paths))
+    latencies = [request.latency(frame.view.moment) for request in fold.requests]
+    longest = max(latencies)
+    differ = longest - min(latencies) > max(frame.columns.column_ns, longest // 10)
+    return request_row(pen, frame, fold.first, _name(fold, paths=paths), longest if differ else None)
 
 
 def _name(fold: Fold, *, paths: bool) -> str:
@@ -135,6 +138,8 @@ def _outcome(pen: Pen, frame: Frame, line: Line, burst: Burst, *, quiet: bool = 
         statuses = Counter(_came_out(request) for request in done).most_common()
         style = pen.dim if quiet else pen.title
         what = ", ".join(f"{number}× {status}" for status, number in statuses)
+        if cell_len(what) > columns.says - 8:  # beside the makespan
+            what = f"{statuses[0][1]} of {burst.count} {statuses[0][0]}"
         if len(statuses) == 1:
             what = f"all {statuses[0][0]}" if burst.count > 1 else statuses[0][0]
     return pen.says(line, [what, makespan], columns, style, align=True)

@@ -126,10 +126,10 @@ class Groups:
         if key == self._key:
             return self._folds
         loose = self._loose.get(burst.number, 0) if space else 0
-        folds = folded(requests, view.now, width << loose)
+        folds = folded(requests, view.now, width << loose, column=width)
         while space and len(folds) > space and loose < _WIDEST:
             loose += 1
-            folds = folded(requests, view.now, width << loose)
+            folds = folded(requests, view.now, width << loose, column=width)
         if space:
             self._loose = {burst.number: loose}
         self._key, self._folds = key, _unfolded(folds, view.cursor)

@@ -74,8 +74,13 @@ def filtered(frame: Frame, matching: int) -> str:
     return f"{matching} of {known} match /{printable(frame.view.words, 30)}"
 
 
-def request_row(pen: Pen, frame: Frame, request: Request, name: str | None = None) -> Line:
-    """The request's row. In a group it has this `name`, and its status is at the end."""
+def request_row(
+    pen: Pen, frame: Frame, request: Request, name: str | None = None, longest: int | None = None
+) -> Line:
+    """The request's row. In a group it has this `name`, and its status is at the end.
+
+    If it stands for requests that took different times, `longest` is the longest of these (ns).
+    """
     view, now, threshold = frame.view, frame.view.now, frame.timeline.threshold
     codes = frame.codes(
         "request",
@@ -91,7 +96,9 @@ def request_row(pen: Pen, frame: Frame, request: Request, name: str | None = Non
         _label(pen, frame, request, name, done=done, failed=failed),
         *pen.cells(codes, _edge(pen, frame, codes) if alive else 0, frame.live),
     ]
-    return _says(pen, frame, line, request, state, in_group=name is not None)
+    latency = words.duration(request.latency(moment) if longest is None else longest)
+    most = "" if longest is None else "≤" if pen.palette.unicode else "<"
+    return _says(pen, frame, line, request, state, f"{most}{latency}", in_group=name is not None)
 
 
 def _label(pen: Pen, frame: Frame, request: Request, own: str | None, *, done: bool, failed: bool) -> Segment:
@@ -127,11 +134,17 @@ def _label(pen: Pen, frame: Frame, request: Request, own: str | None, *, done: b
 
 
 def _says(
-    pen: Pen, frame: Frame, line: Line, request: Request, state: StateSegment | None, *, in_group: bool
+    pen: Pen,
+    frame: Frame,
+    line: Line,
+    request: Request,
+    state: StateSegment | None,
+    latency: str,
+    *,
+    in_group: bool,
 ) -> Line:
-    """Add the request's state at the moment shown, and its latency up to then."""
+    """Add the request's state at the moment shown, and its `latency` up to then."""
     columns, moment = frame.columns, frame.view.moment
-    latency = words.duration(request.latency(moment))
     if request.done is not None and request.done <= moment:
         if request.failed:
             return failure(pen, line, request, latency, columns)
