@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.giving_up import given_up
+from loopviz.draw.safe import printable
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.scenario import ScenarioFile
@@ -69,7 +70,7 @@ class Firing(PictureApp):
         elif repaired is None:
             self.say(f"{name} needs no repair: it declares none.")
         elif repaired not in known:
-            self.say(f"The repair of {name} is {repaired}, which is not served here: use 'loopviz run'.", 4)
+            self.say(f"The repair of {name} is {printable(repaired, 40)}, which is not served here.", 4)
         else:
             self.fire(known[repaired], count)
 
