@@ -1,4 +1,4 @@
-"""The code of an endpoint in the text of its file, which may be anyone's: it is not executed, nor parsed."""
+"""The code of an endpoint in the text of its file, which is not trusted: it is neither run nor parsed."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def read_talk(path: Path) -> Talk:
 def _text_of(path: Path) -> str:
     """The text of a regular file that is not too large."""
     try:
-        # A pipe must not make the program wait for somebody who writes to it.
+        # A pipe must not make the program wait for what is written to it.
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             mode, data = os.fstat(file).st_mode, b""

@@ -68,7 +68,7 @@ class EditingActions(PictureApp):
         threading.Thread(target=wait, name="loopviz editor", daemon=True).start()
 
     def _lend(self) -> None:
-        """Give the terminal away; keys of it that are signals are meant for the editor."""
+        """Lend the terminal to the editor, which also gets the signals of its keys."""
         self._lent = ExitStack()
         self._lent.enter_context(lent(self))
         self.aside.hold(screen=False)
@@ -88,4 +88,4 @@ class EditingActions(PictureApp):
 
 
 def _nothing() -> None:
-    """A signal that is meant for the editor."""
+    """Ignore a signal: it is for the editor."""

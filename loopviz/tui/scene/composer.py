@@ -1,42 +1,21 @@
-"""The whole picture: which part is in which line."""
+"""The whole screen: headline, picture, sentences and keys, and which part is in which line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
-
-from loopviz.draw.fold import Fold
 from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
-from loopviz.tui.scene.axis import axis, crossed
 from loopviz.tui.scene.foot import HitLine, foot
-from loopviz.tui.scene.frame import Columns, Facts, Frame
-from loopviz.tui.scene.grouped import (
-    fold_row,
-    folded_line,
-    heading,
-    longest_name,
-    longest_title,
-    others_heading,
-)
-from loopviz.tui.scene.groups import Arranged, Groups
+from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.header import header
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
-from loopviz.tui.scene.loop import loop_lane
-from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
-from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
+from loopviz.tui.scene.picture import Picture
 from loopviz.tui.scene.story import Story
-from loopviz.tui.scene.tasks import Children, ChildRow, started_lines
-from loopviz.tui.scene.track import Tracks
-from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
 from loopviz.tui.view import View
 
 __all__ = ["Scene"]
 
-_LATEST = 50
-"""Requests in which those of other clients are looked for, for the width of names."""
 _ROOMY = 30
 """From this height on there are empty lines, and two for the loop."""
 
@@ -49,21 +28,17 @@ class Scene:
         self.facts = facts
         self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
         """For each line of the last frame: columns from and to, and what can be clicked there."""
-        self._shown: Frame | None = None
         self._lines = range(0)
         """The lines of the picture in the last frame."""
         self._pen = Pen(palette)
-        self._tracks = Tracks()
-        self._overview = Overview()
-        self._arranged, self._rearranged = Groups(), Groups()
-        self._children = Children()
+        self._picture = Picture(self._pen)
         self._story = Story()
         self._foot_key: tuple[object, ...] = ()
         self._foot_lines: list[HitLine] = []
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
-        self._tracks.forget()
+        self._picture.forget()
 
     def compose(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The frame: exactly `height` lines, each exactly `width` cells wide."""
@@ -77,9 +52,10 @@ class Scene:
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
         keys = self._foot(view, width)
         room = max(0, height - len(head) - len(story) - len(keys))
-        lines = [*head, *self._picture(timeline, view, width, room, roomy=roomy), *story]
+        picture = self._picture.lines(self.facts, timeline, view, width, room, roomy=roomy)
+        lines = [*head, *picture, *story]
         self._lines = range(len(head), len(head) + room)
-        self.hits = {y + len(head): hits for y, hits in self.hits.items()}
+        self.hits = {y + len(head): hits for y, hits in self._picture.hits.items()}
         if self._story.fires is not None:
             press = Hit(key=self.facts.keys.of("picture.repaired")[0])
             self.hits[len(head) + room + len(gap) + self._story.fires] = [(0, width, press)]
@@ -100,136 +76,10 @@ class Scene:
 
     def column(self, x: int, y: int) -> tuple[int, int] | None:
         """The first moment of the column there, and the one after its last (ns); None outside of lanes."""
-        if self._shown is None or y not in self._lines:
-            return None
-        columns = self._shown.columns
-        number = x - columns.label
-        if not 0 <= number < columns.time:
-            return None
-        start = (self._shown.first + number) * columns.column_ns
-        return start, start + columns.column_ns
+        return self._picture.column(x) if y in self._lines else None
 
     def compose_lanes(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The lanes alone, without head and foot, in exactly `height` lines."""
-        lines = self._picture(timeline, view, width, height, roomy=height >= _ROOMY)
+        lines = self._picture.lines(self.facts, timeline, view, width, height, roomy=height >= _ROOMY)
+        self.hits, self._lines = self._picture.hits, range(height)
         return [fitted(line, width, self.palette) for line in lines]
-
-    def _picture(self, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool) -> list[Line]:
-        """Axis, loop, threads and requests in `height` lines; `hits` are counted from the first."""
-        pen, grouped = self._pen, view.grouped(timeline)
-        names, paths = self._names(timeline, view, width) if grouped else (None, True)
-        frame = Frame(timeline, view, Columns.of(width, view, names), self._tracks)
-        self.hits, self._shown = {}, frame
-        self._tracks.begin()
-        gap: list[Line] = [[]] if roomy else []
-        lines = [self._overview.line(pen, frame)] if view.behind is not None else []
-        lines.append(axis(pen, frame))
-        first = len(lines)
-        lane = loop_lane(pen, self.facts, frame, tall=roomy)
-        lines += [*(linked(line, known_lines(timeline, view.now)) for line in lane), *gap]
-        lines.append(thread_gauge(pen, frame))
-        room = height - len(lines)
-        lines += (
-            self._groups(frame, lines, room, gap, paths=paths)
-            if grouped
-            else self._rows(frame, lines, room, gap)
-        )
-        self._tracks.end()
-        lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
-        return [*lines, *([[]] * (height - len(lines)))][:height]
-
-    def _names(self, timeline: Timeline, view: View, width: int) -> tuple[int, bool]:
-        """The width of the names of rows, and whether there is room for paths in them."""
-        limit = Columns.of(width, view).label
-        opened = view.burst(timeline)
-        requests = opened.requests if opened is not None else ()
-        longest, paths = longest_name(requests, limit)
-        tasks = max(
-            (self._children.widest(timeline, view.now, request) for request in requests[:1]), default=0
-        )
-        folded = longest_title(timeline.bursts, opened)
-        latest = islice(reversed(timeline.arrivals), _LATEST)
-        if any(timeline.burst_of(request.id) is None for request in latest):
-            return limit, paths  # what other clients ask for is in their rows only
-        return max(longest, min(max(tasks, folded), limit)), paths
-
-    def _groups(
-        self, frame: Frame, above: list[Line], room: int, gap: list[Line], *, paths: bool
-    ) -> list[Line]:
-        """Workers, and a group of rows for each key press."""
-        pen, view, timeline, facts = self._pen, frame.view, frame.timeline, self.facts
-        lanes = workers_seen(frame)
-        tasks, _ = started_rows(frame, [], room // 3)
-        found, children = self._arrange(frame, max(1, room - 2 * len(gap) - len(tasks)), len(lanes))
-        tasks = self._children.without(timeline, children, tasks)
-        lines = [worker_lane(pen, frame, lane) for lane in lanes[: found.lanes]]
-        lines += gap
-        shown = found.shown
-
-        def add(line: Line, request: int | None, *, opens: bool = True) -> None:
-            if request is not None:
-                hit = Hit(request=request, opens=opens)
-                self.hits[len(above) + len(lines)] = [(0, frame.columns.width, hit)]
-            lines.append(line)
-
-        def add_rows(folds: Sequence[Fold], *, paths: bool) -> None:
-            for fold in folds:
-                add(fold_row(pen, frame, fold, paths=paths), fold.first.id)
-                for child in children.get(fold.first.id, ()):
-                    add(self._children.line(pen, frame, child), fold.first.id)
-                lines.extend(started_lines(pen, frame, fold, tasks))
-
-        for burst in found.newer:
-            add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
-        if found.opened is not None:
-            add(heading(pen, frame, facts, found.opened, paths=paths, hidden=found.hidden), None)
-            add_rows(found.rows, paths=paths)
-        for burst in found.older:
-            add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
-        if found.others:
-            add(others_heading(pen), None)
-            add_rows([Fold((request,)) for request in found.others], paths=True)
-        lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown]
-        view.fits = max(1, room - found.lanes)
-        return lines
-
-    def _arrange(self, frame: Frame, room: int, lanes: int) -> tuple[Arranged, dict[int, list[ChildRow]]]:
-        """Which rows there are, and those of child tasks: older groups, and equal rows, give way to them."""
-        found = self._arranged.arrange(frame, room, lanes)
-        children = self._children.rows(frame, found.firsts, max(found.spare, room // 3))
-        wanted = sum(map(len, children.values()))
-        if wanted > found.spare:
-            found = self._rearranged.arrange(frame, max(1, room - wanted), lanes)
-            children = self._children.rows(frame, found.firsts, wanted)
-        return found, children
-
-    def _rows(self, frame: Frame, above: list[Line], room: int, gap: list[Line]) -> list[Line]:
-        """Workers, and a row for each request, without groups."""
-        pen, view, timeline = self._pen, frame.view, frame.timeline
-        lanes = workers_seen(frame)
-        wanted = len(timeline.requests)
-        room = max(1, room - len(gap) - 1)
-        has_title = bool(gap) or bool(view.words) or len(lanes) + wanted > room + 1
-        room += not has_title
-        shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
-        lines = [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
-        lines += gap
-        room -= shown
-        rows, before, after = view.rows(timeline, max(1, room - self._children.reserved(frame, room)))
-        tasks, hidden = started_rows(frame, rows, room - len(rows))
-        selected = [request for request in rows if request.id == view.cursor]
-        children = self._children.rows(frame, selected, room - len(rows) - len(tasks))
-        tasks = self._children.without(timeline, children, tasks)
-        if has_title:
-            matching = filtered(frame, before + len(rows) + after)
-            lines.append(title(pen, len(lanes) - shown, before, after, hidden, matching))
-        for request in rows:
-            self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request.id))]
-            lines.append(request_row(pen, frame, request))
-            for child in children.get(request.id, ()):
-                self.hits[len(above) + len(lines)] = [(0, frame.columns.width, Hit(request=request.id))]
-                lines.append(self._children.line(pen, frame, child))
-            lines += [request_row(pen, frame, task) for task in tasks if task.started_by == request.id]
-        shown_requests = {request.id for request in rows}
-        lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown_requests]
-        return lines

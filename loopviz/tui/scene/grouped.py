@@ -19,7 +19,7 @@ from loopviz.tui.scene.frame import Facts, Frame
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.scene.requests import request_row
 
-__all__ = ["fold_row", "folded_line", "heading", "longest_name", "others_heading"]
+__all__ = ["fold_row", "folded_line", "heading", "longest_name", "longest_title", "others_heading"]
 
 _OPENED = " ▸  "
 """What is around the name of a folded group."""

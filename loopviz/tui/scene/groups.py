@@ -88,9 +88,9 @@ class Groups:
         below = least_older + least_others
 
         requests = [request for request in opened.requests if request.start <= view.now]
-        shows: Burst | None = opened
+        open_group: Burst | None = opened
         if _gone(frame, requests):
-            shows, requests, older, spare = None, [], [opened, *older], spare + 1
+            open_group, requests, older, spare = None, [], [opened, *older], spare + 1
         live_lanes = 0 if opened.settled(view.now) else lanes
         if len(requests) <= _FEW and len(requests) + below + live_lanes <= spare:
             rows: Sequence[Fold] = [Fold((request,)) for request in requests]
@@ -104,11 +104,11 @@ class Groups:
         spare -= len(rows) + given
         older = older[: max(0, spare - least_others)]
         spare -= len(older)
-        shown = _around(others, view.cursor, spare - 1)
-        spare -= len(shown) + bool(shown)
+        placed = _around(others, view.cursor, spare - 1)
+        spare -= len(placed) + bool(placed)
         left = given + max(0, spare)
         given = min(lanes, left)
-        return Arranged(newer, shows, rows, hidden, older, shown, given, left - given)
+        return Arranged(newer, open_group, rows, hidden, older, placed, given, left - given)
 
     def _folded(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
         """Equal rows as one; rows that differ for ever longer as well, until they fit into `space`."""

@@ -1,4 +1,4 @@
-"""Predict first: what was fired is hidden behind a question until somebody has answered it."""
+"""Predict first: what was fired is hidden behind a question until it is answered."""
 
 from __future__ import annotations
 
