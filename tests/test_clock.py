@@ -66,8 +66,8 @@ def test_the_window_is_the_expected_time_and_a_little_more():
     assert clock.mark == clock.zero + 8 * NS
 
 
-def test_the_window_doubles_when_nine_tenths_have_passed_and_stays_when_all_is_done():
-    """A burst that is late fills more and more of a wider picture; the picture of the end does not change."""
+def test_the_window_doubles_when_nine_tenths_have_passed_and_ends_with_the_burst():
+    """A burst that is late fills more and more of a wider picture; the picture of the end is full, and stays."""
     line = timeline(fired(0), accepted())
     clock = BurstClock(line, lambda: [file(makespan=lambda load: load.seconds)])
 
@@ -81,7 +81,20 @@ def test_the_window_doubles_when_nine_tenths_have_passed_and_stays_when_all_is_d
     assert window(0.95 * first / MS) == 2 * first
     assert window(3.7 * first / MS) == 8 * first
     feed(line, answered(3.75 * first / MS))
-    assert window(3.8 * first / MS) == window(200_000) == 8 * first
+    assert window(3.8 * first / MS) == window(200_000)
+    assert 3.75 * first < window(200_000) < 4.2 * first
+
+
+def test_the_window_includes_the_expected_end_of_a_burst_that_was_early():
+    """One sees how much too early it was; a window that is nearly full is not changed."""
+    line = timeline(fired(0), accepted())
+    law = [file(makespan=lambda _: 8.0)]
+    before = clock_at(line, *law, at=10)
+    feed(line, answered(500))
+    after = clock_at(line, *law, at=600)
+    assert after.mark is not None
+    assert after.zero + after.window > after.mark
+    assert after.window == before.window
 
 
 def test_the_window_is_never_longer_than_what_is_kept():

@@ -1,7 +1,7 @@
 """The burst clock: zero is the first request of what was fired last, and the picture is as wide as it takes.
 
-The window is the expected time and a little more. It is doubled when nine tenths of it have passed, and is
-left as it is when all is done.
+The window is the expected time and a little more. It is doubled when nine tenths of it have passed. When all
+is done, it ends a little after that if it would be too wide, and then stays as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _UNKNOWN = NS
 """The first window (ns) where nothing is known of the burst."""
 _MARGIN = 1.2
 _FULL = 0.9
+_NARROW = 0.75
+"""When all is done and less than this part of the window is used, the window ends `_AFTER` the end."""
+_AFTER = 1.08
 _PHASES = 64
 """How many column widths are tried, so that zero lies at the beginning of a column."""
 
@@ -91,6 +94,10 @@ class BurstClock:
         marked = self._expected
         if marked is not None and marked.ns < window // 50:
             marked = None  # it would be a mark at zero
+        if self._lasted is not None:
+            used = max(passed, 0 if marked is None else marked.ns)
+            if used < _NARROW * window:
+                window = max(_SHORTEST, round(_AFTER * used))
         return Clock(zero, min(window, _LONGEST), marked, burst.number)
 
     def _facts(self, burst: Burst) -> Scenario | None:
