@@ -22,18 +22,19 @@ def failure(pen: Pen, line: Line, request: Request, latency: str, columns: Colum
     why = printable(request.error or request.failure or "")
     name = why.partition(":")[0]
     status = f"{request.status} " if request.error and request.status else ""
-    room = columns.says - 1
+    room, end = columns.says - 1, _end(columns)
     texts = (f"{status}{why}", f"{status}{name}")
     fitting = [text for text in texts if cell_len(text) + 1 + cell_len(latency) <= room]
     fitting += [text for text in (f"{status}{name}", name) if cell_len(text) <= room]
     text = next((text for text in fitting if text), "failed")
-    gap = room - cell_len(text) - cell_len(latency)  # the latency ends where those of other rows do
+    used = cell_len(text) + cell_len(latency)
+    gap = max(end - used, min(1, room - used))  # the latency ends where those of other rows do
     return pen.says(line, [f"{text}{' ' * gap}{latency}" if gap > 0 else text], columns, pen.alarm)
 
 
 def timed(pen: Pen, line: Line, claimed: int, waited: int, columns: Columns) -> Line:
     """Add what a timer of the server said beside what the user waited: ``timer 12 ms · user 1.0 s``."""
-    room = columns.says - 1
+    room = _end(columns)  # the times of other rows end there
     texts = [
         f"timer {words.duration(claimed)}{pen.separator}user {words.duration(waited)}",
         f"timer {words.duration(claimed)} user {words.duration(waited)}",
@@ -42,6 +43,11 @@ def timed(pen: Pen, line: Line, claimed: int, waited: int, columns: Columns) -> 
     ]
     text = next((text for text in texts if cell_len(text) <= room), texts[-1])
     return pen.says(line, [text.rjust(room)], columns, pen.text)
+
+
+def _end(columns: Columns) -> int:
+    """How many cells there are up to the end of the times behind rows."""
+    return min(columns.says - 1, columns.state + 6)
 
 
 def _short(ns: int) -> str:
