@@ -67,7 +67,7 @@ def test_the_window_is_the_expected_time_and_a_little_more():
 
 
 def test_the_window_doubles_when_nine_tenths_have_passed_and_ends_with_the_burst():
-    """A burst that is late fills more and more of a wider picture; the picture of the end is full, and stays."""
+    """A burst that is late fills more and more of a wider picture; that of the end is full, and stays."""
     line = timeline(fired(0), accepted())
     clock = BurstClock(line, lambda: [file(makespan=lambda load: load.seconds)])
 

@@ -302,7 +302,7 @@ def test_why_a_request_has_failed_is_not_cut(error, says):
             streams.end(6),
         )  # fmt: skip
         columns = Columns.of(width, view(50))
-        said = row_of(scene().compose(line, view(50), width, 36), 1)[-columns.says :]
+        said = row_of(scene().compose(line, view(50), width, 36), 1)[-columns.says :].rstrip()
         assert said.removesuffix("6 ms").strip() == words.removesuffix("6 ms").strip()
         assert said.endswith(" 6 ms") or len(words) + 6 > columns.says
 
@@ -310,9 +310,9 @@ def test_why_a_request_has_failed_is_not_cut(error, says):
 @pytest.mark.parametrize(
     ("claimed", "says"),
     [
-        (12, {80: "timer 12 ms 6 ms", 120: "timer 12 ms · user 6 ms", 200: "timer 12 ms · user 6 ms"}),
-        (200, {80: "timer 0.2 s 6 ms", 120: "timer 200 ms user 6 ms", 200: "timer 200 ms · user 6 ms"}),
-        (2_000, {80: "timer 2.0 s 6 ms", 120: "timer 2.0 s · user 6 ms"}),
+        (12, {80: "timer 12 ms 6 ms", 120: "timer 12 ms user 6 ms", 200: "timer 12 ms · user 6 ms"}),
+        (200, {80: "timer 0.2 s 6 ms", 120: "timer 0.2 s user 6 ms", 200: "timer 200 ms · user 6 ms"}),
+        (2_000, {80: "timer 2.0 s 6 ms", 120: "timer 2.0 s user 6 ms"}),
     ],
 )
 def test_what_a_timer_said_stands_beside_what_the_user_waited(claimed, says):
@@ -324,6 +324,9 @@ def test_what_a_timer_said_stands_beside_what_the_user_waited(claimed, says):
         )  # fmt: skip
         said = row_of(scene().compose(line, view(50), width, 36), 1)[-Columns.of(width, view(50)).says :]
         assert said.split() == words.split()
+        columns = Columns.of(width, view(50))
+        (other,) = Pen(Palette()).says([], ["done", "6 ms"], columns, Pen(Palette()).text, align=True)
+        assert len(said.rstrip()) == len(other.text.rstrip())
 
 
 def test_times_stay_in_their_column():
@@ -358,6 +361,18 @@ def test_the_gauge_says_how_many_threads_are_in_use(total, used, waiting, says):
     line = timeline(streams.thread(0, 1, "loop"), streams.tokens(0, total, used, waiting))
     for width, expected in says.items():
         (row,) = [row for row in text(scene().compose(line, view(100), width, 36)) if "THREADS" in row]
+        assert row.rstrip().endswith(f" {expected}")
+
+
+def test_the_gauge_names_its_pool_when_another_one_has_work():
+    """Above busy threads of asyncio's default executor, it says that none of AnyIO's is in use."""
+    used = timeline(
+        streams.thread(0, 1, "loop"), streams.tokens(0, 40, 0, 0), streams.accepted(),
+        (ns(10), ev.POOL, 5, "default-executor", "", 6), streams.submit(20), (ns(20), ev.POOL_CALL, 1, 1, 5),
+        streams.thread(20, 2), streams.call(21),
+    )  # fmt: skip
+    for width, expected in {80: "AnyIO 0/40 in use", 120: "AnyIO 0 of 40 in use"}.items():
+        (row,) = [row for row in text(scene().compose(used, view(100), width, 36)) if "THREADS" in row]
         assert row.rstrip().endswith(f" {expected}")
 
 

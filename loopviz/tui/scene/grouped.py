@@ -45,14 +45,21 @@ def longest_title(bursts: Sequence[Burst], opened: Burst | None) -> int:
     return max((cell_len(printable(name, 40)) for name in names), default=0) + len(_OPENED) - 1
 
 
-def heading(pen: Pen, frame: Frame, facts: Facts, burst: Burst, *, paths: bool, hidden: int = 0) -> Line:
-    """``▾ b blocking ×8``: the key, the scenario, how many requests; and how many are answered."""
+def heading(
+    pen: Pen, frame: Frame, facts: Facts, burst: Burst, *, paths: bool, hidden: int = 0, lanes: int = 0
+) -> Line:
+    """``▾ b blocking ×8``: the key, the scenario, how many requests; and how many are answered.
+
+    It says how many requests are `hidden`, and how many `lanes` of workers: there is no room for them.
+    """
     text = f" {_sign(pen, opened=True)} {_title(facts.scenarios, burst)}"
     first = next(iter(burst.requests), None)
     if not paths and first is not None:
         text += f"  {printable(_asked(first), 60)}"
     if hidden:
         text += f"  {hidden} more"
+    if lanes:
+        text += f"  {words.count(lanes, 'more worker')} above"
     columns = frame.columns
     text = _cut(text, columns.label + columns.time - 1)
     line = [
@@ -68,9 +75,9 @@ def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
     While a burst is shown, its states are drawn from zero on, so that the two can be compared.
     """
     columns, view, now = frame.columns, frame.view, frame.view.now
-    width, shift = columns.column_ns, 0
+    shift = 0
     if view.clock is not None and burst.began:
-        shift = 2 * (view.clock.zero // width - burst.began // width)
+        shift = 2 * round((view.clock.zero - burst.began) / columns.column_ns)
     last = max(burst.requests, key=lambda r: r.done or now, default=None)
     codes = ""
     if last is not None:

@@ -85,18 +85,21 @@ class Groups:
         if others and spare >= 4:
             asked = any(request.id == view.cursor for request in others)
             least_others = min(1 + len(others), spare // 2 if asked else max(2, spare // 3))
-        below = least_older + least_others
-
         requests = [request for request in opened.requests if request.start <= view.now]
         open_group: Burst | None = opened
         if _gone(frame, requests):
             open_group, requests, older, spare = None, [], [opened, *older], spare + 1
-        live_lanes = 0 if opened.settled(view.now) else lanes
-        if len(requests) <= _FEW and len(requests) + below + live_lanes <= spare:
+        live_lanes = 0 if opened.settled(view.now) else min(lanes, spare // 3)
+        few = len(requests) <= _FEW
+        if few:
+            free = spare - len(requests) - live_lanes - least_others
+            least_older = min(least_older, max(1, free))
+        below = least_older + least_others
+        if few and len(requests) + below + live_lanes <= spare:
             rows: Sequence[Fold] = [Fold((request,)) for request in requests]
         else:
             rows = self._folded(frame, opened, requests, 0)
-        given = min(lanes, max(spare - below - len(rows), spare // 3 if live_lanes else 0))
+        given = min(lanes, max(spare - below - len(rows), live_lanes))
         space = max(1, spare - below - given)
         if len(rows) > space:
             rows = self._folded(frame, opened, requests, space)

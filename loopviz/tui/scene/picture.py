@@ -112,7 +112,8 @@ class Picture:
         tasks, _ = started_rows(frame, [], room // 3)
         found, children = self._arrange(frame, max(1, room - 2 * len(gap) - len(tasks)), len(lanes))
         tasks = self._children.without(timeline, children, tasks)
-        lines = [worker_lane(pen, frame, lane) for lane in lanes[: found.lanes]]
+        workers, cut = lanes[: found.lanes], len(lanes) - found.lanes
+        lines = [worker_lane(pen, frame, lane, found.opened) for lane in workers]
         lines += gap
         shown = found.shown
 
@@ -132,7 +133,7 @@ class Picture:
         for burst in found.newer:
             add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
         if found.opened is not None:
-            add(heading(pen, frame, facts, found.opened, paths=paths, hidden=found.hidden), None)
+            add(heading(pen, frame, facts, found.opened, paths=paths, hidden=found.hidden, lanes=cut), None)
             add_rows(found.rows, paths=paths)
         for burst in found.older:
             add(folded_line(pen, frame, facts, burst), burst.first, opens=False)

@@ -9,11 +9,16 @@ from rich.segment import Segment
 
 from loopviz.draw.look import CODES, LEVELS, NOTHING
 from loopviz.draw.raster import lane_stretches, raster, token_levels
-from loopviz.model import Lane, State, Tokens
+from loopviz.model import Burst, Lane, State, Tokens
+from loopviz.model.lane import Span
+from loopviz.model.past import begun
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 
 __all__ = ["thread_gauge", "worker_lane", "workers_seen"]
+
+_MOST = 20
+"""Calls of a worker, the latest, of which it is found out how much it computed."""
 
 
 def thread_gauge(pen: Pen, frame: Frame) -> Line:
@@ -35,8 +40,19 @@ def thread_gauge(pen: Pen, frame: Frame) -> Line:
     tokens = timeline.tokens_at(view.moment)
     if tokens is None:
         return pen.says(line, ["not visible"], columns, pen.dim)
-    says = next((text for text in _in_use(tokens) if len(text) < columns.says), "")
+    texts = [f"AnyIO {text}" for text in _in_use(tokens)] if _others_used(frame) else []
+    says = next((text for text in [*texts, *_in_use(tokens)] if len(text) < columns.says), "")
     return pen.says(line, [says], columns, palette.name(waits)[1] if tokens.waiting else pen.text)
+
+
+def _others_used(frame: Frame) -> bool:
+    """Whether executors had work in the window: the gauge is about AnyIO's threads only."""
+    begin, _ = frame.view.reach
+    for pool in frame.timeline.pools.by_number.values():
+        newest = next(begun(pool.used, frame.view.now, lambda change: change[0]), None)
+        if newest is not None and (newest[0] > begin or newest[1]):
+            return True
+    return False
 
 
 def _in_use(tokens: Tokens) -> Iterator[str]:
@@ -70,8 +86,11 @@ def workers_seen(frame: Frame) -> list[Lane]:
     return sorted(lanes, key=lambda lane: lane.role == "process")
 
 
-def worker_lane(pen: Pen, frame: Frame, lane: Lane) -> Line:
-    """A worker's calls, the request it works for, and its share of a core."""
+def worker_lane(pen: Pen, frame: Frame, lane: Lane, burst: Burst | None = None) -> Line:
+    """A worker's calls, the request it works for, and its share of a core.
+
+    When the `burst` is over, it is what it used of a core while it worked for that.
+    """
     view, columns = frame.view, frame.columns
     codes = frame.codes(
         "lane", lane.number, lambda a, b: raster(lane_stretches(lane, view.now), frame.half, a, b)
@@ -83,6 +102,23 @@ def worker_lane(pen: Pen, frame: Frame, lane: Lane) -> Line:
     line = [pen.label(f"{name:<11}{f'#{request}' if request else ''}", columns, pen.dim)]
     line += pen.cells(codes, 0)
     if not request:
-        return pen.says(line, ["idle"], columns, pen.dim)
+        share = None if burst is None or not burst.over(moment) else _share(lane, burst, moment)
+        said = "idle" if share is None else f"was on CPU {share:.0%}"
+        return pen.says(line, [said], columns, pen.dim)
     share = lane.cpu_share(moment)
     return pen.says(line, [f"on CPU {share:.0%}"] if share is not None else ["busy"], columns, pen.text)
+
+
+def _share(lane: Lane, burst: Burst, now: int) -> float | None:
+    """The part of a core that it used while it worked for the burst; None if it did not, or by no reading."""
+    spans: list[Span] = []
+    for span in lane.newest_first(now):
+        if span.end < burst.began or len(spans) >= _MOST:
+            break
+        if burst.first <= span.request < burst.stop:
+            spans.append(span)
+    if not spans or not lane.samples or lane.samples[-1][0] < spans[-1].start:
+        return None
+    busy = sum(span.end - span.start for span in spans)
+    used = sum(lane.used(span.start, span.end) for span in spans)
+    return min(1.0, used / busy) if busy else None
