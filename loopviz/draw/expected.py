@@ -9,7 +9,7 @@ from loopviz.clock import NS
 from loopviz.model import Burst, State, Timeline
 from loopviz.scenario import Load, Scenario
 
-__all__ = ["Expected", "computed", "earlier", "expected"]
+__all__ = ["Expected", "computed", "earlier", "expected", "law"]
 
 
 class Expected(NamedTuple):
@@ -28,11 +28,11 @@ def expected(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: i
     before = earlier(timeline, burst)
     measured = burst if burst.over(now) else before
     if scenario is not None and scenario.makespan is not None:
-        known = _law(scenario, burst, 0.0), _law(scenario, burst, 1.0)
+        known = law(scenario, burst, 0.0), law(scenario, burst, 1.0)
         seconds = known[0]
         if known[0] != known[1]:  # it depends on the CPU time of one request
             single = None if measured is None else computed(timeline, measured)
-            seconds = None if single is None else _law(scenario, burst, single / NS)
+            seconds = None if single is None else law(scenario, burst, single / NS)
         if seconds is not None:
             return Expected(round(seconds * NS), declared=True)
     if before is not None and (before.count, before.threads) == (burst.count, burst.threads):
@@ -59,8 +59,13 @@ def computed(timeline: Timeline, burst: Burst) -> float | None:
     return (running + workers) / len(requests)
 
 
-def _law(scenario: Scenario, burst: Burst, single: float) -> float | None:
+def law(scenario: Scenario, burst: Burst, single: float, requests: int | None = None) -> float | None:
+    """The makespan (s) that a scenario's law gives, if one request computes for `single` seconds.
+
+    For as many requests as the burst has, or for `requests`; None if there is no law, or none for this load.
+    """
     try:
-        return scenario.expected(Load.here(burst.count, burst.threads, scenario.seconds, single))
+        load = Load.here(requests or burst.count, burst.threads, scenario.seconds, single)
+        return scenario.expected(load)
     except ValueError:
         return None

@@ -15,7 +15,7 @@ from loopviz.model import Request, State
 
 __all__ = ["Fold", "alike", "folded", "numbers"]
 
-MOST_SEGMENTS = 500
+_MOST_SEGMENTS = 500
 """A request with more segments is a row of its own: comparing them would take too long."""
 
 
@@ -87,7 +87,7 @@ def alike(one: Request, other: Request, now: int, within: int, column: int | Non
         return False  # the row would say of all that they are answered, or that none is
     if max(ends) < now and (one.status, one.failure) != (other.status, other.failure):
         return False
-    if max(len(r.segments) + len(r.after) for r in (one, other)) > MOST_SEGMENTS:
+    if max(len(r.segments) + len(r.after) for r in (one, other)) > _MOST_SEGMENTS:
         return False
     return _differ(one, other, now, within) <= within
 

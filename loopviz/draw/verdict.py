@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from loopviz.draw.expected import Expected, computed, expected
+from loopviz.draw.expected import Expected, computed, expected, law
 from loopviz.draw.reasons import reason
 from loopviz.draw.safe import printable
 from loopviz.draw.words import Mood, count, duration, fitting, ordinary
 from loopviz.model import Burst, Request, Timeline
-from loopviz.scenario import Load, Scenario
+from loopviz.scenario import Scenario
 
-__all__ = ["Verdict", "verdict"]
+__all__ = ["Verdict", "Verdicts", "verdict"]
 
 _NEAR = 0.1
 """As expected is what differs by this part, or by `_ALWAYS`."""
 _ALWAYS = 150_000_000
 """What is always allowed (ns): the client and the server take some time as well."""
+_AGAIN = 500_000_000
+"""How long a verdict is kept (ns): what is known of a burst changes a little after its end."""
 _WHOLE = 0.05
 """A factor that is so near to a whole number is one."""
 
@@ -35,6 +37,20 @@ class Verdict:
     """What to change; empty where nothing is to be repaired."""
     repaired: str
     """The scenario that shows it."""
+
+
+class Verdicts:
+    """Keeps the latest verdict for a moment, for views that ask in every frame."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Burst, int, Verdict] | None = None
+
+    def of(self, timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> Verdict:
+        """As `verdict`."""
+        kept = self._kept
+        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < _AGAIN:
+            kept = self._kept = burst, now, verdict(timeline, burst, scenario, now)
+        return kept[2]
 
 
 def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> Verdict:
@@ -97,20 +113,13 @@ def _as_expected(wanted: Expected) -> str:
 
 def _times(scenario: Scenario, burst: Burst) -> float | None:
     """How many CPU times of one request are expected; None if the law does not depend on that."""
-    none, one = _law(scenario, burst.count, burst, 0.0), _law(scenario, burst.count, burst, 1.0)
+    none, one = law(scenario, burst, 0.0), law(scenario, burst, 1.0)
     return None if none is None or one is None or none == one else one - none
-
-
-def _law(scenario: Scenario, requests: int, burst: Burst, single: float) -> float | None:
-    try:
-        return scenario.expected(Load.here(requests, burst.threads, scenario.seconds, single))
-    except ValueError:
-        return None
 
 
 def _only_under_load(scenario: Scenario, burst: Burst) -> bool:
     """Whether so few requests take no longer than one alone, and many would: there is no harm yet."""
-    now, many = (_law(scenario, number, burst, 1.0) for number in (burst.count, 1_000 * burst.count))
+    now, many = (law(scenario, burst, 1.0, requests) for requests in (burst.count, 1_000 * burst.count))
     return now is not None and many is not None and now <= scenario.seconds < many
 
 

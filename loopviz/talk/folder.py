@@ -13,7 +13,7 @@ __all__ = ["private_folder"]
 
 
 def private_folder() -> Path:
-    """The folder, which is made if it is not there. Raises `InputError` if no other than this user's is free.
+    """The folder, which is made if it is not there. Raises `InputError` where others could use it, too.
 
     It is in XDG_RUNTIME_DIR if that is this user's own, and in the temporary folder otherwise.
     """

@@ -11,7 +11,7 @@ from loopviz.draw import words
 from loopviz.draw.raster import code_of
 from loopviz.draw.safe import printable
 from loopviz.draw.story import story
-from loopviz.draw.verdict import Verdict, verdict
+from loopviz.draw.verdict import Verdicts
 from loopviz.model import Burst
 from loopviz.scenario import ScenarioFile
 from loopviz.talk import Phase, Progress, Step
@@ -21,9 +21,6 @@ from loopviz.tui.host import Firer
 from loopviz.tui.scene import Poster
 
 __all__ = ["Posters", "requests_of"]
-
-_AGAIN = 500_000_000
-"""How long a verdict is kept (ns): what is known of a burst changes a little after its end."""
 
 
 def requests_of(step: Step, file: ScenarioFile) -> int:
@@ -38,7 +35,7 @@ class Posters:
         self._host = host
         self._files = files
         self._clock = BurstClock(host.timeline, lambda: host.source.scenarios)
-        self._kept: tuple[Burst, int, Verdict] | None = None
+        self._verdicts = Verdicts()
 
     def file(self, step: Step) -> ScenarioFile | None:
         """The scenario of a step; None if it has none."""
@@ -104,19 +101,14 @@ class Posters:
         if not burst.over(now):
             mood, said = story(self._host.timeline, now, brief=True)
             return said, mood
-        found, predict = self._verdict(burst, file, now), progress.question
+        found = self._verdicts.of(self._host.timeline, burst, file.facts, now)
+        predict = progress.question
         guess = progress.guesses.get(progress.position, 0)
         if predict is None or not guess:
             return [found.measured, *filter(None, [found.why])], found.mood
         right = f" The answer: {predict.answer}." if predict.answer else ""
         you = f"You said {predict.choices[guess - 1]}.{right}"
         return [found.measured, you, *filter(None, [found.why])], found.mood
-
-    def _verdict(self, burst: Burst, file: ScenarioFile, now: int) -> Verdict:
-        kept = self._kept
-        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < _AGAIN:
-            kept = self._kept = burst, now, verdict(self._host.timeline, burst, file.facts, now)
-        return kept[2]
 
     def _hint(self, progress: Progress) -> str:
         """What the keys do now."""

@@ -57,10 +57,10 @@ class Firing(PictureApp):
         if not self.needs_server():
             return
         known = {scenario.name: scenario for scenario in self.source.scenarios}
-        burst, asked = self.timeline.newest_burst(self.view.moment), self.view.asked
+        burst = self.timeline.newest_burst(self.view.moment)
         name, count = (burst.scenario, burst.count) if burst is not None else ("", 0)
-        if asked is not None and self.view.behind is None and (burst is None or burst.fired < asked.at):
-            name, count = asked.file.name, asked.count
+        if (unsent := self.view.unsent(burst)) is not None:
+            name, count = unsent.file.name, unsent.count
         file = known.get(name)
         repaired = file.facts.repaired if file is not None else None
         if not name:

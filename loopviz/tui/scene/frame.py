@@ -34,6 +34,10 @@ class Facts:
     live: bool = True
     """Whether something can be fired: not in a recording."""
 
+    def scenario(self, name: str) -> ScenarioFile | None:
+        """The scenario that is called so; None if it is not served here."""
+        return next((file for file in self.scenarios if file.name == name), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:

@@ -39,13 +39,12 @@ class Lesson:
 def lesson_of(facts: Facts, timeline: Timeline, view: View) -> Lesson | None:
     """What was fired last at the moment that is shown; a key that was pressed counts at once."""
     burst = timeline.newest_burst(view.moment)
-    asked = view.asked
-    if asked is not None and view.behind is None and (burst is None or burst.fired < asked.at):
-        return _lesson(asked.file, asked.file.name, asked.count, asked.threads, asked.waits)
+    unsent = view.unsent(burst)
+    if unsent is not None:
+        return _lesson(unsent.file, unsent.file.name, unsent.count, unsent.threads, unsent.waits)
     if burst is None:
         return None
-    file = next((file for file in facts.scenarios if file.name == burst.scenario), None)
-    return _lesson(file, burst.scenario, burst.count, burst.threads)
+    return _lesson(facts.scenario(burst.scenario), burst.scenario, burst.count, burst.threads)
 
 
 def _lesson(

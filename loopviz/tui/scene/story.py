@@ -10,9 +10,8 @@ from rich.segment import Segment
 from loopviz.draw import incidents, words
 from loopviz.draw.safe import printable
 from loopviz.draw.story import Said, say
-from loopviz.draw.verdict import Verdict, verdict
+from loopviz.draw.verdict import Verdicts
 from loopviz.model import Burst, Timeline
-from loopviz.scenario import ScenarioFile
 from loopviz.stream.blind import nothing_visible
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
@@ -25,8 +24,6 @@ _NARROW = 150
 """Below this width each sentence has at most 77 columns."""
 _MOMENT = 100_000_000
 """How long a sentence about the present is kept (ns)."""
-_AGAIN = 500_000_000
-"""How long a verdict is kept (ns): what is known of a burst changes a little after its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,12 @@ class _Shown:
 
 
 class Story:
-    """Composes the lines; it keeps the verdict on the newest burst for a moment."""
+    """Composes the lines, and keeps what does not change with every frame."""
 
     def __init__(self) -> None:
         self.fires: int | None = None
         """Which of the last lines ends with the key that fires the repair; None for none."""
-        self._kept: tuple[Burst, int, Verdict] | None = None
+        self._verdicts = Verdicts()
         self._moment: tuple[int, tuple[object, ...], _Shown | None] = (0, (), None)
         self._selected = Selected()
 
@@ -91,14 +88,15 @@ class Story:
         return shown
 
     def _of_moment(self, facts: Facts, timeline: Timeline, view: View, *, brief: bool) -> _Shown:
-        now, asked = view.moment, view.asked
+        now = view.moment
         said = say(timeline, now, brief=brief)
         burst = timeline.newest_burst(now)
-        if asked is not None and view.behind is None and (burst is None or burst.fired < asked.at):
-            waits = _begins(asked.count)
-            if asked.waits:
-                name = printable(asked.file.name, 40)
-                waits = f"{name} is sent when it is ready: {printable(asked.waits, 60)}."
+        unsent = view.unsent(burst)
+        if unsent is not None:
+            waits = _begins(unsent.count)
+            if unsent.waits:
+                name = printable(unsent.file.name, 40)
+                waits = f"{name} is sent when it is ready: {printable(unsent.waits, 60)}."
             return _Shown("dim", [waits, *(said.sentences[:1] if said.row.id != "nothing" else [])])
         if said.row.id != "nothing":
             return _while_it_lasts(facts, said, burst)
@@ -106,23 +104,17 @@ class Story:
             return _Shown("dim", [*said.sentences, _invitation(facts)])
         if not burst.over(now):
             return _Shown("dim", [_beginning(burst, now)])
-        found = self._verdict(timeline, burst, _file(facts, burst), now)
+        file = facts.scenario(burst.scenario)
+        found = self._verdicts.of(timeline, burst, file.facts if file is not None else None, now)
         return _Shown(
             found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired, True
         )
-
-    def _verdict(self, timeline: Timeline, burst: Burst, file: ScenarioFile | None, now: int) -> Verdict:
-        kept = self._kept
-        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < _AGAIN:
-            found = verdict(timeline, burst, file.facts if file is not None else None, now)
-            kept = self._kept = burst, now, found
-        return kept[2]
 
 
 def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Shown:
     """What happens, and what repairs it: as the scenario says, if one of its requests is concerned."""
     shown = _Shown(said.mood, said.sentences, said.repair)
-    file = _file(facts, burst) if burst is not None else None
+    file = facts.scenario(burst.scenario) if burst is not None else None
     if burst is None or file is None or said.row.repair is None or not file.facts.repair:
         return shown
     if not any(burst.first <= number < burst.stop for number in said.requests):
@@ -166,7 +158,7 @@ def _repair(pen: Pen, shown: _Shown, facts: Facts) -> tuple[Line, bool]:
         return [], False
     line = [Segment("Repair: ", pen.dim), Segment(shown.repair, pen.text)]
     key = facts.keys.shown("picture.repaired")
-    known = any(file.name == shown.repaired for file in facts.scenarios)
+    known = facts.scenario(shown.repaired) is not None
     if not (key and shown.repaired and known and facts.live):
         return line, False
     strong = pen.palette.style(pen.palette.colours.accent, bold=True)
@@ -183,10 +175,6 @@ def _beginning(burst: Burst, now: int) -> str:
 
 def _begins(count: int) -> str:
     return f"{words.count(count, 'request')} fired; the client begins to send."
-
-
-def _file(facts: Facts, burst: Burst) -> ScenarioFile | None:
-    return next((file for file in facts.scenarios if file.name == burst.scenario), None)
 
 
 def _invitation(facts: Facts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from loopviz.model import Timeline
+from loopviz.model import Burst, Timeline
 from loopviz.scenario import THREAD_LIMIT
 from loopviz.tui.amounts import requests_after
 from loopviz.tui.asked import Asked
@@ -49,6 +49,16 @@ class View(Moving):
     def count_of(self, own: int) -> int:
         """How many requests are fired at once of a scenario that declares `own`."""
         return requests_after(self.requests or own, self.steps)
+
+    def unsent(self, newest: Burst | None) -> Asked | None:
+        """What a key has fired that is not sent yet, where `newest` is the newest burst; None if nothing is.
+
+        A frozen picture shows a moment before that.
+        """
+        asked = self.asked
+        if asked is None or self.behind is not None or (newest is not None and newest.fired >= asked.at):
+            return None
+        return asked
 
     def still(self, timeline: Timeline) -> tuple[object, ...] | None:
         """What a picture depends on whose window has passed; None while there is something to come.
