@@ -627,3 +627,33 @@ def test_an_input_error_is_the_only_kind_that_is_reworded(monkeypatch):
     with pytest.raises(RuntimeError, match="a defect"):
         cli.main(["scenarios"])
     assert not issubclass(RuntimeError, InputError)
+
+
+@pytest.mark.parametrize(
+    ("repaired", "said"),
+    [
+        ("nowhere", ""),
+        ("other", " 'loopviz record {folder}/other.py' shows it."),
+        ("async", " 'loopviz record async' shows it."),
+    ],
+)
+def test_a_report_names_a_repair_that_can_be_recorded(capsys, write, tmp_path, repaired, said):
+    """The scenario that shows the repair is a built-in one or a file beside the one recorded."""
+    (tmp_path / "other.py").touch()
+    file = write(f"""
+from fastapi import FastAPI
+from loopviz.scenario import Scenario
+
+app = FastAPI()
+
+
+@app.get("/fails")
+async def fails():
+    raise ValueError
+
+
+scenario = Scenario(title="t", expect="e", repair="Do not.", repaired="{repaired}", requests=1)
+""")
+    assert cli.main(["record", file]) == 0
+    repair = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("repair"))
+    assert repair == f"repair    Do not.{said.format(folder=tmp_path)}"

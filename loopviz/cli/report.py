@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +31,7 @@ from loopviz.draw.words import (
     task_name,
 )
 from loopviz.model import Block, Request, Starvation, State, Timeline
-from loopviz.scenario import Load, Scenario, ScenarioFile
+from loopviz.scenario import Load, Scenario, ScenarioFile, builtin_folder
 
 __all__ = ["print_report"]
 
@@ -97,8 +98,19 @@ def _verdict(
     if found.why:
         yield "why", found.why
     if found.repair:
-        shows = f" 'loopviz record {found.repaired}' shows it." if found.repaired else ""
+        shown_by = _repaired(scenario)
+        shows = f" 'loopviz record {shown_by}' shows it." if shown_by else ""
         yield "repair", f"{found.repair}{shows}"
+
+
+def _repaired(scenario: ScenarioFile) -> str:
+    """The built-in scenario, or the file beside this one, that shows the repair; empty if there is none."""
+    name = f"{scenario.facts.repaired or ''}.py"
+    beside = scenario.file.with_name(name) if "/" not in name else scenario.file
+    for file in (builtin_folder() / name, beside):
+        if file.name == name and file.is_file():
+            return file.stem if file.parent == builtin_folder() else shlex.quote(printable(str(file)))
+    return ""
 
 
 def _name(request: Request, palette: Palette) -> str:
