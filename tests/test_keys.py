@@ -27,7 +27,7 @@ from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.screens.pick import Pick
-from loopviz.tui.screens.quiz import Quiz
+from loopviz.tui.screens.prediction import Prediction
 from loopviz.tui.screens.talk import TalkScreen
 from loopviz.tui.view import NARROWEST, WIDEST
 from tests.test_screen import answered, drive, run
@@ -37,7 +37,7 @@ __all__ = ["drive"]  # the fixture
 BOUND_BY: dict[Context, type[DOMNode]] = {
     "app": LoopvizApp, "picture": MainScreen, "scenarios": Catalogue, "request": Detail, "help": Help,
     "pick": Pick, "comparison": Comparison, "claims": Claims, "talk": TalkScreen, "notes": NotesApp,
-    "quiz": Quiz,
+    "prediction": Prediction,
 }  # fmt: skip
 """The filter is missing: its keys are those of Textual's input and of the picture."""
 ALL = [key for section in TABLE for row in section.rows for key in row.keys]

@@ -10,7 +10,7 @@ from loopviz.clock import NS
 from loopviz.scenario import Scenario
 from loopviz.tui.expectation import answers, nearest, said
 from loopviz.tui.screens.main import MainScreen
-from loopviz.tui.screens.quiz import Quiz
+from loopviz.tui.screens.prediction import Prediction
 from tests import streams
 from tests.test_screen import answered, drive, run
 
@@ -57,7 +57,7 @@ async def test_the_picture_is_hidden_until_it_is_predicted(drive):
         assert "Predict first" in "".join(await screen.press("p"))
         await screen.press("s")
         assert screen.source.fired == [("sync", 8)]
-        assert isinstance(screen.app.screen, Quiz)
+        assert isinstance(screen.app.screen, Prediction)
         screen.app.screen.follow(0)
         text = "".join(strip.text for strip in screen.app.screen.surface.strips)
         assert "How long until all 8 are done?" in text
@@ -85,6 +85,6 @@ async def test_a_prediction_can_be_left_out(drive):
         assert isinstance(screen.app.screen, MainScreen)
         for key in ("enter", "escape"):
             await screen.press("p", "s")
-            assert isinstance(screen.app.screen, Quiz)
+            assert isinstance(screen.app.screen, Prediction)
             await screen.press(key)
             assert isinstance(screen.app.screen, MainScreen)

@@ -1,4 +1,4 @@
-"""What one puts on a slide of a scenario: its endpoint, and the functions that it calls."""
+"""The code of a scenario for the stage: its endpoints, and the functions that they call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ __all__ = ["endpoint"]
 
 
 def endpoint(lines: Sequence[str]) -> list[tuple[int, str]]:
-    """The functions of a scenario's file, with their lines' numbers: what one puts on a slide."""
+    """Their lines, each with its number; an empty line between two functions has the number 0.
+
+    All lines where there is no endpoint, or where the text is no Python.
+    """
     text = "".join(line if line.endswith("\n") else line + "\n" for line in lines)
     try:
         tree = ast.parse(text)

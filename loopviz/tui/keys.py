@@ -14,7 +14,7 @@ __all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
 
 Context = Literal[
     "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims", "talk",
-    "notes", "quiz",
+    "notes", "prediction",
 ]  # fmt: skip
 """Where a key works: everywhere (``app``), or on one screen or part of it."""
 
@@ -349,9 +349,11 @@ TABLE: tuple[Section, ...] = (
             Key("notes.quit-at-once", "ctrl+c,ctrl+q", "quit", "Quit", lead=False, priority=True),
         )),
     )),
-    Section("quiz", "Predict first", (
+    Section("prediction", "Predict first", (
         Row("answer, and show the picture", column="`1`–`4`"),
-        Row("show the picture without an answer", (Key("quiz.show", "enter,escape,p", "show", "Show"),)),
+        Row("show the picture without an answer", (
+            Key("prediction.show", "enter,escape,p", "show", "Show"),
+        )),
     )),
 )  # fmt: skip
 

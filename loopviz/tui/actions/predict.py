@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.actions.firing import Firing
 from loopviz.tui.expectation import answers, said
-from loopviz.tui.screens.quiz import Quiz
+from loopviz.tui.screens.prediction import Prediction
 
 __all__ = ["Predicting"]
 
@@ -42,7 +42,7 @@ class Predicting(Firing):
             if answer:
                 self._guess = _Guess(times, answer, asked.at)
 
-        self.push_screen(Quiz(self, file, asked.count, times), answered)
+        self.push_screen(Prediction(self, file, asked.count, times), answered)
 
     def action_predict(self) -> None:
         """Ask before the next picture, or do not after all."""

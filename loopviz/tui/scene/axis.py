@@ -12,7 +12,7 @@ from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen, split
 from loopviz.tui.view import ROUND
 
-__all__ = ["axis", "crossed"]
+__all__ = ["axis", "crossed", "from_zero"]
 
 _ROOM_OF_ZERO = 5
 """The columns of ``0 ms`` (cells)."""
@@ -36,6 +36,17 @@ def axis(pen: Pen, frame: Frame) -> Line:
     if view.mark is None:
         return pen.says(line, [f"cursor {here}"], columns, pen.title)
     return pen.says(line, [f"Δ {words.duration(abs(view.at - view.mark))}", here], columns, pen.title)
+
+
+def from_zero(half: int, cells: int) -> str:
+    """Time since the first request in `cells` columns, each twice `half` ns wide: ``0 s  1 s  2 s``."""
+    every = next((ns for ns in ROUND if ns // (2 * half) >= 8), ROUND[-1])
+    marks = [" "] * cells
+    for number in range(cells * 2 * half // every + 1):
+        at, text = number * every // (2 * half), words.tick(number * every) if number else "0 s"
+        if at + len(text) <= cells:
+            marks[at : at + len(text)] = text
+    return "".join(marks)
 
 
 def _scrolling(frame: Frame) -> str:

@@ -154,7 +154,7 @@ def _says(
         what = _after(request, None if ended else state, in_group=in_group)
         if cell_len(what) + cell_len(latency) > columns.says - 2:
             what = what.removeprefix("after: ")  # dimmed, as the states after the response are
-        return _tells(pen, frame, line, request, [what, latency], pen.dim)
+        return _add_state(pen, frame, line, request, [what, latency], pen.dim)
     if state is None:
         unborn = "not started yet" if request.started_by else "not sent yet"
         what = "ready" if request.start < moment else unborn
@@ -166,7 +166,7 @@ def _says(
         label, style = f"turns {share:.0%}", pen.palette.name(CODES[State.RUNNING])[1]
     if state.awaits is not None and request.websocket is None:
         label = _awaits(state.awaits, columns.state, label)
-    return _tells(pen, frame, line, request, [label, latency], style)
+    return _add_state(pen, frame, line, request, [label, latency], style)
 
 
 def _after(request: Request, state: StateSegment | None, *, in_group: bool) -> str:
@@ -182,7 +182,7 @@ def _after(request: Request, state: StateSegment | None, *, in_group: bool) -> s
     return str(request.status) if in_group and request.status is not None else "done"
 
 
-def _tells(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str], style: Style) -> Line:
+def _add_state(pen: Pen, frame: Frame, line: Line, request: Request, what: list[str], style: Style) -> Line:
     """Add a state and a time; of a WebSocket, also its messages, if they are those of the moment shown."""
     over = request.done is not None and request.done <= frame.view.moment
     if request.websocket is None or not (over or frame.view.at is None):

@@ -31,7 +31,7 @@ class Poster:
     name: str = ""
     """The scenario, and what it is."""
     load: str = ""
-    file: str = ""
+    """How many requests, and the thread limit."""
     code: Sequence[tuple[int, str]] = ()
     """Lines of the scenario's file, with their numbers."""
     question: str = ""

@@ -16,8 +16,8 @@ from loopviz.draw.look import BLOCK, LEVELS
 from loopviz.draw.marks import request_codes
 from loopviz.draw.raster import code_of, loop_levels
 from loopviz.model import Burst, Request, Timeline
+from loopviz.tui.scene.axis import from_zero
 from loopviz.tui.scene.pen import Line, Pen, split
-from loopviz.tui.view import ROUND
 
 __all__ = ["MOST_ROWS", "StageLanes"]
 
@@ -123,15 +123,8 @@ def _column(t: int, half: int, cells: int) -> int | None:
 
 def _axis(pen: Pen, expected: int, half: int, cells: int) -> Line:
     """Seconds from the first request on, and where the end is expected."""
-    marks = [" "] * cells
-    every = next(ns for ns in ROUND if ns // (2 * half) >= 8)
-    for number in range(cells * 2 * half // every + 1):
-        text = words.tick(number * every) if number else "0 s"
-        at = number * every // (2 * half)
-        if at + len(text) <= cells:
-            marks[at : at + len(text)] = text
     said = f" expected {words.duration(expected)}" if expected else ""
-    return [Segment(" " * _LABEL, pen.text), Segment("".join(marks), pen.dim), Segment(said, pen.dim)]
+    return [Segment(" " * _LABEL, pen.text), Segment(from_zero(half, cells), pen.dim), Segment(said, pen.dim)]
 
 
 def _loop(pen: Pen, timeline: Timeline, codes: str, now: int, tall: int) -> list[Line]:

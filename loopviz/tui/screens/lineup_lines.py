@@ -18,9 +18,8 @@ from loopviz.draw.safe import printable
 from loopviz.draw.standing import said, standing
 from loopviz.model import Timeline
 from loopviz.model.comparison import Ranking, ranking
-from loopviz.tui.scene import Line, fitted
+from loopviz.tui.scene import Line, fitted, from_zero
 from loopviz.tui.screens.lineup import Lineup
-from loopviz.tui.view import ROUND
 
 __all__ = ["compose_lineup"]
 
@@ -37,7 +36,7 @@ def compose_lineup(
     half = max(1, -(-max(longest, NS // 10) // (2 * cells)))
     ranked = ranking([lineup.entry for lineup in lineups if lineup.entry is not None])
     result = _result(palette, lineups, ranked, width)
-    head = [_axis(palette, half, cells)]
+    head: list[Line] = [[Segment(" " * _LABEL + from_zero(half, cells), palette.text("dim"))]]
     each = max(1, (height - len(head) - len(result)) // max(1, len(lineups)))
     gap: list[Line] = [[]] if each > 2 else []
     rooms = _rooms(lineups, each - 1 - len(gap), now, 2 * half)
@@ -62,17 +61,6 @@ def _rooms(lineups: Sequence[Lineup], each: int, now: int, within: int) -> list[
         more = min(spare, max(0, need - rooms[at]))
         rooms[at], spare = min(need, rooms[at] + more), spare - more
     return rooms
-
-
-def _axis(palette: Palette, half: int, cells: int) -> Line:
-    """Round times since the first request sent."""
-    every = next((ns for ns in ROUND if ns // (2 * half) >= 8), ROUND[-1])
-    marks = [" "] * cells
-    for number in range(cells * 2 * half // every + 1):
-        at, text = number * every // (2 * half), words.tick(number * every) if number else "0 s"
-        if at + len(text) <= cells:
-            marks[at : at + len(text)] = text
-    return [Segment(" " * _LABEL + "".join(marks), palette.text("dim"))]
 
 
 def _rows(

@@ -21,15 +21,15 @@ from loopviz.tui.host import Picture
 from loopviz.tui.scene import Poster, Stage
 from loopviz.tui.surface import Surface
 
-__all__ = ["Quiz"]
+__all__ = ["Prediction"]
 
 
-class Quiz(Screen[int]):
+class Prediction(Screen[int]):
     """The scenario with its code, and the question. Its result is the answer's position from 1, or 0."""
 
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = bindings("quiz")
-    CSS = "Quiz { background: $background; }"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("prediction")
+    CSS = "Prediction { background: $background; }"
 
     def __init__(self, picture: Picture, file: ScenarioFile, requests: int, times: Sequence[int]) -> None:
         """`times` are the answers (ns)."""
@@ -46,7 +46,7 @@ class Quiz(Screen[int]):
             code=endpoint(picture.source.source_lines(str(file.file.resolve()))),
             question=question(requests),
             choices=[words.ordinary(time) for time in times],
-            hint=f"1–{len(times)} answer  {keys.shown('quiz.show')} show it without an answer",
+            hint=f"1–{len(times)} answer  {keys.shown('prediction.show')} show it without an answer",
         )
 
     def compose(self) -> ComposeResult:
