@@ -41,7 +41,7 @@ class Point:
     """At this part of the burst's time, as near as the claims hold; 0: when it is over."""
 
 
-_EXPECTED = r"^▌ Done: .*(as expected|expected\))"
+_EXPECTED = r"^▌ Done: .*(as expected|, expected |expected\))"
 """The verdict: it took the time that is declared for it."""
 
 

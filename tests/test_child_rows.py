@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
+from loopviz.tui.scene.frame import Columns
 from loopviz.tui.view import View
 from tests.streams import (
+    MS,
     accepted,
     awaits_task,
     end,
@@ -111,3 +113,32 @@ def test_equal_started_tasks_are_one_row() -> None:
     feed(line, [event for task in tasks for event in (step(5, task), suspend(6, task))])
     (row,) = [row for row in rows(line, 900) if "work" in row]
     assert "└ work ×4" in row
+
+
+def test_a_task_that_a_library_starts_for_each_request_has_a_row_if_it_goes_on() -> None:
+    """Those that end with their requests are shown of the selected one only."""
+    line = timeline((ns(0), ev.FIRED, 1, "flask", 1, 4, 40))
+    for number in range(1, 5):
+        root, task = 100 * number, 100 * number + 1
+        feed(line, accepted(number, root), made(3, task, number, root), suspend(4, root))
+        feed(line, awaits_task(4, root, task, 0), step(5, task), suspend(6, task), step(800, root))
+        feed(line, status(801, 200, number), responded(801, number), end(802, root))
+    for task in (101, 201, 301):
+        feed(line, step(803, task), end(804, task))
+    assert "work" not in "".join(rows(line, 500))
+    assert len([row for row in rows(line, 500, cursor=3) if "work" in row]) == 1
+    assert len([row for row in rows(line, 2_000) if "work" in row]) == 1
+
+
+def test_child_tasks_that_hardly_differ_are_one_row() -> None:
+    """A difference of two columns does not make a row of its own; the selection shows it."""
+    column = Columns.of(120, View(now=ns(9_000)), 20).column_ns / MS
+    line = timeline((ns(0), ev.FIRED, 1, "gather", 1, 1, 40), accepted(1, 1))
+    ends = {task: 600 + 0.45 * column * (task - 2) for task in range(2, 7)}
+    feed(line, [made(3, task, 1, 1) for task in ends], suspend(4, 1, "_GatheringFuture"))
+    feed(line, [event for task in ends for event in (step(5, task), suspend(6, task))])
+    feed(line, [event for task, at in ends.items() for event in (step(at, task), end(at + 1, task))])
+    last = max(ends.values()) + 5
+    feed(line, step(last), status(last + 1, 200), responded(last + 1), end(last + 2))
+    assert len(hooked(rows(line, 9_000))) == 1
+    assert len(hooked(rows(line, 9_000, cursor=1))) > 1

@@ -89,6 +89,20 @@ def test_more_and_less_than_expected(expected, said):
     assert said in found.measured
 
 
+def test_what_was_expected_has_the_unit_of_what_was_measured():
+    """A burst that took less than a second is compared in milliseconds; near is what differs by a tenth."""
+    for expected, said in ((0.1, ", expected 100 ms"), (0.23, ", as expected (230 ms)")):
+        found = of(*blocking(240), facts(expected))
+        assert found.measured.startswith(f"Done: 1 request in 243 ms{said}")
+
+
+def test_where_the_blocks_were_is_worth_more_than_a_word():
+    """Where there is little room, the line that blocks is said, and the word requests is not."""
+    found = of(*blocking(*(1_210,) * 10), facts(1.0))
+    said = "Done: 10 in 12.1 s, 2.1 s more than expected (10 s): 10 blocks at app.py:14."
+    assert found.measured == said
+
+
 def test_a_law_in_cpu_times_is_compared_by_their_number():
     """Where the law is in CPU times of this run's own requests, their number is compared, not the time."""
     found = of(*blocking(500, 500, 500), facts(0.5, lambda load: load.requests * load.single))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from loopviz.clock import NS
 from loopviz.draw.expected import Expected, computed, expected, law
 from loopviz.draw.reasons import reason
 from loopviz.draw.safe import printable
@@ -72,7 +73,9 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
     else:
         than = _compared(timeline, burst, scenario, now)
         done = f"Done: {many} in {took}{than}"
-        reasons = [f"{done}: {few}." for few in (short, short.partition(" at ")[0]) if few]
+        brief = f"Done: {burst.count} in {took}{than}"
+        where, few = short, short.partition(" at ")[0]
+        reasons = [f"{done}: {where}.", f"{brief}: {where}.", f"{done}: {few}."] if short else []
         measured = fitting(*reasons, f"{done}.", f"Done: {many} in {took}.")
     repair = repaired = ""
     if scenario is not None and scenario.repair and (lost or failed or not _only_under_load(scenario, burst)):
@@ -97,18 +100,26 @@ def _compared(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: 
         if not single:
             return ""
         return f", {_number(took / single)} times one request's CPU time ({_number(times)} expected)"
-    if abs(took - wanted.ns) <= max(_NEAR * wanted.ns, _ALWAYS):
-        return f", {_as_expected(wanted)}"
+    what = _beside(took, wanted.ns)
     more = took - wanted.ns
+    if abs(more) <= max(_NEAR * wanted.ns, _ALWAYS):
+        return f", {_as_expected(wanted, what, near=abs(more) <= _NEAR * wanted.ns)}"
     than = "expected" if wanted.declared else "the run before"
-    what = ordinary(wanted.ns) if wanted.ns else "at once"
-    return f", {ordinary(abs(more))} {'more' if more > 0 else 'less'} than {than} ({what})"
+    much = _beside(took, abs(more))
+    return f", {much} {'more' if more > 0 else 'less'} than {than} ({what if wanted.ns else 'at once'})"
 
 
-def _as_expected(wanted: Expected) -> str:
+def _beside(took: int, ns: int) -> str:
+    """A duration in the unit of the measured one that it stands beside: ``100 ms`` beside ``174 ms``."""
+    return duration(ns) if took < NS else ordinary(ns)
+
+
+def _as_expected(wanted: Expected, what: str, *, near: bool) -> str:
     if not wanted.declared:
-        return f"as the run before ({ordinary(wanted.ns)})"
-    return f"as expected ({ordinary(wanted.ns)})" if wanted.ns else "at once, as expected"
+        return f"as the run before ({what})"
+    if not wanted.ns:
+        return "at once, as expected"
+    return f"as expected ({what})" if near else f"expected {what}"
 
 
 def _times(scenario: Scenario, burst: Burst) -> float | None:

@@ -23,7 +23,7 @@ from loopviz.tui.scene.loop import loop_lane
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
-from loopviz.tui.scene.tasks import Children, ChildRow, started_lines
+from loopviz.tui.scene.tasks import Children, ChildRow, started_lines, telling
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.scene.workers import thread_gauge, worker_lane, workers_seen
 from loopviz.tui.view import View
@@ -109,7 +109,9 @@ class Picture:
         """Workers, and a group of rows for each key press."""
         pen, view, timeline = self._pen, frame.view, frame.timeline
         lanes = workers_seen(frame)
-        tasks, _ = started_rows(frame, [], room // 3)
+        selected = timeline.requests.get(view.cursor or 0)
+        tasks, _ = started_rows(frame, [] if selected is None else [selected], room // 3)
+        tasks = telling(frame, tasks)
         found, children = self._arrange(frame, max(1, room - 2 * len(gap) - len(tasks)), len(lanes))
         tasks = self._children.without(timeline, children, tasks)
         workers, cut = lanes[: found.lanes], len(lanes) - found.lanes

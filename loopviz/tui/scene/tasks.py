@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,12 +19,16 @@ from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.scene.requests import request_row
 
-__all__ = ["ChildRow", "Children", "started_lines"]
+__all__ = ["ChildRow", "Children", "started_lines", "telling"]
 
 _MOST = 60
 """Child tasks of one request that are compared with each other; the others are counted."""
-_FEW = 3
-"""With more rows than this, tasks that differ for two columns are one row; not of the selected request."""
+_ALIKE = 2
+"""Tasks that differ for no more columns than this are one row; not of the selected request."""
+_SAME = 2
+"""If more requests than this have started tasks of the same name, those that outlive theirs have rows."""
+_AFTER = 20_000_000
+"""A task outlives its request if it goes on for longer than this (ns) after the response."""
 _INDENT = 9
 """Cells around a name: its place below the request's, and how many tasks are the same."""
 _OFTEN = 100_000_000
@@ -120,9 +125,7 @@ class Children:
         lives = [child.row for child in children[:_MOST] if child.start <= now]
         if not selected:
             lives = self._wide(frame, children, lives)
-        folds = folded(lives, now, column, anywhere=True)
-        if len(folds) > _FEW and not selected:
-            folds = folded(lives, now, 2 * column, anywhere=True)
+        folds = folded(lives, now, column if selected else _ALIKE * column, anywhere=True)
         rows = [ChildRow(request, fold.requests) for fold in folds]
         if len(children) > _MOST:
             rows.append(ChildRow(request, (), len(children) - _MOST))
@@ -176,6 +179,24 @@ class Children:
             what = f"awaits {words.awaited(state.awaits, brief=True)}"
             label = what if cell_len(what) <= columns.state else label
         return pen.says(line, [label, lasted], columns, style, align=True)
+
+
+def telling(frame: Frame, tasks: Sequence[Request]) -> list[Request]:
+    """Of these started tasks, those that are worth a row.
+
+    If a library starts the same task for each request, only those are that go on after the response, and
+    those of the selected request.
+    """
+    starters = {(task.path, task.started_by) for task in tasks}
+    names, requests = Counter(path for path, _ in starters), frame.timeline.requests
+    cursor, now = frame.view.cursor, frame.view.now
+
+    def outlives(task: Request) -> bool:
+        request = requests.get(task.started_by)
+        end = task.since if task.ended else now
+        return request is None or (request.done is not None and end - request.done > _AFTER)
+
+    return [t for t in tasks if names[t.path] <= _SAME or t.started_by == cursor or outlives(t)]
 
 
 def started_lines(pen: Pen, frame: Frame, fold: Fold, tasks: Sequence[Request]) -> Iterator[Line]:
