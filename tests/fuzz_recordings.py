@@ -53,8 +53,10 @@ from loopviz.scenario import Scenario, ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment
 from loopviz.tui.places import next_change, next_place
+from loopviz.tui.pointed import longest_where
 from loopviz.tui.scene import Facts, Scene
-from loopviz.tui.screens.detail import detail_table, excerpt, longest_where
+from loopviz.tui.screens.breakdown import detail_table
+from loopviz.tui.screens.detail import excerpt
 from loopviz.tui.view import SORTS, View
 from tests.mutations import Mutator
 
@@ -260,7 +262,7 @@ def drawn(replay: Replay, timeline: Timeline) -> None:
     palette = Palette("colour")
     for request in shown:
         console.print(detail_table(request, timeline, last, palette))
-        if (where := longest_where(request, last)) is not None:
+        if (where := longest_where([request], last)) is not None:
             console.print(excerpt(where, replay.source_lines(where.file), palette))
     nothing = ScenarioFile("x", Path("x.py"), Scenario(title="x", expect="x"), None, "GET", "/x")
     scenario = replay.scenarios[0] if replay.scenarios else nothing

@@ -12,7 +12,7 @@ from loopviz.export.material import Material
 from loopviz.export.table import table
 from loopviz.model import Awaits, Request, Segment, State, Timeline
 from loopviz.model.summary import summarise
-from loopviz.tui.screens.detail import detail_table
+from loopviz.tui.screens.breakdown import detail_table
 from tests.streams import (
     MS,
     accepted,

@@ -8,7 +8,7 @@ from rich.console import Console
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
-from loopviz.tui.screens.detail import detail_table
+from loopviz.tui.screens.breakdown import detail_table
 from tests.streams import (
     MS,
     accepted,

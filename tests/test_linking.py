@@ -18,7 +18,7 @@ from loopviz.draw.look import Palette
 from loopviz.model import Where
 from loopviz.stream import events as ev
 from loopviz.tui.compat import AsciiFilter
-from loopviz.tui.screens.detail import detail_table
+from loopviz.tui.screens.breakdown import detail_table
 from loopviz.tui.view import View
 from tests import streams
 from tests.streams import ns, timeline

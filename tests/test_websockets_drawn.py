@@ -12,7 +12,7 @@ from loopviz.draw.look import Palette
 from loopviz.draw.story import story
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
-from loopviz.tui.screens.detail import detail_table
+from loopviz.tui.screens.breakdown import detail_table
 from loopviz.tui.trigger import parse_trigger
 from loopviz.tui.view import View
 from tests.streams import (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from loopviz.draw.safe import printable
+from loopviz.draw.story.table import MORE_THAN_ONE_CORE
 from loopviz.draw.words import count, duration, fitting, line
 from loopviz.model import Block, Burst, Request, State, Timeline
 from loopviz.model.pools import Pool
@@ -21,8 +22,6 @@ _NOTABLE = 0.1
 """A wait that is shorter than this part of the makespan is no reason."""
 _SHORT = 20_000_000
 """Below this (ns) it is not worth a word what went on at the same time."""
-_ONE_CORE = 1.25
-"""Threads that use more cores than this together do not share one."""
 _HELD = ("connection", "lock", "semaphore")
 """What requests await that another one has."""
 _WORK = (State.IN_PROCESS, State.IN_THREAD, State.AWAITING)
@@ -107,7 +106,7 @@ def _computing(seen: _Seen) -> Reason | None:
     if number < 2:
         return None
     used, gil, core = (sum(column) for column in zip(*threads, strict=True))
-    if gil / number > max(2 * _NOTABLE, core / number) and used < _ONE_CORE:
+    if gil / number > max(2 * _NOTABLE, core / number) and used < MORE_THAN_ONE_CORE:
         said = f"{number} threads share the GIL"
         return said, f"{said}: together they used {used:.1f} cores, and waited for it.", True
     if core / number > 2 * _NOTABLE:

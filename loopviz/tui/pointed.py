@@ -11,7 +11,7 @@ from loopviz.model import Request, Timeline, Where
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.view import View
 
-__all__ = ["pointed_at"]
+__all__ = ["longest_where", "pointed_at"]
 
 
 def pointed_at(timeline: Timeline, view: View, scenarios: Sequence[ScenarioFile]) -> Where | None:
@@ -25,7 +25,7 @@ def pointed_at(timeline: Timeline, view: View, scenarios: Sequence[ScenarioFile]
     if selected is not None:
         segment = selected.state_at(moment)
         where = segment.where if segment is not None else None
-        return where or _longest([selected], moment) or _endpoint(selected.path, scenarios)
+        return where or longest_where([selected], moment) or _endpoint(selected.path, scenarios)
     block = timeline.block_at(moment)
     if block is not None and block.culprit[1] is not None:
         return block.culprit[1]
@@ -34,13 +34,13 @@ def pointed_at(timeline: Timeline, view: View, scenarios: Sequence[ScenarioFile]
         requests = burst.requests
         fired = [file for file in scenarios if file.name == burst.scenario]
         path = fired[0].path if fired else requests[0].path if requests else ""
-        return _longest(requests, moment) or _endpoint(path, fired or scenarios)
+        return longest_where(requests, moment) or _endpoint(path, fired or scenarios)
     last = timeline.last_burst(moment)
-    return _longest(last, moment) or (_endpoint(last[0].path, scenarios) if last else None)
+    return longest_where(last, moment) or (_endpoint(last[0].path, scenarios) if last else None)
 
 
-def _longest(requests: Iterable[Request], now: int) -> Where | None:
-    """The line of the longest of their segments that have one."""
+def longest_where(requests: Iterable[Request], now: int) -> Where | None:
+    """The source line of the longest of these requests' segments that have one."""
     known = [s for request in requests for s in request.history(now) if s.where is not None]
     return max(known, key=lambda segment: segment.end - segment.start).where if known else None
 

@@ -10,6 +10,8 @@ from loopviz.model import Block, Starvation
 
 __all__ = ["block", "gil_block", "repair_of_block", "starvation"]
 
+_MOST_OF_IT = 0.8
+"""Below this share of the samples, the line at which a block was seen most is not named alone."""
 _BRIEF = {"sleeping": "sleeps on", "computing": "computes on"}
 _REPAIRS = {
     "sleeping": "await instead, or a plain def: a worker thread.",
@@ -94,10 +96,6 @@ def _why(moment: Moment, found: Block) -> list[str]:
 
 def _ended(named: str) -> str:
     return named if named.endswith("…") else f"{named}."
-
-
-_MOST_OF_IT = 0.8
-"""Below this share of the samples, the line at which a block was seen most is not named alone."""
 
 
 def _shares_of_lines(found: Block) -> str:

@@ -10,6 +10,8 @@ from loopviz.model.pools import Pool
 
 __all__ = ["cores", "full", "gil", "in_processes", "in_threads", "not_full", "repair_of_pool"]
 
+_NARROW = 77
+"""Columns of a brief sentence."""
 _REMEDIES = {
     "default-limiter": "A higher thread limit (]) would let them start.",
     "limiter": "A higher total_tokens of it would let them start.",
@@ -25,13 +27,6 @@ _REPAIRS = {
 }
 
 
-def loop_is(moment: Moment) -> str:
-    """How busy the event loop was, as measured."""
-    if moment.busy < FREE:
-        return "The event loop is free."
-    return f"The event loop was busy for {moment.busy:.0%} of the last second."
-
-
 def full(moment: Moment) -> list[str]:
     """All workers of a pool are in use: which pool, its size, who waits, and what would help."""
     wait = _wait(moment)
@@ -40,7 +35,7 @@ def full(moment: Moment) -> list[str]:
         return not_full(moment)
     brief = moment.brief
     waits, lasts, worker = _waits(moment, wait)
-    remedy = f"{loop_is(moment)} {_REMEDIES[pool.kind]}"
+    remedy = f"{_loop_is(moment)} {_REMEDIES[pool.kind]}"
     if brief and len(remedy) > _NARROW:
         remedy = _REMEDIES[pool.kind]
     workers = f"worker {worker}es" if worker == "process" else f"{worker}s"
@@ -65,15 +60,12 @@ def full(moment: Moment) -> list[str]:
     ]
 
 
-_NARROW = 77
-
-
 def not_full(moment: Moment) -> list[str]:
     """Requests wait for a worker of a pool that was not seen to be full."""
     wait = _wait(moment)
     waits, lasts, worker = _waits(moment, wait)
     whose = f" of {_pool_name(wait.pool, brief=moment.brief)}" if wait.pool is not None else ""
-    return [f"{waits} for a {worker}{whose}: {lasts}", loop_is(moment)]
+    return [f"{waits} for a {worker}{whose}: {lasts}", _loop_is(moment)]
 
 
 def repair_of_pool(moment: Moment) -> str:
@@ -113,13 +105,20 @@ def in_processes(moment: Moment) -> list[str]:
     own = "a worker process, with a GIL of its own"
     if moment.states[State.IN_PROCESS] > 1:
         own = "worker processes, each with its own GIL"
-    return [f"{_are(moment, State.IN_PROCESS)} in {own}.", loop_is(moment)]
+    return [f"{_are(moment, State.IN_PROCESS)} in {own}.", _loop_is(moment)]
 
 
 def in_threads(moment: Moment) -> list[str]:
     """Requests whose calls execute in worker threads."""
     where = "worker threads" if moment.states[State.IN_THREAD] > 1 else "a worker thread"
-    return [f"{_are(moment, State.IN_THREAD)} in {where}.", loop_is(moment)]
+    return [f"{_are(moment, State.IN_THREAD)} in {where}.", _loop_is(moment)]
+
+
+def _loop_is(moment: Moment) -> str:
+    """How busy the event loop was, as measured."""
+    if moment.busy < FREE:
+        return "The event loop is free."
+    return f"The event loop was busy for {moment.busy:.0%} of the last second."
 
 
 def _waits(moment: Moment, wait: Wait) -> tuple[str, str, str]:

@@ -13,13 +13,14 @@ from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.look import Palette
 from loopviz.draw.safe import printable
-from loopviz.model import Request, Where
+from loopviz.model import Where
 from loopviz.tui.bindings import bindings
 from loopviz.tui.host import Picture
+from loopviz.tui.pointed import longest_where
 from loopviz.tui.screens.box import ScrollBox
 from loopviz.tui.screens.breakdown import detail_table
 
-__all__ = ["Detail", "detail_table", "excerpt", "longest_where"]
+__all__ = ["Detail", "excerpt"]
 
 _REFRESH = 200_000_000
 """Between two updates (ns): a few in a second are enough for reading."""
@@ -74,16 +75,10 @@ class Detail(ScrollBox):
         self._drawn = now
         moment = picture.view.now
         parts: list[RenderableType] = [detail_table(request, picture.timeline, moment, picture.palette)]
-        where = longest_where(request, moment)
+        where = longest_where([request], moment)
         if where is not None:
             parts += [Text(), excerpt(where, picture.source.source_lines(where.file), picture.palette)]
         self.body.update(Group(*parts))
-
-
-def longest_where(request: Request, now: int) -> Where | None:
-    """The source line of the longest of the request's segments that have one."""
-    known = [segment for segment in request.history(now) if segment.where is not None]
-    return max(known, key=lambda segment: segment.end - segment.start).where if known else None
 
 
 def excerpt(where: Where, lines: Sequence[str], palette: Palette, around: int = 3) -> Text:

@@ -44,7 +44,7 @@ class Lineup:
     def may_fire(self, before: Sequence[Lineup], now: int, others: Iterable[Request] = ()) -> bool:
         """Whether nothing of the runs before, and none of the `others`, still runs.
 
-        It is given up if that takes too long.
+        If that takes too long, it is over without having been fired, and `failure` says why.
         """
         runs = (request for run in before for request in run.requests)
         left = next((request for request in chain(runs, others) if not request.ended), None)
