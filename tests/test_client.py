@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from loopviz.clock import NS
-from loopviz.live.client import Client, claimed
+from loopviz.live.claimed import claimed
+from loopviz.live.client import Client
 from loopviz.stream import events as ev
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"

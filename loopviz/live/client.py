@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,20 +11,19 @@ from itertools import islice
 
 import httpx
 
-from loopviz.clock import NS, now_ns
+from loopviz.clock import now_ns
 from loopviz.live import compat
+from loopviz.live.claimed import claimed
 from loopviz.probe.compat import installed
 from loopviz.stream.endings import GIVEN_UP
-from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event, TimerHeader
+from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event
 
-__all__ = ["Client", "Fired", "claimed"]
+__all__ = ["Client", "Fired"]
 
 _NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its connection is used"
 
 Fired = Callable[[int, int], None]
 """Called before a burst is sent with the number of its first request, and how many it has."""
-_LONGEST = 86_400.0
-"""A timer that says more than this (s) is not believed."""
 
 
 @dataclass(frozen=True)
@@ -201,36 +199,6 @@ class Client:
         if not sent and status is not None:
             self._blind("the moment at which a request is sent", _NOT_TRACED.format(installed("httpcore")))
         self._emit((now, RECEIVED, number, status, error))
-
-
-def claimed(headers: Mapping[str, str]) -> tuple[int, TimerHeader] | None:
-    """How long the server's own timer says that it took (ns), and in which header of the answer; else None.
-
-    ``X-Process-Time`` is in seconds. Of ``Server-Timing``, which is in milliseconds, the metric ``total``
-    counts, or the only one that has a duration.
-    """
-    seconds = _seconds(headers.get("x-process-time", ""), 1.0)
-    if seconds is not None:
-        return seconds, "X-Process-Time"
-    metrics: dict[str, int] = {}
-    for metric in headers.get("server-timing", "").split(",")[:50]:
-        name, *parameters = (part.strip() for part in metric.split(";"))
-        for parameter in parameters:
-            key, _, value = parameter.partition("=")
-            taken = _seconds(value.strip(' "'), 1e-3) if key.strip().lower() == "dur" else None
-            if taken is not None:
-                metrics[name.lower()] = taken
-    total = metrics.get("total", next(iter(metrics.values())) if len(metrics) == 1 else None)
-    return None if total is None else (total, "Server-Timing")
-
-
-def _seconds(text: str, unit: float) -> int | None:
-    """A header's number of `unit` seconds, in nanoseconds; None if it is no time."""
-    try:
-        seconds = float(text) * unit
-    except ValueError:
-        return None
-    return round(seconds * NS) if math.isfinite(seconds) and 0 <= seconds <= _LONGEST else None
 
 
 def _take(numbers: set[int], number: int) -> bool:
