@@ -1,7 +1,7 @@
 """The burst clock: zero is the first request of what was fired last, and the picture is as wide as it takes.
 
 The window is the expected time and a little more. It is doubled when nine tenths of it have passed. When all
-is done, it ends a little after that if it would be too wide, and then stays as it is.
+is done, it ends a little after what is used of it, if that is less than `_NARROW`; then it stays as it is.
 """
 
 from __future__ import annotations
