@@ -9,6 +9,7 @@ import pytest
 from loopviz.draw.verdict import Verdict, verdict
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, find, read
+from loopviz.stream.endings import GIVEN_UP
 from loopviz.tui.scene.pen import Pen
 from loopviz.tui.scene.story import Story
 from loopviz.tui.view import View
@@ -285,3 +286,13 @@ def test_a_click_on_the_repair_fires_it():
         drawn.facts = replace(drawn.facts, scenarios=[file])
         drawn.compose(line, View(now=ns(at + 10)), 80, height)
         assert place not in drawn.hits
+
+
+def test_a_burst_that_was_given_up_before_it_was_sent_was_not_done():
+    """Requests that were never sent count as given up, and no time is said for them."""
+    line = timeline(streams.fired(0, 1, "async", 1, 2, 40))
+    feed(line, [streams.received(5, number, None, GIVEN_UP) for number in (1, 2)], streams.idle(6))
+    assert of(line, 6).measured == "2 requests given up before the first was sent."
+    line = timeline(streams.fired(0, 1, "async", 1, 3, 40), accepted(1, 1, at=1))
+    feed(line, [streams.received(5, number, None, GIVEN_UP) for number in (1, 2, 3)], streams.idle(6))
+    assert of(line, 6).measured.startswith("3 of 3 requests were given up, ")

@@ -57,10 +57,12 @@ class Verdicts:
 def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> Verdict:
     """The verdict on a burst that was over at `now` (ns)."""
     requests = burst.requests
-    given_up = sum(request.given_up for request in requests)
+    given_up = sum(request.given_up for request in requests) + burst.unsent
     failed = [request for request in requests if request.failed]
     took, many = duration(burst.makespan(now)), count(burst.count, "request")
     short, why, lost = reason(timeline, burst, requests)
+    if burst.unsent and not burst.began:
+        return Verdict("alarm", f"{many} given up before the first was sent.", "", "", "")
     if given_up:
         measured = f"{given_up} of {many} were given up, {took} after the first was sent."
         if given_up == 1:

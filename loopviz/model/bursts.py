@@ -33,6 +33,8 @@ class Burst:
     """When its first request was sent; 0 before."""
     done: int | None = None
     """When the last of its requests was answered, or had failed; None before, or if it was never seen."""
+    unsent: int = 0
+    """How many of its requests were given up before they were sent."""
     _kept: Requests = field(kw_only=True, repr=False)
     _sent: int = 0
     """The largest number of a request of it that was sent, or given up before."""
@@ -78,6 +80,7 @@ class Burst:
         """One of its requests was given up at `t`: if it was not sent before, it is not sent any more."""
         self._sent = max(self._sent, number)
         self._last = max(self._last, t)
+        self.unsent += number not in self._kept.by_number
 
     def look(self) -> None:
         """Find out whether it is over. Each request is passed once, so all calls together are cheap."""

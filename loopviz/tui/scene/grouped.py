@@ -142,7 +142,10 @@ def _outcome(pen: Pen, frame: Frame, line: Line, burst: Burst, *, quiet: bool = 
     elif not burst.over(moment):
         style, what = pen.dim if quiet else pen.text, f"{len(done)} of {burst.count}"
     else:
-        statuses = Counter(_came_out(request) for request in done).most_common()
+        ways = Counter(_came_out(request) for request in done)
+        if burst.unsent:
+            ways["given up"] += burst.unsent
+        statuses = ways.most_common()
         style = pen.dim if quiet else pen.title
         what = ", ".join(f"{number}× {status}" for status, number in statuses)
         if cell_len(what) > columns.says - 8:  # beside the makespan
