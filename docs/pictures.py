@@ -62,7 +62,7 @@ def _over(*claims: str) -> Point:
     return Point((_EXPECTED, *claims))
 
 
-_THREADS = Point((r"^  worker 8 .*═══.*on CPU 0%", r"×8 .*═══.*in thread"), 0.6)
+_THREADS = Point((r"^  worker 5 .*═══.*on CPU 0%", r"#8 .*═══.*in thread"), 0.6)
 
 POINTS: dict[str, Point] = {
     "blocking": _block(r"blocking\.py:\d+", "sleeps on"),
@@ -70,7 +70,7 @@ POINTS: dict[str, Point] = {
     "http_blocking": _block(r"http_blocking\.py:\d+", "(sleeps|waits)"),
     "sync": _THREADS,
     "threadpool": _THREADS,
-    "cpu_threads": Point((r"worker 8 .*═══.*on CPU [1-9]", r"^▌ .*threads share the GIL"), 0.6),
+    "cpu_threads": Point((r"worker 5 .*═══.*on CPU [1-9]", r"^▌ .*threads share the GIL"), 0.6),
     "tokens": Point((r"×\d+ .*░░.*no thread", r"^ THREADS .*40 of 40"), 0.4),
     "to_thread": _over(r"░░.*══.*2\.\d s"),
     "cpu_chunks": Point((r"^  #8 .*▚█▚",)),

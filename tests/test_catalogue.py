@@ -15,7 +15,7 @@ import pytest
 from loopviz.clock import NS
 from loopviz.draw.story import Said, say
 from loopviz.draw.verdict import Verdict, verdict
-from loopviz.draw.words import duration
+from loopviz.draw.words import count, duration
 from loopviz.errors import InputError
 from loopviz.experiment.measure import measure
 from loopviz.live.helpers.workspace import Workspace
@@ -219,7 +219,8 @@ def test_every_verdict_is_true(name: str) -> None:
     run, _ = some(name)
     facts, found = the(name).facts, _TOLD[name, len(run["requests"])][1]
     number, took = len(run["requests"]), duration(run["makespan_s"] * NS)
-    assert found.measured.startswith(f"Done: {number} request{'s' if number > 1 else ''} in {took}")
+    counted = {f"Done: {count(number, 'request')} in {took}", f"Done: {number} in {took}"}
+    assert found.measured.startswith(tuple(counted))
     if "block" in found.measured + found.why:
         assert run["loop"]["blocks"]
     if "waited for a thread" in found.why or "waited for a process" in found.why:

@@ -76,8 +76,10 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
         than = _compared(timeline, burst, scenario, now)
         done = f"Done: {many} in {took}{than}"
         brief = f"Done: {burst.count} in {took}{than}"
-        where, few = short, short.partition(" at ")[0]
-        reasons = [f"{done}: {where}.", f"{brief}: {where}.", f"{done}: {few}."] if short else []
+        reasons = [f"{done}: {short}."] if short else []
+        few, at, where = short.partition(" at ")
+        if at and where != "once":  # blocks, and their line
+            reasons += [f"{brief}: {short}.", f"{done}: {few}."]
         measured = fitting(*reasons, f"{done}.", f"Done: {many} in {took}.")
     repair = repaired = ""
     if scenario is not None and scenario.repair and (lost or failed or not _only_under_load(scenario, burst)):
@@ -121,7 +123,7 @@ def _as_expected(wanted: Expected, what: str, *, near: bool) -> str:
         return f"as the run before ({what})"
     if not wanted.ns:
         return "at once, as expected"
-    return f"as expected ({what})" if near else f"expected {what}"
+    return f"as expected ({what})" if near else f"expected {duration(wanted.ns)}"
 
 
 def _times(scenario: Scenario, burst: Burst) -> float | None:
