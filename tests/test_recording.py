@@ -533,8 +533,14 @@ def test_a_recording_of_version_1_written_before_is_read_to_the_same_document(na
     assert replay.damage is None
     assert replay.recording.complete
     old = json.loads((BEFORE / f"{name}.json").read_text())
+    for segment in (s for request in old["requests"] for s in request["after_response"]):
+        if segment["state"] == "running":
+            del segment["where"]  # it was a line before the response
     assert _fields_of(old, replay.summary(line)) == old
     rows = list(csv.DictReader((BEFORE / f"{name}.csv").read_text().splitlines()))
+    for row in rows:
+        if row["after_response"] == "true" and row["state"] == "running":
+            row |= {"file": "", "line": "", "function": ""}
     assert _fields_of(rows, list(csv.DictReader("".join(table(Material(line, name))).splitlines()))) == rows
 
 

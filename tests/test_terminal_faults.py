@@ -182,7 +182,7 @@ def test_a_storm_of_sizes_leaves_the_picture_of_the_last_one():
         terminal.expect(READY, SOON)
         port = port_of(terminal)
         terminal.press("a")
-        terminal.expect(r"#8 .* done", SOON)
+        terminal.expect(r"async ×8 .*all 200", SOON)
         terminal.press(" ")
         terminal.expect("space continue", SOON)
         terminal.pump(0.5)
