@@ -39,9 +39,9 @@ def longest_name(requests: Sequence[Request], limit: int) -> tuple[int, bool]:
     return len(f"{last}–{last} ×{len(requests)}") + 2, False
 
 
-def longest_title(bursts: Sequence[Burst], opened: Burst | None) -> int:
+def longest_title(newest_first: Iterable[Burst], opened: Burst | None) -> int:
     """The width of the longest name of the groups that are folded, without the number of requests."""
-    names = [burst.scenario for burst in islice(reversed(bursts), _NAMED) if burst is not opened]
+    names = [burst.scenario for burst in islice(newest_first, _NAMED) if burst is not opened]
     return max((cell_len(printable(name, 40)) for name in names), default=0) + len(_OPENED) - 1
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import islice
 
 from loopviz.draw.fold import Fold
 from loopviz.draw.linking import known_lines, linked
@@ -97,8 +97,10 @@ class Picture:
         tasks = max(
             (self._children.widest(timeline, view.now, request) for request in requests[:1]), default=0
         )
-        folded = longest_title(timeline.bursts, opened)
-        latest = islice(reversed(timeline.arrivals), _LATEST)
+        fired = (burst for burst in reversed(timeline.bursts) if burst.fired <= view.now)
+        folded = longest_title(fired, opened)
+        known = bisect_right(timeline.arrivals, view.now, key=lambda request: request.start)
+        latest = timeline.arrivals[max(0, known - _LATEST) : known]
         if any(timeline.burst_of(request.id) is None for request in latest):
             return limit, paths  # what other clients ask for is in their rows only
         return max(longest, min(max(tasks, folded), limit)), paths
