@@ -33,6 +33,27 @@ async def test_closing_a_screen_twice_closes_no_other(drive, screen):
 
 
 @run
+async def test_a_screen_below_another_is_not_closed(drive):
+    """A screen that closes itself when another one has come on top stays, and is closed later."""
+    async with drive() as program:
+        await program.pilot.press("question_mark")
+        below = program.app.screen
+        program.app.action_command_palette()
+
+        def close() -> None:
+            below.dismiss()
+
+        for _ in range(3):
+            below.call_later(close)
+            await program.pilot.pause()
+        assert below in program.app.screen_stack
+        for _ in range(2):
+            await program.pilot.press("escape")
+            await program.pilot.pause()
+        assert isinstance(program.app.screen, MainScreen)
+
+
+@run
 async def test_the_palette_may_be_opened_and_closed_in_one_moment(drive):
     """Opened, closed before it is drawn, and opened again: it is open, and nothing has failed."""
     async with drive() as program:

@@ -41,6 +41,7 @@ from loopviz.tui.compat import (
     AsciiFilter,
     Commands,
     closed_already,
+    dismiss_once,
     drawn_on,
     end_on_signals,
     forgive_late_input,
@@ -92,6 +93,7 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
         lecture: Lecture | None = None,
     ) -> None:
         forgive_late_input()
+        dismiss_once()
         ignore_old_sizes()
         super().__init__(source, palette, requests=requests, trigger=trigger, timeline=timeline)
         self.aside = aside or Aside()

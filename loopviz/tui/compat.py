@@ -15,6 +15,7 @@ from rich.segment import Segment
 from textual import events
 from textual._context import active_message_pump
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.color import Color
 from textual.command import CommandPalette
 from textual.dom import DOMNode, NoScreen
@@ -35,6 +36,7 @@ __all__ = [
     "Commands",
     "StripWidget",
     "closed_already",
+    "dismiss_once",
     "drawn_on",
     "end_on_signals",
     "forgive_late_input",
@@ -180,6 +182,24 @@ def closed_already(app: App[int]) -> bool:
         return handler.screen is not app.screen
     except NoScreen:
         return True
+
+
+_dismissed = Screen.dismiss
+
+
+def dismiss_once() -> None:
+    """Dismiss a screen only while it is on top.
+
+    A screen of Textual 8.2.8 reports its result before it is closed. If another screen has come on top
+    meanwhile, it stays open (see `closed_already`), and its second result ends the program with
+    `InvalidStateError`. Not needed once the second ``dismiss`` does nothing.
+    """
+
+    def dismiss(self: Screen[Any], result: object = None) -> AwaitComplete:
+        on_top = self.app.screen_stack[-1:] == [self]
+        return _dismissed(self, result) if on_top else AwaitComplete()
+
+    Screen.dismiss = dismiss  # type: ignore[method-assign]
 
 
 _clicked = OptionList._on_click
