@@ -78,7 +78,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_json)
 def test_what_is_no_note_is_not_shown(tmp_path, value):
     """A file with wrong types, control characters or missing fields is no note."""
