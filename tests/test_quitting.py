@@ -65,8 +65,8 @@ class Quitting:
         terminal.press("\r")
 
     def started(self) -> None:
-        """Wait until there is a request."""
-        self.terminal.expect(rf"#\d+ .*{self.scenario.path[:12]}", 60)
+        """Wait until there is a row of a request, which in a folded group has no path."""
+        self.terminal.expect(r"#\d+", 60)
 
     def quit(self) -> None:
         """Press q."""
