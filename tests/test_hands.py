@@ -16,6 +16,8 @@ from loopviz.model.interval import summed
 from loopviz.stream.events import Event
 from loopviz.tui.dragging import Dragging
 from loopviz.tui.keymap import FootItem, Keys
+from loopviz.tui.scene.foot import foot
+from loopviz.tui.scene.pen import Pen
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.trigger import parse_trigger
 from loopviz.tui.view import View
@@ -50,6 +52,16 @@ def test_each_key_of_a_pair_can_be_clicked():
             "right_square_bracket",
         ),
     ]
+
+
+def test_giving_up_is_offered_while_requests_are_not_answered():
+    """The foot line of 80 columns has the key only then, behind the others."""
+    composer = scene()
+    for unanswered in (True, False):
+        keys = foot(Pen(composer.palette), composer.facts, View(), 80, unanswered=unanswered)
+        shown = "".join(segment.text for segment in keys[-1][1])
+        assert shown.endswith(" g give up ") is unanswered
+        assert " space freeze " in shown
 
 
 def test_every_cell_of_the_foot_line_presses_what_is_written_there():

@@ -49,8 +49,9 @@ class Foot:
 
     words: str
     """May contain ``{requests}``, ``{threads}`` and ``{freeze}``."""
-    place: Literal["side", "always", "roomy"]
-    """``side``: behind the scenarios; ``roomy``: only where the line has room."""
+    place: Literal["side", "always", "roomy", "unanswered"]
+    """``side``: behind the scenarios; ``roomy``: only where the line has room; ``unanswered``: only while
+    requests are not answered, and the line has room."""
     press: int = 0
     """Which of the row's keys a click on the words presses; a click on a key presses that key."""
 
@@ -110,7 +111,7 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("{threads}", "always", press=1), server=True),
         Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
             Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
-        ), server=True),
+        ), foot=Foot("give up", "unanswered"), server=True),
         Row("predict first: the picture of what is fired next is hidden until you have answered", (
             Key("picture.predict", "p", "predict", "Predict first", "hide the next picture at first"),
         ), server=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
@@ -16,6 +18,8 @@ from loopviz.tui.view import View
 
 __all__ = ["Scene"]
 
+_NEWEST = 8
+"""Of so many bursts the foot line knows whether they can be given up."""
 _ROOMY = 30
 """From this height on there are empty lines, and two for the loop."""
 
@@ -50,7 +54,7 @@ class Scene:
         said = self._story.lines(self._pen, self.facts, timeline, view, width, 3 if roomy else 2)
         story = [*gap, *said, *gap]
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
-        keys = self._foot(view, width)
+        keys = self._foot(view, width, unanswered=_unanswered(timeline, view))
         room = max(0, height - len(head) - len(story) - len(keys))
         picture = self._picture.lines(self.facts, timeline, view, width, room, roomy=roomy)
         lines = [*head, *picture, *story]
@@ -64,14 +68,17 @@ class Scene:
             lines.append(line)
         return [fitted(line, width, self.palette) for line in lines[:height]]
 
-    def _foot(self, view: View, width: int) -> list[HitLine]:
+    def _foot(self, view: View, width: int, *, unanswered: bool) -> list[HitLine]:
         """The foot lines, which are made anew only if they say something else."""
         key = (
             self.palette.theme.name, self.facts, self._pen, width,
-            view.requests, view.steps, view.threads, view.moves,
+            view.requests, view.steps, view.threads, view.moves, unanswered,
         )  # fmt: skip
         if self._foot_key != key:
-            self._foot_key, self._foot_lines = key, foot(self._pen, self.facts, view, width)
+            self._foot_key, self._foot_lines = (
+                key,
+                foot(self._pen, self.facts, view, width, unanswered=unanswered),
+            )
         return self._foot_lines
 
     def column(self, x: int, y: int) -> tuple[int, int] | None:
@@ -83,3 +90,9 @@ class Scene:
         lines = self._picture.lines(self.facts, timeline, view, width, height, roomy=height >= _ROOMY)
         self.hits, self._lines = self._picture.hits, range(height)
         return [fitted(line, width, self.palette) for line in lines]
+
+
+def _unanswered(timeline: Timeline, view: View) -> bool:
+    """Whether one of the newest bursts is not over."""
+    newest = islice(reversed(timeline.bursts), _NEWEST)
+    return any(burst.fired <= view.now and not burst.over(view.now) for burst in newest)

@@ -20,8 +20,11 @@ HitLine = tuple[list[tuple[int, int, Hit]], Line]
 """A line, and its columns from and to where something can be clicked."""
 
 
-def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
-    """The keys of scenarios, of other screens and of the picture: in one line if they fit, else in two."""
+def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = False) -> list[HitLine]:
+    """The keys of scenarios, of other screens and of the picture: in one line if they fit, else in two.
+
+    `unanswered` says whether requests are not answered: then there is something to give up.
+    """
     keyed = [file for file in facts.scenarios if file.facts.key and facts.live]
     numbers = {view.count_of(file.facts.requests) for file in keyed}
     count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
@@ -33,6 +36,11 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
     }
     side, short = facts.keys.foot(names, "side"), facts.keys.foot(names, "always")
     more = facts.keys.foot(names, "always", "roomy")
+    if unanswered:  # behind the others, which stay where they are
+        giving_up = facts.keys.foot(names, "unanswered")
+        short, more = (
+            [*row, *giving_up] if _fits(pen, [*row, *giving_up], width) else row for row in (short, more)
+        )
     narrow = names | {"requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
     least = facts.keys.foot(narrow, "always")
     for rows in (
@@ -45,9 +53,17 @@ def foot(pen: Pen, facts: Facts, view: View, width: int) -> list[HitLine]:
         [scenarios[:6], least],
     ):
         made = [_line(pen, row) for row in rows if row]
-        if all(sum(s.cell_length for s in line) <= width for _, line in made):
+        if all(_cells(line) <= width for _, line in made):
             break
     return made
+
+
+def _fits(pen: Pen, row: Sequence[FootItem], width: int) -> bool:
+    return _cells(_line(pen, row)[1]) <= width
+
+
+def _cells(line: Line) -> int:
+    return sum(segment.cell_length for segment in line)
 
 
 def _scenario(key: str, name: str) -> FootItem:
