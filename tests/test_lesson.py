@@ -94,6 +94,18 @@ async def test_a_key_changes_the_headline_in_the_next_frame(drive):
 
 
 @run
+async def test_a_key_changes_the_headline_without_waiting_for_a_frame(drive):
+    """What a letter or the list fires is in the headline before the next frame is due."""
+    async with drive(size=(80, 24)) as screen:
+        await screen.pilot.press("s")
+        assert "sync title" in screen.lines()[0]
+        await screen.pilot.press("tab", *"async", "enter")
+        await screen.pilot.pause()
+        assert "async title" in screen.lines()[0]
+        assert {len(line) for line in screen.lines()} == {80}
+
+
+@run
 async def test_an_older_burst_does_not_come_back(drive):
     """While the newest key's requests are not sent, the headline is not the one of the burst before."""
     async with drive(size=(80, 24)) as screen:

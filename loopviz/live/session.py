@@ -10,6 +10,7 @@ import platform
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -35,6 +36,8 @@ __all__ = ["Session", "environment", "leave", "require_gil"]
 
 
 _STARTING, _BLOCKED = "starting the server", "waiting for the event loop"
+_LEAD = 0.1
+"""How long a scenario is not prepared yet (s), so that it is shown first: executing a file takes the GIL."""
 
 
 class Session:
@@ -184,6 +187,7 @@ class Session:
 
         def later() -> None:
             try:
+                time.sleep(_LEAD)
                 self._server.wait()
                 self._server.submit(self._apps.prepare(scenario.name)).result()
                 with self._sending:

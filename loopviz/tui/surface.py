@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.cells import set_cell_size
 from rich.segment import Segment
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 
 from loopviz.draw.safe import printable
@@ -31,11 +32,18 @@ class Surface(StripWidget):
 
     DEFAULT_CSS = "Surface { width: 100%; height: 100%; }"
 
+    class Resized(Message):
+        """It has another size."""
+
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[Line] = []
         self.painted = 0
         """How many lines were made into strips so far; for tests."""
+
+    def on_resize(self) -> None:
+        """Let the screen draw for the new size."""
+        self.post_message(self.Resized())
 
     def show(self, lines: list[Line]) -> None:
         """Show these lines; repaint those that differ from the ones shown before."""

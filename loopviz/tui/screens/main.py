@@ -73,6 +73,11 @@ class MainScreen(Screen[None]):
             self._still = key
             self.surface.show(host.scene.compose(host.timeline, host.view, width, height))
 
+    @on(Surface.Resized)
+    def _room_changed(self) -> None:
+        """Draw at once where the list has been."""
+        self.show()
+
     def toggle_catalogue(self) -> None:
         """Show the list and give it the focus, or hide it."""
         if self.catalogue.display and self.catalogue.has_focus_within:
@@ -92,9 +97,11 @@ class MainScreen(Screen[None]):
         """Fire what was chosen; the picture has the keys again, and the list's room where that is small."""
         if self.app.size.width < WIDE:
             self.hide_catalogue()
-        self.set_focus(None)
-        self.catalogue.show_all()
+        else:
+            self.set_focus(None)
+            self.catalogue.show_all()
         self._host.fire(message.file)
+        self.show()  # what was asked for, sooner than the next frame is due
 
     def _place_catalogue(self) -> None:
         """Put the list beside the picture; or over it where there is no room, then only while it is used."""
@@ -138,6 +145,7 @@ class MainScreen(Screen[None]):
         if file is not None and not host.keys.binds(event.key):
             event.stop()
             host.fire(file)
+            self.show()
 
     def on_resize(self) -> None:
         """Draw at once at the new size."""
