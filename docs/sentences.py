@@ -21,7 +21,7 @@ _HEAD = """\
 
 While requests are in progress, the lines below the picture say what happens, and why. The first row of this
 table whose condition holds is said. Every condition is something that was observed: that threads wait for the
-GIL, for example, is said only if each of them was measured to wait for it. The second sentence gives way to
+GIL, for example, is said only if it was measured for each of them. The second sentence gives way to
 the repair: the one that the scenario declares, or else the one in the table.
 
 When a burst is over, the verdict takes their place: what was measured against what was expected, why, and

@@ -44,7 +44,15 @@ def earlier(timeline: Timeline, burst: Burst) -> Burst | None:
     """The last burst of the same scenario that was over before this one was fired."""
     found: Iterable[Burst] = reversed(timeline.bursts)
     return next(
-        (b for b in found if b.scenario == burst.scenario and b.fired < burst.fired and b.over(burst.fired)),
+        (
+            b
+            for b in found
+            if b.scenario == burst.scenario
+            and b.fired < burst.fired
+            and b.over(burst.fired)
+            and not b.unsent
+            and not any(request.given_up for request in b.requests)
+        ),
         None,
     )
 
@@ -55,7 +63,11 @@ def computed(timeline: Timeline, burst: Burst) -> float | None:
     if not requests or burst.done is None:
         return None
     running = sum(request.totals[State.RUNNING] for request in requests)
-    workers = sum(lane.used(burst.began, burst.done) for lane in timeline.workers.values())
+    start, end = burst.began, burst.done
+    lanes = [lane for lane in timeline.workers.values() if any(s.end > start for s in lane.newest_first(end))]
+    if not all(lane.measures(start) for lane in lanes if lane.role == "thread"):
+        return None
+    workers = sum(lane.used(start, end) for lane in lanes)
     return (running + workers) / len(requests)
 
 

@@ -16,6 +16,8 @@ def given_up(timeline: Timeline, now: int, number: int) -> str:
     block = timeline.block_at(now)
     holder = block.request if block is not None and block.end is None else 0
     if block is not None and holder:
+        if block.kind == "waiting_for_gil":
+            return f"{said} The event loop waits for the GIL, which another thread has."
         where = f" at {words.line(block.where)}" if block.where else ""
         does = _DOES.get(block.kind or "", "holds the loop")
         return f"{said} #{holder} still {does}{where}: a thread cannot be interrupted."

@@ -6,7 +6,7 @@ They are a part of the row's codes, so that a row with marks costs no more than 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import dropwhile, islice
 
 from loopviz.draw.look import ANSWERED, CODES, NOTHING, TICKS
 from loopviz.draw.raster import Stretch, after_response, code_of, columns, request_stretches
@@ -154,12 +154,13 @@ def _shares(newest_first: Iterator[Stretch], width: int, first: int, stop: int) 
 def turns(request: Request, now: int) -> float | None:
     """The share of its time in which it runs, if it takes turns at `now`; else None."""
     running = both = runs = 0
-    for segment in islice(request.newest_first(now), 6 * _TURNS):
+    past = dropwhile(lambda segment: segment.start >= now, request.newest_first(now))
+    for segment in islice(past, 6 * _TURNS):
         if segment.end <= now - _RECENT:
             break
         if segment.state not in {State.RUNNING, State.READY} or segment.end - segment.start > _RECENT:
             return None
-        length = segment.end - max(segment.start, now - _RECENT)
+        length = min(segment.end, now) - max(segment.start, now - _RECENT)
         both += length
         if segment.state is State.RUNNING:
             if length > _SHORT:

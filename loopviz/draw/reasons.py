@@ -13,8 +13,9 @@ from typing import TypeAlias
 from loopviz.draw.safe import printable
 from loopviz.draw.story.table import MORE_THAN_ONE_CORE
 from loopviz.draw.words import count, duration, fitting, line
-from loopviz.model import Block, Burst, Request, State, Timeline
+from loopviz.model import Burst, Request, State, Timeline, Where
 from loopviz.model.pools import Pool
+from loopviz.model.workers import Tokens
 
 __all__ = ["Reason", "reason"]
 
@@ -60,8 +61,14 @@ def _blocks(seen: _Seen) -> Reason | None:
     """Blocks held the loop for a notable part of the time."""
     start, end = seen.start, seen.end
     blocks = [b for b in seen.timeline.blocks if b.end is not None and b.end > start and b.start < end]
-    held = sum(min(block.end or end, end) - max(block.start, start) for block in blocks)
-    return (*_of_blocks(blocks, held), True) if blocks and held > 2 * _NOTABLE * seen.took else None
+    held = Counter[Where | None]()
+    for block in blocks:
+        since, until = max(block.start, start), min(block.end or end, end)
+        stopped = seen.timeline.stopped_within(since, until)
+        blamed = block.kind != "waiting_for_gil" or block.keeper is not None
+        held[block.culprit[1] if blamed else None] += max(0, until - since - stopped)
+    lost = held.total() > 2 * _NOTABLE * seen.took
+    return (*_of_blocks(len(blocks), held), True) if lost else None
 
 
 def _waits(seen: _Seen) -> Reason | None:
@@ -85,8 +92,14 @@ def _shared(seen: _Seen) -> Reason | None:
 
 def _starved(seen: _Seen) -> Reason | None:
     """Requests waited for the loop, although no step was long."""
-    found = (s for s in seen.timeline.starvations if s.start < seen.end and (s.end or seen.end) > seen.start)
-    longest = max((starvation.longest for starvation in found), default=0)
+    own = {request.id for request in seen.requests}
+    waits = (
+        min(end, seen.end) - max(start, seen.start)
+        for starvation in seen.timeline.starvations
+        for number, (start, end) in starvation.waits.items()
+        if number in own
+    )
+    longest = max(waits, default=0)
     if longest <= _NOTABLE * seen.took:
         return None
     said = f"Short steps in a row made requests wait up to {duration(longest)} for the loop."
@@ -124,24 +137,21 @@ def _awaited(request: Request, what: str) -> int:
     )
 
 
-def _of_blocks(blocks: list[Block], held: int) -> tuple[str, str]:
-    """Blocks: how many, where most of them were, and for how long they held the loop."""
-    places = Counter[str]()
-    calls: dict[str, str] = {}
-    for block in blocks:
-        if block.where is not None:
-            place = line(block.where)
-            places[place] += 1
-            calls[place] = f" ({printable(block.where.calls, 30)})" if block.where.calls else ""
-    many = count(len(blocks), "block")
-    at = places.most_common(1)[0][0] if places else ""
-    short = f"{many} at {at}" if at and len(places) == 1 else many
-    where = f": {at}{calls[at]}" if at else ""
-    long = fitting(
-        f"The event loop was held for {duration(held)} of it, in {many}{where}.",
-        f"The loop was held for {duration(held)} of it, in {many}.",
+def _of_blocks(number: int, held: Counter[Where | None]) -> tuple[str, str]:
+    """Blocks: how many, for how long they held the loop, and the line that held it longest."""
+    many, whole = count(number, "block"), duration(held.total())
+    where, longest = held.most_common(1)[0]
+    alone = len({None if one is None else line(one) for one in held}) == 1
+    short = f"{many} at {line(where)}" if where is not None and alone else many
+    at = calls = ""
+    if where is not None:
+        calls = f" ({printable(where.calls, 30)})" if where.calls else ""
+        at = f": {'' if alone else f'{duration(longest)} at '}{line(where)}"
+    return short, fitting(
+        f"The event loop was held for {whole} of it, in {many}{at}{calls}.",
+        f"The loop was held for {whole} of it, in {many}{at}.",
+        f"The loop was held for {whole} of it, in {many}.",
     )
-    return short, long
 
 
 def _of_waits(seen: _Seen, waited: dict[int, int]) -> tuple[str, str]:
@@ -159,17 +169,21 @@ def _of_waits(seen: _Seen, waited: dict[int, int]) -> tuple[str, str]:
     short = f"{many} waited for a {worker}"
     requests = count(many, "request")
     long = fitting(
-        f"{requests} waited for a {worker}, up to {longest}{_size(pool)}.",
+        f"{requests} waited for a {worker}, up to {longest}{_size(pool, timeline.tokens_at(seen.end))}.",
         f"{requests} waited for a {worker}, up to {longest}.",
     )
     return short, long
 
 
-def _size(pool: Pool | None) -> str:
-    if pool is None or pool.size < 0:
+def _size(pool: Pool | None, tokens: Tokens | None) -> str:
+    """Its size when the burst was over: it may have been changed since."""
+    if pool is None:
+        return ""
+    size = tokens.total if tokens is not None and pool.kind == "default-limiter" else pool.size
+    if size < 0:
         return ""
     one = "process" if pool.kind == "processes" else "thread"
-    has = count(pool.size, one, "processes" if one == "process" else "")
+    has = count(size, one, "processes" if one == "process" else "")
     title = "AnyIO" if pool.kind == "default-limiter" else printable(pool.title, 26)
     return f": {title} has {has}"
 
@@ -180,7 +194,7 @@ def _after(seen: _Seen) -> Reason | None:
     longest = max((_went_on(request, now) for request in seen.requests), default=0)
     if longest <= max(seen.took, _SHORT):
         return None
-    number = sum(not request.ended for request in seen.requests)
+    number = sum(not request.ended for request in seen.requests if request.answered)
     if number:
         goes = "1 request goes" if number == 1 else f"{number} requests go"
         return "", f"{goes} on after the response: no client waits for that.", False
@@ -189,7 +203,7 @@ def _after(seen: _Seen) -> Reason | None:
 
 def _went_on(request: Request, now: int) -> int:
     """For how long its tasks have gone on after the response (ns)."""
-    if request.done is None:
+    if request.done is None or not request.answered:
         return 0
     end = request.since if request.ended else now
     return max(0, end - request.done)

@@ -20,7 +20,8 @@ def sums(interval: Interval) -> list[str]:
     if interval.requests:
         longest = sorted(interval.states.items(), key=lambda item: -item[1])
         times = [f"{words.state_name(state)} {words.duration(time)}" for state, time in longest if time]
-        said.append(f"{words.count(interval.requests, 'request')}, together: {', '.join(times)}.")
+        together = f", together: {', '.join(times)}" if times else ""
+        said.append(f"{words.count(interval.requests, 'request')}{together}.")
     else:
         said.append("No request was in progress.")
     return said

@@ -67,6 +67,8 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
         measured = f"{given_up} of {many} were given up, {took} after the first was sent."
         if given_up == 1:
             measured = f"1 of {many} was given up, {took} after the first was sent."
+    elif not failed and (lost_sight := burst.count - len(requests)) > 0:
+        measured = f"{many} in {took}; how {lost_sight} of them ended was not seen."
     elif failed:
         measured = fitting(
             f"{len(failed)} of {burst.count} failed: {_failures(failed)}. {many} in {took}.",

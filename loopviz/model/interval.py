@@ -51,7 +51,10 @@ def summed(timeline: Timeline, requests: Iterable[Request], start: int, end: int
             if inside > 0:
                 states[segment.state] += inside
     threads = [lane for lane in timeline.workers.values() if lane.role == "thread"]
-    used = [_used(lane, start, end) for lane in threads if lane.samples]
+    threads = [lane for lane in threads if any(span.end > start for span in lane.newest_first(end))]
+    used = [_used(lane, start, end) for lane in threads if lane.measures(start)]
+    if len(used) < len(threads):
+        used = []  # of some it is not known
     return Interval(
         start,
         end,

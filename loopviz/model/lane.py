@@ -109,6 +109,11 @@ class Lane:
         """CPU time used from `start` to `end` (ns), as if it were used evenly between two readings."""
         return self._used_by(end) - self._used_by(start)
 
+    def measures(self, start: int) -> bool:
+        """Whether its CPU clock was read, and the readings since `start` (ns) are still kept."""
+        samples = self.samples
+        return bool(samples) and (samples[0][0] <= start or len(samples) != samples.maxlen)
+
     def _used_by(self, t: int) -> float:
         before = None
         for sample in self.samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import KeysView
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -108,6 +109,11 @@ class Moment:
             return list(self.wait.since)
         return [request.id for request in self.live]
 
+    @property
+    def free(self) -> bool:
+        """Whether the loop was seen to be idle for most of the last second."""
+        return self.timeline.sees_iterations and self.busy < FREE
+
     @cached_property
     def busy(self) -> float:
         """The part of the last second in which the loop was busy."""
@@ -138,9 +144,12 @@ class Moment:
         }
         number = max(known, key=lambda number: len(known[number]), default=None)
         unknown = waiting - set().union(*known.values())
-        if number is not None and len(known[number]) >= len(unknown):
-            return pools[number], known[number]
         tokens = timeline.tokens_at(now)
+        if number is not None and len(known[number]) >= len(unknown):
+            pool = pools[number]
+            if pool.kind == "default-limiter" and tokens is not None:
+                pool = replace(pool, size=tokens.total)  # as it was then
+            return pool, known[number]
         if tokens is not None and tokens.waiting and not pools:  # a recording of before: it names no pools
             return Pool(0, "default-limiter", "", tokens.total), unknown
         return None, unknown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from loopviz.draw.story.moment import FREE, Moment
+from loopviz.draw.story.moment import Moment
 from loopviz.draw.words import awaited, count, duration, fitting, state_name
 from loopviz.model import Awaits, State
 
@@ -27,13 +27,14 @@ def awaiting(moment: Moment) -> list[str]:
     who = count(moment.states[State.AWAITING], "request is", "requests are")
     if moment.brief:
         named = _kinds(moment.awaits)
-        costs = "That costs the loop nothing: it" if moment.busy < FREE else "The event loop"
+        costs = "That costs the loop nothing: it" if moment.free else "The event loop"
+        idle = f"{costs} was idle for {1 - moment.busy:.0%} of the last second."
         return [
             fitting(
                 f"{who} suspended at an await{f': {named}' if named else ''}.",
                 f"{who} suspended at an await.",
             ),
-            f"{costs} was idle for {1 - moment.busy:.0%} of the last second.",
+            idle if moment.timeline.sees_iterations else _idle(moment, ""),
         ]
     subject = _awaited_by(moment.awaits)
     return [f"{who} suspended at an await.{_costs(moment)}", _idle(moment, subject)]
@@ -62,12 +63,14 @@ def nothing(moment: Moment) -> list[str]:
 
 def _costs(moment: Moment) -> str:
     """That waiting costs nothing, if the loop was free."""
-    return " That costs the event loop nothing." if moment.busy < FREE else ""
+    return " That costs the event loop nothing." if moment.free else ""
 
 
 def _idle(moment: Moment, subject: str) -> str:
     """For how much of the last second the loop was idle, as measured."""
-    if subject == "It" and moment.busy >= FREE:
+    if not moment.timeline.sees_iterations:
+        return "Whether the event loop is idle cannot be seen here."
+    if subject == "It" and not moment.free:
         subject = "The event loop"
     return f"{subject} was idle for {1 - moment.busy:.0%} of the last second."
 

@@ -80,12 +80,12 @@ def gil(moment: Moment) -> list[str]:
     each, waits = found.cores / len(found.shares), found.waits_for_gil
     if moment.brief:
         return [
-            f"{len(found.shares)} threads share the GIL: each computes {each:.0%} of the time.",
-            f"Each waits for the GIL up to {waits:.0%} of the time: only one can hold it.",
+            f"{len(found.shares)} threads share the GIL: on average each computes {each:.0%} of the time.",
+            f"Each waits for it up to {waits:.0%} of the time, on average: only one can hold it.",
         ]
     return [
-        f"{len(found.shares)} worker threads compute at once, and each gets about {each:.0%} of a core.",
-        f"Only one of them can hold the GIL at a time: each waits for it up to {waits:.0%} of the time.",
+        f"{len(found.shares)} worker threads compute at once, and on average each gets {each:.0%} of a core.",
+        f"Only one can hold the GIL at a time: each waits for it up to {waits:.0%} of the time, on average.",
     ]
 
 
@@ -93,10 +93,10 @@ def cores(moment: Moment) -> list[str]:
     """Threads that compute, and that are not known to wait for the GIL: what they use."""
     found = moment.computing
     number, each = len(found.shares), found.cores / len(found.shares)
-    first = f"{number} worker threads compute at once, and each gets about {each:.0%} of a core."
+    first = f"{number} worker threads compute at once, and on average each gets {each:.0%} of a core."
     second = f"Together they use {found.cores:.1f} cores."
     if found.waits_for_core > 2 * FREE:
-        second += f" Each waits for a free core for {found.waits_for_core:.0%} of the time."
+        second += f" On average each waits for a free core for {found.waits_for_core:.0%} of the time."
     return [first, second]
 
 
@@ -116,6 +116,8 @@ def in_threads(moment: Moment) -> list[str]:
 
 def _loop_is(moment: Moment) -> str:
     """How busy the event loop was, as measured."""
+    if not moment.timeline.sees_iterations:
+        return "How busy the event loop is cannot be seen here."
     if moment.busy < FREE:
         return "The event loop is free."
     return f"The event loop was busy for {moment.busy:.0%} of the last second."
