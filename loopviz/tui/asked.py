@@ -25,6 +25,8 @@ class Asked:
     """Done when all of its requests are answered."""
     waits: str | None = None
     """What it waits for before it is sent: ``starting a worker process``; None for nothing."""
+    sent: bool = False
+    """Whether its burst was in the timeline, from which it is removed some time."""
 
     @property
     def refused(self) -> bool:

@@ -57,7 +57,7 @@ class Playback:
         view.ends = not live
         if view.behind is not None:
             view.behind = max(0, present - view.now)
-        if (view.behind is None or view.speed is not None) and not view.pinned:
+        if (view.moves or self._elsewhere()) and not view.pinned:
             self.look(present)
         self._moved = now
 
@@ -66,6 +66,11 @@ class Playback:
         if self._view.now < present or present != self._newest:
             self._newest, self._read = present, now
         return now - self._read >= _SETTLED
+
+    def _elsewhere(self) -> bool:
+        """Whether the axis is that of another burst than the one whose rows are shown: it was selected."""
+        shown, clock = self._view.burst(self._timeline), self._view.clock
+        return shown is not None and clock is not None and clock.press != shown.number
 
     def look(self, present: int) -> None:
         """Show the axis of the burst whose rows are shown, unless the picture is to scroll."""

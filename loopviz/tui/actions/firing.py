@@ -49,6 +49,8 @@ class Firing(PictureApp):
         if asked is None:
             return
         asked.waits = self.source.preparing(asked.file.name)
+        newest = self.timeline.newest_burst(self.present)
+        asked.sent = asked.sent or (newest is not None and newest.fired >= asked.at)
         if asked.refused:
             self.view.asked = None
 

@@ -55,6 +55,7 @@ class Rows(PictureApp):
         self.scene.forget()
         self.view.cursor = None
         self.view.top = 0
+        self.view.guessed = ""
 
     def action_write(self) -> None:
         """Write the last minutes to a new file, in a thread: a slow disk does not stop the picture."""

@@ -69,14 +69,17 @@ def _of_burst(frame: Frame, clock: Clock) -> str:
     """Time since the first request: ``0 s  1  2  3``, and when all should be done: ``expected 3 s``."""
     width, room = frame.columns.column_ns, frame.columns.time
     marks = [" "] * room
-    every = next((ns for ns in _STEPS if ns // width >= 6), _STEPS[-1])
-    seconds = room * width >= NS
-    unit, name = (NS, "s") if seconds else (1_000_000, "ms") if every >= 1_000_000 else (1_000, "µs")
-    least = -(-(frame.first * width - clock.zero) // every)
+    seconds, end = room * width >= NS, (frame.first + room) * width - clock.zero
+    for every in _STEPS:
+        unit, name = (NS, "s") if seconds else (1_000_000, "ms") if every >= 1_000_000 else (1_000, "µs")
+        if every // width >= max(6, len(f"{end // unit} {name}") + 1):  # a mark has room
+            break
+    least, bare = -(-(frame.first * width - clock.zero) // every), True
     for number in range(least, least + room * width // every + 2):
         at = (clock.zero + number * every) // width - frame.first
-        text = f"{number * every / unit:g}" + ("" if number else f" {name}")
+        text = f"{number * every / unit:.10g}" + (f" {name}" if bare else "")
         if at >= 0 and at + len(text) <= room:
+            bare = False
             marks[at : at + len(text)] = text
     if clock.expected is not None and clock.mark is not None:
         at = clock.mark // width - frame.first

@@ -101,7 +101,7 @@ class Frame:
         shown = track.window(self.half, 2 * self.first, self._settled, stop, draw) if self.live else ""
         return shown + NOTHING * (2 * (self.columns.time - self.live))
 
-    def standing(self, kind: str, number: int, draw: Callable[[int, int], str]) -> str:
-        """The codes of what is drawn at another time than its own; a part of it may be still to come."""
+    def standing(self, kind: str, number: int, shift: int, draw: Callable[[int, int], str]) -> str:
+        """The codes of what is drawn `shift` half columns later than it was; a part may be still to come."""
         track, stop = self._tracks.of(kind, number), 2 * (self.last + 1)
-        return track.window(self.half, 2 * self.first, self._settled, stop, draw)
+        return track.window(self.half, 2 * self.first, self._settled + shift, stop, draw)

@@ -85,6 +85,7 @@ def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
         codes = frame.standing(
             f"group {shift} {last.id} {burst.over(now)}",
             burst.number,
+            shift,
             lambda a, b: request_codes(last, threshold, now, frame.half, a - shift, b - shift),
         )
     titles = _title(facts.scenarios, burst), f"{printable(burst.scenario, 40)} ×{burst.count}"

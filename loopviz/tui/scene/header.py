@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
@@ -62,7 +62,11 @@ def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Sty
     if width < _WIDE:
         address = ":" + address.rpartition(":")[2]
     load = [(text, pen.dim) for text in (*lesson.load, address)]
-    left = [Segment(f" {lesson.name}", pen.title), Segment(f"   {lesson.title}", pen.text)]
+    needed = sum(cell_len(text) + 3 for text, _ in (*waits, *right))
+    title, most = lesson.title, max(1, width - cell_len(lesson.name) - needed - 5)
+    if cell_len(title) > most:
+        title = set_cell_size(title, most - 1) + "…"
+    left = [Segment(f" {lesson.name}", pen.title), Segment(f"   {title}", pen.text)]
     room = width - sum(segment.cell_length for segment in left) - 1
     shown: list[tuple[str, Style]] = []
     for text, style in [*waits, *right, *load, _help_key(pen, facts)]:

@@ -74,6 +74,7 @@ class Picture:
             else self._rows(frame, lines, room, gap)
         )
         self._tracks.end()
+        self.hits = {y: hits for y, hits in self.hits.items() if y < height}
         lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
         return [*lines, *([[]] * (height - len(lines)))][:height]
 

@@ -54,13 +54,14 @@ class _Breakdown:
     def __init__(self, request: Request, timeline: Timeline, now: int, palette: Palette) -> None:
         self.request, self.timeline, self.now, self.palette = request, timeline, now, palette
         self.dim = palette.text("dim")
-        end = request.done if request.done is not None and request.done <= now else now
+        over = request.done is not None and request.done <= now
+        end = request.done if request.done is not None and over else max(now, request.start)
         self.table = table = Table(
             box=None, expand=True, show_footer=True, padding=(0, 1), header_style=palette.text("dim")
         )
         table.add_column("from", justify="right", footer="sum", no_wrap=True)
         table.add_column("for", justify="right", footer=Text(_exact(end - request.start)), no_wrap=True)
-        table.add_column("state", footer=Text("the latency" if request.done else "so far"), no_wrap=True)
+        table.add_column("state", footer=Text("the latency" if over else "so far"), no_wrap=True)
         table.add_column("where", ratio=1)
         history = request.history(now)
         before = [segment for segment in history if segment.start < end]

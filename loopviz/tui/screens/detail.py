@@ -40,6 +40,8 @@ class Detail(ScrollBox):
         self._picture = picture
         self._number = number
         self._drawn = 0
+        self._known = 0
+        """The moment up to which it was drawn, if it has ended."""
 
     def on_mount(self) -> None:
         """Fill it."""
@@ -70,10 +72,13 @@ class Detail(ScrollBox):
         if request is None or now - self._drawn < _REFRESH:
             return
         children = picture.timeline.children(self._number)
-        if self._drawn and request.ended and all(child.end is not None for child in children):
-            return
-        self._drawn = now
         moment = picture.view.now
+        ended = request.ended and all(child.end is not None for child in children)
+        over = max([request.since, *(child.end or moment for child in children)])
+        known = min(moment, over) if ended else 0
+        if self._drawn and known and known == self._known:
+            return  # nothing of it changes any more, unless another moment is shown
+        self._drawn, self._known = now, known
         parts: list[RenderableType] = [detail_table(request, picture.timeline, moment, picture.palette)]
         where = longest_where([request], moment)
         if where is not None:

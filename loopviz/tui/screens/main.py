@@ -67,7 +67,7 @@ class MainScreen(Screen[None]):
         if width > 0 and height > 0:
             host = self._host
             still = host.view.still(host.timeline)
-            key = still and (*still, width, height, host.scene, host.scene.facts)
+            key = still and (*still, width, height, host.scene, host.scene.facts, host.palette.theme.name)
             if key and key == self._still:
                 return
             self._still = key

@@ -26,6 +26,7 @@ class _Saved(NamedTuple):
     clock: Clock | None
     left: int | None
     scrolls: bool
+    pinned: bool
     column_ns: int | None
     at: int | None
     mark: int | None
@@ -48,6 +49,7 @@ class Moving(Rows):
                 self.clock,
                 self.left,
                 self.scrolls,
+                self.pinned,
                 self.column_ns,
                 self.at,
                 self.mark,
@@ -67,7 +69,8 @@ class Moving(Rows):
             saved.column_ns, saved.at, saved.mark, saved.cursor, saved.top,
         )  # fmt: skip
         self.behind = None if saved.live else 0
-        self.speed, self.change, self.changed = None, "", None
+        self.pinned, self.speed, self.paused = saved.pinned, None, None
+        self.change, self.changed = "", None
         return True
 
     def freeze(self) -> None:
@@ -111,6 +114,7 @@ class Moving(Rows):
             self.remember()
         self.freeze()
         self.mark, self.at = min(start, present), min(end, present)
+        self.now = max(self.now, self.mark, self.at)
         self.change, self.changed = "", None
 
     def see(self, t: int, present: int) -> None:

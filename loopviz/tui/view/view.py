@@ -56,7 +56,9 @@ class View(Moving):
         A frozen picture shows a moment before that.
         """
         asked = self.asked
-        if asked is None or self.behind is not None or (newest is not None and newest.fired >= asked.at):
+        if asked is None or asked.sent or self.behind is not None:
+            return None
+        if newest is not None and newest.fired >= asked.at:
             return None
         return asked
 
