@@ -38,8 +38,8 @@ def screen_palette(options: argparse.Namespace) -> Palette:
 
     Raises `InputError` if there is no such theme.
     """
-    named = options.theme or os.environ.get("LOOPVIZ_THEME")
-    return _palette(options, theme_named(named) if named else DARK)
+    named = options.theme if options.theme is not None else os.environ.get("LOOPVIZ_THEME") or None
+    return _palette(options, theme_named(named) if named is not None else DARK)
 
 
 def _palette(options: argparse.Namespace, theme: Theme) -> Palette:

@@ -31,6 +31,7 @@ from loopviz.draw.words import (
     task_name,
 )
 from loopviz.model import Block, Request, Starvation, State, Timeline
+from loopviz.paths import is_file
 from loopviz.scenario import Load, Scenario, ScenarioFile, builtin_folder
 
 __all__ = ["print_report"]
@@ -108,7 +109,7 @@ def _repaired(scenario: ScenarioFile) -> str:
     name = f"{scenario.facts.repaired or ''}.py"
     beside = scenario.file.with_name(name) if "/" not in name else scenario.file
     for file in (builtin_folder() / name, beside):
-        if file.name == name and file.is_file():
+        if file.name == name and is_file(file):
             return file.stem if file.parent == builtin_folder() else shlex.quote(printable(str(file)))
     return ""
 

@@ -215,10 +215,11 @@ class Session:
         what it has not begun, and cancels what it can; see `loopviz.live.server.Abandoning`. Returns at once.
         """
         with self._sending:
-            unsent = sum(requests for burst, requests in self._waiting.items() if burst.cancel())
+            waiting = list(self._waiting.items())  # a scenario may fail meanwhile, in its own thread
+            unsent = sum(requests for burst, requests in waiting if not burst.cancelled() and burst.cancel())
             numbers = self._client.give_up()
         if numbers:
-            self._abandoning.give_up(numbers[-1])
+            self._abandoning.give_up(numbers)
             self._server.call(self._abandoning.cancel)
         return unsent + len(numbers)
 

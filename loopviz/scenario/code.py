@@ -25,7 +25,7 @@ class Code(NamedTuple):
 
 def endpoint_code(source: str, path: str) -> Code | None:
     """The function whose decorator names the path, with its decorators; None if there is none."""
-    lines = source.splitlines()[:_MOST_LINES]
+    lines = source.split("\n")[:_MOST_LINES]
     route = re.compile(rf"""@\w[\w.]*\(\s*["']{re.escape(path)}["']""")
     for number, line in enumerate(lines):
         if route.match(line):
@@ -35,7 +35,7 @@ def endpoint_code(source: str, path: str) -> Code | None:
 
 def function_code(source: str, line: int) -> Code | None:
     """The function at the top level of the file that has this line, with its decorators; None for none."""
-    lines = source.splitlines()[:_MOST_LINES]
+    lines = source.split("\n")[:_MOST_LINES]
     for number in range(min(line, len(lines)) - 1, -1, -1):
         if _DEFINITION.match(lines[number]):
             found = _function(lines, number)

@@ -26,6 +26,7 @@ from weakref import WeakSet
 
 from loopviz import loaded
 from loopviz.errors import InputError
+from loopviz.paths import is_file, is_folder
 from loopviz.scenario.asking import Asked, ask, ask_literally
 from loopviz.scenario.declaration import Scenario
 
@@ -88,7 +89,7 @@ def find(target: str | None = None) -> list[Path]:
     if target is None:
         return _files_in(builtin_folder())
     path = Path(target)
-    if path.is_dir():
+    if is_folder(path):
         files = _files_in(path)
         if not files:
             raise InputError(
@@ -96,7 +97,7 @@ def find(target: str | None = None) -> list[Path]:
                 "'loopviz scenarios' lists the built-in ones."
             )
         return files
-    if path.is_file():
+    if is_file(path):
         return [path]
     if not path.suffix and "/" not in target:
         known = [file.stem for file in _files_in(builtin_folder())]

@@ -32,7 +32,7 @@ def table(value: Any, checks: Mapping[str, Check], required: tuple[str, ...] = (
         try:
             found[name] = checks[name](given)
         except FieldError as error:
-            what = f"{name}.{error.what}" if isinstance(given, dict) else f"{name} {error.what}"
+            what = f"{name}.{error.what}" if error.field else f"{name} {error.what}"
             raise FieldError(what, error.fix, error.field or name) from None
     return found
 
@@ -53,7 +53,7 @@ def lines(most: int) -> Check:
     """A text of one or more lines, `most` characters in all; tabs become blanks."""
 
     def check(value: Any) -> str:
-        text = _text(value, most).replace("\r\n", "\n").expandtabs(4)
+        text = _text(value.expandtabs(4) if isinstance(value, str) else value, most).replace("\r\n", "\n")
         if not text.replace("\n", "").isprintable():
             raise FieldError("has a control character", "Use plain text and line breaks.")
         return text
@@ -136,8 +136,8 @@ def _shown(text: str) -> str:
 
 def _kind(value: Any) -> str:
     names: tuple[tuple[type, str], ...] = (
-        (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"), (list, "a list"),
-        (dict, "a table"),
+        (bool, "true or false"), (int, "a number"), (float, "a decimal number"), (str, "a text"),
+        (list, "a list"), (dict, "a table"),
     )  # fmt: skip
     return next((name for type_, name in names if isinstance(value, type_)), "a date or time")
 

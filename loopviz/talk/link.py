@@ -24,7 +24,7 @@ except ImportError:  # Windows
 
 __all__ = ["Link", "Note", "follow", "held"]
 
-_MOST_BYTES = 64 * 1024
+_MOST_BYTES = 256 * 1024
 _NAME = re.compile(r"talk-(\d{1,10})\.json")
 
 
@@ -185,7 +185,7 @@ def _phase(value: Any) -> str:
 
 
 _CLOCK = whole(0, 10**9 * NS)
-_SECONDS = number(0, 100_000, "seconds")
+_SECONDS = number(0, 99 * 600 * 60, "seconds")
 _FIELDS: Mapping[str, Check] = {
     "title": one_line(80),
     "position": whole(1, 99),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loopviz.errors import InputError
+from loopviz.paths import is_file
 from loopviz.scenario import builtin_folder, find, nearest
 from loopviz.talk.fields import Check, FieldError, choice, lines, number, one_line, table, texts, whole
 from loopviz.talk.steps import VIEWS, Question, Step, Talk
@@ -137,7 +138,7 @@ class _Known:
                 "Move it into the talk's folder, or name one of 'loopviz scenarios'.",
                 "scenario",
             )
-        if path.suffix != ".py" or not path.is_file():
+        if path.suffix != ".py" or not is_file(path):
             files = sorted(
                 str(file.relative_to(folder)) for part in ("*.py", "*/*.py") for file in folder.glob(part)
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from loopviz.errors import InputError
+from loopviz.paths import is_file
 
 __all__ = ["Editing", "editing", "how_it_ended"]
 
@@ -75,7 +76,7 @@ class Editing:
 def editing(file: str, line: int, environment: Mapping[str, str] = os.environ) -> Editing:
     """How the user's editor opens this line. Raises `InputError` if there is no editor, or no such file."""
     path = Path(file).absolute()
-    if "\0" in file or not path.is_file():
+    if "\0" in file or not is_file(path):
         raise InputError(f"{file} is not a file here.")
     asked = environment.get("VISUAL", "").strip() or environment.get("EDITOR", "").strip()
     if not asked:

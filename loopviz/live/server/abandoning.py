@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from hmac import compare_digest
 from types import TracebackType
@@ -53,17 +54,17 @@ class Abandoning:
         self._app = app
         self._name = name.encode()
         self._prefix = prefix.encode()
-        self._given_up = 0
+        self._given_up: set[int] = set()
         self._scopes: dict[int, CancelScope] = {}
 
-    def give_up(self, number: int) -> None:
-        """The requests up to this number are answered, or given up. May be called in any thread."""
-        self._given_up = max(self._given_up, number)
+    def give_up(self, numbers: Iterable[int]) -> None:
+        """These requests are given up. May be called in any thread."""
+        self._given_up.update(numbers)
 
     def cancel(self) -> None:
         """Cancel what the requests that were given up await. To be called on the server's loop."""
         for number, scope in list(self._scopes.items()):
-            if number <= self._given_up:
+            if number in self._given_up:
                 scope.cancel()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -72,7 +73,7 @@ class Abandoning:
         if not number or number in self._scopes:  # an application may forward the header
             await self._app(scope, receive, send)
             return
-        if number > self._given_up:
+        if number not in self._given_up:
             with _Scope() as cancelling:
                 self._scopes[number] = cancelling
                 try:

@@ -195,6 +195,9 @@ class TerminalDriver(LinuxDriver):
 
     def _continue(self) -> None:
         """SIGCONT: the terminal may have been used by others."""
+        if self._lent:  # it is not drawn, but the server was stopped as well
+            self.continued()
+            return
         if self.output is not None and not self._restored:
             self._await_foreground()
             self.continued()
