@@ -7,7 +7,15 @@ from loopviz.stream import events as ev
 from tests import streams
 from tests.streams import accepted, feed, holds, ns, timeline
 
-__all__ = ["MOMENTS", "exhausted", "in_threads", "starving"]
+__all__ = [
+    "MOMENTS",
+    "computing",
+    "exhausted",
+    "in_threads",
+    "starving",
+    "unseen_loop",
+    "waiting_for_gil",
+]
 
 
 def blocked() -> Timeline:
@@ -97,6 +105,44 @@ def answered() -> Timeline:
     return timeline(
         accepted(), streams.status(3, 200), streams.responded(400), streams.end(400), streams.idle(401)
     )
+
+
+def waiting_for_gil() -> Timeline:
+    """Request 2 is at line 99 of the loop, which waits for the GIL: request 1's thread keeps it at line 8."""
+    line = timeline(
+        streams.fired(0, 1, "x", 1, 2, 40), streams.thread(0, 1, "loop"), streams.thread(0, 2), accepted()
+    )
+    feed(line, streams.call(5), streams.suspend(9), streams.idle(10), streams.iteration(20))
+    feed(line, streams.sent(20, 2), streams.read(21, 2, 2), streams.made(21, 2, 2), streams.step(22, 2))
+    feed(line, streams.cpu(22, 1, 0), streams.switched(22, 1, 0), streams.waited(22, 1))
+    feed(line, streams.holds(45, 2, 22, line=99))
+    feed(line, streams.cpu(45, 1, 1), streams.switched(45, 1, 0), streams.waited(45, 1))
+    feed(line, streams.gil(430, since=46, thread=2, line=8))
+    feed(line, streams.cpu(430, 1, 1), streams.switched(430, 1, 400), streams.waited(430, 1, 0, 380))
+    return line
+
+
+def computing(end: int, clocks: tuple[int, ...] = (2, 3)) -> Timeline:
+    """A burst of two requests in worker threads, 2 and 3; these `clocks` are read up to `end` (ms)."""
+    line = timeline(streams.fired(0, 1, "cpu_threads", 1, 2, 40), streams.thread(0, 1, "loop"))
+    for number in (1, 2):
+        feed(line, accepted(number, number, at=number), streams.thread(number + 5, number + 1))
+        feed(line, streams.call(number + 5, number, number, number, number + 1))
+        feed(line, streams.suspend(number + 6, number))
+    feed(line, streams.idle(10))
+    for at in range(20, end + 1, 90):
+        feed(line, [streams.cpu(at, number, at / 2) for number in clocks])
+    return line
+
+
+def unseen_loop(*, threads: bool = False) -> Timeline:
+    """As `suspended`, or with a call in a thread, on a loop whose iterations are not seen."""
+    line = timeline(streams.sent(0), streams.read(1), streams.made(1), streams.step(2))
+    if threads:
+        feed(line, streams.thread(3, 2), streams.call(3))
+    feed(line, streams.suspend(4))
+    feed(line, [] if threads else streams.awaited(30))
+    return line
 
 
 MOMENTS: dict[str, tuple[Timeline, float]] = {

@@ -319,7 +319,7 @@ def test_threads_that_share_a_core_take_turns_at_the_gil():
     """Four threads with a quarter of a core each are compared over the same time."""
     mood, sentences = story(four(0.25, shift=15, waits=0.75), ns(1_000))
     assert mood == "alarm"
-    assert sentences[0].startswith("4 worker threads compute at once, and each gets about 25%")
+    assert sentences[0].startswith("4 worker threads compute at once, and on average each gets 25%")
     assert "GIL" in sentences[1]
 
 

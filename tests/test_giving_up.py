@@ -21,6 +21,7 @@ from loopviz.scenario import read
 from loopviz.stream import events as ev
 from loopviz.stream.endings import GIVEN_UP
 from tests import streams
+from tests.moments import waiting_for_gil
 from tests.streams import ms, ns, timeline
 from tests.test_serving import scenario, session
 
@@ -230,6 +231,12 @@ def test_the_notice_names_what_cannot_be_stopped():
     assert said.startswith("Given up: 2 requests. #1 still ")
     assert ":14: a thread cannot be interrupted." in said
     assert given_up(blocked(streams.suspend(700, 1)), ns(800), 1) == "Given up: 1 request."
+
+
+def test_a_loop_that_waits_for_the_gil_is_not_blamed():
+    """While another thread keeps the GIL, the request that waits for it is not said to hold the loop."""
+    said = given_up(waiting_for_gil(), ns(431), 2)
+    assert said == "Given up: 2 requests. The event loop waits for the GIL, which another thread has."
 
 
 @pytest.mark.parametrize("now", [100, 2 * NS])

@@ -22,7 +22,8 @@ from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.trigger import parse_trigger
 from loopviz.tui.view import View
 from tests import streams
-from tests.streams import MS, ns, timeline
+from tests.moments import computing
+from tests.streams import MS, feed, ns, timeline
 from tests.test_scene import scene, text
 from tests.test_screen import answered, drive, run
 
@@ -283,6 +284,37 @@ def test_sums_add_up_to_what_was_selected():
     assert (
         sums(summed(line, line.requests.values(), ns(1_500), ns(2_000)))[1] == "No request was in progress."
     )
+
+
+@pytest.mark.parametrize(
+    ("clocks", "end", "start", "said"),
+    [
+        ((2, 3), 2_000, 1_000, ", worker threads on CPU 100% of a core"),
+        ((2, 3), 80_000, 60_000, ", worker threads on CPU 100% of a core"),
+        ((2, 3), 80_000, 10_000, ""),  # the readings up to then were dropped
+        ((2,), 2_000, 1_000, ""),
+    ],
+)
+def test_sums_have_no_share_of_cpu_time_that_was_not_measured(clocks, end, start, said):
+    """Where the clock of a thread was not read, or its readings were dropped, no CPU time is said."""
+    line = computing(end, clocks)
+    found = summed(line, line.arrivals, ns(start), ns(start + 900))
+    assert sums(found)[0] == f"Selected: 900 ms, event loop busy 0%{said}."
+
+
+def test_a_thread_that_did_nothing_needs_no_readings():
+    """CPU time of the other threads is said although the clock of one that had no call was never read."""
+    line = computing(2_000)
+    feed(line, streams.thread(30, 9))
+    assert "on CPU 100% of a core" in sums(summed(line, line.arrivals, ns(1_000), ns(1_900)))[0]
+
+
+def test_sums_of_a_request_whose_states_are_not_kept():
+    """A request of which no state is kept for this time is counted, and no more is said."""
+    line = timeline(streams.accepted())
+    for at in range(3, 10_000, 2):
+        feed(line, streams.suspend(at + 0.5), streams.step(at + 1.5))
+    assert sums(summed(line, line.arrivals, ns(100), ns(200)))[1] == "1 request."
 
 
 def test_dragging_selects_whole_columns_in_both_directions():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from loopviz.draw.look import ANSWERED, CODES, NOTHING, TICKS, Palette
 from loopviz.draw.marks import child_codes, request_codes, turns
 from loopviz.model import State, Timeline
+from loopviz.stream.events import Event
 from tests.streams import (
     MS,
     accepted,
@@ -141,6 +142,14 @@ def chunks(requests: int, turns_each: int) -> Timeline:
     return line
 
 
+def chunks_of(number: int, begins: range) -> list[Event]:
+    """A request that runs for 5 ms at each of these times, and then waits for its turn."""
+    events = [sent(0, number), read(1, number, number), made(1, number, number)]
+    for at in begins:
+        events += [step(at, number), suspend(at + 5, number, "")]
+    return events
+
+
 @pytest.mark.parametrize(("requests", "period"), [(2, 2), (4, 4), (8, 8)])
 def test_turns_are_a_regular_pattern(requests: int, period: int) -> None:
     """Each of the requests that take turns is drawn as running in its share of the columns, in turn."""
@@ -153,6 +162,17 @@ def test_turns_are_a_regular_pattern(requests: int, period: int) -> None:
         assert all(sum(row[at] == "r" for row in rows) == 1 for at in range(len(rows[0])))
     share = turns(line.requests[1], ns(1_000))
     assert share == pytest.approx(1 / requests, abs=0.05)
+
+
+def test_turns_at_an_earlier_moment() -> None:
+    """What comes after the moment, an await or a long wait for the loop, does not change its turns."""
+    line = chunks(2, 200)
+    then = turns(line.requests[1], ns(500))
+    assert then == pytest.approx(0.5, abs=0.05)
+    assert turns(chunks(2, 400).requests[1], ns(500)) == then
+    line = timeline(chunks_of(1, range(10, 500, 10)), wake(500), step(1_900), suspend(1_901), step(2_500))
+    assert turns(line.requests[1], ns(504)) == pytest.approx(0.5, abs=0.05)
+    assert turns(line.requests[1], ns(1_890)) is None
 
 
 def test_one_after_the_other_is_not_taking_turns() -> None:

@@ -353,6 +353,8 @@ T = ns(60)
         ([T, [-1, "idle"]], "negative|out of range"),
         ([T, [T + 2 * 10**9, "idle"]], "out of range"),
         ([T, [T, "wake", -1]], "negative"),
+        ([T, [T, "fired", 1, "x", 1, 0, 40]], "'fired' has a count that is less than 1"),
+        ([T, [T, "fired", 1, "x", 1, -3, 40]], "negative"),
         ([T, [T, "tokens", 4, -1, 0]], "negative"),
         ([T, [T, "ran", 1, 0, T + 1, None, 0]], "before it begins"),
         ([T, [T, "thread", 1, "loop\x1b[2J"]], "unknown role"),

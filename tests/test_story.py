@@ -8,7 +8,7 @@ from docs import sentences as documentation
 from loopviz.draw.story import TABLE, say
 from loopviz.draw.story import story as tell
 from tests import streams
-from tests.moments import MOMENTS, exhausted, in_threads, starving
+from tests.moments import MOMENTS, exhausted, in_threads, starving, unseen_loop
 from tests.streams import accepted, feed, holds, ns, timeline
 
 
@@ -151,8 +151,8 @@ def test_the_story_of_the_gil():
     mood, text = story(in_threads(0.5, gil=0.5), 950)
     assert mood == "alarm"
     assert text == (
-        "2 worker threads compute at once, and each gets about 50% of a core. "
-        "Only one of them can hold the GIL at a time: each waits for it up to 50% of the time."
+        "2 worker threads compute at once, and on average each gets 50% of a core. "
+        "Only one can hold the GIL at a time: each waits for it up to 50% of the time, on average."
     )
 
 
@@ -161,7 +161,7 @@ def test_the_story_of_the_gil():
     [
         (in_threads(0.5), "Together they use 1.0 cores."),
         (in_threads(0.4, gil=0.9, core=0.6),
-         "Together they use 0.8 cores. Each waits for a free core for 60% of the time."),
+         "Together they use 0.8 cores. On average each waits for a free core 60% of the time."),
         (in_threads(0.9, gil=0.9), "Together they use 1.8 cores."),
     ],
     ids=["not measured", "a busy machine", "several cores"],
@@ -170,8 +170,18 @@ def test_no_story_of_the_gil_without_a_wait_for_it(line, second):
     """Threads that were not seen to wait for the GIL are not said to: each has its part of a core."""
     mood, text = story(line, 950)
     assert mood == "good"
-    assert text.startswith("2 worker threads compute at once, and each gets about ")
+    assert text.startswith("2 worker threads compute at once, and on average each gets ")
     assert text.endswith(f"% of a core. {second}")
+
+
+def test_what_threads_get_is_an_average():
+    """Of two threads that compute, the first one more than the other: what is said holds of their mean."""
+    line = in_threads(0.1, gil=0.5)
+    feed(line, [streams.cpu(at, 2, 90 + 8 * (at - 900)) for at in (910, 920)], streams.cpu(920, 3, 92))
+    for brief in (False, True):
+        said = story(line, 950, brief=brief)[1]
+        assert said.count("on average") == 2
+    assert said.startswith("2 threads share the GIL: on average each computes ")
 
 
 def test_the_story_of_sleeping_threads():
@@ -191,6 +201,17 @@ def test_the_story_of_waiting():
         "1 request is suspended at an await. That costs the event loop nothing. "
         "It was idle for 100% of the last second."
     )
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_loop_that_is_not_seen_is_not_called_idle(brief):
+    """Where the loop's iterations cannot be seen, it is said that they cannot, and what is awaited."""
+    said = story(unseen_loop(), 3_000, brief=brief)[1]
+    assert "timer" in said
+    assert said.endswith(". Whether the event loop is idle cannot be seen here.")
+    assert "nothing" not in said
+    said = story(unseen_loop(threads=True), 3_000, brief=brief)[1]
+    assert said == "1 request is in a worker thread. How busy the event loop is cannot be seen here."
 
 
 def test_the_story_of_nothing():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from loopviz.draw.story import say
 from loopviz.draw.verdict import Verdict, verdict
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, find, read
@@ -14,6 +15,7 @@ from loopviz.tui.scene.pen import Pen
 from loopviz.tui.scene.story import Story
 from loopviz.tui.view import View
 from tests import streams
+from tests.moments import computing, waiting_for_gil
 from tests.streams import accepted, feed, ns, timeline
 from tests.test_scene import scenario as listed
 from tests.test_scene import scene
@@ -50,6 +52,36 @@ def sleeping(count: int, lasts: float = 1_000) -> tuple[Timeline, float]:
         feed(line, streams.responded(at, number), streams.end(at, number))
     feed(line, streams.idle(at))
     return line, at
+
+
+def exhausted_burst() -> Timeline:
+    """A burst of two requests for which there is one thread, each for a second."""
+    line = timeline(
+        streams.fired(0, 1, "tokens", 1, 2, 1),
+        (ns(0), "pool", 1, "default-limiter", "", 1),
+        accepted(1, 1, at=1),
+        (ns(4), "pool-call", 0, 1, 1),
+        streams.tokens(4, 1, 1, 0),
+        streams.call(4, 1, 1, 1),
+        streams.suspend(5, 1),
+        accepted(2, 2, at=6),
+        (ns(9), "pool-call", 0, 2, 1),
+        streams.token_wait(9, 2),
+        streams.suspend(10, 2),
+        streams.idle(11),
+    )
+    assert line.requests[2].state == "token_wait"
+    for number, at in ((1, 1_000), (2, 2_000)):
+        feed(
+            line,
+            streams.returns(at, number),
+            streams.step(at + 1, number),
+            streams.status(at + 2, 200, number),
+        )
+        feed(line, streams.responded(at + 2, number), streams.end(at + 2, number), streams.idle(at + 3))
+        if number == 1:
+            feed(line, streams.call(at + 4, 2, 2, 2))
+    return line
 
 
 def of(line: Timeline, at: float, scenario: Scenario | None = None) -> Verdict:
@@ -152,31 +184,7 @@ def test_little_room_leaves_out_where_and_then_why():
 
 def test_waits_for_a_thread_are_the_reason():
     """It says how many waited, for how long at most, and which pool of which size had no thread left."""
-    line = timeline(
-        streams.fired(0, 1, "tokens", 1, 2, 1),
-        (ns(0), "pool", 1, "default-limiter", "", 1),
-        accepted(1, 1, at=1),
-        (ns(4), "pool-call", 0, 1, 1),
-        streams.tokens(4, 1, 1, 0),
-        streams.call(4, 1, 1, 1),
-        streams.suspend(5, 1),
-        accepted(2, 2, at=6),
-        (ns(9), "pool-call", 0, 2, 1),
-        streams.token_wait(9, 2),
-        streams.suspend(10, 2),
-        streams.idle(11),
-    )
-    assert line.requests[2].state == "token_wait"
-    for number, at in ((1, 1_000), (2, 2_000)):
-        feed(
-            line,
-            streams.returns(at, number),
-            streams.step(at + 1, number),
-            streams.status(at + 2, 200, number),
-        )
-        feed(line, streams.responded(at + 2, number), streams.end(at + 2, number), streams.idle(at + 3))
-        if number == 1:
-            feed(line, streams.call(at + 4, 2, 2, 2))
+    line = exhausted_burst()
     found = of(line, 2_100, facts(1.0, lambda load: load.seconds * -(-load.requests // load.threads)))
     assert found.measured == "Done: 2 requests in 2.0 s, as expected (2 s): 1 waited for a thread."
     assert found.why == "1 request waited for a thread, up to 994 ms: AnyIO has 1 thread."
@@ -206,6 +214,185 @@ def test_requests_that_were_given_up_are_counted_and_not_compared():
         pytest.fail("the event of giving up is another one")
     found = of(line, 900, facts(1.0))
     assert found.measured == "2 of 2 requests were given up, 899 ms after the first was sent."
+
+
+# -- what was not measured -----------------------------------------------------------------------
+
+
+def held(*lengths: tuple[float, int], calls: str = "json.dumps") -> tuple[Timeline, float]:
+    """As `blocking`, each for so long (ms) at a line, or unseen at line 0; `calls`: of the last one."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.fired(0, 1, "x", 1, len(lengths), 40))
+    feed(line, [streams.sent(1, number) for number in range(1, len(lengths) + 1)], streams.iteration(2))
+    at = 4.0
+    for number, (length, place) in enumerate(lengths, 1):
+        feed(line, streams.read(at, number, number), streams.made(at, number, number))
+        feed(line, streams.step(at, number))
+        if place:
+            called = calls if number == len(lengths) else "json.dumps"
+            feed(line, streams.holds(at + length / 2, number, at, place, called))
+        at += length
+        feed(line, streams.status(at, 200, number), streams.responded(at, number), streams.end(at, number))
+    feed(line, streams.idle(at))
+    return line, at
+
+
+def test_blocks_that_were_not_seen_have_no_line():
+    """The line of the one block that was seen is not said of the others."""
+    found = of(*held((500, 0), (500, 0), (120, 14)))
+    assert found.measured == "Done: 3 requests in 1.1 s: 3 blocks."
+    assert found.why == "The event loop was held for 1.1 s of it, in 3 blocks."
+
+
+def test_the_line_that_held_longest_is_named():
+    """Of several lines, the one that held the loop longest is said, with its time, not the most frequent."""
+    found = of(*held((150, 14), (150, 14), (2_000, 99)))
+    assert found.measured == "Done: 3 requests in 2.3 s: 3 blocks."
+    assert found.why == "The loop was held for 2.3 s of it, in 3 blocks: 2.0 s at app.py:99."
+
+
+def test_one_line_with_different_calls_is_one_line():
+    """Blocks at one line are counted together, and no call is said that only some of them made."""
+    same, other = held((600, 14), (600, 14)), held((600, 14), (600, 14), calls="time.sleep")
+    assert of(*same).why.endswith(" in 2 blocks: app.py:14 (json.dumps).")
+    assert of(*other).why.endswith(" in 2 blocks: app.py:14.")
+    three = held((600, 14), (800, 20), (600, 14), calls="time.sleep")
+    assert of(*three).why.endswith(" in 3 blocks: 1.2 s at app.py:14.")
+
+
+def test_a_stop_of_the_program_is_no_block():
+    """The time in which the whole program was stopped is not said to be held by a line."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.fired(0, 1, "x", 1, 1, 40), accepted())
+    feed(line, streams.holds(30, 1, 2), streams.stopped(3_000, 40), streams.holds(3_050, 1, 2))
+    feed(line, streams.status(3_100, 200), streams.responded(3_100), streams.end(3_100))
+    feed(line, streams.idle(3_100))
+    found = of(line, 3_100)
+    assert (found.measured, found.why) == ("Done: 1 request in 3.1 s.", "")
+
+
+def test_the_keeper_of_the_gil_is_to_blame():
+    """A block in which the loop waited for the GIL is at the line of the thread that kept it."""
+    line = waiting_for_gil()
+    feed(line, streams.status(431, 200, 2), streams.responded(431, 2), streams.end(431, 2))
+    feed(line, streams.idle(432), streams.returns(433), streams.iteration(434), streams.step(434))
+    feed(line, streams.status(435, 200), streams.responded(435), streams.end(435), streams.idle(436))
+    (block,) = line.blocks
+    assert block.kind == "waiting_for_gil"
+    assert [where.line for where in block.lines] == [99]
+    found = of(line, 436)
+    assert found.measured == "Done: 2 requests in 435 ms: 1 block at app.py:8."
+    assert found.why == "The event loop was held for 409 ms of it, in 1 block: app.py:8."
+
+
+@pytest.mark.parametrize("later", [0, 2_000])
+def test_after_giving_up_there_is_no_response(later):
+    """What the server still does for a request that was given up is not after its response."""
+    line = timeline(streams.fired(0, 1, "x", 1, 1, 40), accepted(1, 1, at=1), streams.suspend(4))
+    feed(line, streams.idle(5), streams.received(900, 1, None, GIVEN_UP), streams.idle(2_500))
+    if later:
+        feed(line, streams.iteration(4_000), streams.step(4_000), streams.end(4_001), streams.idle(4_001))
+    assert of(line, 2_500 + later).why == ""
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_was_given_up_is_not_expected_of_the_next_burst(sent):
+    """The next burst is compared with the last one that came to its end."""
+    first = accepted(1, 1, at=1) if sent else []
+    line = timeline(streams.fired(0, 1, "x", 1, 1, 40), first, streams.received(200, 1, None, GIVEN_UP))
+    feed(line, streams.suspend(201), streams.idle(201))
+    feed(line, streams.fired(1_100, 2, "x", 2, 1, 40), accepted(2, 2, at=1_101), streams.suspend(1_104, 2))
+    feed(line, streams.idle(1_104), streams.iteration(5_000), streams.step(5_000, 2))
+    feed(line, streams.status(5_101, 200, 2), streams.responded(5_101, 2), streams.end(5_101, 2))
+    assert "Done: 1 request in 4.0 s" in of(line, 5_101, facts(1.0, None)).measured
+    assert "run before" not in of(line, 5_101, facts(1.0, None)).measured
+
+
+@pytest.mark.parametrize(
+    ("clocks", "end", "said"),
+    [
+        ((2, 3), 2_000, ", 2 times one request's CPU time (2 expected)"),
+        ((2, 3), 70_000, ""),  # more readings than are kept
+        ((2,), 2_000, ""),
+        ((), 2_000, ""),
+    ],
+)
+def test_no_law_from_cpu_time_that_was_not_measured(clocks, end, said):
+    """Where readings of the workers' clocks were dropped, or never taken, nothing is compared with them."""
+    line = computing(end, clocks)
+    for number in (1, 2):
+        feed(line, streams.returns(end, number), streams.iteration(end), streams.step(end, number))
+        feed(line, streams.status(end, 200, number), streams.responded(end, number), streams.end(end, number))
+        feed(line, streams.idle(end))
+    found = of(line, end, facts(1.0, lambda load: load.requests * load.single))
+    assert f" s{said or ': 2 at once'}." in found.measured
+
+
+def test_requests_that_were_not_seen_are_not_done():
+    """Where the end of a request was not seen, it is said of how many."""
+    line = timeline(streams.fired(0, 1, "x", 1, 3, 40), accepted(1, 1, at=1), accepted(3, 3, at=2))
+    for number in (1, 3):
+        feed(line, streams.status(30, 200, number), streams.responded(30, number), streams.end(30, number))
+    assert of(line, 30).measured == "3 requests in 29 ms; how 1 of them ended was not seen."
+
+
+def test_of_requests_that_were_not_seen_some_may_have_failed():
+    """Failures are counted of the requests that were seen, so that there may be more."""
+    line = timeline(streams.fired(0, 1, "x", 1, 3, 40), accepted(1, 1, at=1), accepted(3, 3, at=2))
+    for number, code in ((1, 500), (3, 200)):
+        feed(line, streams.status(30, code, number), streams.responded(30, number), streams.end(30, number))
+    assert of(line, 30).measured == "At least 1 of 3 failed: 500. 3 requests in 29 ms."
+
+
+def test_the_starvation_of_others_is_no_reason():
+    """Short steps that made other requests wait for long are no reason for a burst that came at their end."""
+    line = timeline(streams.thread(0, 1, "loop"), streams.idle(-50), streams.iteration(-1))
+    others = range(101, 141)
+    feed(line, [streams.read(0, n, n) for n in others], [streams.made(0, n, n) for n in others])
+    for at, number in enumerate(others):
+        feed(line, streams.step(1 + at * 50, number))
+        if number == others[-2]:
+            feed(line, streams.fired(1_940), streams.sent(1_940))
+        feed(line, streams.suspend(51 + at * 50, number))
+    feed(line, streams.read(2_002), streams.made(2_002), streams.suspend(2_003), streams.idle(2_003))
+    feed(line, streams.iteration(2_900), streams.step(2_900), streams.status(2_901, 200))
+    feed(line, streams.responded(2_901), streams.end(2_901), streams.idle(2_901))
+    (starvation,) = line.starvations
+    assert starvation.longest > 1_500 * streams.MS
+    assert of(line, 2_901).why == ""
+
+
+def test_the_size_of_the_pool_is_that_of_its_time():
+    """A thread limit that was changed after the burst is not said to be the one that it had."""
+    line = exhausted_burst()
+    feed(line, (ns(2_200), "pool", 1, "default-limiter", "", 40))
+    assert of(line, 2_300).why == "1 request waited for a thread, up to 994 ms: AnyIO has 1 thread."
+
+
+def test_the_size_of_the_pool_at_an_earlier_moment():
+    """At an earlier moment the pool has the size that it had then, also after the limit was changed."""
+    line = exhausted_burst()
+    feed(line, (ns(2_200), "pool", 1, "default-limiter", "", 40))
+    first, _ = say(line, ns(900), brief=True).sentences
+    assert first == "The only thread is in use; 1 request waits for one: #2 for 890 ms."
+
+
+@pytest.mark.parametrize(
+    ("gil", "core", "said"),
+    [
+        (0.6, 0.0, "2 threads share the GIL: each waited up to 30% of the time, on average."),
+        (0.0, 0.6, "On average the threads waited for a free core for 30% of the time."),
+    ],
+)
+def test_what_threads_waited_for_is_an_average(gil, core, said):
+    """One thread waits for most of the time and the other one does not: the figure is their mean."""
+    line = computing(2_000)
+    for at in (20, 500, 1_000, 1_500, 1_990):
+        feed(line, [streams.switched(at, number, at * part) for number, part in ((2, gil), (3, 0.0))])
+        feed(line, [streams.waited(at, number, at * part) for number, part in ((2, core), (3, 0.0))])
+    for number in (1, 2):
+        feed(line, streams.returns(2_000, number), streams.iteration(2_000), streams.step(2_000, number))
+        feed(line, streams.status(2_000, 200, number), streams.responded(2_000, number))
+        feed(line, streams.end(2_000, number), streams.idle(2_000))
+    assert of(line, 2_000).why == said
 
 
 @pytest.mark.parametrize("file", read(find()), ids=lambda file: file.name)

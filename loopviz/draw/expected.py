@@ -41,7 +41,7 @@ def expected(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: i
 
 
 def earlier(timeline: Timeline, burst: Burst) -> Burst | None:
-    """The last burst of the same scenario that was over before this one was fired."""
+    """The last burst of the same scenario that was over, and not given up, before this one was fired."""
     found: Iterable[Burst] = reversed(timeline.bursts)
     return next(
         (
@@ -64,8 +64,8 @@ def computed(timeline: Timeline, burst: Burst) -> float | None:
         return None
     running = sum(request.totals[State.RUNNING] for request in requests)
     start, end = burst.began, burst.done
-    lanes = [lane for lane in timeline.workers.values() if any(s.end > start for s in lane.newest_first(end))]
-    if not all(lane.measures(start) for lane in lanes if lane.role == "thread"):
+    lanes = [lane for lane in timeline.workers.values() if lane.worked(start, end)]
+    if not all(lane.measures(start) for lane in lanes):
         return None
     workers = sum(lane.used(start, end) for lane in lanes)
     return (running + workers) / len(requests)

@@ -158,9 +158,10 @@ def turns(request: Request, now: int) -> float | None:
     for segment in islice(past, 6 * _TURNS):
         if segment.end <= now - _RECENT:
             break
-        if segment.state not in {State.RUNNING, State.READY} or segment.end - segment.start > _RECENT:
+        end = min(segment.end, now)
+        if segment.state not in {State.RUNNING, State.READY} or end - segment.start > _RECENT:
             return None
-        length = min(segment.end, now) - max(segment.start, now - _RECENT)
+        length = end - max(segment.start, now - _RECENT)
         both += length
         if segment.state is State.RUNNING:
             if length > _SHORT:

@@ -6,14 +6,14 @@ same time.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from loopviz.draw.safe import printable
 from loopviz.draw.story.table import MORE_THAN_ONE_CORE
 from loopviz.draw.words import count, duration, fitting, line
-from loopviz.model import Burst, Request, State, Timeline, Where
+from loopviz.model import Burst, Request, State, Timeline
 from loopviz.model.pools import Pool
 from loopviz.model.workers import Tokens
 
@@ -61,14 +61,18 @@ def _blocks(seen: _Seen) -> Reason | None:
     """Blocks held the loop for a notable part of the time."""
     start, end = seen.start, seen.end
     blocks = [b for b in seen.timeline.blocks if b.end is not None and b.end > start and b.start < end]
-    held = Counter[Where | None]()
+    held = Counter[str]()
+    calls = defaultdict[str, set[str]](set)
     for block in blocks:
         since, until = max(block.start, start), min(block.end or end, end)
         stopped = seen.timeline.stopped_within(since, until)
         blamed = block.kind != "waiting_for_gil" or block.keeper is not None
-        held[block.culprit[1] if blamed else None] += max(0, until - since - stopped)
+        where = block.culprit[1] if blamed else None
+        place = "" if where is None else line(where)
+        held[place] += max(0, until - since - stopped)
+        calls[place].add("" if where is None else where.calls)
     lost = held.total() > 2 * _NOTABLE * seen.took
-    return (*_of_blocks(len(blocks), held), True) if lost else None
+    return (*_of_blocks(len(blocks), held, calls), True) if lost else None
 
 
 def _waits(seen: _Seen) -> Reason | None:
@@ -121,9 +125,9 @@ def _computing(seen: _Seen) -> Reason | None:
     used, gil, core = (sum(column) for column in zip(*threads, strict=True))
     if gil / number > max(2 * _NOTABLE, core / number) and used < MORE_THAN_ONE_CORE:
         said = f"{number} threads share the GIL"
-        return said, f"{said}: together they used {used:.1f} cores, and waited for it.", True
+        return said, f"{said}: each waited up to {gil / number:.0%} of the time, on average.", True
     if core / number > 2 * _NOTABLE:
-        said = f"The threads waited for a free core for {core / number:.0%} of the time."
+        said = f"On average the threads waited for a free core for {core / number:.0%} of the time."
         return "no core was free", said, False
     return None
 
@@ -137,18 +141,19 @@ def _awaited(request: Request, what: str) -> int:
     )
 
 
-def _of_blocks(number: int, held: Counter[Where | None]) -> tuple[str, str]:
-    """Blocks: how many, for how long they held the loop, and the line that held it longest."""
+def _of_blocks(number: int, held: Counter[str], calls: dict[str, set[str]]) -> tuple[str, str]:
+    """Blocks: how many, for how long they held the loop, and the line that held it longest ("": not seen)."""
     many, whole = count(number, "block"), duration(held.total())
-    where, longest = held.most_common(1)[0]
-    alone = len({None if one is None else line(one) for one in held}) == 1
-    short = f"{many} at {line(where)}" if where is not None and alone else many
-    at = calls = ""
-    if where is not None:
-        calls = f" ({printable(where.calls, 30)})" if where.calls else ""
-        at = f": {'' if alone else f'{duration(longest)} at '}{line(where)}"
+    place, longest = held.most_common(1)[0]
+    alone = len(held) == 1
+    short = f"{many} at {place}" if place and alone else many
+    at = call = ""
+    if place:
+        called = next(iter(calls[place])) if len(calls[place]) == 1 else ""
+        call = f" ({printable(called, 30)})" if called else ""
+        at = f": {'' if alone else f'{duration(longest)} at '}{place}"
     return short, fitting(
-        f"The event loop was held for {whole} of it, in {many}{at}{calls}.",
+        f"The event loop was held for {whole} of it, in {many}{at}{call}.",
         f"The loop was held for {whole} of it, in {many}{at}.",
         f"The loop was held for {whole} of it, in {many}.",
     )

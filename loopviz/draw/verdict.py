@@ -59,6 +59,7 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
     requests = burst.requests
     given_up = sum(request.given_up for request in requests) + burst.unsent
     failed = [request for request in requests if request.failed]
+    unseen = burst.count - len(requests)
     took, many = duration(burst.makespan(now)), count(burst.count, "request")
     short, why, lost = reason(timeline, burst, requests)
     if burst.unsent and not burst.began:
@@ -67,12 +68,13 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
         measured = f"{given_up} of {many} were given up, {took} after the first was sent."
         if given_up == 1:
             measured = f"1 of {many} was given up, {took} after the first was sent."
-    elif not failed and (lost_sight := burst.count - len(requests)) > 0:
-        measured = f"{many} in {took}; how {lost_sight} of them ended was not seen."
+    elif not failed and unseen > 0:
+        measured = f"{many} in {took}; how {unseen} of them ended was not seen."
     elif failed:
+        some = f"{'At least ' if unseen > 0 else ''}{len(failed)} of {burst.count} failed"
         measured = fitting(
-            f"{len(failed)} of {burst.count} failed: {_failures(failed)}. {many} in {took}.",
-            f"{len(failed)} of {burst.count} failed: {_failures(failed)}.",
+            f"{some}: {_failures(failed)}. {many} in {took}.",
+            f"{some}: {_failures(failed)}.",
         )
     else:
         than = _compared(timeline, burst, scenario, now)

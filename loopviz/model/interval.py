@@ -27,7 +27,7 @@ class Interval:
     busy: int | None
     """How long the event loop was busy (ns); None where that cannot be seen."""
     cpu: int | None
-    """CPU time of the worker threads (ns); None where there were none, or their clocks were not read."""
+    """CPU time of the worker threads (ns); None where there were none, or a clock was not read."""
 
     @property
     def length(self) -> int:
@@ -51,9 +51,8 @@ def summed(timeline: Timeline, requests: Iterable[Request], start: int, end: int
             if inside > 0:
                 states[segment.state] += inside
     threads = [lane for lane in timeline.workers.values() if lane.role == "thread"]
-    threads = [lane for lane in threads if any(span.end > start for span in lane.newest_first(end))]
     used = [_used(lane, start, end) for lane in threads if lane.measures(start)]
-    if len(used) < len(threads):
+    if any(lane.worked(start, end) and not lane.measures(start) for lane in threads):
         used = []  # of some it is not known
     return Interval(
         start,

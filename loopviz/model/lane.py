@@ -91,6 +91,11 @@ class Lane:
             yield self.open._replace(end=now)
         yield from begun(self.spans, now, lambda span: span.start)
 
+    def worked(self, start: int, end: int) -> bool:
+        """Whether it worked for some of the time from `start` to `end` (ns)."""
+        newest = next(self.newest_first(end), None)
+        return newest is not None and newest.end > start
+
     def span_at(self, now: int) -> Span | None:
         """What it works on at `now`; None if it is not busy then."""
         span = next(self.newest_first(now), None)

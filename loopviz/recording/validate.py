@@ -33,7 +33,28 @@ def _shapes(kind: Kind) -> frozenset[tuple[type, ...]]:
 
 
 def _check(kind: Kind) -> Callable[[list[Any]], None] | None:
-    """The check of what types do not say: moments in the past, and texts of a fixed set."""
+    """The check of what types do not say: numbers of at least 1, and all of `_check_others`."""
+    others = _check_others(kind)
+    numbers = [
+        (i, field.name, field.field.least)
+        for i, field in enumerate(kind.fields, _FIRST)
+        if field.field.least > 0 and not field.field.past
+    ]
+    if not numbers:
+        return others
+
+    def check(values: list[Any]) -> None:
+        for i, name, least in numbers:
+            if values[i] < least:
+                raise FormatError(f"an event {kind.name!r} has a {name} that is less than {least}")
+        if others is not None:
+            others(values)
+
+    return check
+
+
+def _check_others(kind: Kind) -> Callable[[list[Any]], None] | None:
+    """The check of moments in the past, and of texts of a fixed set."""
     past = [(i, field.field.least) for i, field in enumerate(kind.fields, _FIRST) if field.field.past]
     choices = [(i, frozenset(field.choices)) for i, field in enumerate(kind.fields, _FIRST) if field.choices]
     if not past and not choices:

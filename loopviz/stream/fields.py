@@ -83,7 +83,7 @@ Calls: TypeAlias = Annotated[str, Field("calls", "the function called at that li
 Press: TypeAlias = Annotated[int, Field("press", "the burst, by the number of its key press: from 1")]
 ScenarioName: TypeAlias = Annotated[str, Field("scenario", "the name of the scenario")]
 First: TypeAlias = Annotated[int, Field("first", "the number of its first request")]
-Count: TypeAlias = Annotated[int, Field("count", "how many requests it has; their numbers follow")]
+Count: TypeAlias = Annotated[int, Field("count", "how many requests it has; their numbers follow", least=1)]
 ThreadLimit: TypeAlias = Annotated[int, Field("threads", "the thread limit at this moment")]
 
 # Requests.

@@ -36,8 +36,9 @@ def awaiting(moment: Moment) -> list[str]:
             ),
             idle if moment.timeline.sees_iterations else _idle(moment, ""),
         ]
-    subject = _awaited_by(moment.awaits)
-    return [f"{who} suspended at an await.{_costs(moment)}", _idle(moment, subject)]
+    named = _awaited_by(moment.awaits)
+    idle = f"{named}{_idle(moment, 'The loop' if named else 'It')}"
+    return [f"{who} suspended at an await.{_costs(moment)}", idle]
 
 
 def progress(moment: Moment) -> list[str]:
@@ -76,12 +77,12 @@ def _idle(moment: Moment, subject: str) -> str:
 
 
 def _awaited_by(awaits: Counter[Awaits]) -> str:
-    """What requests await, where that is known, and the subject of the sentence on the loop that follows."""
+    """A sentence on what requests await, before the one on the loop; empty where that is not known."""
     named = _kinds(awaits)
     if not named:
-        return "It"
+        return ""
     who = "It awaits" if awaits.total() == 1 else "They await"
-    return f"{who}: {named}. The loop"
+    return f"{who}: {named}. "
 
 
 def _kinds(awaits: Counter[Awaits]) -> str:

@@ -96,7 +96,8 @@ def cores(moment: Moment) -> list[str]:
     first = f"{number} worker threads compute at once, and on average each gets {each:.0%} of a core."
     second = f"Together they use {found.cores:.1f} cores."
     if found.waits_for_core > 2 * FREE:
-        second += f" On average each waits for a free core for {found.waits_for_core:.0%} of the time."
+        core = "one" if moment.brief else "a free core"
+        second += f" On average each waits for {core} {found.waits_for_core:.0%} of the time."
     return [first, second]
 
 
