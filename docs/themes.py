@@ -20,8 +20,9 @@ _PAGE = """\
 # Themes
 
 `T` changes to the next theme, and *Theme* in the command palette (`ctrl+p`) lists them; everything on the
-screen changes at once. `loopviz run --theme light` begins with a theme, and so do `replay` and `talk`; the
-environment variable `LOOPVIZ_THEME` has the name of the theme to use without the option. This page is
+screen changes at once. `loopviz run --theme light` begins with a theme, and so do `replay`, `talk` and
+`notes`; the environment variable `LOOPVIZ_THEME` has the name of the theme to use without the option.
+`loopviz export --to svg --theme light` draws with a theme, which is `dark` without the option. This page is
 written by `uv run python -m docs.themes` from `loopviz/draw/themes.py`.
 
 {names}

@@ -218,6 +218,13 @@ def test_a_missing_file_is_named(capsys):
     assert "nowhere/mine.py does not exist" in refuses(capsys, "record", "nowhere/mine.py")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, f"{'x' * 300}.py", f"{'ä' * 180}/x.py"])
+@pytest.mark.parametrize("command", ["record", "compare", "scenarios"])
+def test_a_name_that_is_too_long_is_refused(capsys, command, name):
+    """A name that no file can have is unknown, or does not exist, like any other."""
+    assert name in refuses(capsys, command, name, *(["async"] if command == "compare" else []))
+
+
 def test_a_syntax_error_is_reported_with_its_line(capsys, write):
     """A scenario with a syntax error is refused with the line to fix."""
     file = write("import time\n\ndef broken(:\n    pass\n")
@@ -633,6 +640,8 @@ def test_an_input_error_is_the_only_kind_that_is_reworded(monkeypatch):
     ("repaired", "said"),
     [
         ("nowhere", ""),
+        ("x" * 300, ""),
+        ("ä" * 180, ""),
         ("other", " 'loopviz record {folder}/other.py' shows it."),
         ("async", " 'loopviz record async' shows it."),
     ],

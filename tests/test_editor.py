@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
 import sys
 from dataclasses import replace
@@ -85,6 +87,7 @@ def test_visual_comes_first_and_a_path_may_have_spaces(programs, tmp_path):
         ("<string>", {"EDITOR": "vim"}, "<string> is not a file here."),
         (".", {"EDITOR": "vim"}, "is not a file here."),
         ("x.py\0", {"EDITOR": "vim"}, "is not a file here."),
+        ("x" * 300, {"EDITOR": "vim"}, "is not a file here."),
     ],
 )
 def test_what_cannot_be_opened_is_said(tmp_path, monkeypatch, file, environment, complaint):
@@ -163,6 +166,28 @@ async def test_an_opened_request_has_the_key_as_well(drive, monkeypatch, program
         detail = screen.app.screen
         assert isinstance(detail, Detail)
         assert "The terminal cannot be lent to vim here" in str(detail.box.border_subtitle)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_a_stop_while_an_editor_has_the_terminal_is_noticed(programs):
+    """When the editor has ended, the picture says for how long the whole program was stopped."""
+    from tests.terminal import Terminal
+
+    vim = programs(
+        "vim", "import os, tty\ntty.setraw(0)\nprint('EDITOR' + 'SHOWN', flush=True)\nos.read(0, 1)"
+    )
+    with Terminal("run", "async", environment={"EDITOR": f"'{vim}'"}) as terminal:
+        terminal.expect("Press a letter")
+        terminal.press("a")
+        terminal.expect("#8 ")
+        terminal.press("e")
+        terminal.expect("EDITORSHOWN")
+        os.kill(terminal.pid, signal.SIGSTOP)
+        terminal.pump(1)
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.pump(0.2)
+        terminal.press("k")
+        terminal.expect(r"The program was stopped for [\d.]+ m?s: nothing ran meanwhile")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")

@@ -30,6 +30,7 @@ from loopviz.export.svg.canvas import PLOT
 from loopviz.export.table import COLUMNS
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
+from loopviz.scenario.code import endpoint_code, function_code
 from loopviz.stream import events as ev
 from tests.export_support import HOSTILE, busy, export, hostile
 from tests.streams import (
@@ -427,6 +428,33 @@ def test_the_caption_has_the_title_the_lesson_and_the_code():
     (marked,) = [text for text in picture.iter(f"{SVG}text") if text.text == "    time.sleep(0.3)"]
     assert marked.get("fill") == DARK.colours.alarm_text
     assert "time.sleep" not in " ".join(words(drawn(busy())))
+
+
+def test_a_form_feed_is_no_end_of_a_line():
+    """Code after one has the numbers that Python gives its lines."""
+    source = 'import time\n# \f page\n\n@app.get("/x")\nasync def x():\n    time.sleep(1)\n'
+    found = endpoint_code(source, "/x")
+    assert found is not None
+    assert found == function_code(source, 6)
+    assert (found.first, found.lines[-1]) == (4, "    time.sleep(1)")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('"""A text\nat the margin.\n"""', 5),
+        ("x = '''\\'''\nat the margin\n''' # \"\"\"", 5),
+        ("x = '\"\"\"', \"'''\" # '''", 3),
+        ('x = """that never ends', 3),
+    ],
+    ids=["docstring", "escaped", "quoted", "open"],
+)
+def test_a_text_at_the_left_margin_does_not_end_a_function(text, lines):
+    """Within a text of several lines the margin means nothing, unless that text never ends."""
+    found = function_code(f"def x():\n    {text}\n    return 1\n\ny = 2\n", 1)
+    assert found is not None
+    assert len(found.lines) == lines
+    assert found.lines[-1] == "    return 1"
 
 
 def test_the_answer_is_marked_and_what_comes_after_it_is_faint():

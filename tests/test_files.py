@@ -23,6 +23,7 @@ from loopviz import cli
 from loopviz.cli.destination import require_replaceable
 from loopviz.errors import InputError
 from loopviz.export import FORMATS
+from loopviz.paths import is_file, is_folder
 from loopviz.recording import Header, History, Place, Recorder, outlet, write
 from loopviz.recording.replay import Replay
 from loopviz.stream.events import Event
@@ -111,6 +112,15 @@ def wait_for(condition, seconds: float = 20.0) -> None:
 def burst(number: int) -> list[Event]:
     """Five hundred requests that are sent a little later than those of the number before."""
     return [sent(number * 600 + i, number * 500 + i + 1) for i in range(500)]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 300, "ä" * 180, "a\0b", "file/x", f"{'x' * 300}/x"])
+def test_a_name_that_no_file_can_have_is_neither_file_nor_folder(tmp_path, name):
+    """Whether there is such a file, or such a folder, is answered without an error."""
+    (tmp_path / "file").touch()
+    assert is_file(tmp_path / "file")
+    assert not is_file(tmp_path / name)
+    assert is_folder(tmp_path / name) is (not name)
 
 
 # -- where a recording may be ------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import math
+import threading
 import time
 from pathlib import Path
 
@@ -55,6 +56,35 @@ async def endpoint(name: str):
         await asyncio.sleep(30)
     finally:
         ended.append(name)
+
+"""
+BACKGROUND = """
+from fastapi import BackgroundTasks
+app = FastAPI()
+begun, ended, go = [], [], asyncio.Event()
+
+async def later():
+    try:
+        await go.wait()
+        ended.append("completed")
+    except asyncio.CancelledError:
+        ended.append("cancelled")
+        raise
+
+@app.get("/{name}")
+async def endpoint(name: str, tasks: BackgroundTasks):
+    if name != "mine":
+        if name == "go":
+            go.set()
+        return [begun, ended]
+    begun.append(name)
+    if len(begun) == 1:
+        tasks.add_task(later)
+        return
+    try:
+        await asyncio.sleep(30)
+    finally:
+        ended.append("given up")
 
 """
 STARTING = """
@@ -124,6 +154,19 @@ def test_what_awaits_is_cancelled(tmp_path: Path) -> None:
         assert made.give_up() == 1
 
 
+def test_what_an_answered_request_still_does_is_not_cancelled(tmp_path: Path) -> None:
+    """A background task of a request that is answered goes on when a later request is given up."""
+    (file,) = read([scenario(tmp_path, "background", BACKGROUND, ', path="/mine"')])
+    with session(file) as made:
+        made.fire(file, 1).result(20)
+        made.fire(file, 1)
+        until(lambda: answer(made, "/a").count("mine") == 2, "the second one has begun")
+        assert made.give_up() == 1
+        until(lambda: "given up" in answer(made, "/b"), "it has ended")
+        answer(made, "/go")
+        until(lambda: '["given up","completed"]' in answer(made, "/c"), "the task is completed")
+
+
 def test_a_burst_that_is_not_sent_yet_is_not_sent(tmp_path: Path) -> None:
     """What waits for its scenario to be ready is dropped, and nothing is reported as a failure."""
     (file,) = read([scenario(tmp_path, "slow", STARTING)])
@@ -132,12 +175,38 @@ def test_a_burst_that_is_not_sent_yet_is_not_sent(tmp_path: Path) -> None:
     try:
         burst = made.fire(file, 3)
         assert made.give_up() == 3
+        assert made.give_up() == 0
         made.wait()
         until(burst.done, "it is over")
         assert burst.cancelled()
         assert not [event for event in made.drain_all() if event[1] == ev.SENT]
     finally:
         made.stop()
+
+
+def test_a_scenario_that_fails_meanwhile_does_not_disturb(tmp_path: Path, monkeypatch) -> None:
+    """A burst whose scenario fails while another one is given up is left out, and its error is kept."""
+    (file,) = read([scenario(tmp_path, "slow", STARTING)])
+    fails = threading.Event()
+
+    async def prepare(name: str) -> None:
+        while not fails.is_set():
+            await asyncio.sleep(0.005)
+        raise LookupError("its own")
+
+    with session(file) as made:
+        monkeypatch.setattr(made._apps, "ready", lambda _: False)
+        monkeypatch.setattr(made._apps, "prepare", prepare)
+        first, second = made.fire(file, 3), made.fire(file, 3)
+
+        def fail(_: object) -> None:
+            fails.set()
+            until(second.done, "the second one has failed")
+
+        first.add_done_callback(fail)
+        assert made.give_up() == 3
+        with pytest.raises(LookupError, match="its own"):
+            second.result(20)
 
 
 def test_an_application_does_not_notice_that_it_could_be_given_up():

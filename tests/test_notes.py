@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,57 @@ def test_notes_follow_the_talk_that_is_held(tmp_path):
     assert follow(tmp_path, os.getpid()) is None
 
 
+def followed(folder: Path, text: str) -> list[Note]:
+    """What the notes read of each step of a talk, as it was published."""
+    file = folder / "talk.toml"
+    file.write_bytes(text.encode())
+    talk = read_talk(file)
+    found = []
+    with Link(folder) as link:
+        for position in range(1, len(talk.steps) + 1):
+            link.publish(Note.of(Progress(talk, position), 1, 1))
+            seen = follow(folder, os.getpid())
+            assert seen is not None
+            found.append(seen)
+    return found
+
+
+@pytest.mark.parametrize("step", ["minutes = 600\n", f'say = "{"😀" * 3_900}"\n'], ids=["time", "texts"])
+def test_a_large_talk_can_be_followed(tmp_path, step):
+    """Steps that are planned to take very long, or have long texts of large characters, are followed."""
+    found = followed(tmp_path, 'title = "x"\n' + f'[[step]]\nheadline = "a"\n{step}' * 3)
+    assert [note.position for note in found] == [1, 2, 3]
+    assert found[0].planned * 2 == found[2].planned_before
+
+
+def texts(letters: list[str], times: list[int]) -> st.SearchStrategy[str]:
+    """One to three letters that are repeated; some of the texts are too long, or empty but for blanks."""
+    few = st.lists(st.sampled_from(letters), min_size=1, max_size=3).map("".join)
+    return st.builds(lambda part, number: part * number, few, st.sampled_from(times))
+
+
+_titles = texts(["a", "é", "😀", " ", '"', "\\"], [1, 19, 30, 60, 80])
+_fields = st.fixed_dictionaries(
+    {"headline": st.just("x") | _titles},
+    optional={
+        "say": texts(["a", "😀", "\t", "\n", "\r\n", "\x1c"], [1, 300, 800, 1_333, 4_000]),
+        "predict": _titles,
+        "minutes": st.floats(0.1, 600) | st.just(600.0),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_titles, st.lists(st.just({"headline": "x", "minutes": 600.0}) | _fields, min_size=1, max_size=3))
+def test_every_talk_that_can_be_held_can_be_followed(tmp_path, title, steps):
+    """Whatever titles, texts and times a talk is read with, its notes are read as they are published."""
+    lines = [f"title = {json.dumps(title, ensure_ascii=False)}"]
+    for step in steps:
+        lines += ["[[step]]", *(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in step.items())]
+    with suppress(InputError):
+        followed(tmp_path, "\n".join(lines))
+
+
 _json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from([HOSTILE, "x", ""])),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(Note.__slots__), inner),
@@ -107,7 +159,7 @@ def test_what_is_no_small_file_is_not_read(tmp_path, kind):
         elif kind == "folder":
             path.mkdir()
         else:
-            path.write_text("[" * 60_000 if kind == "deep" else " " * 100_000)
+            path.write_text("[" * 60_000 if kind == "deep" else " " * 300_000)
         assert follow(tmp_path, os.getpid()) is None
         if kind == "folder":
             path.rmdir()

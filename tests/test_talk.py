@@ -102,6 +102,11 @@ MISTAKES = {
         "talk.toml:4: step 1: scenario 'own.py' is no Python file beside the talk.",
         "Write that file first.",
     ),
+    "a name that is too long": (
+        f'title = "x"\n{STEP}scenario = "{"ä" * 180}.py"',
+        f"talk.toml:4: step 1: scenario '{'ä' * 180}.py' is no Python file beside the talk.",
+        "Write that file first.",
+    ),
     "a file elsewhere": (
         f'title = "x"\n{STEP}scenario = "../own.py"',
         "talk.toml:4: step 1: scenario '../own.py' does not lie beside the talk.",
@@ -152,6 +157,11 @@ MISTAKES = {
         "talk.toml:4: step 1: say has a control character.",
         "Use plain text and line breaks.",
     ),
+    "too many tabs": (
+        f'title = "x"\n{STEP}say = "' + r"a\tb\n" * 700 + '"',
+        "talk.toml:4: step 1: say has 4199 characters.",
+        "Write at most 4000.",
+    ),
     "one choice": (
         f'title = "x"\n{STEP}[step.predict]\nquestion = "?"\nchoices = ["a"]',
         "talk.toml:6: step 1: predict.choices has 1 texts.",
@@ -171,6 +181,26 @@ MISTAKES = {
         'title = "x"\nstep = [1]',
         "talk.toml:2: step must be a list of tables.",
         "Write each step below a line [[step]].",
+    ),
+    "one step in single brackets": (
+        'title = "x"\n[step]\nheadline = "a"',
+        "talk.toml: step must be a list of tables.",
+        "Write each step below a line [[step]].",
+    ),
+    "a title that is a table": (
+        "title = {a = 1}\n" + STEP,
+        "talk.toml:1: title must be a text, not a table.",
+        "Write a text in quotes.",
+    ),
+    "a decimal number": (
+        f'title = "x"\n{STEP}scenario = "sync"\nrequests = 8.0',
+        "talk.toml:5: step 1: requests must be a whole number, not a decimal number.",
+        "Write a whole number from 1 to 1000.",
+    ),
+    "a question without its text": (
+        f'title = "x"\n{STEP}predict = {{answer = "1 s"}}',
+        "talk.toml:4: step 1: predict.question is missing.",
+        "Add a line: question = …",
     ),
     "no steps": ('title = "x"\nstep = []', "talk.toml:2: step has 0 steps.", "Write from 1 to 99."),
     "a long headline": (

@@ -275,6 +275,19 @@ def test_the_help_names_every_theme(capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("command", [["run"], ["replay", "nothing.jsonl"], ["talk"]])
+def test_an_empty_option_is_no_theme(command, capsys):
+    """``--theme ''`` is refused like any other name that no theme has."""
+    assert main([*command, "--theme", ""]) == 2
+    assert capsys.readouterr().err.startswith("loopviz: There is no theme ''.\n")
+
+
+def test_an_empty_variable_means_the_usual_theme(monkeypatch):
+    """LOOPVIZ_THEME without a text is as if it were not set."""
+    monkeypatch.setenv("LOOPVIZ_THEME", "")
+    assert screen_palette(argparse.Namespace(theme=None, ascii=False)).chosen is DARK
+
+
+@pytest.mark.parametrize("command", [["run"], ["replay", "nothing.jsonl"], ["talk"]])
 @pytest.mark.parametrize("how", ["option", "variable"])
 def test_an_unknown_theme_is_refused(command, how, monkeypatch, capsys):
     """An unknown theme is an error of two lines, with the names of all themes, and exit code 2."""

@@ -13,6 +13,12 @@ _MOST_LINES = 5_000
 _MOST = 200
 """Lines of an endpoint that are kept."""
 _DEFINITION = re.compile(r"(?:async +)?def +\w")
+_NEXT = {
+    "": re.compile(r"""#.*|"{3}|'{3}|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?"""),
+    '"""': re.compile(r'\\.|"""'),
+    "'''": re.compile(r"\\.|'''"),
+}
+"""What comes next in a line outside of a text of several lines, and within one between these quotes."""
 
 
 class Code(NamedTuple):
@@ -51,7 +57,35 @@ def _function(lines: Sequence[str], at: int) -> Code | None:
     body = next((n for n, line in islice(enumerate(lines), at, at + 20) if _DEFINITION.match(line)), None)
     if body is None:
         return None
-    inside = list(takewhile(lambda line: not line.strip() or line[0] in " \t)", lines[body + 1 :]))
+    inside = _inside(lines[body:])
     while inside and not inside[-1].strip():
         inside.pop()
     return Code(first + 1, tuple([*lines[first : body + 1], *inside][:_MOST]))
+
+
+def _inside(lines: Sequence[str]) -> list[str]:
+    """The lines after the first, up to one at the left margin that is in no text of several lines."""
+    found: list[str] = []
+    quotes = _left_open(lines[0], "")
+    for line in lines[1:]:
+        if not quotes and _is_outside(line):
+            return found
+        found.append(line)
+        quotes = _left_open(line, quotes)
+    return found if not quotes else list(takewhile(lambda line: not _is_outside(line), lines[1:]))
+
+
+def _is_outside(line: str) -> bool:
+    return bool(line.strip()) and line[0] not in " \t)"
+
+
+def _left_open(line: str, quotes: str) -> str:
+    """The quotes of the text that goes on after this line, which begins within `quotes`; empty for none."""
+    at = 0
+    while (found := _NEXT[quotes].search(line, at)) is not None:
+        at = found.end()
+        if quotes:
+            quotes = "" if found[0] == quotes else quotes
+        elif found[0] in _NEXT:
+            quotes = found[0]
+    return quotes

@@ -26,14 +26,15 @@ def table(value: Any, checks: Mapping[str, Check], required: tuple[str, ...] = (
             raise FieldError(f"unknown field {_shown(name)}", _nearest(name, list(checks)), name)
     for name in required:
         if name not in value:
-            raise FieldError(f"{name} is missing", f"Add a line: {name} = …")
+            raise FieldError(f"{name} is missing", f"Add a line: {name} = …", name)
     found = {}
     for name, given in value.items():
         try:
             found[name] = checks[name](given)
         except FieldError as error:
-            what = f"{name}.{error.what}" if error.field else f"{name} {error.what}"
-            raise FieldError(what, error.fix, error.field or name) from None
+            inner = error.field  # of a table within this one
+            what = f"{name}.{error.what}" if inner else f"{name} {error.what}"
+            raise FieldError(what, error.fix, inner if inner and inner in given else name) from None
     return found
 
 
