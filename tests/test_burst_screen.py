@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from loopviz.model import Timeline
 from loopviz.recording import Header, Recorder
 from loopviz.recording.replay import Replay, timeline_for_replay
@@ -121,6 +123,30 @@ async def test_selecting_a_request_of_an_older_burst_shows_its_clock(drive):
         await screen.press("escape")
         await screen.show()
         assert screen.app.view.reach[0] == ns(8_000)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_picture_that_does_not_move_shows_the_burst_that_is_selected(drive, live):
+    """Frozen, zoomed or at the end of a recording: the rows of an older burst are on its own axis."""
+
+    @run
+    async def test(drive):
+        async with drive(size=SMALL, live=live) as screen:
+            screen.source.now = lambda: ns(12_000)
+            await screen.show(burst(1, 1_000, 1, 100), burst(2, 8_000, 3, 700), at=12_000)
+            for at in range(12_400, 26_000, 400):  # a recording is played to its end
+                await screen.show(at=at)
+            await screen.press(*["space"] * live, "z")
+            assert not screen.app.view.moves
+            lines = await screen.press("down", "down", "down")
+            assert screen.app.view.cursor == 1
+            assert screen.app.view.reach[0] == ns(1_000)
+            assert any(line.startswith("  #1 ") and "─" in line for line in lines)
+            await screen.press("escape")
+            assert screen.app.view.reach[0] == ns(8_000)
+            assert not screen.app.view.moves
+
+    test(drive=drive)
 
 
 def test_a_recording_keeps_bursts_and_one_of_before_has_none(tmp_path: Path):

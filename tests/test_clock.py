@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from loopviz.clock import NS
+from loopviz.draw.expected import Expected
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.scenario import Load, Scenario, ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.tui.clock import BurstClock, Clock
 from loopviz.tui.playback import Playback
-from loopviz.tui.view import View
+from loopviz.tui.scene.axis import axis
+from loopviz.tui.scene.frame import Columns, Frame
+from loopviz.tui.scene.pen import Pen
+from loopviz.tui.scene.track import Tracks
+from loopviz.tui.view import COLUMN_WIDTHS, View
 from tests import streams
 from tests.streams import MS, accepted, feed, fired, ms, ns, timeline
 from tests.test_scene import scene, text
@@ -220,6 +228,46 @@ def test_the_mark_of_the_expected_end_crosses_neither_words_nor_states():
     assert all(row[column] != "┆" for row in rows)
 
 
+def marks(width: int, column: int | None, left: int, expected: Expected | None = None) -> str:
+    """The axis of a burst in a picture that was moved and zoomed; `column` None: it was not zoomed."""
+    view = View(now=ns(0), clock=Clock(ns(0), 2 * NS, expected), column_ns=column, left=ns(0) + left)
+    frame = Frame(timeline(), view, Columns.of(width, view), Tracks())
+    return text([axis(Pen(Palette()), frame)])[0][frame.columns.label :]
+
+
+def test_the_first_mark_of_a_zoomed_picture_has_its_unit():
+    """Where zero is not in the picture, one still reads whether the numbers are milliseconds."""
+    assert marks(80, 10_000, 2_499 * MS).split() == ["2499000", "µs", "2499200"]
+    assert marks(80, 5 * MS, 100 * MS).split() == ["100", "ms", "150", "200", "250"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(20, 300),
+    st.sampled_from([None, *(column for column in COLUMN_WIDTHS if column <= 10 * NS)]),
+    st.integers(-NS, 4 * 3_600 * NS),
+)
+@example(80, 1_000, 4 * 3_600 * NS)
+def test_each_mark_of_the_axis_stands_at_its_time_wherever_it_is_zoomed(width, column, left):
+    """None is cut, touches the next one or is rounded, and the first one has the unit of all."""
+    shown = marks(width, column, left)
+    assert "e+" not in shown
+    words = [(word.start(), word[0]) for word in re.finditer(r"\S+", shown)]
+    unit = {"s": NS, "ms": MS, "µs": 1_000}[words.pop(1)[1]] if words else NS
+    view = View(now=ns(0), clock=Clock(ns(0), 2 * NS), column_ns=column)
+    wide = Columns.of(width, view).column_ns
+    for at, number in words:
+        assert at == (ns(0) + round(float(number) * unit)) // wide - (ns(0) + left) // wide
+
+
+def test_the_expected_end_is_named_only_where_it_is_in_the_picture():
+    """A picture that was moved beyond it has only marks; the first one keeps its unit beside the words."""
+    soon = Expected(NS, declared=True)
+    assert "expected 1 s" in marks(80, 10 * MS, 990 * MS, soon)
+    assert " ms " in marks(80, 10 * MS, 910 * MS, soon)
+    assert "expected" not in marks(80, 10 * MS, 1_100 * MS, soon)
+
+
 # -- moving ------------------------------------------------------------------------------------
 
 
@@ -297,3 +345,66 @@ def test_playing_back_fills_the_window_from_the_left():
     playback.advance(ns(90_000), ns(90_000), live=True)
     assert view.now == ns(200)
     assert view.speed is None
+
+
+def test_undo_after_slow_motion_leads_back_to_what_is_fired():
+    """What was played back, or paused, is over: the picture moves, and the next burst has its own clock."""
+    line = blocking()
+    view, playback = watching(line, 3_000)
+    playback.replay(ns(0), ns(200), ns(3_000))
+    view.pause()
+    assert view.undo()
+    assert (view.behind, view.speed, view.paused) == (None, None, None)
+    feed(line, fired(4_000, 2, first=3), accepted(3, 3, at=4_000))
+    playback.advance(ns(4_100), ns(4_100), live=True)
+    assert view.clock is not None
+    assert view.clock.press == 2
+
+
+def test_zooming_in_slow_motion_keeps_the_moment_and_goes_on():
+    """Also while it is paused; what is played back stays in the picture until its end."""
+    view, playback = watching(blocking(), 3_000)
+    playback.replay(ns(0), ns(200), ns(3_000))
+    playback.advance(ns(3_500), ns(3_500), live=True)
+    part = (view.now - view.reach[0]) / view.window
+    for _ in range(4):
+        view.zoom(1, ns(3_500))
+        assert (view.now, view.speed) == (ns(50), 0.1)
+        assert (view.now - view.reach[0]) / view.window == pytest.approx(part, abs=0.01)
+    for at in range(3_600, 6_000, 100):
+        playback.advance(ns(at), ns(at), live=True)
+        assert view.reach[0] <= view.now <= view.reach[1]
+    assert (view.now, view.speed) == (ns(200), None)
+    playback.replay(ns(0), ns(200), ns(6_000))
+    view.pause()
+    view.zoom(-1, ns(6_000))
+    assert (view.now, view.paused) == (ns(0), 0.1)
+
+
+def test_a_jump_to_an_earlier_burst_keeps_what_the_picture_shows():
+    """A moment of an older burst is seen on the axis that was there; it is not zoomed away from it."""
+    line = blocking()
+    feed(line, fired(20_000, 2, first=3), accepted(3, 3, at=20_000))
+    view, playback = watching(line, 31_000)
+    window = view.window
+    view.see(ns(100), ns(31_000))
+    for at in (31_100, 31_200):
+        playback.advance(ns(at), ns(at), live=True)
+        assert view.window == window
+        assert view.reach[0] <= ns(100) < view.reach[1]
+
+
+def test_the_next_burst_of_a_recording_that_was_zoomed_is_shown_as_a_whole():
+    """While it is played, zooming holds for the burst that is shown; the next one begins at its zero."""
+    line = blocking()
+    feed(line, fired(4_000, 2, first=3), accepted(3, 3, at=4_000))
+    view, playback = watching(line, 0)
+    playback.start(1.0, None, ns(9_000))
+    playback.advance(ns(100), ns(9_000), live=False)
+    view.zoom(1, ns(9_000))
+    playback.advance(ns(200), ns(9_000), live=False)
+    assert view.clock is not None
+    assert view.window < view.cells * view.clock.width(view.cells)
+    playback.advance(ns(4_500), ns(9_000), live=False)
+    assert (view.reach[0], view.now, view.speed) == (ns(4_000), ns(4_500), 1.0)
+    assert view.window == view.cells * view.clock.width(view.cells)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from loopviz.draw.look import Palette
-from loopviz.model import Timeline
+from loopviz.model import Request, Timeline
 from loopviz.stream import events as ev
 from loopviz.tui.screens.breakdown import detail_table
 from tests.streams import (
@@ -16,6 +17,7 @@ from tests.streams import (
     feed,
     holds,
     made,
+    ms,
     ns,
     responded,
     status,
@@ -24,6 +26,9 @@ from tests.streams import (
     timeline,
     wake,
 )  # fmt: skip
+from tests.test_screen import answered, drive, run
+
+__all__ = ["drive"]  # the fixture
 
 
 def shown(line: Timeline, now: float, *, palette: Palette | None = None, width: int = 68) -> list[str]:
@@ -108,6 +113,31 @@ def test_facts_beside_the_states() -> None:
 def test_the_table_stays_short(children: int) -> None:
     """However many child tasks there are, the table has few rows."""
     assert len(shown(fan_out(children), 300)) < 60
+
+
+def test_an_earlier_moment_has_what_was_known_of_it() -> None:
+    """Before its answer a request has no latency, and before it was sent there is nothing to add up."""
+    line = timeline(accepted(), suspend(10), step(60), responded(70), end(70))
+    sums = [" ".join(shown(line, at)[-1].split()) for at in (-5, 50, 70)]
+    assert sums == ["sum 0.000 ms so far", "sum 50.000 ms so far", "sum 70.000 ms the latency"]
+
+
+@run
+async def test_in_slow_motion_the_detail_is_drawn_again_until_its_end(drive, monkeypatch):
+    """What is opened is shown at the moment of the picture; when nothing of it changes, it costs nothing."""
+    moments: list[float] = []
+
+    def noted(request: Request, line: Timeline, now: int, palette: Palette) -> Table:
+        moments.append(ms(now))
+        return detail_table(request, line, now, palette)
+
+    monkeypatch.setattr("loopviz.tui.screens.detail.detail_table", noted)
+    async with drive(size=(80, 24)) as screen:
+        await screen.show(answered(1, 0), at=10_000)
+        await screen.press("r", "enter")
+        for at in range(10_500, 15_000, 500):
+            await screen.show(at=at)
+        assert moments == [0, 50, 100, 150, 200, 216]
 
 
 def test_in_ascii() -> None:

@@ -222,6 +222,36 @@ def test_a_click_on_a_row_or_a_folded_group_selects_its_first_request(size):
     assert named == {"#4–#23 ×20": 4, "▸ b blocking ×3": 1}
 
 
+def test_no_row_can_be_clicked_that_is_not_drawn():
+    """In a low terminal, the lines below the last row do not lead to the requests that have no room."""
+    line = fed(burst(1, 0, 1, 8, "blocking", each=300), burst(2, 9_000, 9, 8, each=300))
+    drawn = Scene(Palette("mono"), Facts(ENVIRONMENT, "in a thread", "127.0.0.1:4", FILES))
+    for cursor in (None, 1, 12):
+        for height in (10, 12, 14):
+            frame = text(drawn.compose(line, View(now=ns(12_000), cursor=cursor), 80, height))
+            for y, hits in drawn.hits.items():
+                if any(hit.request for _, _, hit in hits):
+                    assert frame[y].split()[0][:1] in {"#", "▸"}, frame
+
+
+def test_the_line_of_a_newer_burst_that_runs_grows_while_an_older_one_is_selected():
+    """In every frame it is as long as in a picture that is drawn for the first time."""
+    line = fed(burst(1, 0, 1, 2, "blocking", each=5_000), burst(2, 1_000, 3, 2, each=3_000))
+    clock, facts = BurstClock(line, lambda: FILES), Facts(ENVIRONMENT, "in a thread", "127.0.0.1:4", FILES)
+    kept, lengths = Scene(Palette("mono"), facts), []
+    for at in range(1_050, 5_000, 100):
+        view = View(now=ns(at), cursor=1)
+        view.clock = clock.of(view.burst(line), ns(5_000))
+        shown, fresh = (
+            next(row for row in text(drawn.compose(line, view, 80, 24)) if "▸" in row)
+            for drawn in (kept, Scene(Palette("mono"), facts))
+        )
+        assert shown == fresh
+        lengths.append(shown.count("─"))
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > lengths[5] > lengths[0]
+
+
 def test_the_path_is_in_the_heading_where_rows_have_no_room_for_it():
     """A long path is not cut in every row: the heading has all of it."""
     path = "/background_blocking/long"

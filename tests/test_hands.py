@@ -14,6 +14,7 @@ from loopviz.draw.sums import sums
 from loopviz.model import State, Timeline
 from loopviz.model.interval import summed
 from loopviz.stream.events import Event
+from loopviz.tui.clock import Clock
 from loopviz.tui.dragging import Dragging
 from loopviz.tui.keymap import FootItem, Keys
 from loopviz.tui.scene.foot import foot
@@ -354,6 +355,14 @@ async def test_dragging_shows_the_sums_and_esc_removes_them(drive):
         await screen.press("escape")
         view.notice = ""
         assert not any("Selected: " in line for line in await screen.show())
+
+
+def test_dragging_beyond_the_moment_shown_moves_it():
+    """In a picture that was stopped before its end, what is selected has been drawn."""
+    view = View(now=ns(50), behind=0, clock=Clock(ns(0), 200 * MS))
+    for start, stop, moment in ((20, 40, 50), (20, 150, 150), (180, 20, 180), (20, 900, 600)):
+        view.select(ns(start), ns(stop), ns(600))
+        assert view.now == ns(moment)
 
 
 @run

@@ -11,9 +11,9 @@ from loopviz.draw.look import Palette
 from loopviz.scenario import find, read
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.pen import Pen
-from loopviz.tui.view import View
+from loopviz.tui.view import Pace, View
 from tests import streams
-from tests.streams import ns, timeline
+from tests.streams import MS, ns, timeline
 from tests.test_scene import scene
 from tests.test_screen import answered, drive, run
 
@@ -113,6 +113,42 @@ async def test_an_older_burst_does_not_come_back(drive):
         assert "async title" in screen.lines()[0]
         assert "sync title" in (await screen.press("s"))[0]
         assert "sync title" in (await screen.show(at=5_000))[0]
+
+
+def test_a_long_title_gives_way_to_what_must_be_seen():
+    """In 80 columns it is shortened: what is shown, the filter and what was lost are not."""
+    drawn = scene()
+    file = replace(drawn.facts.scenarios[0], name="background_blocking")
+    facts = replace(file.facts, title="BackgroundTasks that block the loop")
+    line = timeline(streams.fired(10, 1, file.name, 1, 8, 40))
+    view = View(now=ns(20), behind=12_300 * MS, words="slow", pace=Pace(dropped=1_234))
+    for palette, dots in ((Palette(), "…"), (Palette("ascii"), "~")):
+        drawn = scene(palette)
+        drawn.facts = replace(drawn.facts, scenarios=[replace(file, facts=facts)])
+        first = "".join(s.text for s in drawn.compose(line, view, 80, 24)[0])
+        assert first.startswith(f" background_blocking   Background{dots}")
+        assert all(part in first for part in ("FROZEN 12.3 s behind", "/slow", "1234 lost"))
+
+
+@pytest.mark.parametrize("how", ["x", "time"])
+def test_a_burst_that_was_removed_has_not_just_been_fired(drive, how):
+    """After a clear, or when it is too old to be kept, neither headline nor sentences are about it."""
+
+    @run
+    async def test(drive):
+        async with drive(size=(80, 24)) as screen:
+            await screen.press("s")
+            await screen.show(streams.fired(1, 1, "sync", 1, 1), answered(1, 2), at=500)
+            screen.app.view.guessed = "You said 8 s."
+            lines = await screen.show()
+            assert "sync title" in lines[0]
+            assert "You said 8 s." in "".join(lines)
+            lines = await (screen.press("x") if how == "x" else screen.show(at=400_000))
+            assert not screen.app.timeline.bursts
+            assert "sync title" not in lines[0]
+            assert not any("fired;" in line or "You said" in line for line in lines)
+
+    test(drive=drive)
 
 
 def test_without_colour_the_load_comes_before_the_help():

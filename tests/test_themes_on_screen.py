@@ -16,6 +16,7 @@ from loopviz.draw.look import Palette
 from loopviz.draw.theme import Theme
 from loopviz.draw.themes import DARK, LIGHT, SIXTEEN, THEMES
 from loopviz.tui.compat import Commands
+from tests import streams
 from tests.test_screen import Driver, answered, drive, run
 
 __all__ = ["drive"]  # the fixture
@@ -115,6 +116,24 @@ async def test_the_commands_of_textual_that_make_sense_are_in_the_palette(drive)
         await screen.show()
         assert all(theme.name in words_of(screen) and theme.title in words_of(screen) for theme in THEMES)
         assert "nord" not in words_of(screen)
+
+
+@run
+async def test_a_picture_that_stands_still_takes_the_theme_that_is_chosen_in_the_list(drive):
+    """No colour of the theme before is left, although nothing else of the picture has changed."""
+    async with drive() as screen:
+        await screen.show(streams.fired(0), answered(1, 0), at=400)
+        for at in (30_000, 30_010):
+            await screen.show(at=at)
+        screen.app.action_change_theme()
+        await screen.show()
+        await screen.press(*"light")
+        await until(screen, lambda: "dark" not in words_of(screen))
+        await screen.press("enter")
+        await until(screen, lambda: screen.app.theme == "light")
+        await screen.show()
+        assert colours_of(screen) & own(LIGHT)
+        assert not colours_of(screen) & own(DARK)
 
 
 @run

@@ -31,6 +31,8 @@ class Playback:
         self._trigger = trigger
         self._moved = now
         self._newest = self._read = 0
+        self._cursor: int | None = None
+        """The request that was selected in the last frame."""
 
     def advance(self, now: int, present: int, *, live: bool) -> None:
         """Move the view on by a frame."""
@@ -41,6 +43,7 @@ class Playback:
                 view.now, view.speed = view.until, None
             elif not live and self._has_ended(now, present):
                 view.speed = None
+            view.turn()
         elif view.behind is None and not live:
             if self._timeline.began:  # a recording begins to play at its beginning
                 view.now = self._timeline.began
@@ -57,9 +60,9 @@ class Playback:
         view.ends = not live
         if view.behind is not None:
             view.behind = max(0, present - view.now)
-        if (view.moves or self._elsewhere()) and not view.pinned:
+        if (view.moves and not view.pinned) or self._elsewhere():
             self.look(present)
-        self._moved = now
+        self._moved, self._cursor = now, view.cursor
 
     def _has_ended(self, now: int, present: int) -> bool:
         """Whether a recording is played to its end: nothing more is read of it for a while."""
@@ -68,14 +71,22 @@ class Playback:
         return now - self._read >= _SETTLED
 
     def _elsewhere(self) -> bool:
-        """Whether the axis is that of another burst than the one whose rows are shown: it was selected."""
-        shown, clock = self._view.burst(self._timeline), self._view.clock
-        return shown is not None and clock is not None and clock.press != shown.number
+        """Whether the axis is that of another burst than the one that was selected since the last frame."""
+        view = self._view
+        if view.cursor == self._cursor or view.clock is None or not view.clock.press:
+            return False
+        shown = view.burst(self._timeline)
+        return shown is not None and view.clock.press != shown.number
 
     def look(self, present: int) -> None:
-        """Show the axis of the burst whose rows are shown, unless the picture is to scroll."""
-        view = self._view
+        """Show the axis of the burst whose rows are shown, unless the picture is to scroll.
+
+        That of another burst than before is shown as a whole.
+        """
+        view, before = self._view, self._view.clock
         view.clock = None if view.scrolls else self._clock.of(view.burst(self._timeline), present)
+        if before is not None and view.clock is not None and before.press != view.clock.press:
+            view.left = view.column_ns = None
 
     def start(self, speed: float, until: int | None, present: int) -> None:
         """Play from where the view is until a moment, or until the present."""

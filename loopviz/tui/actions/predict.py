@@ -58,9 +58,11 @@ class Predicting(Firing):
         )
 
     def follow_guess(self, now: int) -> None:
-        """Say what was guessed and what was measured, once the burst is over."""
+        """Say what was guessed and what was measured, once the burst is over and until it is removed."""
         guess = self._guess
-        burst = self.timeline.newest_burst(now) if guess is not None else None
+        burst = self.timeline.newest_burst(now) if guess is not None or self.view.guessed else None
+        if burst is None:
+            self.view.guessed = ""
         if guess is not None and burst is not None and burst.fired >= guess.fired and burst.over(now):
             self.view.guessed = said(guess.times, guess.answer, burst.makespan(now))
             self._guess = None

@@ -18,6 +18,7 @@ _ROOM_OF_ZERO = 5
 """The columns of ``0 ms`` (cells)."""
 _STEPS = tuple(factor * 10**power for power in range(3, 12) for factor in (1, 2, 5))
 """Round times (ns) between two marks of a burst."""
+_UNITS = ((NS, "s"), (1_000_000, "ms"), (1_000, "µs"))
 
 
 def axis(pen: Pen, frame: Frame) -> Line:
@@ -69,24 +70,24 @@ def _of_burst(frame: Frame, clock: Clock) -> str:
     """Time since the first request: ``0 s  1  2  3``, and when all should be done: ``expected 3 s``."""
     width, room = frame.columns.column_ns, frame.columns.time
     marks = [" "] * room
-    seconds, end = room * width >= NS, (frame.first + room) * width - clock.zero
-    for every in _STEPS:
-        unit, name = (NS, "s") if seconds else (1_000_000, "ms") if every >= 1_000_000 else (1_000, "µs")
-        if every // width >= max(6, len(f"{end // unit} {name}") + 1):  # a mark has room
+    for every in (step for step in _STEPS if step // width >= 6):
+        unit, name = _UNITS[0] if room * width >= NS else _UNITS[1 if every >= _UNITS[1][0] else 2]
+        least = -(-(frame.first * width - clock.zero) // every)
+        texts = [f"{(least + n) * every / unit:.15g}" for n in range(room * width // every + 2)]
+        texts[0] += f" {name}"
+        if every // width > max(map(len, texts)):  # none touches the next one
             break
-    least, bare = -(-(frame.first * width - clock.zero) // every), True
-    for number in range(least, least + room * width // every + 2):
+    for number, text in enumerate(texts, least):
         at = (clock.zero + number * every) // width - frame.first
-        text = f"{number * every / unit:.10g}" + (f" {name}" if bare else "")
-        if at >= 0 and at + len(text) <= room:
-            bare = False
+        if at + len(text) <= room:
             marks[at : at + len(text)] = text
     if clock.expected is not None and clock.mark is not None:
         at = clock.mark // width - frame.first
         what = "expected" if clock.expected.declared else "last time"
         text = f"{what} {_brief(clock.expected.ns)}"
-        left = at - len(text) + 1 if at - len(text) >= _ROOM_OF_ZERO else max(at, _ROOM_OF_ZERO)
-        if left >= 0 and left + len(text) <= room:
+        least = max(_ROOM_OF_ZERO, "".join(marks).find(name) + len(name) + 1)
+        left = at - len(text) + 1 if at - len(text) >= least else max(at, least)
+        if at >= 0 and left + len(text) <= room:
             _clear(marks, left, left + len(text))
             marks[left : left + len(text)] = text
     return "".join(marks)

@@ -22,6 +22,7 @@ from loopviz.scenario import ScenarioFile
 from loopviz.scenario.search import matching
 from loopviz.tui.bindings import bindings
 from loopviz.tui.keymap import Keys
+from loopviz.tui.screens.choices import Choices
 
 __all__ = ["OVERLAY_BELOW", "Catalogue"]
 
@@ -75,8 +76,7 @@ class Catalogue(Vertical):
         self._input = Input(compact=True)
         self._lit: int | None = None
         """The row that is drawn as the highlighted one."""
-        self._list = OptionList(compact=True)
-        self._list.can_focus = False
+        self._list = Choices()
         self._lesson = Static()
 
     def compose(self) -> ComposeResult:
@@ -206,11 +206,7 @@ class Catalogue(Vertical):
 
     def action_move(self, by: int) -> None:
         """Move the highlight; it skips the headings."""
-        for _ in range(abs(by)):
-            if by > 0:
-                self._list.action_cursor_down()
-            else:
-                self._list.action_cursor_up()
+        self._list.move(by)
 
     def action_close(self) -> None:
         """Hide the list."""

@@ -26,6 +26,7 @@ from loopviz.tui.bindings import bindings
 from loopviz.tui.keymap import Keys
 from loopviz.tui.keys import keys_of
 from loopviz.tui.screens.box import FRAME
+from loopviz.tui.screens.choices import Choices
 
 __all__ = ["Pick"]
 
@@ -77,8 +78,7 @@ class Pick(ModalScreen[list[str]]):
         self._input = _Letters(
             [name for key in keys_of("pick") for name in keys.of(key.id)], "type to filter"
         )
-        self._list = OptionList(compact=True)
-        self._list.can_focus = False
+        self._list = Choices()
         self._says = Static()
 
     def compose(self) -> ComposeResult:
@@ -194,11 +194,7 @@ class Pick(ModalScreen[list[str]]):
 
     def action_move(self, by: int) -> None:
         """Move the highlight; it skips the headings."""
-        for _ in range(abs(by)):
-            if by > 0:
-                self._list.action_cursor_down()
-            else:
-                self._list.action_cursor_up()
+        self._list.move(by)
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:

@@ -163,7 +163,8 @@ class Moving(Rows):
     def zoom(self, by: int, present: int) -> None:
         """Show less time (`by` 1) or more (-1), around the time cursor or the middle.
 
-        A picture that moves keeps its right edge, and no picture goes past the present.
+        A picture that moves keeps its right edge, and no picture goes past the present. What is played back
+        goes on, and the moment shown stays where it is.
         """
         width = self.width(self.cells)
         index = bisect_left(COLUMN_WIDTHS, width)
@@ -182,7 +183,9 @@ class Moving(Rows):
             return
         self.remember()
         left, right = self.reach
-        if self.start is not None:
+        if self.speed is not None or self.paused is not None:
+            self.left = None if self.start is None else self.now - (self.now - left) * wide // width
+        elif self.start is not None:
             self.freeze()
             fixed = self.at if self.at is not None else (left + min(right, self.now)) // 2
             self.left = fixed - (fixed - left) * wide // width
@@ -191,6 +194,11 @@ class Moving(Rows):
             fixed = self.at if self.at is not None else self.now - self.window // 2
             self.now = min(present, fixed + (self.now - fixed) * wide // width)
         self.column_ns = wide
+
+    def turn(self) -> None:
+        """Show the part of the time that is played back, if the picture was moved, and it has left it."""
+        if self.left is not None and self.start is not None:
+            self.left += max(0, (self.now - self.left) // self.window) * self.window
 
     def fit(self, start: int, end: int, present: int) -> None:
         """Show all from `start` to `end`, and a little around it.
