@@ -14,7 +14,9 @@ _HEAD = """\
 # Keys
 
 Every key in the last lines of the screen can be clicked as well. The first four tables are about the
-picture. This page is written by `uv run python -m docs.keys` from `loopviz/tui/keys.py`.
+picture. In a field, letters are typed. In the help, in an opened request and among the scenarios to compare,
+only `ctrl+p`, `ctrl+z`, `ctrl+c` and `ctrl+q` of the table *Everywhere* work; the speaker's notes have only
+the keys of their own table. This page is written by `uv run python -m docs.keys` from `loopviz/tui/keys.py`.
 """
 
 

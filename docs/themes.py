@@ -68,7 +68,7 @@ How many colours there are is found by `COLORTERM` and `TERM`, as Rich and Textu
 
 What `record`, `compare` and `claims` print has no background of its own, so that it can be read in dark and
 in light terminals: its words have a contrast of 3.5 or more to black and to white. Themes are for the
-screen only.
+screen and for SVG exports.
 """
 
 

@@ -397,6 +397,13 @@ def test_an_unusable_argument_is_refused(capsys, arguments, complaint):
     assert "--help" in error
 
 
+def test_an_unknown_argument_names_the_help_of_its_command(capsys):
+    """Where to read on is the help that lists the command's arguments; without a command, that of all."""
+    error = refuses(capsys, "scenarios", "--theme", "dark")
+    assert error.endswith("See 'loopviz scenarios --help'.\n")
+    assert refuses(capsys, "--theme").endswith("See 'loopviz --help'.\n")
+
+
 def test_the_picture_needs_a_terminal():
     """Without a terminal, the live picture points to the recording."""
     done = loopviz("run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -13,18 +14,23 @@ import pytest
 
 from docs import gallery, tables
 from loopviz.claims import CLAIMS, Claim, Machine, catalogue, criteria
-from loopviz.cli import main
+from loopviz.cli import claims, compare, export, main, notes, record, replay, run, scenarios, talk
 from loopviz.cli.export import add_parser
 from loopviz.draw.look import APPEARANCES
 from loopviz.export import FORMATS
 from loopviz.export.material import Material
-from loopviz.model import BLOCK_THRESHOLD
+from loopviz.export.table import COLUMNS
+from loopviz.model import BLOCK_THRESHOLD, State
 from loopviz.recording.replay import Replay
 from loopviz.scenario import find, read
 from tests.test_claims import sample
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARSERS = {
+    module.__name__.rpartition(".")[2]: module.add_parser
+    for module in (run, record, replay, export, compare, claims, talk, notes, scenarios)
+}
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -33,9 +39,25 @@ def text_of(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+def section_of(page: str, heading: str | None) -> str:
+    """What is below a heading of the second level; without one, the page up to the first such heading."""
+    text = text_of(page)
+    below = text if heading is None else text.partition(f"\n## {heading}\n")[2]
+    return below.partition("\n## ")[0]
+
+
+def fields(document: Any) -> set[str]:
+    """The names of all fields of a JSON document."""
+    if isinstance(document, list):
+        return {name for one in document for name in fields(one)}
+    if not isinstance(document, dict):
+        return set()
+    return {*document, *(name for one in document.values() for name in fields(one))}
+
+
 def examples(page: str, heading: str) -> list[str]:
     """The Python examples under a heading."""
-    section = text_of(page).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    section = section_of(page, heading)
     return [textwrap.dedent(code) for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL)]
 
 
@@ -105,6 +127,40 @@ def test_the_formats_of_exports_are_the_same_everywhere():
         assert f"\n| `{name}` |" in text_of("docs/exports.md")
     with pytest.raises(SystemExit):
         parser.parse_args(["export", "FILE", "--to", "none"])
+
+
+def test_the_page_of_exports_has_every_column_and_state():
+    """docs/exports.md names the columns of the table of segments, and the states that are in it."""
+    section = section_of("docs/exports.md", "csv")
+    named = set(re.findall(r"`(\w+)`", section))
+    assert {*COLUMNS} | {state.value for state in State} <= named
+
+
+def test_the_page_of_exports_has_every_field_of_the_summary(capsys):
+    """docs/exports.md names each field of what `record --json` prints."""
+    assert main(["record", "blocking", "--requests", "2", "--json"]) == 0
+    found = fields(json.loads(capsys.readouterr().out)) - {state.value for state in State}
+    assert {"victims", "calls", "where"} <= found
+    assert found <= set(re.findall(r"`(\w+)`", section_of("docs/exports.md", "json")))
+
+
+def test_the_page_of_commands_has_every_option():
+    """docs/commands.md names each option of each command, in a row that names the command."""
+    rows = [line for line in section_of("docs/commands.md", None).splitlines() if line.startswith("| `")]
+    for name, add in PARSERS.items():
+        parser = argparse.ArgumentParser()
+        commands = parser.add_subparsers()
+        add(commands)
+        options = {
+            option
+            for action in commands.choices[name]._actions
+            for option in action.option_strings
+            if option.startswith("--") and option != "--help"
+        }
+        for option in options:
+            of = [line.split(" | ")[1] for line in rows if re.search(rf"`{option}[ `]", line)]
+            named = [f"`{name}`" in part or (part.startswith("all but") and name not in part) for part in of]
+            assert any(named), (name, option)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

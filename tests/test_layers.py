@@ -32,6 +32,14 @@ def test_the_documentation_shows_the_layers_of_the_contract():
     assert layers in blocks
 
 
+def test_contributing_shows_the_layers_of_the_contract():
+    """CONTRIBUTING.md has the same layers in a line of arrows."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    (shown,) = re.findall(r"^    cli → (?:.|\n    )*", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert [" ".join(layer.split()) for layer in shown.split("→")] == layers
+
+
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [

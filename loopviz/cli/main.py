@@ -51,7 +51,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # better a question mark than a traceback
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     try:
         code: int = options.command(options)
         if nowhere is None:
@@ -112,14 +112,24 @@ def _help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
     return 0
 
 
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options. An unknown argument is reported by the command, whose help lists the known ones."""
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="loopviz",
         description="See live which request holds a FastAPI server's event loop, and which ones it delays.",
     )
     parser.add_argument("--version", action="version", version=f"loopviz {__version__}")
-    parser.set_defaults(command=partial(_help, parser))
+    parser.set_defaults(command=partial(_help, parser), parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(commands)
+    for chosen in commands.choices.values():
+        chosen.set_defaults(parser=chosen)
     return parser

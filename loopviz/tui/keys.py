@@ -331,7 +331,7 @@ TABLE: tuple[Section, ...] = (
             Key("talk.back", "backspace", "back", "Back"),
             Key("talk.back-remote", "pageup", "back", "Back", lead=False),
         )),
-        Row("the next or previous step, whatever is running", (
+        Row("the previous or next step, whatever is running", (
             Key("talk.previous-step", "left", "step(-1)", "Previous step"),
             Key("talk.next-step", "right", "step(1)", "Next step"),
         )),

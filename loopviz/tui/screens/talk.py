@@ -135,7 +135,7 @@ class TalkScreen(Screen[None]):
         self._go(self.progress.back)
 
     def action_step(self, by: int) -> None:
-        """Go to the next or previous step at once."""
+        """Go to the previous or next step at once."""
         self._go(lambda: self.progress.go(self.progress.position + by))
 
     def action_again(self) -> None:
