@@ -185,6 +185,24 @@ def test_a_folded_group_starts_at_zero_too():
     assert abs(len(older[at:].split()[0]) - len(own[at:].split()[0])) <= 1
 
 
+def test_a_folded_group_is_drawn_as_it_was():
+    """At an earlier moment the line has the states of a request that was sent by then, and no time before."""
+    line = fed(burst(1, 0, 1, 1), burst(2, 1_000, 2, 8, each=300))
+    for number in range(3, 10):
+        line.requests[number].start = ns(1_000 + 100 * number)
+    newer = "▸ a async ×8"
+    row = next(row for row in lines(line, 1_150, cursor=1, scrolls=True) if newer in row)
+    assert "─" in row
+    fired_only = fed(burst(1, 0, 1, 1), [fired(1_000, 2, "async", 2, 8)])
+    later = fed(burst(1, 0, 1, 1), [fired(1_000, 2, "async", 2, 8)], burst(3, 1_200, 2, 8)[1:])
+    found = [
+        next(row for row in lines(one, 1_100, cursor=1, scrolls=True) if newer in row)
+        for one in (fired_only, later)
+    ]
+    assert found[0] == found[1]
+    assert found[0].index("0 of 8") > 50
+
+
 def test_selecting_a_request_of_a_folded_group_opens_it():
     """The rows of the selected request's group are shown, with its clock, and the newest is a line above."""
     line = fed(burst(1, 0, 1, 3, "blocking", each=300), burst(2, 9_000, 4, 2))

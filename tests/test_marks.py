@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopviz.draw.look import ANSWERED, CODES, NOTHING, TICKS, Palette
-from loopviz.draw.marks import child_codes, request_codes, turns
+from loopviz.draw.marks import GROUP, child_codes, request_codes, turns
 from loopviz.model import State, Timeline
 from loopviz.stream.events import Event
 from tests.streams import (
@@ -234,3 +234,16 @@ def test_columns_can_be_counted_from_any_moment() -> None:
     codes = request_codes(request, line.threshold, ns(120), WIDTH, 0, 12, ns(0) - 7 * MS)
     assert codes.index(ANSWERED) % 2 == 0
     assert codes.rstrip().endswith("A")
+
+
+def test_a_column_is_drawn_the_same_with_any_others() -> None:
+    """What columns show does not depend on where the part of the row begins that is drawn with them."""
+    line, width, now = (
+        timeline(chunks_of(1, range(12, 13)), chunks_of(1, range(100, 400, 20))[3:]),
+        5 * MS,
+        ns(500),
+    )
+    request, first, stop = line.requests[1], ns(0) // width // GROUP * GROUP, now // width
+    whole = request_codes(request, line.threshold, now, width, first, stop)
+    for at in range(first, stop, 8):
+        assert request_codes(request, line.threshold, now, width, at, stop) == whole[at - first :]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -615,6 +617,100 @@ def test_the_frozen_moment_itself_is_unchanged():
     assert "awaiting" in row
     assert " 200 " not in row
     assert row.rstrip().endswith("490 ms")
+
+
+def test_what_went_on_after_a_response_is_said_of_an_earlier_moment():
+    """Where a request has answered and still runs, the row says so, though its task has ended since."""
+    line = timeline(streams.accepted(), streams.status(50, 200), streams.responded(50), streams.suspend(51))
+    feed(line, streams.step(900), streams.end(901))
+    assert "after: awaiting" in row_of(scene().compose(line, view(500, behind=MS), 120, 36), 1)
+    assert "after:" not in row_of(scene().compose(line, view(950, behind=MS), 120, 36), 1)
+
+
+def test_a_filter_finds_the_states_of_the_moment_that_a_still_picture_shows():
+    """A step of the time cursor finds the rows again, however short it is."""
+    line, drawn = served(2), scene()
+    shown = view(2_000, behind=MS, words="awaiting")
+    for at, found in ((1_005, 2), (1_015, 1), (1_025, 0)):
+        shown.at = ns(at)
+        assert f"{found} of 2 match" in " ".join(text(drawn.compose(line, shown, 120, 36)))
+
+
+def test_requests_that_come_later_take_no_room_from_workers():
+    """At an earlier moment of a recording a worker has its lane, however many requests follow."""
+    line, shown = timeline(streams.accepted()), []
+    for number in range(2, 8):
+        feed(line, streams.thread(5, number), streams.call(5, number, thread=number))
+    for _ in range(2):
+        shown.append(sum("worker" in row for row in text(scene().compose(line, view(100), 80, 20))))
+        feed(line, [event for n in range(2, 60) for event in streams.accepted(n, n, at=1_000 + n)])
+    assert shown == [6, 6]
+
+
+def test_an_answer_between_columns_that_are_kept_looks_as_before():
+    """The mark of an answer does not change when only a half of its column is old enough to be kept."""
+    line, kept = timeline(streams.accepted(), streams.status(40, 200), streams.responded(40)), scene()
+    feed(line, streams.suspend(41), streams.step(149), streams.end(149))
+    for at in range(400, 800, 10):
+        shown = view(at, column_ns=100 * MS)
+        fresh = scene().compose(line, shown, 100, 30)
+        picture = slice(0, 20)  # without the sentences, which are kept for a moment
+        assert [*map(cells, kept.compose(line, shown, 100, 30)[picture])] == [*map(cells, fresh[picture])]
+
+
+def bursts(random: Random) -> list[Event]:
+    """A few bursts of requests that sleep, some of which fail, and some of which go on after the response."""
+    events, at = [streams.idle(0)], 1.0
+    for press in range(1, random.randint(2, 3)):
+        count, sleep = random.choice([12, 20]), random.choice([5, 200, 900])
+        events.append(streams.fired(at, press, "sync", 100 * press, count))
+        for number in range(100 * press, 100 * press + count):
+            over = at + sleep + random.randint(0, 60)
+            events += streams.accepted(number, number, at)
+            events += [streams.suspend(at + 3, number), streams.idle(at + 3)]
+            events += [streams.iteration(over), streams.wake(over, number), streams.step(over, number)]
+            events += [streams.status(over, random.choice([200, 200, 500]), number)]
+            events += [streams.responded(over + 0.1, number), streams.end(over + 0.2, number)]
+            events += [streams.idle(over + 0.3)]
+            at += random.choice([1, 5])
+        at += random.choice([50, 700])
+    return sorted(events, key=lambda event: event[0])
+
+
+MOVES = ["cursor", "cursor", "now", "now", "pan", "zoom", "point", "sort", "size", "play"]
+
+
+@pytest.mark.parametrize("seed", [4, 7, 10])
+def test_a_still_picture_does_not_depend_on_those_before_it(seed):
+    """Wherever the picture was before, a still one shows the same as a scene that has drawn no other."""
+    random = Random(seed)
+    line, kept, seen, size = timeline(bursts(random)), scene(Palette("mono")), view(100), (100, 60)
+    for _ in range(40):
+        move = random.choice(MOVES)
+        present = line.last + MS
+        if move == "play":
+            seen.follow()
+            seen.now = random.randint(ns(0), present)
+            kept.compose(line, seen, *size)
+        seen.freeze()
+        seen.behind = present - seen.now
+        if move == "cursor":
+            seen.put_cursor(seen.moment + random.choice([-90, -10, 1, 20]) * MS, present)
+        elif move == "now":
+            seen.now = max(ns(0), min(present, seen.now + random.randint(-60, 60) * MS))
+        elif move == "pan":
+            seen.pan(random.choice([-0.5, -0.1, 0.1]), present)
+        elif move == "zoom":
+            seen.zoom(random.choice([1, -1]), present)
+        elif move == "point":
+            seen.point(line, random.choice([-3, 1, 5]))
+        elif move == "sort":
+            seen.sort = random.choice(["arrival", "arrival", "latency"])
+        elif move == "size":
+            size = random.choice([(80, 60), (120, 60), (200, 60)])
+        fresh = replace(seen)
+        shown = kept.compose(line, seen, *size)
+        assert list(map(cells, shown)) == list(map(cells, scene(Palette("mono")).compose(line, fresh, *size)))
 
 
 def test_forgetting_draws_again():

@@ -175,6 +175,17 @@ def test_what_goes_on_after_the_responses_is_the_reason_that_they_came_early():
     assert of(line, 1_100).why == "After the responses they went on for up to 1.0 s: no client waited."
 
 
+def test_what_goes_on_at_an_earlier_moment_still_goes_on_there():
+    """A moment before the last task ended says that it goes on, also when it is looked at later."""
+    line = timeline(streams.fired(0, 1, "x", 1, 1, 40), accepted(1, 1, at=1))
+    feed(line, streams.status(30, 200), streams.responded(31), streams.suspend(32), streams.idle(33))
+    feed(line, streams.iteration(1_030), streams.step(1_031), streams.end(1_031), streams.idle(1_032))
+    drawn = scene()
+    for at, says in ((800, "1 request goes on"), (1_100, "After the responses they went on for up to 1.0 s")):
+        picture = drawn.compose(line, View(now=ns(at), behind=5_000_000_000), 200, 40)
+        assert says in "".join(segment.text for part in picture for segment in part)
+
+
 def test_little_room_leaves_out_where_and_then_why():
     """A first sentence that would be too long says how many blocks, and not where they are."""
     line, at = blocking(*(120.5,) * 100)

@@ -12,7 +12,7 @@ from loopviz.draw.look import ANSWERED, CODES, NOTHING, TICKS
 from loopviz.draw.raster import Stretch, after_response, code_of, columns, request_stretches
 from loopviz.model import Request, State
 
-__all__ = ["child_codes", "request_codes", "turns"]
+__all__ = ["GROUP", "child_codes", "request_codes", "turns"]
 
 _RUNNING, _READY = CODES[State.RUNNING], CODES[State.READY]
 _RUNS = {_RUNNING, _RUNNING.upper()}
@@ -20,7 +20,7 @@ _STEPS = {_RUNNING, _READY, _RUNNING.upper(), _READY.upper()}
 """What a task does between two awaits."""
 _APART = 4
 """At least so many half columns without a step are before a tick: otherwise there is no room for ticks."""
-_GROUP = 16
+GROUP = 16
 """Half columns over which a request's turns are counted, aligned with the grid."""
 _TURNS = 4
 """A request takes turns if it runs at least so often in a group, each time for less than a half column."""
@@ -82,12 +82,14 @@ def _marked(
     newest_first: Callable[[], Iterator[Stretch]], width: int, first: int, stop: int, phase: int
 ) -> str:
     """The codes from `first` to `stop`; what they are depends on some more columns on both sides."""
-    begin, end = first - _APART, stop + _APART
+    # Whole groups: what a column shows must not depend on which others are drawn with it.
+    begin, end = (first - _APART) // GROUP * GROUP, -(-(stop + _APART) // GROUP) * GROUP
     cells, shared = columns(newest_first(), width, begin, end)
-    if any(_RUNNING in within and _READY in within for within in shared.values()):
-        _take_turns(cells, newest_first(), width, begin, phase)
+    turning = {at // GROUP for at, within in shared.items() if _RUNNING in within and _READY in within}
+    if turning:
+        _take_turns(cells, newest_first(), width, begin, phase, turning)
     _tick(cells, shared, begin)
-    return "".join(cells[_APART : _APART + stop - first])
+    return "".join(cells[first - begin : stop - begin])
 
 
 def _tick(cells: list[str], shared: dict[int, dict[str, int]], begin: int) -> None:
@@ -109,17 +111,18 @@ def _tick(cells: list[str], shared: dict[int, dict[str, int]], begin: int) -> No
 
 
 def _take_turns(
-    cells: list[str], newest_first: Iterator[Stretch], width: int, begin: int, phase: int
+    cells: list[str], newest_first: Iterator[Stretch], width: int, begin: int, phase: int, turning: set[int]
 ) -> None:
-    """Draw many short turns as a pattern of columns, of which as many are running as its share is.
+    """Draw many short turns in these groups as a pattern: as many columns are running as its share is.
 
     Rows with numbers that follow each other have patterns that do, too.
     """
-    first = begin // _GROUP
-    shares = _shares(newest_first, width, first, -(-(begin + len(cells)) // _GROUP))
+    first = begin // GROUP
+    shares = _shares(newest_first, width, first, -(-(begin + len(cells)) // GROUP))
     for at, cell in enumerate(cells):
-        share = shares[(begin + at) // _GROUP - first]
-        if share is None or cell not in _STEPS:
+        group = (begin + at) // GROUP
+        share = shares[group - first]
+        if share is None or group not in turning or cell not in _STEPS:
             continue
         period = next(period for least, period in _PERIODS if min(share, 1 - share) >= least)
         chosen = ((begin + at) // 2 + phase) % period == 0
@@ -129,7 +132,7 @@ def _take_turns(
 
 def _shares(newest_first: Iterator[Stretch], width: int, first: int, stop: int) -> list[float | None]:
     """How much of the groups from `first` to `stop` it runs; None where it does not take turns."""
-    group, groups = _GROUP * width, stop - first
+    group, groups = GROUP * width, stop - first
     start = first * group
     running, both, runs = [0] * groups, [0] * groups, [0] * groups
     for since, until, code in newest_first:
@@ -143,7 +146,7 @@ def _shares(newest_first: Iterator[Stretch], width: int, first: int, stop: int) 
             both[index] += length
             if code in _RUNS:
                 running[index] += length
-                runs[index] += 1 if until - since <= 4 * width else -_GROUP  # a long one is seen as it is
+                runs[index] += 1 if until - since <= 4 * width else -GROUP  # a long one is seen as it is
     shares = (ran / max(1, total) for ran, total in zip(running, both, strict=True))
     return [
         share if often >= _TURNS and _FEWEST <= share <= _MOST else None

@@ -35,9 +35,9 @@ Reason: TypeAlias = tuple[str, str, bool]
 """In a few words and in a sentence, why it took its time; and whether time was lost by it."""
 
 
-def reason(timeline: Timeline, burst: Burst, requests: list[Request]) -> Reason:
-    """The first reason that was observed."""
-    seen = _Seen(timeline, requests, burst.began, burst.done or timeline.last)
+def reason(timeline: Timeline, burst: Burst, requests: list[Request], now: int) -> Reason:
+    """The first reason that was observed of a burst that was over at `now` (ns)."""
+    seen = _Seen(timeline, requests, burst.began, burst.done or timeline.last, now)
     found = (look(seen) for look in (_blocks, _waits, _shared, _starved, _computing, _after))
     return next((one for one in found if one is not None), None) or _work(seen)
 
@@ -50,6 +50,8 @@ class _Seen:
     requests: list[Request]
     start: int
     end: int
+    now: int
+    """The moment that is described; its tasks may go on after that."""
 
     @property
     def took(self) -> int:
@@ -195,11 +197,11 @@ def _size(pool: Pool | None, tokens: Tokens | None) -> str:
 
 def _after(seen: _Seen) -> Reason | None:
     """Their tasks went on after the responses, for longer than the clients waited."""
-    now = seen.timeline.last
+    now = seen.now
     longest = max((_went_on(request, now) for request in seen.requests), default=0)
     if longest <= max(seen.took, _SHORT):
         return None
-    number = sum(not request.ended for request in seen.requests if request.answered)
+    number = sum(not request.ended or request.since > now for request in seen.requests if request.answered)
     if number:
         goes = "1 request goes" if number == 1 else f"{number} requests go"
         return "", f"{goes} on after the response: no client waits for that.", False
@@ -207,10 +209,10 @@ def _after(seen: _Seen) -> Reason | None:
 
 
 def _went_on(request: Request, now: int) -> int:
-    """For how long its tasks have gone on after the response (ns)."""
+    """For how long its tasks have gone on after the response at `now` (ns)."""
     if request.done is None or not request.answered:
         return 0
-    end = request.since if request.ended else now
+    end = min(request.since, now) if request.ended else now
     return max(0, end - request.done)
 
 

@@ -46,10 +46,18 @@ class Verdicts:
     def __init__(self) -> None:
         self._kept: tuple[Burst, int, Verdict] | None = None
 
-    def of(self, timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> Verdict:
-        """As `verdict`."""
+    def of(
+        self,
+        timeline: Timeline,
+        burst: Burst,
+        scenario: Scenario | None,
+        now: int,
+        *,
+        again: int = _AGAIN,
+    ) -> Verdict:
+        """As `verdict`; it may be that of a moment before, by less than `again` (ns)."""
         kept = self._kept
-        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < _AGAIN:
+        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < again:
             kept = self._kept = burst, now, verdict(timeline, burst, scenario, now)
         return kept[2]
 
@@ -61,7 +69,7 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
     failed = [request for request in requests if request.failed]
     unseen = burst.count - len(requests)
     took, many = duration(burst.makespan(now)), count(burst.count, "request")
-    short, why, lost = reason(timeline, burst, requests)
+    short, why, lost = reason(timeline, burst, requests, now)
     if burst.unsent and not burst.began:
         return Verdict("alarm", f"{many} given up before the first was sent.", "", "", "")
     if given_up:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loopviz.draw.look import NOTHING
+from loopviz.draw.marks import GROUP
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.source import Environment
@@ -91,7 +92,8 @@ class Frame:
         """The last column."""
         self.live = max(0, min(columns.time, now - self.first + 1))
         """How many columns there are up to the moment shown. Those behind are still to come, and empty."""
-        self._settled = (view.now - _SETTLE) // self.half
+        # Whole groups: what is drawn of one depends on all of it.
+        self._settled = (view.now - _SETTLE) // self.half // GROUP * GROUP
         self._tracks = tracks
 
     def codes(self, kind: str, number: int, draw: Callable[[int, int], str]) -> str:

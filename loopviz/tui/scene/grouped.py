@@ -11,6 +11,7 @@ from rich.segment import Segment
 
 from loopviz.draw import words
 from loopviz.draw.fold import Fold
+from loopviz.draw.look import NOTHING
 from loopviz.draw.marks import request_codes
 from loopviz.draw.safe import printable
 from loopviz.model import Burst, Request
@@ -78,8 +79,9 @@ def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
     shift = 0
     if view.clock is not None and burst.began:
         shift = 2 * round((view.clock.zero - burst.began) / columns.column_ns)
-    last = max(burst.requests, key=lambda r: r.done or now, default=None)
-    codes = ""
+    sent = (request for request in burst.requests if request.start <= now)
+    last = max(sent, key=lambda r: now if r.done is None else min(r.done, now), default=None)
+    codes = NOTHING * 2 * columns.time
     if last is not None:
         threshold = frame.timeline.threshold
         codes = frame.standing(
@@ -134,7 +136,7 @@ def _sign(pen: Pen, *, opened: bool) -> str:
 def _outcome(pen: Pen, frame: Frame, line: Line, burst: Burst, *, quiet: bool = False) -> Line:
     """Add how many are answered, or with which statuses all of them were; and the makespan."""
     moment, columns = frame.view.moment, frame.columns
-    makespan = words.duration(burst.makespan(moment)) if burst.began else ""
+    makespan = words.duration(burst.makespan(moment)) if 0 < burst.began <= moment else ""
     requests = [request for request in burst.requests if request.start <= moment]
     done = [request for request in requests if request.done is not None and request.done <= moment]
     failed = sum(request.failed for request in done)

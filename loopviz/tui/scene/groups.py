@@ -23,7 +23,7 @@ _OLDER = 3
 _WIDEST = 8
 """How often the time in which rows may differ is doubled until they fit."""
 _AGAIN = 200_000_000
-"""For how long rows stay folded as they are (ns)."""
+"""For how long rows of a moving picture stay folded as they are (ns)."""
 _EXAMINED = 400
 """Requests in which those of other clients are looked for."""
 
@@ -123,7 +123,7 @@ class Groups:
             width,
             space,
             view.cursor,
-            view.moment // again,
+            *view.tick(again),
             burst.over(view.now),
         )
         if key == self._key:

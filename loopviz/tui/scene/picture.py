@@ -163,7 +163,7 @@ class Picture:
         """Workers, and a row for each request, without groups."""
         pen, view, timeline = self._pen, frame.view, frame.timeline
         lanes = workers_seen(frame)
-        wanted = len(timeline.requests)
+        wanted = bisect_right(timeline.arrivals, view.now, key=lambda request: request.start)
         room = max(1, room - len(gap) - 1)
         has_title = bool(gap) or bool(view.words) or len(lanes) + wanted > room + 1
         room += not has_title

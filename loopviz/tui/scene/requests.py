@@ -90,7 +90,7 @@ def request_row(
     moment = view.moment
     done = request.done is not None and request.done <= moment
     failed = done and request.failed
-    state = None if done and request.ended else request.state_at(moment)
+    state = None if done and request.ended and request.since <= moment else request.state_at(moment)
     alive = state is not None and view.at is None
     line = [
         _label(pen, frame, request, name, done=done, failed=failed),
@@ -148,7 +148,7 @@ def _says(
     if request.done is not None and request.done <= moment:
         if request.failed:
             return failure(pen, line, request, latency, columns)
-        ended = state is None or request.ended
+        ended = state is None or (request.ended and request.since <= moment)
         if request.claimed is not None and ended:
             return timed(pen, line, request.claimed, request.latency(moment), columns)
         what = _after(request, None if ended else state, in_group=in_group)

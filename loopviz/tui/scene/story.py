@@ -105,7 +105,11 @@ class Story:
         if not burst.over(now):
             return _Shown("dim", [_beginning(burst, now)])
         file = facts.scenario(burst.scenario)
-        found = self._verdicts.of(timeline, burst, file.facts if file is not None else None, now)
+        declared = file.facts if file is not None else None
+        if view.moves:
+            found = self._verdicts.of(timeline, burst, declared, now)
+        else:  # exactly of its moment, and of all that is known of that
+            found = self._verdicts.of(timeline, burst, declared, now, again=int(not view.arrives))
         return _Shown(
             found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired, True
         )

@@ -48,7 +48,7 @@ class ChildRow:
 class _Known(NamedTuple):
     """The rows of a request's child tasks."""
 
-    key: tuple[int, int, bool]
+    key: tuple[int, ...]
     tick: int
     """When they were compared."""
     over: bool
@@ -111,10 +111,12 @@ class Children:
         children = frame.timeline.children(request.id)
         if not children:
             return []
-        now, column, selected = frame.view.now, frame.columns.column_ns, request.id == frame.view.cursor
+        view, column = frame.view, frame.columns.column_ns
+        now, selected = view.now, request.id == view.cursor
         tick = now // _OFTEN
         known = self._known.get(request.id)
-        key = (len(children), column, selected)
+        still = () if view.moves else view.tick(_OFTEN)
+        key = (len(children), column, selected, *still)
         if (
             known is not None
             and known.key == key

@@ -14,7 +14,7 @@ from loopviz.tui.view.window import Window
 __all__ = ["SORTS", "Rows", "Sort", "time_lost"]
 
 _AGAIN = 200_000_000
-"""How often rows that are filtered or sorted are found again (ns): that reads every request."""
+"""How often a moving picture finds rows that are filtered or sorted again (ns): that reads every request."""
 _LOST = (State.QUEUED, State.READY, State.TOKEN_WAIT)
 
 Sort = Literal["arrival", "latency", "time lost"]
@@ -112,7 +112,7 @@ class Rows(Window):
             # Requests arrive in the order of their time, within a few milliseconds.
             arrivals = timeline.arrivals
             return arrivals, bisect_right(arrivals, self.now, key=lambda r: r.start)
-        key = (*ends, self.words, self.sort, self.moment // _AGAIN)
+        key = (*ends, self.words, self.sort, *self.tick(_AGAIN))
         if self._key != key:
             wanted = self.words.lower().split()
             found = [r for r in everything.values() if r.start <= self.now and self._matches(r, wanted)]

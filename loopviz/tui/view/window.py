@@ -20,6 +20,10 @@ _SHOWN = 9_000_000_000
 """The window is at least this wide (ns), unless zoomed: enough for a burst of a second's requests."""
 
 
+_ARRIVED = 400_000_000
+"""After so long (ns), all that is known of a moment has arrived."""
+
+
 @dataclass(slots=True)
 class Window:
     """The part of the time that is shown."""
@@ -68,6 +72,20 @@ class Window:
     def moves(self) -> bool:
         """Whether the picture moves: with the present, or because it is played back."""
         return self.behind is None or self.speed is not None
+
+    @property
+    def arrives(self) -> bool:
+        """Whether events of the moment that a still picture shows can still arrive."""
+        return self.behind is None or self.behind < _ARRIVED
+
+    def tick(self, every: int) -> tuple[int, ...]:
+        """What changes when that is to be found again which a moving picture finds only `every` so many ns.
+
+        A still picture shows exactly its moment.
+        """
+        if self.moves:
+            return self.now // every, self.moment // every
+        return self.now, self.moment, min(self.behind or 0, _ARRIVED)
 
     @property
     def window(self) -> int:
