@@ -193,9 +193,10 @@ class Home:
         return self._faults.read_text() if self._faults.exists() else ""
 
     def left(self) -> list[str]:
-        """What is left: files that the user has not asked for, and processes."""
+        """What is left: files other than recordings and screenshots, which keys write, and processes."""
         files = [str(p) for folder in (self._temp, self._home) for p in folder.rglob("*")]
-        files += [str(p) for p in self.work.rglob("*") if not p.match("loopviz-*.lvr.gz")]
+        asked = ("loopviz-*.lvr.gz", "loopviz-*.svg")
+        files += [str(p) for p in self.work.rglob("*") if not any(p.match(name) for name in asked)]
         return files + [f"process {pid}: {command}" for pid, command in processes(self.mark).items()]
 
 
