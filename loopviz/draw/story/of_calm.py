@@ -28,13 +28,12 @@ def awaiting(moment: Moment) -> list[str]:
     if moment.brief:
         named = _kinds(moment.awaits)
         costs = "That costs the loop nothing: it" if moment.free else "The event loop"
-        idle = f"{costs} was idle for {1 - moment.busy:.0%} of the last second."
         return [
             fitting(
                 f"{who} suspended at an await{f': {named}' if named else ''}.",
                 f"{who} suspended at an await.",
             ),
-            idle if moment.timeline.sees_iterations else _idle(moment, ""),
+            _idle(moment, costs),
         ]
     named = _awaited_by(moment.awaits)
     idle = f"{named}{_idle(moment, 'The loop' if named else 'It')}"

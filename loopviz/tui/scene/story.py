@@ -108,8 +108,8 @@ class Story:
         declared = file.facts if file is not None else None
         if view.moves:
             found = self._verdicts.of(timeline, burst, declared, now)
-        else:  # exactly of its moment, and of all that is known of that
-            found = self._verdicts.of(timeline, burst, declared, now, again=int(not view.arrives))
+        else:  # of exactly this moment (1 ns), and anew (0) while events of it can still arrive
+            found = self._verdicts.of(timeline, burst, declared, now, again=0 if view.arrives else 1)
         return _Shown(
             found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired, True
         )
