@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.scenario import Load, ScenarioFile, builtin_folder, executed, find, read
 from loopviz.stream import events as ev
+from tests.stalls import Stalls
 
 pytestmark = pytest.mark.slow
 
@@ -93,17 +95,33 @@ def the(name: str) -> ScenarioFile:
     return file
 
 
+@pytest.fixture(scope="module", autouse=True)
+def stalls() -> Iterator[None]:
+    """What notices that the machine stands still while something is measured."""
+    _WATCH.append(Stalls())
+    yield
+    _WATCH.pop().close()
+
+
+_WATCH: list[Stalls] = []
 _RUNS: dict[tuple[str, int], tuple[dict[str, Any], float]] = {}
 _TOLD: dict[tuple[str, int], tuple[list[tuple[float, Said]], Verdict]] = {}
 """Of each run: what is said at three instants (s), and the verdict."""
 
 
 def measured(name: str, requests: int) -> tuple[dict[str, Any], float]:
-    """A run's document, and what its law says. Each run is made once."""
+    """A run's document, and what its law says. Each run is made once, if the machine does not stand still.
+
+    Several tests look at one run: if it shows the machine, to run one of them again would not help.
+    """
     if (name, requests) in _RUNS:
         return _RUNS[name, requests]
     file = the(name)
-    run = measure(file, requests=requests)
+    for _ in range(3):
+        _WATCH[0].forget()
+        run = measure(file, requests=requests)
+        if not _WATCH[0].long():
+            break
     assert run.vitals.failures == ()
     law = file.facts.makespan
     assert law is not None
@@ -312,8 +330,8 @@ def test_a_time_limit_gives_what_there_is() -> None:
     """The answer has the calls that were in time, and says how many were not."""
     with session("timeout") as client:
         answer = client.get("/timeout").json()
-    assert len(answer["answers"]) == 5
-    assert answer["missing"] == 5
+    assert len(answer["answers"]) + answer["missing"] == 10
+    assert 4 <= len(answer["answers"]) <= 6  # one is due 50 ms before the limit, and one 50 ms after it
 
 
 def test_a_worker_process_does_the_work() -> None:
