@@ -601,12 +601,14 @@ def test_a_reader_that_goes_is_no_error(write, arguments):
     assert done.returncode == 1
 
 
-def test_ctrl_c_ends_a_recording_in_time(write):
+def test_ctrl_c_ends_a_recording_in_time(write, tmp_path):
     """Ctrl+C ends a recording within two seconds, although a worker thread is busy for ten."""
+    busy = tmp_path / "busy"
+    lasts = f"lambda: (open({str(busy)!r}, 'w').close(), time.sleep(10))"
     file = write(
         QUICK.replace(
             "await asyncio.sleep(0.05)",
-            "import time; await asyncio.get_running_loop().run_in_executor(None, time.sleep, 10)",
+            f"import time; await asyncio.get_running_loop().run_in_executor(None, {lasts})",
         )
     )
     child = subprocess.Popen(
@@ -617,8 +619,10 @@ def test_ctrl_c_ends_a_recording_in_time(write):
         text=True,
     )
     try:
-        time.sleep(2)
-        assert child.poll() is None
+        began = time.monotonic()
+        while not busy.exists() and child.poll() is None and time.monotonic() - began < 30:
+            time.sleep(0.05)
+        assert busy.exists()
         asked = time.monotonic()
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=20)
