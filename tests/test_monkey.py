@@ -129,7 +129,7 @@ def check_end(terminal: Wild, home: Home) -> None:
     assert b"Traceback" not in output, tracebacks(output)
     assert terminal.exit_code == 0, output.rpartition(b"\x1b[?1049l")[2]
     assert_restored(terminal)
-    until = time.monotonic() + 2
+    until = time.monotonic() + 10
     while home.left() and time.monotonic() < until:
         time.sleep(0.05)
     assert not home.left()

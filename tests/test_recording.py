@@ -126,6 +126,7 @@ def test_whole_lives_are_read_as_they_were_written(tmp_path_factory, number, siz
     assert contents(Replay(recorded(path, batches)).timeline()) == contents(live)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(State), st.integers(0, 10**9), st.integers(0, 3), st.booleans()),

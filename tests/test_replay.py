@@ -176,18 +176,18 @@ def test_what_the_screen_records_can_be_replayed(quick, tmp_path):
     hostile = tmp_path / "hostile.py"
     hostile.write_text(QUICK.replace('title="a quick one"', 'title="\\x1b[5mblink", key="o"'))
     with Terminal("run", str(hostile), "--record", str(file)) as terminal:
-        terminal.expect(r"o hostile")
+        terminal.expect(r"o hostile", 60)
         terminal.press("o")
-        terminal.expect(r"/quick .* 200")
+        terminal.expect(r"/quick .* 200", 60)
         terminal.press("q")
-        terminal.wait(10)
+        terminal.wait(60)
     replay = Replay(file)
     assert len(replay.timeline().requests) == 3
     assert replay.damage is None
     with Terminal("replay", str(file)) as terminal:
-        terminal.expect(r"/quick .* 200")
+        terminal.expect(r"/quick .* 200", 60)
         terminal.press("q")
-        terminal.wait(10)
+        terminal.wait(60)
         assert b"\x1b[5m" not in terminal.output
 
 

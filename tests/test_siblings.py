@@ -83,7 +83,7 @@ def answer(*files: ScenarioFile) -> list[Any]:
         session.start()
         try:
             session.wait()
-            response = httpx.get(f"http://{session.address}{file.path}", trust_env=False)
+            response = httpx.get(f"http://{session.address}{file.path}", trust_env=False, timeout=30)
             answers.append(response.json() if response.status_code == 200 else response.status_code)
         finally:
             session.stop()
