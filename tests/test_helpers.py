@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def alive(token: str) -> list[int]:
     return found
 
 
-def soon(question: Callable[[], bool], within: float = 5.0) -> bool:
+def soon(question: Callable[[], bool], within: float = 20.0) -> bool:
     """Whether it becomes true in time."""
     until = time.monotonic() + within
     while not question():
@@ -81,34 +81,42 @@ def soon(question: Callable[[], bool], within: float = 5.0) -> bool:
 
 @contextmanager
 def program(end: str) -> Iterator[tuple[subprocess.Popen[str], Path, str]]:
-    """A program within a workspace that has helper processes, its folder, and what marks all of them."""
+    """A program within a workspace that has helper processes, its folder, and what marks all of them.
+
+    It reads a line when all of them have been seen; `end` may wait for it.
+    """
     mark = f"loopviz-test-{time.monotonic_ns()}"
     child = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.replace("{end}", end)],
         cwd=ROOT,
         env=os.environ | {"LOOPVIZ_TEST": mark},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert child.stdin is not None
     assert child.stdout is not None
     try:
         folder = Path(child.stdout.readline().strip())
         assert folder.is_dir()
         assert soon(lambda: len(alive(mark)) >= 6, 30)  # itself, two guards, upstream and two workers
+        child.stdin.write("now\n")
+        child.stdin.flush()
         yield child, folder, mark
-        assert soon(lambda: not alive(mark), 10), "processes are left"
+        assert soon(lambda: not alive(mark)), "processes are left"
         assert soon(lambda: not folder.exists()), "the folder is left"
     finally:
         for pid in alive(mark):
             os.kill(pid, signal.SIGKILL)
         child.wait()
+        child.stdin.close()
         child.stdout.close()
 
 
 def test_it_is_gone_after_a_crash() -> None:
     """An exception ends everything."""
-    with program("time.sleep(0.5); pool._processes.clear(); raise LookupError"):
+    with program("sys.stdin.readline(); pool._processes.clear(); raise LookupError"):
         pass
 
 
@@ -121,7 +129,7 @@ def test_it_is_gone_after_a_signal(name: str) -> None:
 
 def test_it_is_gone_after_a_hard_exit() -> None:
     """A program that exits without cleaning up, as with a blocked loop, leaves nothing."""
-    with program("import os; time.sleep(0.5); os._exit(3)"):
+    with program("import os; sys.stdin.readline(); os._exit(3)"):
         pass
 
 
@@ -140,7 +148,7 @@ def test_a_recording_that_is_ended(name: str) -> None:
     try:
         assert soon(lambda: len(alive(mark)) >= 6, 60)  # itself, two guards, worker and its two children
         child.send_signal(getattr(signal, name))
-        child.wait(10)
+        child.wait(20)
         assert soon(lambda: not alive(mark))
     finally:
         for pid in alive(mark):
@@ -242,11 +250,12 @@ def works(client: httpx.Client) -> bool:
 
 def workers(token: str) -> set[int]:
     """The Celery worker of a session and its children."""
-    return {
-        pid
-        for pid in alive(f"{MARK}={token}")
-        if b"celery_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    }
+    found = set()
+    for pid in alive(f"{MARK}={token}"):
+        with suppress(OSError):  # it has ended since
+            if b"celery_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
+    return found
 
 
 @needs_celery
@@ -442,7 +451,8 @@ def test_lazily() -> None:
         assert apps.ready("gather")
         assert session.vitals().failures == ()
     finally:
-        assert session.stop()
+        session.stop()
+        assert soon(lambda: session.ended)  # a process pool takes its time to end
 
 
 @pytest.mark.parametrize(
