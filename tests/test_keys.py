@@ -7,8 +7,10 @@ from collections import Counter
 
 import pytest
 from textual.binding import Binding
+from textual.command import Command, CommandList, CommandPalette
 from textual.dom import DOMNode
 from textual.keys import _character_to_key
+from textual.widgets import Input
 
 import loopviz.tui.app
 from docs import keys as documentation
@@ -30,7 +32,8 @@ from loopviz.tui.screens.pick import Pick
 from loopviz.tui.screens.prediction import Prediction
 from loopviz.tui.screens.talk import TalkScreen
 from loopviz.tui.view import NARROWEST, WIDEST
-from tests.test_screen import answered, drive, run
+from tests.test_screen import Driver, answered, drive, run
+from tests.test_themes_on_screen import until
 
 __all__ = ["drive"]  # the fixture
 
@@ -146,16 +149,28 @@ async def test_help_and_palette_have_every_key(drive):
                         assert commands[key.title].help.endswith(f"({written(key.keys.split(',')[0])})")
 
 
+async def command(screen: Driver, title: str) -> None:
+    """Choose a command of the palette by its title: what it finds comes some time after the last letter."""
+    await screen.press("ctrl+p", *title.lower())
+
+    def found() -> bool:
+        option = screen.app.screen.query_one(CommandList).highlighted_option
+        return isinstance(option, Command) and option.hit.text == title
+
+    await until(screen, found)
+    await screen.press("enter")
+    await until(screen, lambda: not isinstance(screen.app.screen, CommandPalette))
+
+
 @run
 async def test_a_command_of_the_palette_does_what_its_key_does(drive):
     """A command chosen by its name runs the action, on the screen below the palette."""
     async with drive() as screen:
         await screen.show(answered(1, 0), at=1_000)
-        await screen.press("ctrl+p", *"freeze", "enter")
-        await screen.pilot.pause()
-        assert "FROZEN" in (await screen.show())[0]
-        await screen.press("ctrl+p", *"filter", "enter")
-        await screen.pilot.pause()
+        await command(screen, "Freeze")
+        await until(screen, lambda: "FROZEN" in screen.lines()[0])
+        await command(screen, "Filter")
+        await until(screen, lambda: isinstance(screen.app.focused, Input))
         await screen.press(*"#1")
         assert screen.app.view.words == "#1"
 
