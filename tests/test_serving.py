@@ -47,7 +47,11 @@ def session(*files: ScenarioFile, loop: str = "asyncio", lazily: bool = False) -
         made.wait()
         yield made
     finally:
-        assert made.stop()
+        made.stop()
+        until = time.monotonic() + 20
+        while not made.ended:
+            assert time.monotonic() < until, "it has not ended"
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def bare(app: Any) -> Iterator[int]:
         server.wait()
         yield port
     finally:
-        assert server.stop(5)
+        assert server.stop(20)
 
 
 def fired_status(file: ScenarioFile, requests: int = 2) -> set[int | None]:
