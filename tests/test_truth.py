@@ -241,8 +241,7 @@ def test_a_task_that_will_be_awaited_may_count_before_it_is():
 
 def spent(program: Program, *others: tuple[int, Program]) -> dict[str, float]:
     """Milliseconds that a request, sent after 20 ms beside others, truly spends in each state."""
-    found = compare(Load((*others, (20, program)), threads=1))
-    assert found.trouble == []
+    found = compared(Load((*others, (20, program)), threads=1))
     states: dict[str, float] = {}
     for stretch in found.requests[-1].truth:
         states[stretch.state] = states.get(stretch.state, 0) + (stretch.end - stretch.start) / MS
@@ -265,7 +264,8 @@ def test_an_application_does_what_its_program_says():
     left = spent([("timeout", 30, [("to_thread", 90)]), ("sleep", 60)])
     assert left["in_thread"] < 80
     assert left["awaiting"] > 50
-    assert "running" not in spent([("start", [("block", 60)]), ("sleep", 90)])
+    started = spent([("start", [("block", 60)]), ("sleep", 90)])
+    assert started.get("running", 0) < 40  # what it runs itself takes a moment; the machine may add to that
 
 
 def test_what_is_shown_is_judged_moment_by_moment():
@@ -330,10 +330,9 @@ setups = pytest.mark.parametrize(
 @pytest.mark.parametrize("about", sorted(MECHANISMS))
 def test_what_was_once_shown_wrong_is_true(about: str, setup: Setup) -> None:
     """Each mechanism by itself; a state shown wrong is a quarter of a request's time or more."""
-    found = [compare(MECHANISMS[about], loop=setup.loop)]
+    found = [compared(MECHANISMS[about], setup.loop)]
     while len(found) < 3 and min(one.share for one in found[-1].requests) <= 0.85:  # the machine may be busy
-        found.append(compare(MECHANISMS[about], loop=setup.loop))
-    assert [comparison.trouble for comparison in found] == [[]] * len(found)
+        found.append(compared(MECHANISMS[about], setup.loop))
     assert min(one.share for one in found[-1].requests) > 0.85, [(o.wrong, o.why) for o in found[-1].requests]
 
 
