@@ -154,7 +154,7 @@ def test_a_response_that_a_busy_loop_cannot_write_is_ready(setup: Setup) -> None
 
     @app.get("/block")
     async def block() -> None:
-        time.sleep(0.4)
+        time.sleep(0.8)
 
     with Served(app, setup) as served:
         client = ask(served)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import threading
 import time
 from collections import Counter
@@ -83,17 +84,21 @@ def test_blocking(setup: Setup) -> None:
 
 def test_a_lively_loop_is_not_held() -> None:
     """Many short steps are not taken for a long one."""
+    times: list[float] = []
 
     async def handler() -> None:
-        end = time.monotonic() + 0.2
-        while time.monotonic() < end:
+        times.append(time.monotonic())
+        while times[-1] < times[0] + 0.2:
             time.sleep(0.001)
             await asyncio.sleep(0)
+            times.append(time.monotonic())
 
     with serve(handler) as served:
         served.get("/x")
         events = served.settle()
-    assert len(of_kind(events, ev.HOLDS)) <= 1  # a busy machine may stop a thread for 20 ms
+    # A busy machine may stop the thread for 20 ms, in these steps or in one before or after them.
+    stopped = sum(after - before for before, after in itertools.pairwise(times) if after - before > 0.01)
+    assert len(of_kind(events, ev.HOLDS)) <= 1 + stopped / PERIOD
 
 
 def test_a_callback_that_blocks() -> None:

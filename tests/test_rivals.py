@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -61,9 +62,11 @@ def of(events: list[Any], kind: str) -> dict[int, int]:
     return {event[2]: event[3] for event in events if event[1] == kind}
 
 
-def open_files() -> int:
-    """How many files this process has open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+def open_files(native: int) -> list[str]:
+    """The names of the files about a thread that this process has open."""
+    folder = Path(f"/proc/{os.getpid()}/task/{native}")
+    found = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sorted(file.name for file in found if file.parent == folder)
 
 
 def test_the_sleeps_of_threads_that_compute_limit_their_wait_for_the_gil(looked):
@@ -106,13 +109,13 @@ def test_no_more_than_eight_threads_are_read(looked):
 
 def test_files_of_a_thread_are_open_only_until_they_are_closed():
     """Counters of a real thread can be read, and closing them leaves no file open."""
-    before = open_files()
-    waits = ThreadWaits(threading.get_native_id())
+    native = threading.get_native_id()
+    waits = ThreadWaits(native)
     assert waits.sleeps() >= 0
     assert waits.core() >= 0
-    assert open_files() == before + 2
+    assert open_files(native) == ["schedstat", "status"]
     waits.close()
-    assert open_files() == before
+    assert open_files(native) == []
     assert waits.sleeps() == -1
 
 
