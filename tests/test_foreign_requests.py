@@ -164,15 +164,16 @@ def test_every_socket_is_on_the_loopback_interface(tmp_path: Path) -> None:
             assert program.stdout.readline().startswith("127.0.0.1:")
             processes = descendants(program.pid)
             inodes = sockets_of(processes)
+            tcp, udp = bound(inodes, "tcp"), bound(inodes, "udp")
+            elsewhere = bound(inodes, "tcp6") + bound(inodes, "udp6")
         finally:
             program.stdin.close()
         local = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}"
         assert len(processes) >= 4, "the guard, the upstream server, a worker process"
-        tcp, udp = bound(inodes, "tcp"), bound(inodes, "udp")
         assert len(tcp) >= 2, "the server and the upstream server"
         assert len(udp) >= 1, "the reports of worker processes"
         assert set(tcp) | set(udp) == {local}
-        assert bound(inodes, "tcp6") + bound(inodes, "udp6") == []
+        assert elsewhere == []
         assert program.wait(20) == 0
 
 
