@@ -19,7 +19,7 @@ from loopviz.live.helpers import folder, helper
 from loopviz.live.helpers.guard import MARK, ORDER
 from loopviz.live.helpers.workspace import UPSTREAM, Workspace
 from loopviz.live.session import Session
-from loopviz.model import Timeline
+from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario import find, read
 from tests.test_helpers import alive, program
@@ -35,6 +35,14 @@ soon = partial(within, within=30.0)
 def guards(mark: str) -> list[int]:
     """The guards among the processes with this mark."""
     return [pid for pid in alive(mark) if "guard.py" in arguments(pid)]
+
+
+def told(guard: int) -> bool:
+    """Whether a guard that was started again knows which processes were forked: then it needs psutil."""
+    try:
+        return "_psutil" in Path(f"/proc/{guard}/maps").read_text()
+    except OSError:
+        return False
 
 
 def arguments(pid: int) -> str:
@@ -70,6 +78,10 @@ def test_an_upstream_server_that_is_killed(hasty: None) -> None:
             timeline.feed(session.drain_all())
             return [request.status for request in timeline.requests.values()]
 
+        def awaiting() -> int:
+            timeline.feed(session.drain_all())
+            return sum(request.state is State.AWAITING for request in timeline.requests.values())
+
         def kill() -> None:
             upstream = Workspace._current()._upstream
             assert upstream is not None
@@ -83,7 +95,8 @@ def test_an_upstream_server_that_is_killed(hasty: None) -> None:
 
         session.fire(file, 1).result(20)
         first = session.fire(file, 3)
-        time.sleep(0.2)
+        assert soon(lambda: awaiting() == 3)
+        time.sleep(0.1)  # until it has them: what it has not accepted is served by the next one
         kill()
         first.result(20)
         assert soon(lambda: statuses() == [200, 500, 500, 500])
@@ -160,7 +173,7 @@ def test_a_guard_is_killed_and_then_the_program() -> None:
         first = guards(mark)
         for pid in first:
             os.kill(pid, signal.SIGKILL)
-        assert soon(lambda: len(set(guards(mark)) - set(first)) == 2)
+        assert soon(lambda: sum(told(pid) for pid in set(guards(mark)) - set(first)) == 2)
         child.kill()
 
 
