@@ -647,11 +647,12 @@ def test_a_holder_that_cannot_be_seen_is_not_guessed():
 def test_a_queue_for_a_lock_has_each_holder_reported():
     """While a lock passes from one to the next, each holder is reported for the last one in the queue."""
     app = FastAPI()
-    lock = asyncio.Lock()
+    lock, complete = asyncio.Lock(), asyncio.Event()
 
     @app.get("/x")
     async def handler() -> None:
         async with lock:
+            await complete.wait()  # the queue
             await asyncio.sleep(NAP)
 
     with Served(app) as served:
@@ -660,6 +661,7 @@ def test_a_queue_for_a_lock_has_each_holder_reported():
             clients.append(threading.Thread(target=served.get, args=("/x", number)))
             clients[-1].start()
             served.wait_for(lambda events: len(of_kind(events, ev.READ)) == len(clients))
+        served.on_loop(complete.set)
         for client in clients:
             client.join()
         events = served.settle(4)
