@@ -228,8 +228,8 @@ def test_debug_mode_names_the_task(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "asyncio"):
         asyncio.run(main(), debug=True)
     texts = [record.getMessage() for record in caplog.records if "took" in record.getMessage()]
-    assert texts
-    assert all("the slow one" in text and "Step" not in text for text in texts)
+    assert any("the slow one" in text for text in texts)
+    assert not any("Step" in text for text in texts)  # to install the probe may be slow as well
 
 
 def test_a_nested_loop_lets_its_task_wait() -> None:
