@@ -73,7 +73,7 @@ POINTS: dict[str, Point] = {
     "cpu_threads": Point((r"worker 5 .*═══.*on CPU [1-9]", r"^▌ .*threads share the GIL"), 0.6),
     "tokens": Point((r"×\d+ .*░░.*no thread", r"^ THREADS .*40 of 40"), 0.4),
     "to_thread": _over(r"░░.*══.*2\.\d s"),
-    "cpu_chunks": Point((r"^  #8 .*▚█▚",)),
+    "cpu_chunks": Point((r"^  #8 .*▚█▚", r"^▌ 8 requests take turns"), 0.6),
     "background_async": _over(r"^  #1 .*◂──"),
     "background_sync": _over(r"^  #1 .*◂══"),
     "background_blocking": _over(r"◂╱"),

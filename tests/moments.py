@@ -13,6 +13,7 @@ __all__ = [
     "exhausted",
     "in_threads",
     "starving",
+    "taking_turns",
     "unseen_loop",
     "waiting_for_gil",
 ]
@@ -46,6 +47,17 @@ def starving() -> Timeline:
         if number < 5:
             feed(line, streams.holds(start + 30, number, start, line=14 + number % 2))
             feed(line, streams.suspend(start + 80, number))
+    return line
+
+
+def taking_turns() -> Timeline:
+    """Three requests that take turns with steps of 10 ms."""
+    line = timeline(streams.idle(-50), streams.iteration(-1))
+    for number in (1, 2, 3):
+        feed(line, [streams.sent(-2, number), streams.read(0, number), streams.made(0, number, number)])
+    for turn in range(45):
+        start, number = turn * 10 + 1, turn % 3 + 1
+        feed(line, streams.step(start, number), streams.suspend(start + 10, number, ""))
     return line
 
 
@@ -149,6 +161,7 @@ MOMENTS: dict[str, tuple[Timeline, float]] = {
     "gil-block": (kept(), 425),
     "block": (blocked(), 502),
     "starvation": (starving(), 380),
+    "turns": (taking_turns(), 400),
     "pool-full": (exhausted(4, range(2, 4)), 906),
     "pool": (unknown_pool(), 906),
     "gil": (in_threads(0.5, gil=0.5), 950),

@@ -8,7 +8,7 @@ from docs import sentences as documentation
 from loopviz.draw.story import TABLE, say
 from loopviz.draw.story import story as tell
 from tests import streams
-from tests.moments import MOMENTS, exhausted, in_threads, starving, unseen_loop
+from tests.moments import MOMENTS, exhausted, in_threads, starving, taking_turns, unseen_loop
 from tests.streams import accepted, feed, holds, ns, timeline
 
 
@@ -110,6 +110,17 @@ def test_starvation_in_brief():
     _, sentences = tell(starving(), ns(380), brief=True)
     assert sentences[0] == "Short steps or callbacks in a row delay 4 requests: #6 waited 381 ms."
     assert all(len(sentence) <= 77 for sentence in sentences)
+
+
+def test_the_story_of_turns():
+    """Requests that run in many short steps take turns; what each does with its time is measured."""
+    mood, text = story(taking_turns(), 400)
+    assert mood == "good"
+    assert text == (
+        "3 requests take turns on the loop: each runs 34% of the time, on average."
+        " None of them blocks the loop; for the rest of its time, each is ready to run."
+    )
+    assert "take turns" not in story(taking_turns(), 30)[1]  # after one step each
 
 
 def test_a_block_in_brief():

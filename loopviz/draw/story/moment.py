@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from loopviz.clock import NS
+from loopviz.draw.marks import turns
 from loopviz.model import Awaits, Block, Request, Starvation, State, Timeline
 from loopviz.model.lane import COMPUTES
 from loopviz.model.pools import Pool
@@ -108,6 +109,14 @@ class Moment:
         if self.wait is not None and row.startswith("pool"):
             return list(self.wait.since)
         return [request.id for request in self.live]
+
+    @cached_property
+    def turns(self) -> list[float]:
+        """Of requests that take turns on the loop, each: the part of its time in which it runs."""
+        if self.states[State.RUNNING] + self.states[State.READY] < 2:
+            return []  # which is known at once, and holds for most bursts
+        shares = (turns(request, self.now) for request in self.live)
+        return [share for share in shares if share is not None]
 
     @property
     def free(self) -> bool:

@@ -8,7 +8,17 @@ from loopviz.draw.story.moment import Moment
 from loopviz.draw.words import awaited, count, duration, fitting, state_name
 from loopviz.model import Awaits, State
 
-__all__ = ["awaiting", "clients", "nothing", "progress"]
+__all__ = ["awaiting", "clients", "nothing", "progress", "taking_turns"]
+
+
+def taking_turns(moment: Moment) -> list[str]:
+    """Requests that run in many short steps, and wait for the loop in between."""
+    shares = moment.turns
+    average = f"{sum(shares) / len(shares):.0%}"
+    return [
+        f"{len(shares)} requests take turns on the loop: each runs {average} of the time, on average.",
+        "None of them blocks the loop; for the rest of its time, each is ready to run.",
+    ]
 
 
 def clients(moment: Moment) -> list[str]:

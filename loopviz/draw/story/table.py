@@ -83,6 +83,11 @@ TABLE: tuple[Sentence, ...] = (
         of_workers.cores, "good",
     ),
     Sentence(
+        "turns", "Two or more requests run on the loop in many short steps, and are ready in between.",
+        lambda m: len(m.turns) > 1,
+        of_calm.taking_turns, "good",
+    ),
+    Sentence(
         "processes", "Calls of requests execute in worker processes.",
         lambda m: bool(m.states[State.IN_PROCESS]),
         of_workers.in_processes, "good",
