@@ -508,9 +508,9 @@ def test_a_report_names_the_block():
     assert " BLOCKS " in done.stdout
     assert " running " not in done.stdout
     block = next(line for line in done.stdout.splitlines() if line.startswith("block  "))
-    assert "#1 held the event loop for 1.0 s" in block
+    assert re.search(r"#1 held the event loop for 1\.[0-2] s", block)
     assert "blocking.py:14 (time.sleep), sleeping; it delayed #2" in block
-    assert "\nwhy       The loop was held for 2.0 s of it, in 2 blocks" in done.stdout
+    assert re.search(r"\nwhy       The loop was held for 2\.[0-4] s of it, in 2 blocks", done.stdout)
     assert (
         "\nrepair    await asyncio.sleep(1), or a plain def. 'loopviz record async' shows it." in done.stdout
     )

@@ -202,10 +202,10 @@ def test_what_the_probe_emits_conforms_to_the_schema():
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        await anyio.to_thread.run_sync(time.sleep, 0.06)
-        await anyio.to_thread.run_sync(lambda: time.sleep(0.06))
-        await anyio.sleep(0.06)
-        time.sleep(0.06)
+        await anyio.to_thread.run_sync(time.sleep, 0.1)
+        await anyio.to_thread.run_sync(lambda: time.sleep(0.1))
+        await anyio.sleep(0.1)
+        time.sleep(0.1)
         if scope["path"] == "/fails":
             raise ValueError("as wanted")
         await send({"type": "http.response.start", "status": 204, "headers": []})
