@@ -89,7 +89,7 @@ def test_a_block_is_seen_while_it_lasts_and_q_ends_it():
         assert terminal.wait(10) < 3
         assert terminal.exit_code == 0
         assert_restored(terminal)
-        assert rate > 15
+        assert rate > 10
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_ascii_is_ascii():
         terminal.press("\r")
         terminal.expect("so far|the latency")
         terminal.press("\x1b")
-        terminal.pump(0.3)
+        terminal.expect(r"\A(?![\s\S]*(?:so far|the latency))")  # else the next key could belong to this one
         terminal.press("?")
         terminal.expect("legend and keys")
         shown = terminal.text()
