@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import anyio
@@ -175,7 +176,8 @@ def test_the_executor_that_the_first_call_makes_is_known(setup: Setup) -> None:
 
 def test_a_pool_of_processes_is_named() -> None:
     """Calls that wait for a worker process name the pool and its size, and no threads."""
-    with ProcessPoolExecutor(1) as executor:
+    # Python warns of a fork beside any thread, also one that another test has left.
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
         executor.submit(int).result()
 
         async def handler() -> None:
