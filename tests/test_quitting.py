@@ -50,7 +50,7 @@ class Quitting:
         """How long the end took (s)."""
 
     def fire(self) -> None:
-        """Choose the scenario in the list; returns when it has a request."""
+        """Choose the scenario in the list; returns when the list is closed and the headline has its title."""
         terminal = self.terminal
         self.port = int(terminal.expect(r"127\.0\.0\.1:(\d+)", 60)[1])
         terminal.expect("Press a letter", 60)
@@ -63,6 +63,7 @@ class Quitting:
             terminal.press("\x1b[B")
             terminal.pump(0.1)
         terminal.press("\r")
+        terminal.expect(rf"^ {self.scenario.name}   [^ │]", 60)  # until then, letters are the filter's
 
     def started(self) -> None:
         """Wait until there is a row of a request, which in a folded group has no path."""
