@@ -261,7 +261,9 @@ def test_a_session() -> None:
         assert session.vitals().events > 0
         assert session.vitals().cost_ns > 0
     finally:
-        assert session.stop()
+        session.stop()
+        session._server._thread.join(10)  # the lifespans of all scenarios may take more than a second
+        assert session._server.ended
     assert session.blind == []
     assert [event[0] for event in events] == sorted(event[0] for event in events)
     for kind in (ev.SENT, ev.READ, ev.STATUS, ev.RESPONDED, ev.RECEIVED):
