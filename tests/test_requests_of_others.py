@@ -237,12 +237,18 @@ def raising(error: BaseException) -> FastAPI:
 
 @contextmanager
 def as_it_was(name: str) -> Iterator[logging.Logger]:
-    """A logger, whose configuration is put back."""
+    """A logger, whose configuration is put back, and whether the others are disabled."""
     logger = logging.getLogger(name)
-    before = (logger.disabled, logger.level, logger.propagate, list(logger.handlers))
-    yield logger
-    logger.disabled, logger.level, logger.propagate = before[:3]
-    logger.handlers[:] = before[3]
+    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
+    every = [known for known in logging.root.manager.loggerDict.values() if isinstance(known, logging.Logger)]
+    disabled = [known.disabled for known in every]  # a `dictConfig` disables all of them
+    try:
+        yield logger
+    finally:
+        logger.setLevel(level)
+        logger.propagate, logger.handlers[:] = propagate, handlers
+        for known, was in zip(every, disabled, strict=True):
+            known.disabled = was
 
 
 @every_server
