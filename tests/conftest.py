@@ -14,6 +14,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.stalls import Stalls
+from tests.turns import turn
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -61,16 +62,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.config.stash[_STALLS].forget()
 
 
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test was skipped."""
+    assert isinstance(report.longrepr, tuple)
+    return report.longrepr[2].removeprefix("Skipped: ")
+
+
 def _check_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Make a failure of a skip that CI must not have."""
     if not IN_CI or not report.skipped or hasattr(report, "wasxfail"):
         return
-    assert isinstance(report.longrepr, tuple)
-    reason = report.longrepr[2].removeprefix("Skipped: ")
-    _seen.add(reason)
+    reason = _reason(report)
     if not ALLOWED_SKIPS.get(reason):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where this reason is not allowed (tests/conftest.py): {reason}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """A test that measures is alone on the machine; the time that it waits for this is not its own."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,9 +101,16 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """The reasons that were given, also in other processes."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _seen.add(_reason(report))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail when all tests were run and an allowed reason was not given."""
     all_tests = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    all_tests = all_tests and not hasattr(session.config, "workerinput")  # one of several processes
     if IN_CI and all_tests and not session.shouldstop and _stale():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -26,7 +26,7 @@ from loopviz.scenario import Load, ScenarioFile, builtin_folder, executed, find,
 from loopviz.stream import events as ev
 from tests.stalls import Stalls
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 NAMES = [path.stem for path in find()]
 

@@ -22,6 +22,8 @@ from loopviz.model import State
 from loopviz.model.sample import Sample, Seen
 from loopviz.scenario import builtin_folder, find
 
+pytestmark = pytest.mark.alone
+
 TRUE, FALSE, DEPENDS, UNDECIDED = Answer.TRUE, Answer.FALSE, Answer.DEPENDS, Answer.UNDECIDED
 BY_ID = {claim.id: claim for claim in CLAIMS}
 

@@ -22,6 +22,8 @@ from loopviz.scenario import ScenarioFile, read
 from tests import streams
 from tests.streams import ns
 
+pytestmark = pytest.mark.alone
+
 WAITS = """
 import asyncio, time
 from fastapi import FastAPI, Response

@@ -32,6 +32,7 @@ MS = 1_000_000
 _SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.skipif(sys.platform != "linux", reason="a thread's counters are those of Linux"),
     pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL"),
 ]

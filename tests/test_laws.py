@@ -16,7 +16,7 @@ import pytest
 from loopviz.scenario import Load, builtin_folder, find, read
 from tests.stalls import Stalls
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROOT = Path(__file__).parent.parent
 

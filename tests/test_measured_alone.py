@@ -23,7 +23,7 @@ from loopviz.model import Request
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.screens.lineup import Lineup
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 LEAVES = """
 import time

@@ -20,6 +20,8 @@ from loopviz.probe.sampler import PERIOD
 from loopviz.stream import events as ev
 from tests.probe_support import PLAIN, RawEvent, Served, Setup, every_setup, of_kind
 
+pytestmark = pytest.mark.alone
+
 _SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
 needs_cpu_clocks = pytest.mark.skipif(
     not hasattr(time, "pthread_getcpuclockid"), reason="threads have no CPU clocks here"
