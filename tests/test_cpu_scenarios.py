@@ -44,6 +44,7 @@ def record(name: str, requests: int = 6, *options: str) -> Run:
         capture_output=True,
         text=True,
         timeout=100,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     document: Run = json.loads(done.stdout)
