@@ -37,7 +37,7 @@ def guards(mark: str) -> list[int]:
     return [pid for pid in alive(mark) if "guard.py" in arguments(pid)]
 
 
-def told(guard: int) -> bool:
+def knows(guard: int) -> bool:
     """Whether a guard that was started again knows which processes were forked: then it needs psutil."""
     try:
         return "_psutil" in Path(f"/proc/{guard}/maps").read_text()
@@ -173,7 +173,7 @@ def test_a_guard_is_killed_and_then_the_program() -> None:
         first = guards(mark)
         for pid in first:
             os.kill(pid, signal.SIGKILL)
-        assert soon(lambda: sum(told(pid) for pid in set(guards(mark)) - set(first)) == 2)
+        assert soon(lambda: sum(knows(pid) for pid in set(guards(mark)) - set(first)) == 2)
         child.kill()
 
 
