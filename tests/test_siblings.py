@@ -299,3 +299,14 @@ def test_an_error_beside_it(tmp_path):
     assert first.startswith(f"{tmp_path / 'main.py'}:2: SyntaxError")
     assert "helper.py, line 1" in first
     assert second
+
+
+def test_the_folders_of_another_loopviz_are_not_inherited(tmp_path):
+    """What another loopviz starts, as from its editor, imports nothing from beside that one's scenarios."""
+    (tmp_path / "uvicorn.py").write_text("raise RuntimeError('inherited')")
+    done = subprocess.run(
+        [sys.executable, "-m", "loopviz", "record", "trivial_async", "--requests", "1", "--json"],
+        env=os.environ | {"LOOPVIZ_FOLDERS": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

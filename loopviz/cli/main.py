@@ -28,6 +28,10 @@ _LONGEST_END = 1.0
 """How long Python may take to end after the command (s)."""
 
 
+_FOLDERS = "LOOPVIZ_FOLDERS"
+"""By this, `loopviz.loaded` lets child processes know the folders of scenarios."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports an error in two lines: what is wrong, and where the arguments are listed."""
 
@@ -40,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done; 1: standard output was closed; 2: unusable arguments or input; 130: interrupted.
     """
+    if arguments is None:  # of another loopviz, which has started this one, as from an editor
+        os.environ.pop(_FOLDERS, None)
     code = _run(arguments)
     if arguments is None:
         _end_soon(code)
