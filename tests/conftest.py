@@ -1,15 +1,17 @@
 """What all tests need.
 
-Ctrl+C reaches the programs under test, CI skips nothing without a good reason, and a test that fails while
-the machine stands still is run again.
+Ctrl+C reaches the programs under test, CI skips nothing without a good reason, a test that fails while the
+machine stands still is run again, and no garbage collection of the tests' own objects is measured.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from collections.abc import Generator
+from functools import partial
 
 import pytest
 
@@ -47,18 +49,31 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Run a test that fails while the machine stands still again: twice at most, and the report says so."""
+    """Run a test that fails while the machine stands still again: twice at most, and the report says so.
+
+    CI runs any test that fails once more. The report lists both as `RERUN`.
+    """
     if session.config.option.collectonly:
         return
+    gc.collect()
+    gc.freeze()  # else a collection looks at all tests: 0.2 s, in which the loop of a server stands still
     stalls = Stalls()
     session.config.add_cleanup(stalls.close)
     session.config.stash[_STALLS] = stalls
     for item in session.items:
-        item.add_marker(pytest.mark.flaky(reruns=2, condition=stalls.long))
+        again = partial(_again, item, stalls)
+        item.add_marker(pytest.mark.flaky(reruns=2, condition=again))
+
+
+def _again(item: pytest.Item, stalls: Stalls) -> bool:
+    """Whether a test that failed is run again."""
+    return stalls.long() or (IN_CI and item.execution_count == 1)  # type: ignore[attr-defined]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What happened before a test does not count."""
+    """What happened before a test does not count, and what it left is not collected during the next one."""
+    if item.get_closest_marker("alone") is not None:
+        gc.collect()
     item.config.stash[_STALLS].forget()
 
 
@@ -116,7 +131,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which allowed reasons were not given."""
+    """Say why tests were run again, and which allowed reasons were not given."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"run again: {report.nodeid}", "_")
+        terminalreporter.line(report.longreprtext)
     if IN_CI and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         for reason in _stale():
             terminalreporter.line(f"no test is skipped because {reason!r}: see tests/conftest.py", red=True)

@@ -47,6 +47,13 @@ every_run = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True)
+def recorded_again(request: pytest.FixtureRequest) -> None:
+    """A test that is run again looks at new runs."""
+    if request.node.execution_count > 1:
+        recording.cache_clear()
+
+
 @cache
 def recording(name: str) -> tuple[dict[str, Any], str]:
     """The document of a run, and what it wrote on standard error. Each run is made once.
