@@ -31,6 +31,8 @@ A reason that occurs here and that no test gave is reported, so that this list c
 
 _seen = set[str]()
 _STALLS = pytest.StashKey[Stalls]()
+_FINAL = pytest.StashKey[bool]()
+"""What is not run again: a skip that CI must not have, and a timeout, since a second run would have none."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,6 +69,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _again(item: pytest.Item, stalls: Stalls) -> bool:
     """Whether a test that failed is run again."""
+    if _FINAL in item.stash:
+        return False
     return stalls.long() or (IN_CI and item.execution_count == 1)  # type: ignore[attr-defined]
 
 
@@ -101,9 +105,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test or a fixture that skips."""
     report = yield
+    if report.skipped or "Timeout (>" in report.longreprtext:
+        item.stash[_FINAL] = True
     _check_skip(report)
     return report
 

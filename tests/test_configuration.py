@@ -71,6 +71,37 @@ def test_an_allowed_skip_that_is_not_needed_fails_in_ci(tmp_path, given):
         assert ("no test is skipped because" in done.stdout) is not given
 
 
+FAILS_ONCE = """
+runs = []
+def test_it():
+    runs.append(1)
+    assert len(runs) > 1, "the first run"
+"""
+FAILS = """
+def test_it():
+    assert False, "always"
+"""
+HANGS = """
+import time, pytest
+@pytest.mark.timeout(0.5)
+def test_it():
+    time.sleep(2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "passes", "runs", "why"),
+    [(FAILS_ONCE, True, 2, "the first run"), (FAILS, False, 2, "always"), (HANGS, False, 1, "Timeout")],
+    ids=["once", "always", "a timeout"],
+)
+def test_ci_runs_a_test_that_fails_once_more(tmp_path, code, passes, runs, why):
+    """It passes if the second run does; the report says why the first failed. A timeout counts at once."""
+    done = pytest_in(tmp_path, code, CI="true")
+    assert (done.returncode == 0) is passes, done.stdout
+    assert ("run again: tests/test_it.py::test_it" in done.stdout) is (runs == 2)
+    assert why in done.stdout
+
+
 def test_every_exception_to_a_lint_rule_is_needed():
     """Each rule that pyproject.toml ignores, everywhere or in some files, would find something there."""
     lint = CONFIGURATION["tool"]["ruff"]["lint"]
