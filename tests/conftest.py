@@ -14,6 +14,8 @@ from collections.abc import Generator
 from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import none
 
 from tests.stalls import Stalls
 from tests.turns import turn
@@ -57,6 +59,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     if session.config.option.collectonly:
         return
+    _begin_hypothesis()
     gc.collect()
     gc.freeze()  # else a collection looks at all tests: 0.2 s, in which the loop of a server stands still
     stalls = Stalls()
@@ -65,6 +68,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     for item in session.items:
         again = partial(_again, item, stalls)
         item.add_marker(pytest.mark.flaky(reruns=2, condition=again))
+
+
+@settings(max_examples=1, database=None, deadline=None)
+@given(none())
+def _begin_hypothesis(_: None) -> None:
+    """It makes what it keeps. It warns if nothing seems to refer to that, as when all that does is frozen."""
 
 
 def _again(item: pytest.Item, stalls: Stalls) -> bool:
