@@ -22,6 +22,9 @@ from tests.turns import turn
 
 IN_CI = bool(os.environ.get("CI"))
 
+settings.register_profile("any machine", deadline=None)  # an example may take as long as the machine needs
+settings.load_profile("any machine")
+
 ALLOWED_SKIPS = {
     "eager tasks came with Python 3.12": sys.version_info < (3, 12),
 }
@@ -70,7 +73,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         item.add_marker(pytest.mark.flaky(reruns=2, condition=again))
 
 
-@settings(max_examples=1, database=None, deadline=None)
+@settings(max_examples=1, database=None)
 @given(none())
 def _begin_hypothesis(_: None) -> None:
     """It makes what it keeps. It warns if nothing seems to refer to that, as when all that does is frozen."""

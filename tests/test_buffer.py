@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loopviz.stream import events as ev
@@ -112,7 +112,6 @@ def test_the_list_that_is_pushed_is_not_changed():
     assert events == at(7, 3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 1_000)), max_size=60), st.integers(1, 9))
 def test_jitter_within_the_margin_leaves_no_disorder(pairs, batch):
     """Events that arrive at most a margin late come out sorted and complete, in any batches."""

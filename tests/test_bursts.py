@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from loopviz.model import Burst, Timeline
 from loopviz.model.limits import MAX_BURSTS
@@ -136,7 +136,6 @@ def test_a_request_whose_events_were_removed_does_not_keep_a_burst_open():
     assert burst.over(ns(40))
 
 
-@settings(deadline=None)
 @given(expanded_events)
 def test_any_events_leave_bursts_whole(events):
     """Whatever the events are: bursts are kept in their order, and are over only once they have begun."""

@@ -241,7 +241,7 @@ def test_the_first_mark_of_a_zoomed_picture_has_its_unit():
     assert marks(80, 5 * MS, 100 * MS).split() == ["100", "ms", "150", "200", "250"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(20, 300),
     st.sampled_from([None, *(column for column in COLUMN_WIDTHS if column <= 10 * NS)]),

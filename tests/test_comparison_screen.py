@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loopviz.draw import standing
@@ -142,7 +142,6 @@ def test_what_failed_does_not_win_on_the_screen():
     assert "2.0 times as long" in titles[2]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([10, 35, 40, 100, 105, 109, 111, 1_000]), st.sampled_from([200, 200, 404])),

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio.to_thread
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from loopviz.model import Timeline
 from loopviz.recording.format import FormatError
@@ -129,7 +129,6 @@ def test_a_handler_takes_the_fields_of_its_kind(name):
 # -- recordings ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(any_events)
 def test_a_reader_accepts_every_valid_event(events):
     """Whatever the schema allows is read from a recording as it was written."""

@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import loopviz.export
@@ -142,7 +142,6 @@ def test_an_empty_recording_can_be_exported(form):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None)
 @given(texts)
 def test_control_characters_leave_as_their_names_only(form, recorded):
     """No control character, override or broken character of a recorded text is in any export."""
@@ -231,7 +230,6 @@ def test_the_trace_keeps_the_rules_of_its_format(line):
     validated(trace(line))
 
 
-@settings(deadline=None)
 @given(texts)
 def test_no_text_breaks_the_trace(recorded):
     """With any recorded text, the trace keeps the rules of its format, and is JSON in ASCII."""
@@ -326,7 +324,6 @@ def test_the_picture_needs_nothing_from_outside():
     assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= defined
 
 
-@settings(deadline=None)
 @given(texts)
 def test_no_text_becomes_an_element_of_the_picture(recorded):
     """With any recorded text, the picture is well-formed XML that has no other elements and attributes."""
@@ -505,7 +502,6 @@ def test_the_page_carries_every_segment():
     assert [request["failed"] for request in data["requests"]] == [r.failed for r in line.requests.values()]
 
 
-@settings(deadline=None)
 @given(texts)
 def test_no_text_ends_the_element_that_carries_it(recorded):
     """With any recorded text, the page has the same elements, and its data can be read."""
@@ -540,7 +536,6 @@ def test_the_table_has_a_line_for_each_segment():
     assert {r["after_response"] for r in found} == {"true", "false"}
 
 
-@settings(deadline=None)
 @given(texts)
 def test_the_table_comes_back_as_it_was_written(recorded):
     """Commas, quotes and line ends in a path are data; no cell begins like a formula."""
@@ -556,7 +551,6 @@ def test_the_table_comes_back_as_it_was_written(recorded):
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@settings(deadline=None)
 @given(formulas)
 def test_no_cell_is_a_formula_whatever_separates_cells(separator, recorded):
     """Split at commas, semicolons or tabs, no cell begins like a formula; numbers are as before."""
@@ -569,7 +563,6 @@ def test_no_cell_is_a_formula_whatever_separates_cells(separator, recorded):
         assert [row[name] for row in rows(line)] == [row[name] for row in plain]
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**20), 10**20))
 def test_seconds_are_exact(ns_):
     """Seconds have nine decimals, and nothing is rounded."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loopviz.draw.look import ANSWERED, CODES, NOTHING, TICKS, Palette
@@ -204,7 +204,6 @@ def test_what_a_child_does_after_the_answer_is_dimmed() -> None:
 # -- any stream --------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("rya"), st.integers(1, 60)), min_size=1, max_size=60),
     st.integers(1, 40), st.integers(1, 40),

@@ -112,7 +112,7 @@ _fields = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_titles, st.lists(st.just({"headline": "x", "minutes": 600.0}) | _fields, min_size=1, max_size=3))
 def test_every_talk_that_can_be_held_can_be_followed(tmp_path, title, steps):
     """Whatever titles, texts and times a talk is read with, its notes are read as they are published."""
@@ -130,7 +130,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_json)
 def test_what_is_no_note_is_not_shown(tmp_path, value):
     """A file with wrong types, control characters or missing fields is no note."""

@@ -98,7 +98,7 @@ _HOSTILE = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from(
         ["call_soon", "call_at", "call_later", "call_soon_threadsafe", "create_task", "run_in_executor"]

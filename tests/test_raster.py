@@ -84,7 +84,6 @@ def lives(draw):
     return stretches
 
 
-@settings(deadline=None)
 @given(lives(), st.integers(-3, 30), st.integers(1, 40))
 def test_every_covered_column_has_a_code_that_is_there(stretches, begin, columns):
     """A column is drawn if and only if a stretch covers a part of it, with the code of such a stretch."""
@@ -101,7 +100,7 @@ def test_every_covered_column_has_a_code_that_is_there(stretches, begin, columns
         assert (code == NOTHING) == (not covered)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lives(), st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(1, 30))
 def test_a_track_shows_what_a_full_redraw_shows(stretches, advances, columns):
     """Drawing only the newest columns gives the same row as drawing all of them again."""
@@ -271,7 +270,6 @@ changes = st.lists(
 ).map(sorted)
 
 
-@settings(deadline=None)
 @given(changes, st.integers(1, 20), st.integers(1, 20))
 def test_the_gauge_is_the_same_in_pieces(changes, left, right):
     """A column of the gauge does not depend on the window that it is drawn in."""
@@ -282,7 +280,6 @@ def test_the_gauge_is_the_same_in_pieces(changes, left, right):
     assert token_levels(line, WIDTH, first, stop, now) == pieces
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=20), st.integers(1, 20), st.integers(1, 20))
 def test_the_loops_row_is_the_same_in_pieces(lengths, left, right):
     """A column of the loop does not depend on the window that it is drawn in."""

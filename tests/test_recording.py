@@ -81,7 +81,7 @@ _batches = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(events=any_events, cuts=_batches, name=st.sampled_from(["a.lvr", "a.lvr.gz"]))
 def test_any_events_are_read_as_they_were_written(tmp_path_factory, events, cuts, name):
     """For any events in any batches, the timeline of the recording is that of the originals."""
@@ -109,7 +109,7 @@ def test_any_events_are_read_as_they_were_written(tmp_path_factory, events, cuts
     assert contents(Replay(path).timeline()) == contents(original)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(number=st.integers(0, 1 << 32), size=st.integers(1, 200))
 def test_whole_lives_are_read_as_they_were_written(tmp_path_factory, number, size):
     """The requests of a server are the same in a recording as in the timeline of the live server."""
@@ -126,7 +126,6 @@ def test_whole_lives_are_read_as_they_were_written(tmp_path_factory, number, siz
     assert contents(Replay(recorded(path, batches)).timeline()) == contents(live)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(State), st.integers(0, 10**9), st.integers(0, 3), st.booleans()),

@@ -573,7 +573,7 @@ def cells(line: Line) -> list[tuple[str, object]]:
     return [(character, segment.style) for segment in line for character in segment.text]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     busy_streams(), st.lists(st.sampled_from([5, 33, 70, 300, 900]), min_size=2, max_size=12), st.booleans()
 )
@@ -594,7 +594,7 @@ def test_an_incremental_frame_equals_a_full_redraw(events, advances, in_a_burst)
         assert drawn(kept) == drawn(scene())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(busy_streams(), st.integers(500, 3_000), st.integers(50, 3_000))
 def test_a_frozen_picture_shows_what_was_shown(events, first, later):
     """Frozen at an earlier moment, columns that had settled by then look as they did."""

@@ -252,7 +252,7 @@ _lines = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_lines, max_size=12).map("\n".join))
 def test_whatever_a_file_holds_it_is_a_talk_or_an_error_in_two_lines(write, text):
     """A file of random fields is read, or refused in two lines without a control character."""

@@ -119,7 +119,7 @@ def look_at_everything(line: Timeline, now: int) -> None:
     assert 0 <= line.live <= len(line.requests)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(expanded_events, st.lists(times, max_size=3))
 def test_no_stream_breaks_the_conservation_law(events, moments):
     """Whatever the events and their order, nothing raises and the states add up."""
@@ -131,7 +131,7 @@ def test_no_stream_breaks_the_conservation_law(events, moments):
         look_at_everything(line, now)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(_plausible(), st.lists(st.integers(-5 * MS, 2_000 * MS), max_size=3))
 def test_no_damaged_stream_breaks_the_conservation_law(events, moments):
     """A server's events with losses, repetitions and additions still add up."""
@@ -141,7 +141,7 @@ def test_no_damaged_stream_breaks_the_conservation_law(events, moments):
         look_at_everything(line, now)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(expanded_events, expanded_events, st.booleans(), times)
 def test_removing_the_past_breaks_nothing(before, after, forget, now):
     """After old requests have been removed, the rest still adds up."""
@@ -589,7 +589,7 @@ def overlaid(
     return found
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(_stories)
 def test_a_valid_stream_gives_what_really_happened(story):
     """States, latencies, blocks and victims are those of the simulated server, exactly."""
@@ -598,7 +598,7 @@ def test_a_valid_stream_gives_what_really_happened(story):
     check_truth(line, story)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(_stories, st.randoms(use_true_random=False), st.integers(1, 60))
 def test_a_shuffled_stream_gives_what_really_happened(story, random, batch):
     """Events that several threads wrote out of order, within the margin, are put in order."""
@@ -612,7 +612,7 @@ def test_a_shuffled_stream_gives_what_really_happened(story, random, batch):
     check_truth(line, story)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(_stories, st.lists(st.integers(1 * MS, 60 * MS), min_size=1, max_size=20))
 def test_what_is_shown_between_two_drains_is_what_really_happened(story, gaps):
     """The probe's events, appended late and drained at any moment, tell the truth and never take it back.
@@ -641,7 +641,7 @@ def test_what_is_shown_between_two_drains_is_what_really_happened(story, gaps):
             assert history == merged(line.requests[number].history(past)) == story.clipped(number, past)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_stories, st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_the_past_is_what_was_shown_live(story, places):
     """The picture of a moment is what really happened, seen live or at any later time."""

@@ -367,7 +367,7 @@ def test_what_is_shown_of_random_applications_is_true(setup: Setup) -> None:
 
 @pytest.mark.alone
 @settings(
-    max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+    max_examples=6, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
 )  # fmt: skip
 @given(st.randoms(use_true_random=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -40,7 +40,6 @@ def test_what_could_control_a_terminal_is_written_out(text, shown):
     assert printable(text) == shown
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(1, 50))
 def test_printable_text_is_printable_and_short(text, limit):
     """Whatever the text, what is drawn of it is printable, and no longer than asked for."""
@@ -49,7 +48,6 @@ def test_printable_text_is_printable_and_short(text, limit):
     assert len(shown) <= max(limit + 1, 10 * limit if len(text) <= limit else 0)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "M", "Zl", "Zp"])))
 def test_ascii_is_as_wide_as_what_it_stands_for(text):
     """Text made ASCII keeps its width, so that nothing moves."""
