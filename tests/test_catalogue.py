@@ -113,7 +113,7 @@ def stalls() -> Iterator[None]:
 
 _WATCH: list[Stalls] = []
 _RUNS: dict[tuple[str, int], tuple[dict[str, Any], float]] = {}
-_TOLD: dict[tuple[str, int], tuple[list[tuple[float, Said]], Verdict]] = {}
+_SAID: dict[tuple[str, int], tuple[list[tuple[float, Said]], Verdict]] = {}
 """Of each run: what is said at three instants (s), and the verdict."""
 
 
@@ -136,11 +136,11 @@ def measured(name: str, requests: int) -> tuple[dict[str, Any], float]:
     assert law is not None
     single = run.timeline.computed / requests / NS
     result = run.summary(), law(Load.here(requests, run.threads, file.facts.seconds, single))
-    _TOLD[name, requests] = told(run.timeline, file)
+    _SAID[name, requests] = said_of(run.timeline, file)
     return _RUNS.setdefault((name, requests), result)
 
 
-def told(timeline: Timeline, file: ScenarioFile) -> tuple[list[tuple[float, Said]], Verdict]:
+def said_of(timeline: Timeline, file: ScenarioFile) -> tuple[list[tuple[float, Said]], Verdict]:
     """What the screen says after a quarter of a run, after half of it and at its end; and the verdict."""
     burst = timeline.newest_burst(timeline.last)
     assert burst is not None
@@ -211,7 +211,7 @@ def test_every_sentence_is_true(name: str) -> None:
         "awaiting": "awaiting",
         "pool-full": "token_wait",
     }
-    for t, said in _TOLD[name, len(run["requests"])][0]:
+    for t, said in _SAID[name, len(run["requests"])][0]:
         row, first = said.row.id, said.sentences[0]
         assert all(len(sentence) <= 77 for sentence in said.sentences)
         if any(
@@ -244,7 +244,7 @@ def test_every_sentence_is_true(name: str) -> None:
 def test_every_verdict_is_true(name: str) -> None:
     """The verdict has the number of requests, the makespan, and only reasons that the summary has as well."""
     run, _ = some(name)
-    facts, found = the(name).facts, _TOLD[name, len(run["requests"])][1]
+    facts, found = the(name).facts, _SAID[name, len(run["requests"])][1]
     number, half = len(run["requests"]), 0.5e-6  # the summary rounds to 1 µs, which may be the next whole ms
     times = {duration((run["makespan_s"] + rounded) * NS) for rounded in (-half, half)}
     counted = [f"Done: {what} in {took}" for what in (number, count(number, "request")) for took in times]

@@ -26,10 +26,8 @@ _COMMANDS = (run, record, replay, export, compare, claims, talk, notes, scenario
 """The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
 _LONGEST_END = 1.0
 """How long Python may take to end after the command (s)."""
-
-
 _FOLDERS = "LOOPVIZ_FOLDERS"
-"""By this, `loopviz.loaded` lets child processes know the folders of scenarios."""
+"""As in `loopviz.loaded`, which reads it when it is imported, and so must not be imported here."""
 
 
 class _Parser(argparse.ArgumentParser):
