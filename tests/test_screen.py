@@ -20,7 +20,7 @@ from loopviz.draw.look import CODES, Palette
 from loopviz.scenario import ScenarioFile
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
-from loopviz.stream.source import Vitals
+from loopviz.stream.source import Death, Load, Vitals
 from loopviz.tui import LoopvizApp, app
 from loopviz.tui.actions import base, firing
 from loopviz.tui.screens import detail
@@ -62,6 +62,31 @@ class FakeSource:
 
     def wait(self) -> None:
         """It always serves."""
+
+    pid: int = 0
+    application: str | None = None
+    death: Death | None = None
+    load: Load | None = None
+    written: int = 0
+    lines: list[str] = field(default_factory=list)
+    moved: Future[None] | None = None
+    restarted: Future[None] | None = None
+
+    def output(self) -> list[str]:
+        """What the test says that the server has written."""
+        return self.lines
+
+    def set_load(self, file: ScenarioFile, per_second: float) -> None:
+        """Note the steady load."""
+        self.load = Load(file, per_second) if per_second else None
+
+    def move(self) -> Future[None] | None:
+        """What the test says."""
+        return self.moved
+
+    def restart(self) -> Future[None] | None:
+        """What the test says."""
+        return self.restarted
 
     answered: Future[None] | None = None
 

@@ -30,7 +30,7 @@ from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
-from loopviz.stream.source import Environment, Vitals
+from loopviz.stream.source import Death, Environment, Load, Vitals
 
 __all__ = ["Session", "environment", "leave", "require_gil"]
 
@@ -51,6 +51,11 @@ class Session:
 
     mode = "in a thread"
     live = True
+    pid = 0
+    application: str | None = None
+    death: Death | None = None
+    load: Load | None = None
+    written = 0
 
     def __init__(
         self,
@@ -261,6 +266,19 @@ class Session:
 
     def _process_changed(self, name: str, change: Change, reason: str) -> None:
         self._buffer.emit((now_ns(), PROCESS, 0, name, change, reason))
+
+    def output(self) -> Sequence[str]:
+        """A thread has no output of its own."""
+        return ()
+
+    def set_load(self, scenario: ScenarioFile, per_second: float) -> None:
+        """Send requests steadily."""
+
+    def move(self) -> concurrent.futures.Future[None] | None:
+        """The server stays where it is."""
+
+    def restart(self) -> concurrent.futures.Future[None] | None:
+        """There is no process of its own."""
 
     def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""

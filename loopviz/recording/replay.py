@@ -27,6 +27,11 @@ class Replay:
 
     live = False
     stopped = None
+    pid = 0
+    application = None
+    death = None
+    load = None
+    written = 0
 
     def __init__(self, path: str | Path) -> None:
         self.recording: Recording = open_recording(path)
@@ -74,6 +79,20 @@ class Replay:
     def reload(self, scenario: ScenarioFile) -> NoReturn:
         """Raises `InputError`: there is no server that could serve it."""
         raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
+
+    def output(self) -> Sequence[str]:
+        """What the program has written is not recorded."""
+        return ()
+
+    def set_load(self, scenario: ScenarioFile, per_second: float) -> NoReturn:
+        """Raises `InputError`: there is no server to send requests to."""
+        raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
+
+    def move(self) -> None:
+        """There is no server."""
+
+    def restart(self) -> None:
+        """There is no server."""
 
     def give_up(self) -> int:
         """Nothing runs."""

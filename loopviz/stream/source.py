@@ -11,7 +11,7 @@ from typing import Protocol
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import Event
 
-__all__ = ["Environment", "Source", "Vitals"]
+__all__ = ["Death", "Environment", "Load", "Source", "Vitals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,32 @@ class Vitals:
     """What went wrong inside the probe."""
 
 
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The end of a server's process that was not asked for."""
+
+    at: int
+    """When it was noticed (ns)."""
+    how: str
+    """``exit code 3`` or ``killed by SIGKILL``."""
+    tail: tuple[str, ...] = ()
+    """The last lines that it has written, as they are; empty if it has written nothing."""
+    where: tuple[str, int, str] | None = None
+    """File, line and function that it was last seen to execute; None if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests that are sent steadily."""
+
+    scenario: ScenarioFile
+    per_second: float
+    unanswered: int = 0
+    """How many of them wait for an answer now."""
+    skipped: int = 0
+    """How many were not sent, because too many waited."""
+
+
 class Source(Protocol):
     """Where the events of a view come from, and what the view may do there."""
 
@@ -53,7 +79,45 @@ class Source(Protocol):
 
     @property
     def mode(self) -> str:
-        """Where the server runs, for the header: ``in a thread``."""
+        """Where the server runs: ``in a thread``, ``in a process of its own`` or ``attached``."""
+
+    @property
+    def pid(self) -> int:
+        """The process of the server; 0 if it is this one, or if there is none."""
+
+    @property
+    def application(self) -> str | None:
+        """The name of the user's own application; None where there are scenarios."""
+
+    @property
+    def death(self) -> Death | None:
+        """How the server's process has ended; None if it has not, or was asked to."""
+
+    @property
+    def written(self) -> int:
+        """How many lines the server's process has written to its standard output and error so far."""
+
+    def output(self) -> Sequence[str]:
+        """The last of these lines, 2,000 at most, as they are."""
+
+    @property
+    def load(self) -> Load | None:
+        """What is sent steadily; None if nothing is."""
+
+    def set_load(self, scenario: ScenarioFile, per_second: float) -> None:
+        """Send so many requests a second from now on, in place of those before; 0 ends it.
+
+        Raises `InputError`.
+        """
+
+    def move(self) -> Future[None] | None:
+        """Move the server to a process of its own, or back into a thread. None where it cannot be moved.
+
+        Requests that are not answered are given up.
+        """
+
+    def restart(self) -> Future[None] | None:
+        """Start the server's process again. None where there is none."""
 
     @property
     def address(self) -> str:
