@@ -15,7 +15,6 @@ import importlib.util
 import linecache
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from loopviz.errors import InputError
 from loopviz.paths import is_file, is_folder
 from loopviz.scenario.asking import Asked, ask, ask_literally
 from loopviz.scenario.declaration import Scenario
+from loopviz.scenario.failing import explain, innermost, message_of
 
 __all__ = [
     "ScenarioFile",
@@ -336,7 +336,8 @@ def execute(path: Path, tree: ast.Module | None = None) -> ModuleType:
             raise
         if isinstance(error, SyntaxError) and error.filename in {str(path), str(file)}:
             raise _syntax_error(path, error) from None
-        raise InputError(f"{path}:{_line_in(path, error)}: {_explain(error)}") from None
+        _, line = innermost(error, str(file).__eq__)
+        raise InputError(f"{path}:{line}: {_explain(error)}") from None
     return module
 
 
@@ -373,21 +374,10 @@ def _syntax_error(path: Path, error: SyntaxError) -> InputError:
     return InputError(f"{path}:{error.lineno}: syntax error: {error.msg}\nFix that line and run again.")
 
 
-def _line_in(path: Path, error: BaseException) -> int:
-    """The innermost line of the file itself in the error's traceback; 0 if there is none."""
-    file = str(path.resolve())
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return (lines[-1] or 0) if lines else 0
-
-
 def _explain(error: BaseException) -> str:
-    try:
-        text = " ".join(str(error).split())  # one line, whatever the exception says
-    except Exception:
-        text = "its message raises an exception"
-    unexpected = re.search(r"Scenario\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
+    unexpected = re.search(
+        r"Scenario\.__init__\(\) got an unexpected keyword argument '(\w+)'", message_of(error)
+    )
     if unexpected:
         return nearest("field", unexpected[1], [field.name for field in fields(Scenario)])
-    if isinstance(error, ImportError):
-        return f"{text}\nInstall the missing package, or remove the import."
-    return f"{type(error).__name__}: {text}\nFix that line and run again."
+    return explain(error)

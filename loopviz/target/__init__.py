@@ -1,1 +1,5 @@
-"""Which application is meant, and what it offers: plain data, without importing it."""
+"""Which application is meant, and its routes: from what is typed to plain data."""
+
+from loopviz.target.application import Application, load
+
+__all__ = ["Application", "load"]
