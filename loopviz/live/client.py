@@ -1,4 +1,4 @@
-"""Our own client, in a thread of its own: sends the requests of a burst at the same moment."""
+"""Our own client, in a thread of its own: bursts, sent at the same moment, and a steady load."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import httpx
 
 from loopviz.clock import now_ns
 from loopviz.live import compat
+from loopviz.live.arrivals import Arrivals
 from loopviz.live.claimed import claimed
 from loopviz.probe.compat import installed
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event
 
-__all__ = ["Client", "Fired"]
+__all__ = ["MOST_UNANSWERED", "Client", "Fired"]
+
+MOST_UNANSWERED = 300
+"""A steady load has no more requests than this that are not answered: each has a socket at both ends."""
 
 _NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its connection is used"
 
@@ -36,8 +40,22 @@ class _Asked:
     body: bytes | None
 
 
+@dataclass(eq=False)
+class _Load:
+    """A steady load: what it asks for, how often, and which of its requests are not answered."""
+
+    asked: _Asked
+    per_second: float
+    unanswered: set[int] = field(default_factory=set)
+    ended: bool = False
+    """Whether no more is sent; those that are sent may still be answered."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has ended."""
+    arrivals: Arrivals | None = None
+
+
 class Client:
-    """Fires bursts of requests at `base_url`.
+    """Fires bursts of requests at `base_url`, or a steady load.
 
     `numbers` numbers the requests; `headers(number)` marks a request so that the server knows its
     number; `blind(what, why)` reports what cannot be measured. Every request has a connection of its
@@ -61,6 +79,8 @@ class Client:
         self._thread = threading.Thread(target=self._run, name="loopviz client", daemon=True)
         self._bursts: dict[concurrent.futures.Future[None], set[int]] = {}
         """Those that are not over, with the numbers of the requests that have no answer yet."""
+        self._load: _Load | None = None
+        self._skipped, self._why = 0, ""
 
     def start(self) -> None:
         """Start the thread."""
@@ -95,19 +115,65 @@ class Client:
         answered.add_done_callback(self._over)
         return answered
 
+    def load(
+        self,
+        method: str,
+        path: str,
+        per_second: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        """Send so many requests a second from now on, whether or not those before are answered; 0 ends it.
+
+        There is one load: another one ends the one before. Requests that are sent are waited for. While
+        `MOST_UNANSWERED` have no answer no more are sent; see `loading`. May be called in any thread.
+        """
+        asked = _Asked(method, path, dict(headers or {}), body)
+        load = self._load
+        if load is not None and (per_second <= 0 or load.asked != asked):
+            self._end_load()
+            load = None
+        if per_second <= 0:
+            return
+        if load is not None:
+            load.per_second = per_second
+            self._loop.call_soon_threadsafe(self._change, load)
+            return
+        load = self._load = _Load(asked, per_second)
+        self._skipped, self._why = 0, ""
+        done = asyncio.run_coroutine_threadsafe(self._steady(load), self._loop)
+        self._bursts[done] = load.unanswered
+        done.add_done_callback(self._over)
+
+    @property
+    def loading(self) -> tuple[float, int, int, str] | None:
+        """The load: requests a second, how many are not answered, how many were not sent, and why not."""
+        load = self._load
+        return None if load is None else (load.per_second, len(load.unanswered), self._skipped, self._why)
+
     def give_up(self) -> list[int]:
         """Close the connections of all requests that are not answered; send no more of their bursts.
+
+        A steady load ends.
 
         Returns their numbers, in order. Each is reported as received, with the error `GIVEN_UP`, and its
         burst's future is cancelled. Returns at once, and may be called in any thread.
         """
         numbers = []
+        self._end_load()
         for answered, unanswered in list(self._bursts.items()):
             numbers += [number for number in sorted(unanswered) if _take(unanswered, number)]
             answered.cancel()
         for number in numbers:
             self._emit((now_ns(), RECEIVED, number, None, GIVEN_UP))
         return sorted(numbers)
+
+    def _end_load(self) -> None:
+        load, self._load = self._load, None
+        if load is not None:
+            load.ended = True
+            self._loop.call_soon_threadsafe(load.over.set)
 
     def _over(self, answered: concurrent.futures.Future[None]) -> None:
         self._bursts.pop(answered, None)
@@ -140,13 +206,7 @@ class Client:
         self, asked: _Asked, numbers: list[int], at_once: int, delay: float, unanswered: set[int]
     ) -> None:
         await asyncio.sleep(delay)
-        client = httpx.AsyncClient(
-            base_url=self._base_url,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            timeout=None,
-            trust_env=False,
-            verify=False,  # no certificates to load
-        )
+        client = self._connections()
 
         async def runner(first: int) -> None:
             await self._one(client, line, asked, first, unanswered)
@@ -157,6 +217,60 @@ class Client:
             first, rest = numbers[:at_once], iter(numbers[at_once:])
             line = _StartLine(len(first))
             await asyncio.gather(*map(runner, first))
+
+    def _connections(self) -> httpx.AsyncClient:
+        """A new connection for every request, and no limits."""
+        return httpx.AsyncClient(
+            base_url=self._base_url,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            timeout=None,
+            trust_env=False,
+            verify=False,  # no certificates to load
+        )
+
+    async def _steady(self, load: _Load) -> None:
+        """Send a load until it ends, and wait for its answers."""
+        tasks: set[asyncio.Task[None]] = set()
+        unanswered = load.unanswered
+
+        def send() -> None:
+            if load.ended:
+                return
+            if len(unanswered) >= MOST_UNANSWERED:
+                self._skip(1, f"{MOST_UNANSWERED} are not answered")
+                return
+            number = next(self._numbers)
+            unanswered.add(number)
+            task = self._loop.create_task(self._one(client, _StartLine(1), load.asked, number, unanswered))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        def missed(number: int) -> None:
+            self._skip(number, "the client had no time to send them")
+
+        load.arrivals = arrivals = Arrivals(self._loop, send, missed)
+        async with self._connections() as client:
+            try:
+                arrivals.change(load.per_second)
+                await load.over.wait()
+                arrivals.change(0)
+                while tasks:
+                    await asyncio.wait(tasks)
+            finally:
+                arrivals.change(0)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                # One that was begun while the load was given up.
+                for number in [number for number in sorted(unanswered) if _take(unanswered, number)]:
+                    self._emit((now_ns(), RECEIVED, number, None, GIVEN_UP))
+
+    def _change(self, load: _Load) -> None:
+        if load.arrivals is not None and not load.ended:
+            load.arrivals.change(load.per_second)
+
+    def _skip(self, number: int, why: str) -> None:
+        self._skipped, self._why = self._skipped + number, why
 
     async def _one(
         self, client: httpx.AsyncClient, line: _StartLine, asked: _Asked, number: int, unanswered: set[int]

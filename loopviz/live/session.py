@@ -54,7 +54,6 @@ class Session:
     pid = 0
     application: str | None = None
     death: Death | None = None
-    load: Load | None = None
     written = 0
 
     def __init__(
@@ -98,6 +97,8 @@ class Session:
         self._waiting: dict[concurrent.futures.Future[None], int] = {}
         """The bursts to fire when their scenario is ready, and how many requests each has."""
         self._sending = threading.Lock()
+        self._loaded: tuple[ScenarioFile, float] | None = None
+        """What is to be sent steadily."""
         self._server = ServerThread(
             self._abandoning,
             sock,
@@ -222,6 +223,7 @@ class Session:
         with self._sending:
             waiting = list(self._waiting.items())  # a scenario may fail meanwhile, in its own thread
             unsent = sum(requests for burst, requests in waiting if not burst.cancelled() and burst.cancel())
+            self._loaded = None
             numbers = self._client.give_up()
         if numbers:
             self._abandoning.give_up(numbers)
@@ -271,8 +273,44 @@ class Session:
         """A thread has no output of its own."""
         return ()
 
+    @property
+    def load(self) -> Load | None:
+        """What is sent steadily; None if nothing is."""
+        loaded, sent = self._loaded, self._client.loading
+        if loaded is None:
+            return None
+        _, unanswered, skipped, why = sent or (0, 0, 0, "")
+        return Load(*loaded, unanswered, skipped, why)
+
     def set_load(self, scenario: ScenarioFile, per_second: float) -> None:
-        """Send requests steadily."""
+        """Send so many requests a second, once the scenario is ready; 0 ends it. Raises `InputError`."""
+        if scenario.missing:
+            executed(scenario)
+        if scenario.lacking is not None:
+            raise InputError(scenario.lacking)
+        self._loaded = (scenario, per_second) if per_second > 0 else None
+        if self._loaded is None or self._apps.ready(scenario.name):
+            self._send_steadily(scenario, per_second)
+            return
+
+        def later() -> None:
+            with suppress(BaseException):  # it is said when the scenario is fired
+                self._server.wait()
+                self._server.submit(self._apps.prepare(scenario.name)).result()
+            with self._sending:
+                if (loaded := self._loaded) is None or loaded[0] is not scenario:
+                    return
+                if self._apps.ready(scenario.name):
+                    self._send_steadily(*loaded)
+                else:
+                    self._loaded = None
+
+        threading.Thread(target=later, name="loopviz load", daemon=True).start()
+
+    def _send_steadily(self, scenario: ScenarioFile, per_second: float) -> None:
+        self._client.load(
+            scenario.method, scenario.path, per_second, headers=scenario.headers, body=scenario.body
+        )
 
     def move(self) -> concurrent.futures.Future[None] | None:
         """The server stays where it is."""

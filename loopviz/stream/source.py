@@ -67,7 +67,9 @@ class Load:
     unanswered: int = 0
     """How many of them wait for an answer now."""
     skipped: int = 0
-    """How many were not sent, because too many waited."""
+    """How many were not sent."""
+    why: str = ""
+    """Why the last of those were not: ``300 are not answered``."""
 
 
 class Source(Protocol):
