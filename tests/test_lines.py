@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,17 @@ def test_work_before_an_endpoint_names_both():
     inner = code(f"{INSTALLED}/scanner/core.py")["call"]
     found = of_thread(Lines(), serves(handler, functools.partial(parse, inner)))
     assert found == Line(__file__, handler.__code__.co_firstlineno, "handler", "parser.call")
+
+
+def test_work_for_an_endpoint_of_litestars():
+    """Litestar's router leaves the chosen function elsewhere in the scope."""
+    endpoint = types.SimpleNamespace(fn=handler)
+    routing = code(f"{INSTALLED}/litestar/routes/http.py", ASGI, "litestar.routes.http")["app"]
+    text = START.replace("'endpoint'", "'route_handler'")
+    start = code(f"{INSTALLED}/litestar/_asgi/asgi_router.py", text, "litestar._asgi.asgi_router")["start"]
+    encode = code(f"{INSTALLED}/litestar/encoding.py")["call"]
+    found = of_thread(Lines(), functools.partial(start, routing, endpoint, encode, functools.partial))
+    assert found == Line(__file__, handler.__code__.co_firstlineno, "handler", "litestar.call")
 
 
 def test_a_middleware_that_has_called_the_next_application_is_not_at_work():

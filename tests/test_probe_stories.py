@@ -347,7 +347,7 @@ def test_raising(setup: Setup) -> None:
         assert served.get("/x")[0] == 500
         served.settle()
     lines, _ = story(served.events)
-    assert lines == steps("status 500", "responded", "raised LookupError: no such thing", "end A")
+    assert lines == steps("status 500", "raised LookupError: no such thing", "responded", "end A")
 
 
 @every_setup

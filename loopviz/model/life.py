@@ -236,10 +236,13 @@ class Life:
 
 
 def _how_telling(task: Task) -> int:
-    """0 for a task that awaits what keeps its request; more for one that awaits other tasks, or the end."""
+    """0 for a task that awaits what keeps its request; more for one that awaits other tasks, or the end.
+
+    A middleware that has started the application in another task waits for its response at a memory stream.
+    """
     awaits = task.awaits
     if awaits is None:
         return 2
-    if awaits.what == "task":
+    if awaits.what in {"task", "stream"}:
         return 1
     return 3 if awaits.name == "disconnect" else 0

@@ -24,7 +24,9 @@ def inwards(awaitable: Any) -> Iterator[Link]:
             frame = compat.declared(awaitable, frame_name)
             if type(frame) is FrameType:
                 yield awaitable, frame
-                awaitable = compat.declared(awaitable, inner)
+            awaited = compat.declared(awaitable, inner)
+            if type(frame) is FrameType or awaited is not None:  # Cython's async generators have no frame
+                awaitable = awaited
                 break
         else:
             if type(awaitable).__name__ not in compat.AWAIT_WRAPPERS:
@@ -35,5 +37,5 @@ def inwards(awaitable: Any) -> Iterator[Link]:
 
 def _leads_on(found: object) -> bool:
     return type(found).__name__ in compat.AWAIT_WRAPPERS or any(
-        compat.declared(found, frame_name) is not None for frame_name, _ in _KINDS
+        compat.declared(found, name) is not None for kind in _KINDS for name in kind
     )

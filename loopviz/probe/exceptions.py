@@ -10,12 +10,23 @@ from loopviz.clock import now_ns as clock
 from loopviz.probe.state import ProbeState
 from loopviz.stream.events import RAISED
 
-__all__ = ["Logger", "described"]
+__all__ = ["Logger", "described", "report"]
 
 _LONGEST = 200
 """Characters of a message."""
 _NAMED = 2
 """How many exceptions of a group are named."""
+_MOST = 1_000
+"""So many requests are known whose exception was reported."""
+
+
+def report(state: ProbeState, request: int, name: str, message: str) -> None:
+    """Report the exception of a request, once: one that is answered may be let out afterwards."""
+    if state.raised.get(request) != (name, message):
+        if len(state.raised) >= _MOST:
+            state.raised.pop(next(iter(state.raised)), None)
+        state.raised[request] = name, message
+        state.emit((clock(), RAISED, request, name, message))
 
 
 class Logger:
@@ -59,7 +70,7 @@ class Logger:
             # A library may log exceptions of its own here: those were not caught around the application.
             caught = error.__traceback__
             if caught is not None and self._served(caught.tb_frame.f_code):
-                self._state.emit((clock(), RAISED, self._request, *described(error)))
+                report(self._state, self._request, *described(error))
         except Exception as failure:
             self._state.failed("exception", failure)
 

@@ -32,11 +32,12 @@ _WORKER = Threads.worker_code()
 _PASS_ON = re.compile(
     r"(?:asyncio|anyio|asgiref|concurrent|contextlib|contextvars|functools|loopviz|queue|runpy|selectors|sniffio"
     r"|threading|uvicorn|uvloop|weakref|starlette\.(?:_\w+|applications|concurrency|middleware|routing)"
-    r"|fastapi\.(?:applications|concurrency|middleware|routing))(?:\.|$)"
+    r"|fastapi\.(?:applications|concurrency|middleware|routing)"
+    r"|litestar\.(?:_asgi|app|handlers|middleware|routes))(?:\.|$)"
 )
 _COMPILED = (".pyx", ".pxd", ".pxi")
 """Cython's functions have frames in chains of awaits, without lines."""
-_FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "loopviz"}
+_FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "loopviz", "litestar"}
 
 
 class Line(NamedTuple):
@@ -128,7 +129,7 @@ class Lines:
             if "scope" not in code.co_varnames[: code.co_argcount] or not self.is_library(code):
                 continue
             scope = frame.f_locals.get("scope")
-            endpoint = scope.get("endpoint") if isinstance(scope, dict) else None
+            endpoint = _endpoint_of(scope) if isinstance(scope, dict) else None
             if endpoint is None:
                 continue
             with suppress(ValueError):
@@ -193,6 +194,12 @@ class Lines:
             if len(self._calls) < 20_000:
                 self._calls[key] = known
         return Line(code.co_filename, number, code.co_qualname, known[0])
+
+
+def _endpoint_of(scope: dict[str, Any]) -> Any:
+    """The function that a router has chosen: Starlette's ``endpoint``, Litestar's ``route_handler``."""
+    endpoint = scope.get("endpoint")
+    return endpoint if endpoint is not None else getattr(scope.get("route_handler"), "fn", None)
 
 
 def _at(line: Line, calls: str) -> Line:

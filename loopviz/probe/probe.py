@@ -16,6 +16,7 @@ from loopviz.probe import compat, selftest
 from loopviz.probe.classes import Hook, hook
 from loopviz.probe.counters import ThreadWaits
 from loopviz.probe.lines import Lines
+from loopviz.probe.logged import watch_log
 from loopviz.probe.processes import Processes
 from loopviz.probe.reading import make_data_received
 from loopviz.probe.readings import LoopReadings
@@ -106,6 +107,7 @@ class Probe:
         self._hook_worker_calls(threads, self._processes)
         self._hook_limiter(threads)
         self._hook_selector(state)
+        self._undo.append(watch_log(state))
         if protocol_class is not None:
             self._hook_protocol(state, protocol_class)
         if thread.clock is None:

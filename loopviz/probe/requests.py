@@ -19,6 +19,7 @@ from loopviz.probe import compat, websockets
 from loopviz.probe.arrival import arrival as _arrival
 from loopviz.probe.classes import Hook
 from loopviz.probe.exceptions import Logger
+from loopviz.probe.logged import FAILED, answered
 from loopviz.probe.reading import came_in, pipelines, protocol_of
 from loopviz.probe.selector import LONG
 from loopviz.probe.state import ATTRIBUTE, ProbeState
@@ -57,8 +58,11 @@ def make_send(
             reply: Reply | None = getattr(self, ATTRIBUTE, None)
             if reply is not None and reply.probe is state:  # not of a probe that watched this loop before
                 if message["type"] == "http.response.start":
-                    emit((clock(), STATUS, reply.request, int(message["status"])))
+                    status = int(message["status"])
+                    emit((clock(), STATUS, reply.request, status))
                     reply.sender = state.current.number if state.current is not None else 0
+                    if state.logged or status >= FAILED:
+                        answered(state, reply.request, status)
                 else:
                     reply.bytes += len(message.get("body", b""))
         except Exception as error:  # a malformed message: uvicorn reports it

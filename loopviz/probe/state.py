@@ -196,6 +196,11 @@ class ProbeState:
     """The future of the latest timer that only sets a result, as `asyncio.sleep` makes it."""
     due: int = 0
     """When that timer is due (ns)."""
+    logged: dict[int, tuple[str, str, int]] = field(default_factory=dict)
+    """The exception that was logged last for a request without an answer: its class, its message, and the
+    status that it stands for, or 0."""
+    raised: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """The exception that was reported last for a request: its class and its message."""
     failures: list[str] = field(default_factory=list)
     """What went wrong inside the probe; it never raises in the watched program."""
 

@@ -73,7 +73,10 @@ StatusEvent: TypeAlias = Annotated[
 RAISED: Final = "raised"
 RaisedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["raised"], f.Request, f.ExceptionName, f.Message],
-    About("The application has raised an exception that it did not handle.", _REQUESTS),
+    About(
+        "The application has raised an exception, and did not handle it, or answers with a status from 500.",
+        _REQUESTS,
+    ),
 ]
 RESPONDED: Final = "responded"
 RespondedEvent: TypeAlias = Annotated[
