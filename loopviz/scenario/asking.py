@@ -18,9 +18,10 @@ from loopviz.scenario.declaration import Scenario
 from loopviz.scenario.endpoints import Endpoint, find_endpoint, first_endpoint, parameter_names
 from loopviz.scenario.openapi import NOTHING, Body, Operation, operation_of
 
-__all__ = ["Asked", "ask", "ask_literally"]
+__all__ = ["Asked", "ask", "ask_endpoint", "ask_literally"]
 
 _NAME: Final = re.compile(r"{(\w+)(?::(\w+))?}")
+_NO_FACTS: Final = Scenario(title="", expect="")
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -35,6 +36,8 @@ class Asked:
     body: bytes | None = None
     lacking: str | None = None
     """Two lines: which values there are none of, and how to declare them. None if it can be fired."""
+    wanting: tuple[str, ...] = ()
+    """What is lacking: ``the path parameter 'id'``."""
 
 
 def ask(name: str, facts: Scenario, app: object, *, described: bool = True) -> Asked | None:
@@ -57,6 +60,11 @@ def ask_literally(facts: Scenario, method: str, path: str) -> Asked:
     method = (facts.method or method).upper()
     asked = _Request("", facts, method, None, Operation(), facts.path or path).asked()
     return replace(asked, lacking=None)
+
+
+def ask_endpoint(endpoint: Endpoint, method: str, operation: Operation) -> Asked:
+    """What is asked of an endpoint, with the values that the document has of it."""
+    return _Request("", _NO_FACTS, method, endpoint, operation).asked()
 
 
 def _endpoint(facts: Scenario, app: object) -> Endpoint | None:
@@ -114,7 +122,8 @@ class _Request:
         headers = self._headers()
         body = self._body(headers)
         if self._lacking:
-            return Asked(self._method, self._template, lacking=self._complaint())
+            wanting = tuple(self._lacking)
+            return Asked(self._method, self._template, lacking=self._complaint(), wanting=wanting)
         added = urlencode(pairs, doseq=True)
         together = "&".join(part for part in (query, added) if part)
         return Asked(self._method, f"{real}?{together}" if together else real, headers, body)

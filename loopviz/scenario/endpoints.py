@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 __all__ = [
@@ -49,6 +49,14 @@ class Endpoint:
     """The path in that application."""
     slashes: frozenset[str]
     """The parameters whose values may contain slashes."""
+    kinds: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What the parameters of the path must be, where it says so: ``int``, ``uuid``, ``path``."""
+    function: Any = field(default=None, compare=False)
+    """What answers: a function, or a class."""
+    title: str = ""
+    """What its author calls it."""
+    group: str = ""
+    """What its author lists it under: its first tag."""
 
     def takes(self, path: str) -> bool:
         """Whether a path, without its query, is one of this endpoint's."""
@@ -101,9 +109,13 @@ def endpoints(app: object, prefix: str = "", depth: int = _DEPTH) -> Iterator[En
             within = _PARAMETER.sub(r"{\1}", path)
             listed = bool(attribute(route, "include_in_schema"))
             if listed or path not in own_pages:
-                slashes = frozenset(name for name, kind in _PARAMETER.findall(path) if kind == "path")
-                methods = _methods(route)
-                yield Endpoint(methods, prefix + within, listed, owner, within, slashes)
+                kinds = {name: kind for name, kind in _PARAMETER.findall(path) if kind}
+                slashes = frozenset(name for name, kind in kinds.items() if kind == "path")
+                methods, (title, group) = _methods(route), _named(route)
+                function = attribute(route, "endpoint")
+                yield Endpoint(
+                    methods, prefix + within, listed, owner, within, slashes, kinds, function, title, group
+                )
         elif depth and is_mount(route):
             yield from endpoints(attribute(route, "app"), prefix + _PARAMETER.sub(r"{\1}", path), depth - 1)
 
@@ -137,6 +149,15 @@ def _methods(route: object) -> tuple[str, ...]:
         handler = attribute(route, "endpoint")
         found = [method for method in _METHODS if attribute(handler, method.lower()) is not None]
     return tuple(found) or ("GET",)
+
+
+def _named(route: object) -> tuple[str, str]:
+    """What the author calls a route, and its first tag; empty where there is none."""
+    title = attribute(route, "summary")
+    tags = attribute(route, "tags")
+    first = tags[0] if isinstance(tags, list | tuple) and tags else ""
+    first = attribute(first, "value") or first  # of an enumeration
+    return title if isinstance(title, str) else "", first if isinstance(first, str) else ""
 
 
 def _described(app: object) -> object:

@@ -68,6 +68,10 @@ class ScenarioFile:
     """The body of its requests."""
     lacking: str | None = None
     """Why it cannot be fired, and how to declare what it lacks, in two lines; None if it can be."""
+    suggested: str | None = None
+    """A request line with values made up from their types, to be confirmed; None without one."""
+    line: int = 0
+    """The line of its endpoint in the file; 0 if that is not known."""
 
     @property
     def install(self) -> str:

@@ -1,7 +1,7 @@
 """What an application's OpenAPI document says of an endpoint: what it requires, and the values given for it.
 
 A value is taken where the document has one: an example, a default, a constant, or the first of an
-enumeration. None is made up from a type.
+enumeration. None is made up from a type; but what a type suggests is there to be confirmed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["NOTHING", "Body", "Operation", "Parameter", "operation_of"]
+__all__ = ["NOTHING", "Body", "Operation", "Parameter", "document_of", "operation_in", "operation_of"]
 
 NOTHING: Final = object()
 """No value: None is one, in JSON."""
@@ -22,6 +22,19 @@ _DEPTH: Final = 30
 """How many levels of a schema are followed: a schema may contain itself."""
 _MOST: Final = 5_000
 """How many schemas are read for one endpoint: what contains itself twice has no end in practice."""
+_LONGEST: Final = 200
+"""The longest text that is made up."""
+_FORMATS: Final = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00Z",
+    "duration": "PT1S",
+    "email": "somebody@example.com",
+    "ipv4": "127.0.0.1",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+"""A text for each usual format."""
 _KINDS: Final = ("application/json", "application/x-www-form-urlencoded")
 
 
@@ -34,6 +47,8 @@ class Parameter:
     """``path``, ``query``, ``header`` or ``cookie``."""
     value: Any
     """The document's; `NOTHING` if it has none."""
+    likely: Any = NOTHING
+    """The same, or else a value of its type."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,8 @@ class Body:
     """The required fields without a value, with dots between those within each other."""
     fields: tuple[str, ...] = ()
     """All fields that it requires itself, with a value or without."""
+    likely: Any = NOTHING
+    """The document's value, or else one made up from the types."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +80,14 @@ class Operation:
 def operation_of(app: object, method: str, path: str) -> Operation:
     """What the application's document says of a method and a path with its parameters in braces."""
     try:
-        document = _document(app)
+        document = document_of(app)
     except Exception as error:
         return Operation(unknown=f"its openapi() raises {type(error).__name__}")
+    return operation_in(document, method, path)
+
+
+def operation_in(document: Any, method: str, path: str) -> Operation:
+    """What a document says of a method and a path with its parameters in braces."""
     item = _mapping(_mapping(document, "paths"), path)
     operation = _mapping(item, method.lower())
     if not operation:
@@ -80,11 +102,12 @@ def operation_of(app: object, method: str, path: str) -> Operation:
             value = reader.example(parameter)
             if value is NOTHING:
                 value = reader.value(parameter.get("schema"))
-            found.setdefault((place, name), Parameter(name, place, value))
+            likely = reader.likely(parameter.get("schema")) if value is NOTHING else value
+            found.setdefault((place, name), Parameter(name, place, value, likely))
     return Operation(tuple(found.values()), reader.body(operation.get("requestBody")))
 
 
-def _document(app: object) -> Any:
+def document_of(app: object) -> Any:
     """The application's document. It is left as it was: FastAPI keeps the first one that is asked for."""
     make = getattr(app, "openapi", None)
     if not callable(make) or inspect.iscoroutinefunction(make):
@@ -145,10 +168,35 @@ class _Reader:
         content = _mapping(kinds, kind)
         value = self.example(content)
         if value is not NOTHING:
-            return Body(kind, value, ())
-        value, lacking = self._read(content.get("schema"), _DEPTH, "")
-        fields = map(str, _sequence(self.resolved(content.get("schema")), "required"))
-        return Body(kind, value, tuple(name for name in lacking if name), tuple(fields))
+            return Body(kind, value, (), likely=value)
+        schema = content.get("schema")
+        value, lacking = self._read(schema, _DEPTH, "")
+        fields = map(str, _sequence(self.resolved(schema), "required"))
+        likely = self.likely(schema) if value is NOTHING else value
+        return Body(kind, value, tuple(name for name in lacking if name), tuple(fields), likely)
+
+    def likely(self, schema: Any, depth: int = _DEPTH) -> Any:
+        """The value that a schema gives for itself, or else one of its type."""
+        value = self.value(schema)
+        if value is not NOTHING:
+            return value
+        schema = self.resolved(schema)
+        self._left -= 1
+        if depth and self._left > 0:
+            for word in ("anyOf", "oneOf", "allOf"):
+                for choice in _sequence(schema, word):
+                    value = self.likely(choice, depth - 1)
+                    if value is not NOTHING:
+                        return value
+            properties = schema.get("properties")
+            if isinstance(properties, Mapping):
+                required = map(str, _sequence(schema, "required"))
+                made = {name: self.likely(properties.get(name), depth - 1) for name in required}
+                return {name: value for name, value in made.items() if value is not NOTHING}
+            if schema.get("type") == "array":
+                item = self.likely(schema.get("items"), depth - 1) if schema.get("minItems") else NOTHING
+                return [] if item is NOTHING else [item]
+        return _of_type(schema)
 
     def _read(self, thing: Any, depth: int, name: str) -> tuple[Any, list[str]]:
         """The value of a schema, and the names of what has none."""
@@ -177,6 +225,26 @@ class _Reader:
             made[field], lacking = self._read(properties.get(field), depth - 1, within)
             missing += lacking
         return (NOTHING if missing else made), missing
+
+
+def _of_type(schema: Mapping[str, Any]) -> Any:
+    """A value of a simple type, within its limits where that is easy."""
+    kind = schema.get("type")
+    if isinstance(kind, list | tuple):
+        kind = next((one for one in kind if one != "null"), None)
+    if kind in {"integer", "number"}:
+        least, most = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
+        if isinstance(least, int | float) and least >= 1:
+            return least + ("minimum" not in schema)
+        return most if isinstance(most, int | float) and most < 1 else 1
+    if kind == "string":
+        text = _FORMATS.get(str(schema.get("format")), "string")
+        least, most = schema.get("minLength"), schema.get("maxLength")
+        if isinstance(least, int) and len(text) < least <= _LONGEST:
+            text = text.ljust(least, "g")
+        return text[:most] if isinstance(most, int) and most > 0 else text
+    simple: dict[Any, Any] = {"boolean": True, "object": {}}
+    return simple.get(kind, NOTHING)
 
 
 def _given(schema: Any) -> Iterator[Any]:

@@ -66,6 +66,7 @@ def load(application: Application) -> Any:
     _read_environment(application.env_file)
     sys.path.insert(0, application.app_dir)
     module = _imported(application)
+    _require_own(application, module)
     attribute = application.attribute or _chosen(application, module)
     found: Any = module
     for part in attribute.split("."):
@@ -109,6 +110,16 @@ def _imported(application: Application) -> ModuleType:
                 "Change the name, or give the folder that contains it: --app-dir FOLDER."
             ) from None
         raise _failed(application, error) from None
+
+
+def _require_own(application: Application, module: ModuleType) -> None:
+    """Refuse a module of the same name from elsewhere: one that was imported before, as of the library."""
+    there = getattr(module, "__file__", None)
+    if application.file is None or there is None or Path(there).resolve() == Path(application.file).resolve():
+        return
+    raise InputError(
+        f"{application.file} cannot be imported: {application.module!r} is the name of {there}.\nRename it."
+    )
 
 
 def _failed(application: Application, error: BaseException) -> InputError:

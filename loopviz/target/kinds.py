@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "MAKERS", "PREFERRED", "is_application"]
+__all__ = ["CLASSES", "MAKERS", "OTHERS", "PREFERRED", "is_application"]
 
 PREFERRED: Final = ("app", "api", "application")
 """The usual names of an application in its module, the most usual first; Django's is the last."""
@@ -26,6 +26,23 @@ CLASSES: Final = {
 
 MAKERS: Final = {"django": ("get_asgi_application",)}
 """Functions that return an application."""
+
+OTHERS: Final = frozenset(
+    {
+        "bottle",
+        "celery",
+        "click",
+        "cyclopts",
+        "dash",
+        "flask",
+        "gradio",
+        "kivy",
+        "textual",
+        "tkinter",
+        "typer",
+    }
+)
+"""Packages in which what is called an application is none for ASGI."""
 
 
 def is_application(thing: object) -> bool:
