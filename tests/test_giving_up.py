@@ -23,6 +23,7 @@ from loopviz.stream import events as ev
 from loopviz.stream.endings import GIVEN_UP
 from tests import streams
 from tests.moments import waiting_for_gil
+from tests.served import serving
 from tests.streams import ms, ns, timeline
 from tests.test_serving import scenario, session
 
@@ -127,7 +128,7 @@ def test_what_waits_for_a_blocked_loop_never_begins(tmp_path: Path) -> None:
     """While one request blocks the loop, the others are given up at once, and their code never runs."""
     (file,) = read([scenario(tmp_path, "counted", COUNTED, ', path="/mine"')])
     with session(file) as made:
-        module = made._apps._mounts["counted"].file.app.routes[-1].endpoint.__globals__
+        module = serving(made).apps._mounts["counted"].file.app.routes[-1].endpoint.__globals__
         fired = [made.fire(file, 4), made.fire(file, 4)]
         assert module["held"].wait(20)
         began = time.monotonic()
@@ -195,8 +196,8 @@ def test_a_scenario_that_fails_meanwhile_does_not_disturb(tmp_path: Path, monkey
         raise LookupError("its own")
 
     with session(file) as made:
-        monkeypatch.setattr(made._apps, "ready", lambda _: False)
-        monkeypatch.setattr(made._apps, "prepare", prepare)
+        monkeypatch.setattr(serving(made).apps, "ready", lambda _: False)
+        monkeypatch.setattr(serving(made).apps, "prepare", prepare)
         first, second = made.fire(file, 3), made.fire(file, 3)
 
         def fail(_: object) -> None:

@@ -22,6 +22,7 @@ from loopviz.experiment.measure import measure
 from loopviz.model import Request
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.screens.lineup import Lineup
+from tests.served import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -182,7 +183,7 @@ def servers() -> list[threading.Thread]:
 
 def bench_thread(bench: Bench) -> threading.Thread:
     """The thread of a bench's server."""
-    return bench._session._server._thread
+    return serving(bench._session).server._thread
 
 
 def test_measurements_one_after_the_other_wait_for_nothing(files: tuple[Path, Path]) -> None:

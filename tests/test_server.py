@@ -20,6 +20,7 @@ from loopviz.live.server import Apps, ServerThread, bind
 from loopviz.live.session import Session
 from loopviz.scenario import Scenario, ScenarioFile, find, read
 from loopviz.stream import events as ev
+from tests.served import serving
 
 
 @contextmanager
@@ -262,8 +263,8 @@ def test_a_session() -> None:
         assert session.vitals().cost_ns > 0
     finally:
         session.stop()
-        session._server._thread.join(10)  # the lifespans of all scenarios may take more than a second
-        assert session._server.ended
+        serving(session).server._thread.join(10)  # the lifespans of all scenarios may take more than a second
+        assert serving(session).server.ended
     assert session.blind == []
     assert [event[0] for event in events] == sorted(event[0] for event in events)
     for kind in (ev.SENT, ev.READ, ev.STATUS, ev.RESPONDED, ev.RECEIVED):

@@ -20,6 +20,7 @@ from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.scenario.watch import SavedFile, Watcher
 from loopviz.stream import events as ev
+from tests.served import serving
 
 HEAD = """
 import asyncio
@@ -140,7 +141,7 @@ def test_answers_are_not_held_back(tmp_path: Path, loop: str) -> None:
     ):
         connection.request("GET", "/one")
         assert connection.getresponse().read() == b"1"
-        (protocol,) = made._server._server.server_state.connections
+        (protocol,) = serving(made).server._server.server_state.connections
         transport: Any = getattr(protocol, "transport", None)
         accepted = transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

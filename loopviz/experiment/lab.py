@@ -15,7 +15,7 @@ from loopviz.errors import InputError
 from loopviz.experiment.alone import Progress
 from loopviz.experiment.bench import Bench
 from loopviz.experiment.measure import Tap
-from loopviz.live.session import environment, require_gil
+from loopviz.live.environment import environment, require_gil
 from loopviz.model.sample import Sample
 from loopviz.scenario import ScenarioFile, cores
 from loopviz.stream.source import Environment

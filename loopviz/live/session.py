@@ -6,36 +6,41 @@ import concurrent.futures
 import itertools
 import linecache
 import os
-import platform
 import secrets
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from loopviz import __version__
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.live.client import Client
 from loopviz.live.compat import end_multiprocessing
+from loopviz.live.environment import require_gil
 from loopviz.live.helpers.workspace import Workspace
-from loopviz.live.server import Abandoning, Apps, ServerThread, bind
-from loopviz.probe import HEADER, Probe
+from loopviz.live.hosts.here import ThreadHost
+from loopviz.live.hosts.host import Host, Served
+from loopviz.live.hosts.process import ProcessHost
+from loopviz.live.server import bind
+from loopviz.probe import HEADER
 from loopviz.recording import Header, History, Place, Recorder
-from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, gil_enabled, require_own_paths
+from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
 from loopviz.stream.source import Death, Environment, Load, Vitals
+from loopviz.target.application import Application
 
-__all__ = ["Session", "environment", "leave", "require_gil"]
+__all__ = ["Session", "leave"]
 
 
 _STARTING, _BLOCKED = "starting the server", "waiting for the event loop"
+_MARGIN = 50_000_000
+"""How long events are held back (ns) that a process sends 60 times a second."""
 _LEAD = 0.1
 """How long a scenario is not prepared yet (s), so that it is shown first: executing a file takes the GIL."""
 
@@ -49,12 +54,7 @@ class Session:
     there is no GIL.
     """
 
-    mode = "in a thread"
     live = True
-    pid = 0
-    application: str | None = None
-    death: Death | None = None
-    written = 0
 
     def __init__(
         self,
@@ -64,6 +64,8 @@ class Session:
         threads: int = THREAD_LIMIT,
         loop: str = "asyncio",
         lazily: bool = False,
+        application: Application | None = None,
+        isolate: bool = False,
     ) -> None:
         require_gil()
         if loop == "uvloop" and find_spec("uvloop") is None:
@@ -71,58 +73,92 @@ class Session:
                 "uvloop is not installed.\nInstall it (pip install uvloop), or leave out --loop."
             )
         require_own_paths(scenarios)
-        self.scenarios = scenarios
+        self._fixed = scenarios
+        self._application = application
         self.threads = threads
-        self.environment = environment(loop)
-        sock = bind("127.0.0.1", port)
-        self.address = "{}:{}".format(*sock.getsockname())
         self._recorder: Recorder | None = None
         self._history = History()
         self._buffer = Buffer()
-        self._reorder = Reorder()
         self._seen = 0
         numbers = itertools.count(1)
         self._presses = itertools.count(1)
         self._awaited: dict[str, str] = {}
         secret = secrets.token_hex(16)
-        self._probe = Probe(
-            self._buffer,
-            numbers=numbers,
-            secret=secret,
-            own={str(file.file.resolve()) for file in scenarios},
-        )
-        self._workspace = Workspace(self._process_changed)
-        self._apps = Apps(scenarios, self._execute, lazily=lazily)
-        self._abandoning = Abandoning(self._apps, HEADER, f"{secret}-")
+        self._served = Served(scenarios, threads, loop, secret, numbers, lazily, self._process_changed)
         self._waiting: dict[concurrent.futures.Future[None], int] = {}
         """The bursts to fire when their scenario is ready, and how many requests each has."""
         self._sending = threading.Lock()
         self._loaded: tuple[ScenarioFile, float] | None = None
         """What is to be sent steadily."""
-        self._server = ServerThread(
-            self._abandoning,
-            sock,
-            threads=threads,
-            loop=loop,
-            watch=self._probe.install,
-            unwatch=self._probe.uninstall,
-        )
+        sock = bind("127.0.0.1" if application is None else application.host, port)
+        self._host = self._hosted(sock, isolate=isolate)
+        self._reorder = Reorder(_MARGIN) if isolate else Reorder()
         self._client = Client(
             f"http://{self.address}",
             self._emit,
             numbers,
             lambda number: {HEADER: f"{secret}-{number}"},
-            self._probe.not_seen,
+            self._not_seen,
         )
+
+    def _hosted(self, sock: socket.socket, *, isolate: bool) -> Host:
+        if isolate:
+            return ProcessHost(self._served, sock, self._buffer, self._application)
+        return ThreadHost(self._served, sock, self._buffer, self._application)
+
+    @property
+    def scenarios(self) -> Sequence[ScenarioFile]:
+        """The scenarios, or the routes of the application as far as they are known."""
+        return self._host.routes if self._application is not None else self._fixed
+
+    @property
+    def application(self) -> str | None:
+        """The name of the user's own application."""
+        return None if self._application is None else self._application.name
+
+    @property
+    def mode(self) -> str:
+        """Where the server runs."""
+        return self._host.mode
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 if it is this one."""
+        return self._host.pid
+
+    @property
+    def environment(self) -> Environment:
+        """What the server runs on."""
+        return self._host.environment
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self._host.address
 
     @property
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen here, and why. It may become more while the server runs."""
-        return self._probe.blind
+        return self._host.blind
+
+    @property
+    def death(self) -> Death | None:
+        """How its process has ended without being asked to."""
+        return self._host.death
+
+    @property
+    def written(self) -> int:
+        """How many lines its process has written."""
+        return self._host.written
+
+    def output(self) -> Sequence[str]:
+        """The last of them."""
+        return self._host.output()
 
     def preparing(self, name: str) -> str | None:
         """What a scenario that was fired waits for before it is sent; None if for nothing."""
-        return self._awaited.get(name)
+        words = self._awaited.get(name)
+        return words if words is None else self._host.preparing(name) or words
 
     def was_paused(self, since: int, until: int) -> None:
         """The whole program was stopped for that time (ns): nothing has held the loop."""
@@ -131,23 +167,22 @@ class Session:
     @property
     def stopped(self) -> str | None:
         """What in the application has stopped the server, in sentences; None if nothing has."""
-        why = self._server.stopped
+        why = self._host.stopped
         return why and f"The application has stopped the server, as it would stop uvicorn: {why}."
 
     @property
     def starting(self) -> bool:
         """Whether the server neither serves yet nor has failed."""
-        return self._server.starting
+        return self._host.starting
 
     def start(self) -> None:
         """Start the server and the client; returns at once."""
-        self._workspace.enter()
-        self._server.start()
+        self._host.start()
         self._client.start()
 
     def wait(self) -> None:
         """Wait until the server serves."""
-        self._server.wait()
+        self._host.wait()
 
     def fire(
         self,
@@ -185,17 +220,17 @@ class Session:
             executed(scenario)
         if scenario.lacking is not None:
             raise InputError(scenario.lacking)
-        if self._apps.ready(scenario.name):
+        if self._host.ready(scenario.name):
             return send()
         answered: concurrent.futures.Future[None] = concurrent.futures.Future()
         awaited = self._awaited
-        awaited.setdefault(scenario.name, _STARTING if self._server.starting else _BLOCKED)
+        awaited.setdefault(scenario.name, _STARTING if self._host.starting else _BLOCKED)
 
         def later() -> None:
             try:
                 time.sleep(_LEAD)
-                self._server.wait()
-                self._server.submit(self._apps.prepare(scenario.name)).result()
+                self._host.wait()
+                self._host.prepare(scenario.name).result()
                 with self._sending:
                     del self._waiting[answered]
                     if not answered.set_running_or_notify_cancel():  # it was given up
@@ -226,8 +261,7 @@ class Session:
             self._loaded = None
             numbers = self._client.give_up()
         if numbers:
-            self._abandoning.give_up(numbers)
-            self._server.call(self._abandoning.cancel)
+            self._host.give_up(numbers)
         return unsent + len(numbers)
 
     def reload(self, file: ScenarioFile) -> concurrent.futures.Future[None]:
@@ -237,26 +271,17 @@ class Session:
         """
 
         def replaced(done: concurrent.futures.Future[None]) -> None:
-            if not done.cancelled() and done.exception() is None and self._apps.serves(file):
-                known = {scenario.name: scenario for scenario in self.scenarios}
-                self.scenarios = list((known | {file.name: file}).values())
+            if not done.cancelled() and done.exception() is None and self._host.serves(file):
+                known = {scenario.name: scenario for scenario in self._fixed}
+                self._fixed = list((known | {file.name: file}).values())
 
-        replacing = self._server.submit(self._apps.replace(file))
+        replacing = self._host.replace(file)
         replacing.add_done_callback(replaced)
         return replacing
 
-    def _execute(self, scenario: ScenarioFile) -> ScenarioFile:
-        fired, facts = scenario.name in self._awaited, scenario.facts
-        if fired and (facts.upstream or facts.worker):
-            what = "a worker process" if facts.worker else "a server to call"
-            self._awaited[scenario.name] = f"starting {what}"
-        self._workspace.provide(scenario)
-        if fired:
-            self._awaited[scenario.name] = f"reading {scenario.file.name}"
-        done = executed(scenario)
-        if fired:
-            self._awaited[scenario.name] = "starting its application"
-        return done
+    def _not_seen(self, what: str, why: str) -> None:
+        """Note what the client cannot measure."""
+        self._host.not_seen(what, why)
 
     def _emit(self, event: Event) -> None:
         """Take an event of the client's. An answer shows that the probe must have seen the request."""
@@ -264,14 +289,10 @@ class Session:
         if event[1] == RECEIVED:
             _, _, _, status, _ = event
             if status is not None:
-                self._probe.answered()
+                self._host.answered()
 
     def _process_changed(self, name: str, change: Change, reason: str) -> None:
         self._buffer.emit((now_ns(), PROCESS, 0, name, change, reason))
-
-    def output(self) -> Sequence[str]:
-        """A thread has no output of its own."""
-        return ()
 
     @property
     def load(self) -> Load | None:
@@ -289,18 +310,18 @@ class Session:
         if scenario.lacking is not None:
             raise InputError(scenario.lacking)
         self._loaded = (scenario, per_second) if per_second > 0 else None
-        if self._loaded is None or self._apps.ready(scenario.name):
+        if self._loaded is None or self._host.ready(scenario.name):
             self._send_steadily(scenario, per_second)
             return
 
         def later() -> None:
             with suppress(BaseException):  # it is said when the scenario is fired
-                self._server.wait()
-                self._server.submit(self._apps.prepare(scenario.name)).result()
+                self._host.wait()
+                self._host.prepare(scenario.name).result()
             with self._sending:
                 if (loaded := self._loaded) is None or loaded[0] is not scenario:
                     return
-                if self._apps.ready(scenario.name):
+                if self._host.ready(scenario.name):
                     self._send_steadily(*loaded)
                 else:
                     self._loaded = None
@@ -321,7 +342,7 @@ class Session:
     def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""
         self.threads = limit
-        self._server.set_threads(limit)
+        self._host.set_threads(limit)
 
     def drain(self) -> list[Event]:
         """The new events, in the order of their time; those of the newest 20 ms are held back."""
@@ -348,7 +369,7 @@ class Session:
     def end_recording(self) -> None:
         """Record no more than what has been drained so far."""
         if self._recorder is not None:
-            self._recorder.close(self._buffer.dropped, self.blind)
+            self._recorder.close(self.vitals().dropped, self.blind)
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The text of a source file that an event names."""
@@ -356,7 +377,7 @@ class Session:
 
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""
-        return self._history.save(path, Header.of(self, now_ns()), self._buffer.dropped)
+        return self._history.save(path, Header.of(self, now_ns()), self.vitals().dropped)
 
     def present(self) -> int:
         """The present moment (ns)."""
@@ -364,32 +385,17 @@ class Session:
 
     def vitals(self) -> Vitals:
         """The probe's own figures: events, losses, cost, failures."""
-        buffer, probe = self._buffer, self._probe
-        return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
+        return self._host.vitals()
 
     @property
     def ended(self) -> bool:
         """Whether its server does not run, or no longer: it may go on after `stop` has given up."""
-        return self._server.ended
+        return self._host.ended
 
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
         self._client.stop(0.3)
-        ended = self._server.stop()
-        self._workspace.leave()
-        return ended
-
-
-def require_gil() -> None:
-    """Raise `InputError` where the GIL is disabled: the probe's hooks and counters rely on it.
-
-    It is enabled by an extension module that needs it, so this is asked when the scenarios have been read.
-    """
-    if not gil_enabled():
-        raise InputError(
-            "This Python runs without the GIL, which loopviz does not support: it would show wrong states.\n"
-            "Enable the GIL: set PYTHON_GIL=1, or use 'python -X gil=1 -m loopviz'."
-        )
+        return self._host.stop()
 
 
 def leave(code: int) -> NoReturn:
@@ -403,19 +409,3 @@ def leave(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
-
-
-def environment(loop: str) -> Environment:
-    """What the server runs on, with this event loop."""
-    return Environment(
-        loopviz=__version__,
-        python=platform.python_version(),
-        implementation=platform.python_implementation(),
-        gil=gil_enabled(),
-        event_loop=loop,
-        fastapi=metadata.version("fastapi"),
-        starlette=metadata.version("starlette"),
-        uvicorn=metadata.version("uvicorn"),
-        anyio=metadata.version("anyio"),
-        platform=platform.platform(terse=True),
-    )

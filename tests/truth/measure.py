@@ -16,6 +16,7 @@ from typing import Any
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, ScenarioFile
+from tests.served import serving
 from tests.truth.application import Application
 from tests.truth.programs import Load
 from tests.truth.states import GONE, Stretch, Truth
@@ -154,7 +155,7 @@ def compare(load: Load, *, loop: str = "asyncio", settle: float = 0.03) -> Compa
             while time.monotonic() < until:  # drained as often as the screen does
                 if closing is None and not wait(fired, timeout=1 / 30).not_done:
                     # The next load's threads and tasks are not to be disturbed by those of this one.
-                    closing = session._server.submit(app.close())
+                    closing = serving(session).server.submit(app.close())
                 if closing is not None and wait([closing], timeout=1 / 30).done:
                     break
                 timeline.feed(session.drain())

@@ -51,7 +51,7 @@ class Abandoning:
     """
 
     def __init__(self, app: Any, name: str, prefix: str) -> None:
-        self._app = app
+        self.app = app
         self._name = name.encode()
         self._prefix = prefix.encode()
         self._given_up: set[int] = set()
@@ -71,13 +71,13 @@ class Abandoning:
         """The ASGI interface."""
         number = self._number(scope["headers"]) if scope["type"] == "http" else 0
         if not number or number in self._scopes:  # an application may forward the header
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         if number not in self._given_up:
             with _Scope() as cancelling:
                 self._scopes[number] = cancelling
                 try:
-                    await self._app(scope, receive, send)
+                    await self.app(scope, receive, send)
                 finally:
                     del self._scopes[number]
             if not cancelling.cancelled_caught:

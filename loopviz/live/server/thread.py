@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import PurePath
@@ -59,7 +59,8 @@ class ServerThread:
 
     `threads` is the thread limit, and `loop` uvicorn's name of an event loop. `watch(protocol class)` is
     called on the server's loop before the first connection is accepted, `unwatch()` when the server has
-    ended.
+    ended. `load()` is called on the server's loop before that, as uvicorn imports an application there.
+    `settings` are further ones of uvicorn's.
     """
 
     def __init__(
@@ -71,11 +72,14 @@ class ServerThread:
         loop: str,
         watch: Callable[[type], None],
         unwatch: Callable[[], None],
+        load: Callable[[], None] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._sock = sock
         self._threads = threads
         self._watch = watch
         self._unwatch = unwatch
+        self._load = load
         self._ready = threading.Event()
         self._served = False
         self._asked = False
@@ -86,14 +90,14 @@ class ServerThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._propagate = _log.propagate
-        config = uvicorn.Config(
-            app,
-            loop=loop,
-            log_config=None,
-            access_log=False,
-            lifespan="on",
-            timeout_graceful_shutdown=1,
-        )
+        plain: dict[str, Any] = {
+            "loop": loop,
+            "log_config": None,
+            "access_log": False,
+            "lifespan": "on",
+            "timeout_graceful_shutdown": 1,
+        }
+        config = uvicorn.Config(app, **(plain | dict(settings or {})))
         self._config = config
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="loopviz server", daemon=True)
@@ -105,6 +109,17 @@ class ServerThread:
         _log.disabled = False  # the application's logging configuration may have disabled it
         _log.propagate = False  # else its lines are printed over the picture
         self._thread.start()
+
+    def run(self) -> None:
+        """Serve in this thread until the server ends, instead of `start`."""
+        _log.addHandler(self._errors)
+        self._thread = threading.current_thread()
+        self._run()
+
+    def end(self) -> None:
+        """Ask it to end; returns at once."""
+        self._asked = True
+        compat.end(self._server)
 
     def wait(self) -> None:
         """Wait until it serves, however long that takes. Raises `InputError` if it could not start."""
@@ -142,6 +157,8 @@ class ServerThread:
             self.stopped = self._errors.last if error is not None else "it was asked to exit"
 
     async def _serve(self) -> None:
+        if self._load is not None:
+            self._load()
         protocol = compat.prepared_protocol(self._config)
         limiter = anyio.to_thread.current_default_thread_limiter()
         self._limiter = limiter
@@ -180,8 +197,7 @@ class ServerThread:
 
     def stop(self, timeout: float = 1.0) -> bool:
         """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not end."""
-        self._asked = True
-        compat.end(self._server)
+        self.end()
         if self._thread.ident is None:
             self._sock.close()
             return True

@@ -1,0 +1,171 @@
+"""The server in a process of its own: it begins with an order, reports what its probe sees, and ends."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+from uvicorn.config import LOGGING_CONFIG
+
+from loopviz.agent.reporter import Reporter
+from loopviz.agent.viewer import Viewer
+from loopviz.errors import InputError
+from loopviz.live.environment import environment
+from loopviz.live.hosts.host import Served
+from loopviz.live.hosts.serving import Serving
+from loopviz.scenario import ScenarioFile, find, read
+from loopviz.stream.buffer import Buffer
+from loopviz.stream.source import Vitals
+from loopviz.target.application import Application, load
+from loopviz.target.routes import routes_of
+from loopviz.wire.frames import Decoder
+from loopviz.wire.messages import FAILED, HELLO, PROTOCOL, SERVING, STOPPED, Hello
+
+__all__ = ["main"]
+
+_GRACE: Final = 0.7
+"""How long the server has to stop (s); then the process ends itself."""
+
+
+def main(connection: int) -> None:
+    """Serve until the server ends; the connection's other end is the program that shows it."""
+    sock = socket.socket(fileno=connection)
+    order = _order(sock)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # as on a terminal: its lines are shown at once
+    _Child(sock, order).run()
+
+
+def _order(sock: socket.socket) -> Mapping[str, Any]:
+    """What is to be served: the first message."""
+    decoder = Decoder()
+    while data := sock.recv(1 << 16):
+        for message in decoder.feed(data):
+            order: Mapping[str, Any] = message[3][0]
+            return order
+    sys.exit(1)
+
+
+class _Child:
+    """The server, and what reports of it."""
+
+    def __init__(self, sock: socket.socket, order: Mapping[str, Any]) -> None:
+        described = order["application"]
+        self._application = None if described is None else Application(**described)
+        self._app: Any = None
+        self._over = threading.Event()
+        self._buffer = Buffer()
+        files = _scenarios(order["scenarios"])
+        served = Served(
+            files,
+            order["threads"],
+            order["loop"],
+            order["secret"],
+            itertools.count(order["numbers"]),
+            order["lazily"],
+            lambda *_: None,
+        )
+        own = {str(file.file.resolve()) for file in files}
+        if self._application is not None:
+            sys.argv = ["uvicorn", self._application.name]
+            own = {str(Path(self._application.app_dir).resolve())}
+        self._serving = Serving(
+            served,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=order["socket"]),
+            self._buffer,
+            own=own,
+            application=None if self._application is None else self._load,
+            settings=_settings(self._application),
+        )
+        calls: dict[str, Callable[..., Any]] = {
+            "prepare": self._serving.prepare,
+            "replace": self._replace,
+            "give_up": self._serving.give_up,
+            "set_threads": self._serving.server.set_threads,
+            "answered": self._serving.probe.answered,
+            "stop": self._stop,
+        }
+        self._reporter = Reporter(
+            self._buffer.drain, self._vitals, lambda: list(self._serving.probe.blind), calls
+        )
+        hello = Hello(
+            protocol=PROTOCOL,
+            pid=os.getpid(),
+            environment=asdict(environment(order["loop"])),
+            threads=order["threads"],
+            loop_thread=threading.get_native_id(),
+            own=sorted(own),
+        )
+        self._reporter.add(Viewer(sock, self._stop), (HELLO, dict(hello)))
+
+    def run(self) -> None:
+        """Serve on this thread, the main one, as uvicorn does."""
+        self._reporter.start()
+        if self._application is None:
+            self._serving.workspace.enter()
+        threading.Thread(target=self._await_start, name="loopviz start", daemon=True).start()
+        server = self._serving.server
+        try:
+            server.run()
+        finally:
+            self._over.set()
+            self._serving.workspace.leave()
+            if server.stopped is not None:
+                self._reporter.say((STOPPED, server.stopped))
+            self._reporter.stop()
+
+    def _await_start(self) -> None:
+        try:
+            self._serving.server.wait()
+        except InputError as error:
+            self._reporter.say((FAILED, str(error)))
+        else:
+            self._reporter.say((SERVING, [] if self._application is None else routes_of(self._app)))
+
+    def _load(self) -> Any:
+        if self._application is not None:
+            self._app = load(self._application)
+        return self._app
+
+    def _vitals(self) -> Vitals:
+        buffer, probe = self._buffer, self._serving.probe
+        return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
+
+    def _replace(self, path: str, name: str) -> Any:
+        return self._serving.replace(_scenarios([(path, name)])[0])
+
+    def _stop(self) -> None:
+        """End the server; if it does not end, end the process."""
+        threading.Thread(target=self._end, name="loopviz end", daemon=True).start()
+
+    def _end(self) -> None:
+        self._serving.server.end()
+        if not self._over.wait(_GRACE):
+            self._reporter.stop()
+            os._exit(0)
+
+
+def _settings(application: Application | None) -> dict[str, Any] | None:
+    """Uvicorn's settings: for the user's own application those that uvicorn itself has."""
+    if application is None:
+        return None
+    plain = {"log_config": LOGGING_CONFIG, "access_log": True, "lifespan": "auto"}
+    return plain | dict(application.settings)
+
+
+def _scenarios(listed: list[tuple[str, str]]) -> list[ScenarioFile]:
+    """The scenario files, with the names that they have in the program."""
+    files = []
+    for path, name in listed:
+        (file,) = read(find(path))
+        files.append(replace(file, name=name))
+    return files

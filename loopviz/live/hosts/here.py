@@ -1,0 +1,132 @@
+"""A server in a thread of this process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from loopviz.live.environment import environment
+from loopviz.live.hosts.host import Served
+from loopviz.live.hosts.serving import Serving
+from loopviz.scenario import ScenarioFile
+from loopviz.stream.buffer import Buffer
+from loopviz.stream.source import Death, Vitals
+from loopviz.target.application import Application, load
+from loopviz.target.routes import route_file, routes_of
+
+__all__ = ["ThreadHost"]
+
+
+class ThreadHost:
+    """Serves scenarios in a thread; its probe writes to `buffer`. It is a `loopviz.live.hosts.host.Host`."""
+
+    mode = "in a thread"
+    pid = 0
+    written = 0
+    death: Death | None = None
+
+    def __init__(
+        self,
+        served: Served,
+        sock: socket.socket,
+        buffer: Buffer,
+        application: Application | None = None,
+    ) -> None:
+        self.environment = environment(served.loop)
+        self.address = "{}:{}".format(*sock.getsockname())
+        own = {str(file.file.resolve()) for file in served.scenarios}
+        self.routes: Sequence[ScenarioFile] = served.scenarios
+        self._buffer = buffer
+        settings = None if application is None else application.settings
+        loading = None if application is None else partial(self._load, application)
+        if application is not None:
+            own = {application.app_dir}
+        self.serving = Serving(served, sock, buffer, own=own, application=loading, settings=settings)
+
+    def _load(self, application: Application) -> Any:
+        app = load(application)
+        self.routes = [route_file(route) for route in routes_of(app)]
+        return app
+
+    @property
+    def blind(self) -> Sequence[tuple[str, str]]:
+        """What cannot be seen here, and why."""
+        return self.serving.probe.blind
+
+    @property
+    def stopped(self) -> str | None:
+        """What has stopped the server."""
+        return self.serving.server.stopped
+
+    @property
+    def starting(self) -> bool:
+        """Whether it neither serves yet nor has failed."""
+        return self.serving.server.starting
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread does not run."""
+        return self.serving.server.ended
+
+    def output(self) -> Sequence[str]:
+        """A thread has no output of its own."""
+        return ()
+
+    def vitals(self) -> Vitals:
+        """The probe's own figures."""
+        buffer, probe = self._buffer, self.serving.probe
+        return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.serving.workspace.enter()
+        self.serving.server.start()
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        self.serving.server.wait()
+
+    def preparing(self, name: str) -> str | None:
+        """What the scenario that is being prepared waits for."""
+        return self.serving.preparing(name)
+
+    def ready(self, name: str) -> bool:
+        """Whether the scenario is served at once."""
+        return self.serving.ready(name)
+
+    def serves(self, file: ScenarioFile) -> bool:
+        """Whether this version is served."""
+        return self.serving.apps.serves(file)
+
+    def prepare(self, name: str) -> Future[None]:
+        """Prepare the scenario."""
+        return self.serving.prepare(name)
+
+    def replace(self, file: ScenarioFile) -> Future[None]:
+        """Serve this version from now on."""
+        return self.serving.replace(file)
+
+    def give_up(self, numbers: Iterable[int]) -> None:
+        """Do not begin these requests."""
+        self.serving.give_up(numbers)
+
+    def set_threads(self, limit: int) -> None:
+        """Change the thread limit."""
+        self.serving.server.set_threads(limit)
+
+    def answered(self) -> None:
+        """The probe must have seen a request."""
+        self.serving.probe.answered()
+
+    def not_seen(self, what: str, why: str) -> None:
+        """Something that the client cannot measure."""
+        self.serving.probe.not_seen(what, why)
+
+    def stop(self) -> bool:
+        """End it within a second; False if its loop is blocked."""
+        ended = self.serving.server.stop()
+        self.serving.workspace.leave()
+        return ended
