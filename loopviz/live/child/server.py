@@ -13,19 +13,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from uvicorn.config import LOGGING_CONFIG
-
 from loopviz.agent.reporter import Reporter
 from loopviz.agent.viewer import Viewer
 from loopviz.errors import InputError
 from loopviz.live.environment import environment
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.serving import Serving
+from loopviz.live.server import AS_UVICORN
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Vitals
 from loopviz.target.application import Application, load
-from loopviz.target.routes import routes_of
+from loopviz.target.routes import routes
 from loopviz.wire.frames import Decoder
 from loopviz.wire.messages import FAILED, HELLO, PROTOCOL, SERVING, STOPPED, Hello
 
@@ -129,7 +128,7 @@ class _Child:
         except InputError as error:
             self._reporter.say((FAILED, str(error)))
         else:
-            self._reporter.say((SERVING, [] if self._application is None else routes_of(self._app)))
+            self._reporter.say((SERVING, [] if self._application is None else routes(self._app)))
 
     def _load(self) -> Any:
         if self._application is not None:
@@ -158,8 +157,7 @@ def _settings(application: Application | None) -> dict[str, Any] | None:
     """Uvicorn's settings: for the user's own application those that uvicorn itself has."""
     if application is None:
         return None
-    plain = {"log_config": LOGGING_CONFIG, "access_log": True, "lifespan": "auto"}
-    return plain | dict(application.settings)
+    return AS_UVICORN | dict(application.settings)
 
 
 def _scenarios(listed: list[tuple[str, str]]) -> list[ScenarioFile]:

@@ -15,7 +15,8 @@ from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Death, Vitals
 from loopviz.target.application import Application, load
-from loopviz.target.routes import route_file, routes_of
+from loopviz.target.listing import scenario_files
+from loopviz.target.routes import routes
 
 __all__ = ["ThreadHost"]
 
@@ -48,7 +49,7 @@ class ThreadHost:
 
     def _load(self, application: Application) -> Any:
         app = load(application)
-        self.routes = [route_file(route) for route in routes_of(app)]
+        self.routes = scenario_files(application, routes(app))
         return app
 
     @property

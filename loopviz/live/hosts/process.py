@@ -25,7 +25,7 @@ from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.target.application import Application
-from loopviz.target.routes import route_file
+from loopviz.target.listing import scenario_files
 from loopviz.wire.frames import Message, encode
 from loopviz.wire.messages import BLIND, CALL, EVENTS, FAILED, HELLO, PROTOCOL, SERVING, STOPPED
 
@@ -197,7 +197,7 @@ class ProcessHost:
             self._introduced(message[1])
         elif kind == SERVING:
             if self._application is not None:
-                self.routes = [route_file(route) for route in message[1]]
+                self.routes = scenario_files(self._application, message[1])
             self._served_once = True
             self._ready.set()
         elif kind == FAILED:

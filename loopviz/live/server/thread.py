@@ -13,19 +13,22 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from loopviz.errors import InputError
 from loopviz.live.server import compat
 from loopviz.probe.compat import ERROR_LOG
 from loopviz.probe.exceptions import described as described_as
 
-__all__ = ["ServerThread", "bind"]
+__all__ = ["AS_UVICORN", "ServerThread", "bind"]
 
+AS_UVICORN: Final = {"log_config": LOGGING_CONFIG, "access_log": True, "lifespan": "auto"}
+"""The settings with which it logs, and begins the lifespan, as the command uvicorn does."""
 _log = logging.getLogger(ERROR_LOG)
 
 
