@@ -25,6 +25,9 @@ An event is a tuple `(t, kind, field, …)`; in a recording, it is the JSON arra
 - Integers are from 0 to 2⁶³ - 1, unless another range is given. Texts have at most 65,536 characters.
 - All kinds have been in recordings since version 1, unless a later version is given.
 - A reader skips kinds that it does not know.
+- Of a server with several workers, a kind is followed by the worker's number: `step@1` is a `step` in the
+  second worker, `b` on the screen. Events of the first one, `a`, have their kinds without a number, as those
+  of a server that is one process.
 
 A step of a task is reported once, when it is over, as `ran`. `loopviz.stream.events.expand` replaces it
 with `wake` at `woken` (if that is known), `step` at `began`, and `yield` or `end` at `t`.

@@ -7,7 +7,7 @@ from typing import Any, cast
 from hypothesis import strategies as st
 
 from loopviz.stream import events as ev
-from loopviz.stream.events import Event
+from loopviz.stream.events import Event, of_worker
 from loopviz.stream.schema import SCHEMA, FieldSchema, Kind
 from tests.streams import MS, ZERO
 
@@ -58,6 +58,12 @@ def _of_kind(kind: Kind) -> st.SearchStrategy[Any]:
     return st.tuples(times, st.just(kind.name), *values)
 
 
+def _of_any_worker(event: st.SearchStrategy[Event]) -> st.SearchStrategy[Event]:
+    """Most events are those of a server that is one process; see `loopviz.stream.several`."""
+    workers = st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2])
+    return st.tuples(event, workers).map(lambda pair: of_worker(pair[:1], pair[1])[0])
+
+
 any_event: st.SearchStrategy[Event] = st.one_of([_of_kind(kind) for kind in SCHEMA.values()])
 """Events of all kinds, as a probe emits them."""
 any_events = st.lists(any_event, max_size=80)
@@ -65,4 +71,6 @@ expanded_event: st.SearchStrategy[Event] = st.one_of(
     [_of_kind(kind) for kind in SCHEMA.values() if kind.name != ev.RAN]
 )
 """Events of all kinds that a timeline is fed with."""
-expanded_events = st.lists(expanded_event, max_size=80)
+expanded_events = st.lists(expanded_event, max_size=80) | st.lists(
+    _of_any_worker(expanded_event), max_size=80
+)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from loopviz.model import Block, Segment, Timeline
 from loopviz.stream import events as ev
-from loopviz.stream.events import Event, Role
+from loopviz.stream.events import Event, PoolKind, Role, Turn
 
 MS = 1_000_000
 ZERO = 50_000_000_000_000
@@ -111,6 +111,22 @@ def thread(at: float, number: int, role: Role = "worker") -> Event:
 def cpu(at: float, number: int, used: float) -> Event:
     """A thread's CPU clock; `used` in milliseconds."""
     return (ns(at), ev.CPU, number, round(used * MS))
+
+
+def pool(
+    at: float, number: int = 1, kind: PoolKind = "default-executor", name: str = "", size: int = 4
+) -> Event:
+    return (ns(at), ev.POOL, number, kind, name, size)
+
+
+def worker(at: float, number: int = 0, pid: int = 100, change: Turn = "started", reason: str = "") -> Event:
+    return (ns(at), ev.WORKER, number, pid, change, reason)
+
+
+def of_worker(number: int, *events: Event | Iterable[Event]) -> list[Event]:
+    """The same events, of this worker of the server."""
+    flat = [one for event in events for one in ([event] if isinstance(event, tuple) else event)]
+    return ev.of_worker(flat, number)
 
 
 def idle(at: float) -> Event:

@@ -593,7 +593,7 @@ def test_states_are_known_to_every_format():
 def test_calls_that_a_lane_has_discarded_are_taken_from_their_requests():
     """A lane keeps only its newest calls; a trace also has the calls that requests keep."""
     line = Timeline()
-    line._workers.lane(2).spans = deque(maxlen=2)
+    line.processes[0].threads.lane(2).spans = deque(maxlen=2)
     for n in range(1, 6):
         at = 10 * n
         feed(line, accepted(n, n, at), [suspend(at + 2.5, n), call(at + 3, n, n, n), returns(at + 5, n)],

@@ -609,7 +609,7 @@ def test_reports_that_come_after_the_result():
     assert sum(request.totals.values()) == request.done - request.start
     (lane,) = line.workers.values()
     assert lane.open is None
-    assert line._workers.calls == {}
+    assert line.processes[0].threads.calls == {}
 
 
 def test_a_late_reading_of_a_process_clock_counts_for_nothing():

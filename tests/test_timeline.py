@@ -828,7 +828,7 @@ def test_ends_that_were_lost_do_not_fill_the_memory():
     )
     line.prune(line.last)
     assert line.live == 50_000
-    assert (len(line._rows.tasks), len(line._workers.calls)) == (50_000, 50_000)
+    assert (len(line._rows.tasks), len(line.processes[0].threads.calls)) == (50_000, 50_000)
     assert line.requests[1].ended
     assert line.requests[1].done is not None
 
@@ -856,7 +856,8 @@ def test_an_endless_response_is_remembered_in_part():
     assert len(request.segments) == MAX_SEGMENTS
     assert request.totals[State.AWAITING] == (steps - 1) * MS
     assert sum(request.totals.values()) == request.since - request.start
-    assert (len(line._rows.tasks), len(line._workers.calls), len(line._requests.lives[1].dues)) == (
+    calls = line.processes[0].threads.calls
+    assert (len(line._rows.tasks), len(calls), len(line._requests.lives[1].dues)) == (
         1,
         0,
         0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count, pairwise
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 from loopviz.model import DELAYED, Request, State, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder
-from loopviz.stream.events import Event, expand
+from loopviz.stream.events import Event, expand, of_worker
+from loopviz.stream.schema import SCHEMA
 from tests.random_events import expanded_event, expanded_events, times
 from tests.simulated_probe import SETTLED, Entry, SimulatedProbe
 from tests.streams import MS, ZERO, merged
 
+B = 1 << 48
+"""What each worker adds to its numbers."""
 PRECEDENCE = [
     State.RUNNING,
     State.IN_THREAD,
@@ -93,13 +96,17 @@ def look_at_everything(line: Timeline, now: int) -> None:
         assert all(a.start == b.end for a, b in pairwise(newest))
         for child in line.children(request.id):
             check_conservation(child.row, now)
-    for one, next_one in pairwise(line.loop.spans):
-        assert one.end <= next_one.start
-    for earlier, later in pairwise(line.blocks):
-        assert earlier.end is not None
-        assert earlier.end <= later.start
-    block = line.block_at(now)
-    if block is not None:
+    for process in line.processes:
+        loop = process.loop
+        for one, next_one in pairwise(loop.lane.spans):
+            assert one.end <= next_one.start
+        for earlier, later in pairwise(loop.blocks):
+            assert earlier.end is not None
+            assert earlier.end <= later.start
+        assert loop.idle >= 0
+        assert all(span.start <= span.end for span in loop.spans(now))
+    assert sum(len(process.loop.blocks) for process in line.processes) == len(line.blocks)
+    for block in filter(None, (line.block_at(now),)):
         assert block.start <= now - line.threshold
         assert len(set(line.victims(block, now))) == len(line.victims(block, now))
         assert block.request == 0 or block.request not in line.victims(block, now)
@@ -596,6 +603,49 @@ def test_a_valid_stream_gives_what_really_happened(story):
     line = Timeline(threshold=10 * MS)
     line.feed(story.events)
     check_truth(line, story)
+
+
+@settings(max_examples=100)
+@given(st.lists(_stories, min_size=2, max_size=3), st.randoms(use_true_random=False))
+def test_several_workers_give_what_really_happened_in_each(stories, random):
+    """Requests, blocks and victims of each worker are those of its own simulated server."""
+    line = Timeline(threshold=10 * MS)
+    events = [event for worker, story in enumerate(stories) for event in as_worker(story, worker)]
+    random.shuffle(events)
+    line.feed([(ZERO - 1, ev.WORKER, worker, 100 + worker, "started", "") for worker in range(len(stories))])
+    line.feed(event for _, event in sorted(events, key=lambda pair: pair[0]))
+    for worker, story in enumerate(stories):
+        loop = line.processes[worker].loop
+        letter = "abc"[worker]
+        for number, (start, _, done, over, _) in story.lives.items():
+            request = line.requests[number + worker * B]
+            assert (request.start, request.done, request.since) == (start, done, over)
+            assert (request.worker, request.letter) == (worker, letter)
+            assert merged(request.segments) + merged(request.after) == story.timeline_of(number)
+        blocks = [(s, e, owner) for s, e, owner in story.stretches if e - s >= line.threshold]
+        assert [(b.start, b.end, b.request and b.request - worker * B) for b in loop.blocks] == blocks
+        for block in loop.blocks:
+            assert block.end is not None
+            victims = {number - worker * B for number in block.victims}
+            assert victims == story.victims(
+                block.start, block.end, block.request and block.request - worker * B
+            )
+        assert loop.lane.busy == sum(e - s for s, e, _ in story.stretches)
+    assert len(line.blocks) == sum(len(process.loop.blocks) for process in line.processes)
+
+
+def as_worker(story: Story, worker: int) -> list[tuple[tuple[int, int], Event]]:
+    """The events of a server as those of this worker, and what puts them in order."""
+    moved = []
+    for at, event in enumerate(story.events):
+        values: tuple[Any, ...] = event[2:]
+        fields = [
+            value + worker * B if field.field.unit == "number" and value else value
+            for field, value in zip(SCHEMA[event[1]].fields, values, strict=True)
+        ]
+        (one,) = of_worker([cast("Event", (*event[:2], *fields))], worker)
+        moved.append(((event[0], at), one))
+    return moved
 
 
 @settings(max_examples=250)

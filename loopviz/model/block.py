@@ -71,6 +71,10 @@ class Block:
     by: By = "step"
     """What held the loop: a step of a task, one callback, or callbacks of which it is not known whether
     they were one."""
+    worker: int = 0
+    """The worker of the server whose loop it holds; see `loopviz.stream.several`."""
+    letter: str = ""
+    """The letter of that worker; empty where there is one only."""
 
     _known: set[int] = field(default_factory=set, init=False, compare=False, repr=False)
     """The victims as a set, while it is of use."""

@@ -34,6 +34,10 @@ class Lane:
     name: str
     role: str = "thread"
     """``thread`` or ``process``."""
+    worker: int = 0
+    """The worker of the server that it belongs to; see `loopviz.stream.several`."""
+    letter: str = ""
+    """The letter of that worker; empty where there is one only."""
     spans: deque[Span] = field(default_factory=lambda: deque(maxlen=LIVE.spans))
     open: Span | None = None
     """What it works on now; the end is not known yet."""
@@ -51,11 +55,12 @@ class Lane:
     """The same: how long it could have run, and no core was free."""
 
     @classmethod
-    def within(cls, limits: Limits, number: int, name: str, role: str = "thread") -> Lane:
+    def within(cls, limits: Limits, number: int, name: str, role: str = "thread", worker: int = 0) -> Lane:
         """A lane that keeps as much as `limits` allows."""
         samples: deque[tuple[int, int]] = deque(maxlen=limits.readings)
         gil, core = samples.copy(), samples.copy()
-        return cls(number, name, role, spans=deque(maxlen=limits.spans), samples=samples, gil=gil, core=core)
+        spans: deque[Span] = deque(maxlen=limits.spans)
+        return cls(number, name, role, worker, spans=spans, samples=samples, gil=gil, core=core)
 
     def read_clock(self, t: int, used: int) -> None:
         """Its CPU clock shows `used` at `t`."""

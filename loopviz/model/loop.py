@@ -58,15 +58,24 @@ class Loop:
     """The loop's thread."""
 
     def __init__(
-        self, requests: Requests, rows: Rows, tasks: Tasks, shared: Shared, limits: Limits, threshold: int
+        self,
+        requests: Requests,
+        rows: Rows,
+        tasks: Tasks,
+        shared: Shared,
+        limits: Limits,
+        threshold: int,
+        worker: int = 0,
     ) -> None:
         self.threshold = threshold
-        self.lane = Lane.within(limits, 0, "loop")
+        self.worker = worker
+        """The worker of the server whose loop it is."""
+        self.lane = Lane.within(limits, 0, "loop", worker=worker)
         self.busy_bins = BusyBins(limits.bins)
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
         self.stops: deque[tuple[int, int]] = deque(maxlen=_STOPS)
         """Since when the whole program was stopped, and until when (ns)."""
-        self.starvations = Starvations(requests, limits, threshold)
+        self.starvations = Starvations(requests, limits, threshold, worker)
         self.idle = 0
         self.lags = array("q")
         """End and length of iterations longer than `LAG`, in turn."""
@@ -306,6 +315,11 @@ class Loop:
             if block.end is not None and not self._is_long(block.start, block.end):
                 self.blocks.remove(block)
 
+    def ends(self, t: int) -> None:
+        """WORKER: the worker's process has ended. Nothing is known of its loop until it is started again."""
+        self._turn(t, 0)
+        self._since = 0
+
     def stopped_within(self, start: int, end: int) -> int:
         """For how much of this time (ns) the whole program was stopped."""
         return sum(max(0, min(end, until) - max(start, since)) for since, until in self.stops)
@@ -316,6 +330,21 @@ class Loop:
         if lasted >= self.threshold and self.stops:
             lasted -= self.stopped_within(start, end)
         return lasted >= self.threshold
+
+    def name(self, letter: str) -> None:
+        """There are several workers, and this is the letter of this one."""
+        self.lane.letter = self.starvations.letter = letter
+        for block in (*self.blocks, *filter(None, (self._held,))):
+            block.letter = letter
+        for starvation in self.starvations.past:
+            starvation.letter = letter
+
+    def spares(self, number: int, t: int) -> None:
+        """BEHIND: the request, which is known only since `t`, could not have run: no block has delayed it."""
+        for block in reversed(self.blocks):
+            if block.end is None or block.end <= t or not self._shared.look():
+                break
+            block.spares(number)
 
     def arrived(self, number: int, start: int) -> None:
         """A request is known only now, and arrived at `start`: blocks that lasted then delayed it."""
@@ -342,7 +371,9 @@ class Loop:
 
     def _stretch(self) -> Block:
         by: By = "step" if self._task else self._by
-        return Block(self._since, None, self._owner(), *self._rows.name_of(self._task), by=by)
+        named = self._rows.name_of(self._task)
+        letter = self.lane.letter
+        return Block(self._since, None, self._owner(), *named, by=by, worker=self.worker, letter=letter)
 
     def _owner(self) -> int:
         """The request that holds the loop in the present stretch."""
@@ -400,7 +431,7 @@ class Loop:
     def _find_victims(self, owner: int, start: int, now: int) -> list[int]:
         if not self._shared.look(len(self._requests.lives)):
             return []
-        delayed = self._requests.delayed(owner, start, now)
+        delayed = self._requests.delayed(self.worker, owner, start, now)
         # What the step itself has woken could not have run without it.
         enough = now - _AFTERWARDS if not self._task else start - 1
         lives = self._requests.lives
@@ -447,10 +478,11 @@ class Loop:
         _insert(self.lane.spans, Span(start, end, request, where), lambda span: span.start, self._shared)
         self.lags.extend((end, length))
         if length >= self.threshold:
-            block = Block(start, end, 0, shares=Shares(0.0, 0.0, 1.0), classified=True)
+            block = Block(start, end, 0, shares=Shares(0.0, 0.0, 1.0), classified=True, worker=self.worker)
+            block.letter = self.lane.letter
             if keeper is not None:
                 _kept_by(block, keeper, start, end)
-            block.victims = self._requests.delayed_then(request, start, end)
+            block.victims = self._requests.delayed_then(self.worker, request, start, end)
             _insert(self.blocks, block, lambda block: block.start, self._shared)
 
     # -- sleeping, computing, or waiting for the GIL -------------------------------------------

@@ -42,6 +42,8 @@ class Pool:
     """Waits that are over, in the order of their ends."""
     longest: int = 0
     """The longest of all waits that are over."""
+    worker: int = 0
+    """The worker of the server that it belongs to; see `loopviz.stream.several`."""
 
     @property
     def title(self) -> str:
@@ -96,15 +98,15 @@ class Pools:
 
     # -- events --------------------------------------------------------------------------------
 
-    def declared(self, t: int, number: int, kind: str, name: str, size: int) -> None:
-        """POOL: a pool is seen for the first time, or has another size."""
+    def declared(self, t: int, number: int, kind: str, name: str, size: int, worker: int = 0) -> None:
+        """POOL: a pool of this worker is seen for the first time, or has another size."""
         pool = self.by_number.get(number)
         if pool is not None:
             pool.size = size
         elif len(self.by_number) < MAX_LANES:
             used: deque[tuple[int, int]] = deque(maxlen=self._limits.tokens)
             waits: deque[Wait] = deque(maxlen=self._limits.spans)
-            self.by_number[number] = Pool(number, kind, name, size, used=used, waits=waits)
+            self.by_number[number] = Pool(number, kind, name, size, used=used, waits=waits, worker=worker)
 
     def handed(self, t: int, call: int, task: int, number: int, *, executes: bool) -> None:
         """POOL_CALL: a call (0: of a limiter) is handed to a pool; `executes`: it has begun meanwhile."""

@@ -11,9 +11,10 @@ from loopviz.model.states import DELAYED, SUSPENDED, State
 from loopviz.model.websocket import WebSocket
 from loopviz.stream.endings import GIVEN_UP
 
-__all__ = ["UNANSWERED", "Request"]
+__all__ = ["UNANSWERED", "WORKER_ENDED", "Request"]
 
 UNANSWERED = "no whole response: the client has gone"
+WORKER_ENDED = "its worker has ended"
 
 
 @dataclass(slots=True)
@@ -40,6 +41,10 @@ class Request:
     """How long it took (ns) by a timer of the server, such as a middleware; None if none says so."""
     ended: bool = False
     """Whether its last task has ended: no event will change it any more."""
+    worker: int = -1
+    """The worker of the server that has read it; -1 before that."""
+    letter: str = ""
+    """The letter of that worker; empty where there is one only."""
     segments: Segments = field(default_factory=Segments)
     after: Segments = field(default_factory=Segments)
     """What its tasks did after the last byte was sent."""

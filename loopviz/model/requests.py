@@ -7,6 +7,7 @@ Events of requests come straight to this part. `loopviz.model.tasks` takes those
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import islice
 
 from loopviz.model.ended import Ended
@@ -33,6 +34,8 @@ class Requests:
         """In the order of their arrival."""
         self.lives: dict[int, Life] = {}
         """Of the requests that have not ended."""
+        self.several = False
+        """Whether the server has several workers: then a request can run in the one that has read it only."""
         self._shared = shared
         self._limits = limits
         self._ended = Ended()
@@ -79,17 +82,29 @@ class Requests:
             burst.append(request)
         return burst
 
-    def delayed(self, owner: int, start: int, now: int) -> list[int]:
-        """The requests, `owner` excepted, that could have run on a free loop between `start` and `now`."""
-        return [n for n, life in self.lives.items() if n != owner and life.request.delayed(start, now)]
+    def of(self, worker: int) -> Iterator[tuple[int, Life]]:
+        """The requests that have not ended and can run in this worker, by number.
 
-    def delayed_then(self, owner: int, start: int, end: int) -> list[int]:
+        Of several workers, one that no worker has read yet can run in none of them.
+        """
+        lives = self.lives.items()
+        if not self.several:
+            return iter(lives)
+        return ((number, life) for number, life in lives if life.request.worker == worker)
+
+    def delayed(self, worker: int, owner: int, start: int, now: int) -> list[int]:
+        """The requests, `owner` excepted, that could have run on a free loop between `start` and `now`."""
+        return [n for n, life in self.of(worker) if n != owner and life.request.delayed(start, now)]
+
+    def delayed_then(self, worker: int, owner: int, start: int, end: int) -> list[int]:
         """As `delayed`, for a time that is over: some of the requests may have ended since."""
         if not self._shared.look(len(self.lives)):
             return []
         found = {request.id: request for request in self.ended_after(start)}
         self._shared.look(len(found))
-        found.update((number, life.request) for number, life in self.lives.items())
+        if self.several:
+            found = {number: request for number, request in found.items() if request.worker == worker}
+        found.update((number, life.request) for number, life in self.of(worker))
         return [n for n, request in found.items() if n != owner and request.delayed(start, end)]
 
     # -- memory ----------------------------------------------------------------------------------
@@ -123,13 +138,16 @@ class Requests:
         if request.ended:
             request.pack(self._shared.table())
 
-    def read(self, t: int, number: int, method: str, path: str, arrived: int) -> Request | None:
-        """READ: the server has read the request. Returns the request if it is new: another client sent it."""
+    def read(self, t: int, number: int, method: str, path: str, arrived: int) -> tuple[Request, bool] | None:
+        """READ: the server has read the request. Returns it, and whether it is new: another client sent it.
+
+        None if it ended too long ago.
+        """
         new = False
         life = self.lives.get(number)
         if life is None and (request := self.by_number.get(number)) is not None:
             if not self._shared.look(_REVIVAL) or not self._ended.remove(request):
-                return None  # it ended too long ago
+                return None
             # Its client gave up before the server read it: what the server does now is after the end.
             request.reopen()
             life = self.lives[number] = Life(request)
@@ -139,7 +157,7 @@ class Requests:
         if method == WEBSOCKET and life.request.websocket is None:
             life.request.websocket = WebSocket()
         life.request.enter(State.READY, t)
-        return life.request if new else None
+        return life.request, new
 
     def behind(self, t: int, number: int) -> None:
         """BEHIND: it waits for the response before it, and could not run on a free loop."""

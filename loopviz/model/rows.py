@@ -157,6 +157,21 @@ class Rows:
         if task.life is not None:
             task.life.refresh(t)
 
+    def ends(self, life: Life, t: int) -> None:
+        """Its process has ended."""
+        for number, task in life.tasks.items():
+            self.tasks.pop(number, None)
+            if task.child is not None:
+                task.child.ends(t, self._shared.table())
+        request = life.request
+        request.finish(t)
+        if not request.started_by:
+            self._requests.end(life, t)
+            return
+        self.started.pop(life.root, None)
+        request.end(t)
+        self.ended.append(request)
+
     # -- rows ------------------------------------------------------------------------------------
 
     def _is_root(self, task: Task) -> bool:
@@ -188,6 +203,8 @@ class Rows:
         self._detach(task)
         self._begun += 1
         row = Request(-self._begun, "", task.name, t, started_by=task.request, state=State.READY, since=t)
+        if (request := self._requests.by_number.get(task.request)) is not None:
+            row.worker, row.letter = request.worker, request.letter
         life = Life(row, task.number)
         self.started[task.number] = life
         self._move(task, life, t)

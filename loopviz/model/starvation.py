@@ -46,6 +46,8 @@ class Starvation:
     """How many steps there were; callbacks between two steps count as one if they took 5 ms."""
     culprits: list[Culprit] = field(default_factory=list)
     """What the loop did meanwhile, the largest share first; of the last five seconds if it lasts longer."""
+    letter: str = ""
+    """The letter of the worker whose loop it is; empty where there is one only."""
 
     @property
     def victims(self) -> list[int]:

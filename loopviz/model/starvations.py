@@ -19,11 +19,14 @@ RECORDED = 20_000_000
 class Starvations:
     """Times of starvation, up to the latest."""
 
-    def __init__(self, requests: Requests, limits: Limits, threshold: int) -> None:
+    def __init__(self, requests: Requests, limits: Limits, threshold: int, worker: int = 0) -> None:
+        self.letter = ""
+        """The letter of the worker; empty where there is one only."""
         self.past: deque[Starvation] = deque(maxlen=limits.blocks)
         """Up to the latest; `explain` brings its culprits up to date."""
         self._requests = requests
         self._threshold = threshold
+        self._worker = worker
         self.run = 0
         """Since when the loop has been busy without a pause, and without a block; 0: not known."""
         self.recent = Recent()
@@ -76,7 +79,7 @@ class Starvations:
         latest = self.past[-1] if self.past else None
         if latest is None or latest.end is None or not self._goes_on(latest, since):
             self.explain()
-            latest = Starvation(since, until)
+            latest = Starvation(since, until, letter=self.letter)
             self.past.append(latest)
         latest.start, latest.end = min(latest.start, since), max(latest.end or until, until)
         latest.add(number, since, until)
@@ -89,7 +92,12 @@ class Starvations:
         """A starvation of the past as far as it had come by `now`; None if nobody had waited long then."""
         over = starvation.end is not None and starvation.end <= now
         found = Starvation(
-            starvation.start, starvation.end if over else None, {}, starvation.steps, starvation.culprits
+            starvation.start,
+            starvation.end if over else None,
+            {},
+            starvation.steps,
+            starvation.culprits,
+            self.letter,
         )
         requests = self._requests.by_number
         for number, (since, until) in starvation.waits.items():
@@ -103,8 +111,8 @@ class Starvations:
 
     def _starving(self, now: int) -> Starvation | None:
         """The starvation that lasts, if a request has waited long enough by `now`."""
-        found = Starvation(now, None)
-        for number, life in self._requests.lives.items():
+        found = Starvation(now, None, letter=self.letter)
+        for number, life in self._requests.of(self._worker):
             if life.request.done is None:
                 since = max(self.run, life.request.delayed_since(now))
                 if now - since >= self._threshold:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from loopviz.model.life import Call, Doing, Task
 from loopviz.model.limits import MAX_CHANGES
 from loopviz.model.pools import Pools
+from loopviz.model.request import WORKER_ENDED
 from loopviz.model.requests import UNANSWERED, Requests
 from loopviz.model.rows import Rows
 from loopviz.model.segments import Awaits, Where
@@ -140,6 +141,21 @@ class Tasks:
             life.apply_due_timers(t)
             request.finish(t)
         self._rows.remove(task, t)
+
+    def all_end(self, t: int, worker: int) -> None:
+        """WORKER: the worker's process has ended, and with it its requests and tasks."""
+        lives = [*self._requests.lives.values(), *self._rows.started.values()]
+        for life in lives:
+            request = life.request
+            if request.worker != worker:
+                continue
+            if not request.started_by and request.done is None:
+                request.error = request.error or WORKER_ENDED
+            life.apply_due_timers(t)
+            for number in life.tasks:
+                self._pools.ends(t, number)
+                self._pools.forget(number)
+            self._rows.ends(life, t)
 
     def step_seen(self, t: int, number: int, where: Where | None, latest: Where) -> None:
         """The step of the task that runs is at this line; `latest` is the line that was seen last."""

@@ -4,8 +4,9 @@ Feed it events in the order of their time (see `loopviz.stream.buffer.Reorder`);
 up to now. A late event never rewrites what was shown: its time is moved up to the present of the request
 that it belongs to, so that segments stay contiguous and add up to the latency.
 
-A `Timeline` joins its parts: the requests, the tasks and the rows in which they count, the loop and the
-workers. The last two report steps and calls to the tasks; the timeline sends each event to its part.
+A `Timeline` joins its parts: the requests, the tasks and the rows in which they count, and the processes of
+the server: one, or several workers, each with a loop and threads. These report steps and calls to the tasks;
+the timeline sends each event to its part.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from loopviz.model.children import Child
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, MAX_INCIDENTS, WHOLE, Limits
-from loopviz.model.loop import Loop
 from loopviz.model.pools import Pools
+from loopviz.model.process import Process
+from loopviz.model.processes import Processes
 from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.rows import Rows
@@ -28,10 +30,11 @@ from loopviz.model.shared import Shared
 from loopviz.model.starvation import Starvation
 from loopviz.model.states import State
 from loopviz.model.tasks import Tasks
-from loopviz.model.workers import Tokens, Workers
+from loopviz.model.workers import Tokens
 from loopviz.stream import events as ev
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import Event
+from loopviz.stream.several import parted
 
 __all__ = ["RETENTION", "Timeline"]
 
@@ -60,8 +63,13 @@ class Timeline:
         self._rows = rows = Rows(requests, limits, shared)
         pools = Pools(limits)
         tasks = Tasks(requests, rows, pools, shared)
-        self._loop = loop = Loop(requests, rows, tasks, shared, limits, threshold)
-        self._workers = workers = Workers(tasks, pools, shared, limits)
+        lanes: dict[int, Lane] = {}
+
+        def process(worker: int) -> Process:
+            return Process(worker, requests, rows, tasks, pools, shared, limits, threshold, lanes)
+
+        self._processes = processes = Processes(process, requests)
+        self._loop = loop = processes.first.loop
 
         self.whole = whole
         """Whether everything is kept, however old it is: a recording is bounded anyway."""
@@ -70,17 +78,14 @@ class Timeline:
         self.requests: dict[int, Request] = requests.by_number
         """Requests kept, by number, in the order of their arrival."""
         self.loop: Lane = loop.lane
-        """The loop's thread; its spans are the stretches longer than `loopviz.model.busy.BIN`."""
+        """The loop's thread; its spans are the stretches longer than `loopviz.model.busy.BIN`. Of several
+        workers, that of the first, as all that is about *the* loop; `processes` has all of them."""
         self.busy_bins = loop.busy_bins
         """The loop's shorter stretches."""
-        self.workers: dict[int, Lane] = workers.lanes
-        """Worker threads and worker processes, by number."""
+        self.workers: dict[int, Lane] = lanes
+        """Worker threads and worker processes, by number; of all workers of the server."""
         self.pools: Pools = pools
         """The pools of workers, and who waits for them."""
-        self.blocks: deque[Block] = loop.blocks
-        """Blocks that have ended."""
-        self.tokens: deque[tuple[int, Tokens]] = workers.tokens
-        """Changes of AnyIO's limiter, and their times."""
         self.incidents: deque[Incident] = deque(maxlen=MAX_INCIDENTS)
         """Processes that have ended or were started again, the oldest first."""
         self.events = 0
@@ -94,8 +99,6 @@ class Timeline:
             ev.SENT: self._sent,
             ev.RECEIVED: self._received,
             ev.CLAIMED: requests.claimed,
-            ev.READ: self._read,
-            ev.BEHIND: self._behind,
             ev.STATUS: requests.status,
             ev.RAISED: requests.raised,
             ev.RESPONDED: requests.responded,
@@ -105,38 +108,17 @@ class Timeline:
             ev.WRITABLE: requests.writable,
             ev.ABANDONED: requests.abandoned,
             ev.TASK: rows.created,
-            ev.WAKE: loop.wake,
-            ev.LATE_WAKE: loop.late_wake,
-            ev.STEP: loop.step,
-            ev.YIELD: loop.suspend,
-            ev.END: loop.end,
             ev.AWAITS_TASK: rows.awaits_task,
             ev.CLIENT_WAIT: tasks.waits_for_client,
             ev.TOKEN_WAIT: tasks.wants_thread,
-            ev.TOKENS: workers.limiter,
-            ev.POOL: pools.declared,
-            ev.POOL_CALL: workers.handed,
-            ev.SUBMIT: workers.submit,
-            ev.CALL: workers.call,
-            ev.AWAITS_CALL: workers.awaits_call,
-            ev.RETURN: workers.returns,
-            ev.RESULT: workers.result,
-            ev.THREAD: self._thread,
-            ev.CPU: self._cpu,
             ev.PROCESS: self._process,
-            ev.IDLE: loop.sleeps,
-            ev.ITERATION: loop.iterates,
-            ev.GIL: self._gil,
-            ev.SWITCHED: self._switched,
-            ev.WAITED: self._waited,
-            ev.HOLDS: loop.holds,
-            ev.STOPPED: loop.stopped,
-            ev.CALLBACK: loop.callback,
-            ev.EXECUTES: workers.executes,
-            ev.WITHIN: workers.within,
+            ev.STOPPED: processes.stopped,
+            ev.WORKER: self._worker,
             ev.AWAITS: tasks.awaits,
             ev.AWAITED: tasks.awaited,
         }
+        self._common = self._handlers.copy()
+        self._handlers |= processes.first.handlers
 
     # -- events --------------------------------------------------------------------------------
 
@@ -150,6 +132,8 @@ class Timeline:
         try:
             for event in events:
                 handler = handlers.get(event[1])
+                if handler is None:
+                    handler = self._another(event[1])
                 if handler is not None:
                     known += 1
                     t = event[0]
@@ -171,43 +155,22 @@ class Timeline:
         if error == GIVEN_UP:
             self._bursts.given_up(t, number)
 
-    def _read(self, t: int, number: int, method: str, path: str, arrived: int) -> None:
-        request = self._requests.read(t, number, method, path, arrived)
-        if request is not None:
-            self._loop.arrived(number, request.start)
-
-    def _behind(self, t: int, number: int) -> None:
-        self._requests.behind(t, number)
-        for block in reversed(self.blocks):
-            if block.end is None or block.end <= t or not self._shared.look():
-                break
-            block.spares(number)  # it was added as a request that is known only now
-
-    def _thread(self, t: int, number: int, role: str) -> None:
-        if role == "loop":
-            self.loop.number = number
-        else:
-            self._workers.lane(number, role)
-
-    def _cpu(self, t: int, number: int, used: int) -> None:
-        if number == self.loop.number:
-            self._loop.cpu(t, used)
-        else:
-            self._workers.cpu(t, number, used)
-
-    def _switched(self, t: int, number: int, switched: int) -> None:
-        part = self._loop if number == self.loop.number else self._workers
-        part.switched(t, number, switched)
-
-    def _waited(self, t: int, number: int, core: int, late: int) -> None:
-        part = self._loop if number == self.loop.number else self._workers
-        part.waited(t, number, core, late)
-
     def _process(self, t: int, number: int, name: str, change: str, reason: str) -> None:
         self.incidents.append(Incident(t, number, name, change, reason))
 
-    def _gil(self, t: int, since: int, thread: int, file: str, line: int, function: str) -> None:
-        self._loop.gil(t, since, self._workers.keeper(t, since, thread, file, line, function))
+    def _worker(self, t: int, worker: int, pid: int, change: str, reason: str) -> None:
+        incident = self._processes.changed(t, worker, pid, change, reason)
+        if incident is not None:
+            self.incidents.append(incident)
+
+    def _another(self, kind: str) -> Callable[..., object] | None:
+        """The handler of a kind that is seen for the first time: of another worker, or of a later version."""
+        plain, number = parted(kind)
+        process = self._processes.worker(number) if number and plain in self._handlers else None
+        if process is None:
+            return None
+        handler = self._handlers[kind] = process.handlers.get(plain) or self._common[plain]
+        return handler
 
     def prune(self, now: int) -> None:
         """Remove what is older than the retention, and what exceeds the limits of the memory."""
@@ -215,16 +178,18 @@ class Timeline:
         self._bursts.prune(horizon)
         self._requests.prune(horizon)
         self._rows.prune(horizon)
-        self._loop.prune(horizon, now)
-        self._workers.prune(horizon)
+        for process in self._processes:
+            process.loop.prune(horizon, now)
+            process.threads.prune(horizon)
 
     def forget(self) -> None:
         """Remove every request that has ended, and the blocks that have."""
         self._bursts.forget()
         self._requests.forget()
         self._rows.forget()
-        self.blocks.clear()
-        self._loop.starvations.past.clear()
+        for process in self._processes:
+            process.loop.blocks.clear()
+            process.loop.starvations.past.clear()
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -302,29 +267,33 @@ class Timeline:
     @property
     def sees_iterations(self) -> bool:
         """Whether the loop's iterations, and therefore its idle time, can be seen."""
-        return self._loop.sees_iterations
+        return any(process.loop.sees_iterations for process in self._processes)
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """Blocks that have ended, in the order of their beginnings."""
+        return self._processes.blocks
 
     def block_at(self, now: int) -> Block | None:
-        """The block that holds the loop at `now`, while it lasts or in hindsight."""
-        return self._loop.block_at(now)
+        """The block that holds a loop at `now`, while it lasts or in hindsight."""
+        return self._processes.block_at(now)
 
     def blocks_until(self, now: int) -> Iterator[Block]:
         """The blocks that had begun by `now`, the newest first, including the one that lasts."""
-        return self._loop.blocks_until(now)
+        return self._processes.blocks_until(now)
 
     def victims(self, block: Block, now: int) -> list[int]:
         """The requests that could have run while `block` held the loop, up to `now`."""
-        return self._loop.victims(block, now)
+        return self._processes.by_worker[block.worker].loop.victims(block, now)
 
     @property
-    def starvations(self) -> deque[Starvation]:
+    def starvations(self) -> Sequence[Starvation]:
         """Starvations that have been seen up to now."""
-        self._loop.starvations.explain()
-        return self._loop.starvations.past
+        return self._processes.starvations
 
     def starvation_at(self, now: int) -> Starvation | None:
         """What requests suffer that have waited long for the loop at `now`, though no step is long."""
-        return self._loop.starvation_at(now)
+        return self._processes.starvation_at(now)
 
     def running_at(self, now: int) -> int:
         """The request whose step is being executed at `now`; 0 for none. Exact only for the present."""
@@ -344,27 +313,44 @@ class Timeline:
         return self._loop.spans(now)
 
     def busy(self, start: int, end: int) -> int:
-        """How long the loop was busy between `start` and `end` (ns)."""
-        return self._loop.busy(start, end)
+        """How long the loop was busy between `start` and `end` (ns); of several workers, all together."""
+        return sum(process.loop.busy(start, end) for process in self._processes)
 
     def lag_since(self, start: int) -> int:
         """The longest iteration that ended after `start` (ns): the most that a callback can be late."""
-        return self._loop.lag_since(start)
+        return max(process.loop.lag_since(start) for process in self._processes)
+
+    # -- the processes of the server -----------------------------------------------------------
+
+    @property
+    def several(self) -> bool:
+        """Whether the server has several workers, each a process with an event loop of its own."""
+        return self._processes.several
+
+    @property
+    def processes(self) -> Sequence[Process]:
+        """The processes of the server, in the order of their numbers: one, or one for each worker."""
+        return list(self._processes)
 
     # -- workers -------------------------------------------------------------------------------
 
     @property
     def peak(self) -> int:
-        """The most threads of AnyIO's limiter that were in use at once."""
-        return self._workers.peak
+        """The most threads of AnyIO's limiter that were in use at once, in one worker of the server."""
+        return max(process.threads.peak for process in self._processes)
+
+    @property
+    def tokens(self) -> Sequence[tuple[int, Tokens]]:
+        """Changes of AnyIO's limiter, and their times, the oldest first; of all workers together."""
+        return self._processes.tokens
 
     def tokens_at(self, now: int) -> Tokens | None:
-        """AnyIO's limiter as it was at `now`; None before its first change."""
+        """AnyIO's limiter as it was at `now`, all workers together; None before its first change."""
         return next((tokens for _, tokens in self.tokens_until(now)), None)
 
     def tokens_until(self, now: int) -> Iterator[tuple[int, Tokens]]:
         """The limiter's changes up to `now`, and their times, the newest first."""
-        return self._workers.tokens_until(now)
+        return self._processes.tokens_until(now)
 
     # -- all of it -----------------------------------------------------------------------------
 

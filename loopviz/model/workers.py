@@ -5,7 +5,7 @@ Calls are reported to `loopviz.model.tasks`, since they decide the states of req
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -35,8 +35,17 @@ class Tokens(NamedTuple):
 class Workers:
     """The lanes of worker threads and worker processes."""
 
-    def __init__(self, tasks: Tasks, pools: Pools, shared: Shared, limits: Limits) -> None:
-        self.lanes: dict[int, Lane] = {}
+    def __init__(
+        self,
+        tasks: Tasks,
+        pools: Pools,
+        shared: Shared,
+        limits: Limits,
+        lanes: dict[int, Lane],
+        worker: int = 0,
+    ) -> None:
+        self.lanes = lanes
+        """Those of all workers of the server, by number."""
         self.tokens: deque[tuple[int, Tokens]] = deque(maxlen=limits.tokens)
         self.peak = 0
         self.calls: dict[int, Call] = {}
@@ -45,6 +54,27 @@ class Workers:
         self._pools = pools
         self._shared = shared
         self._limits = limits
+        self._worker = worker
+        self._letter = ""
+
+    def name(self, letter: str) -> None:
+        """The server has several workers, and this is the letter of this one."""
+        self._letter = letter
+        counts: Counter[str] = Counter()
+        for lane in self.lanes.values():
+            if lane.worker == self._worker:
+                counts[lane.role] += 1
+                lane.letter, lane.name = letter, self._named(lane.role, counts[lane.role])
+
+    def ends(self, t: int) -> None:
+        """WORKER: the process with these threads has ended."""
+        for lane in self.lanes.values():
+            if lane.worker == self._worker and lane.open is not None:
+                lane.close(t, lane.open.where)
+        for number in list(self.calls):
+            self.returns(t, number)
+        if self.tokens:
+            self.limiter(t, self.tokens[-1][1].total, 0, 0)
 
     def tokens_until(self, now: int) -> Iterator[tuple[int, Tokens]]:
         """The limiter's changes up to `now`, and their times, the newest first."""
@@ -162,7 +192,15 @@ class Workers:
             kind = "process" if role == "process" else "thread"
             if len(self.lanes) >= MAX_LANES:
                 return Lane(number, kind, kind)
-            count = 1 + sum(other.role == kind for other in self.lanes.values())
-            name = f"process {count}" if kind == "process" else f"worker {count}"
-            lane = self.lanes[number] = Lane.within(self._limits, number, name, kind)
+            lanes = self.lanes.values()
+            count = 1 + sum(other.role == kind and other.worker == self._worker for other in lanes)
+            name = self._named(kind, count)
+            lane = self.lanes[number] = Lane.within(self._limits, number, name, kind, self._worker)
+            lane.letter = self._letter
         return lane
+
+    def _named(self, role: str, count: int) -> str:
+        """The name of a lane: ``worker 1``; where the workers are processes, ``thread b1``."""
+        if self._letter:
+            return f"{role} {self._letter}{count}"
+        return f"process {count}" if role == "process" else f"worker {count}"

@@ -16,6 +16,7 @@ from loopviz.clock import NS
 from loopviz.recording.format import LARGEST, LONGEST_TEXT, FormatError, well_formed
 from loopviz.stream.events import Event
 from loopviz.stream.schema import SCHEMA, Kind
+from loopviz.stream.several import marks, parted
 
 __all__ = ["parse_line"]
 
@@ -81,6 +82,7 @@ def _check_others(kind: Kind) -> Callable[[list[Any]], None] | None:
 
 _RULES = {kind.name: (_shapes(kind), kind.about.keeps_texts, _check(kind)) for kind in SCHEMA.values()}
 """Of each kind: its shapes, whether equal texts are shared, and its check."""
+_RULES.update({marked: _RULES[kind] for marked, kind, _ in marks(SCHEMA)})
 _NEGATIVE = {
     (kind.name, i): field.field.least
     for kind in SCHEMA.values()
@@ -144,7 +146,7 @@ def _bounded(values: Any) -> Any:
     """An event with texts and numbers of limited size, and well-formed texts."""
     if type(values) is not list:
         return values
-    kind = values[1] if len(values) > 1 and type(values[1]) is str else ""
+    kind = parted(values[1])[0] if len(values) > 1 and type(values[1]) is str else ""
     for i, value in enumerate(values):
         if type(value) is int:
             if value < 0 and value < _NEGATIVE.get((kind, i), 0):

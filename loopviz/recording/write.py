@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 from loopviz.clock import NS
 from loopviz.errors import InputError
@@ -22,6 +23,7 @@ from loopviz.recording.place import Place, reason
 from loopviz.recording.whole import write_whole
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
+from loopviz.stream.several import marks
 
 __all__ = ["History", "Recorder"]
 
@@ -35,6 +37,12 @@ _BATCH = 500
 """Events in a line, at most."""
 _CHUNK = 1 << 16
 """Bytes that are collected before they are written."""
+
+_REPORTED_ONCE = (ev.THREAD, ev.POOL, ev.TOKENS, ev.WORKER)
+_LASTING: Final = {kind: kind for kind in _REPORTED_ONCE} | {
+    marked: kind for marked, kind, _ in marks(_REPORTED_ONCE)
+}
+"""Kinds of events that stay true, of all workers; each with its kind in the events of the first."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -187,8 +195,9 @@ class History:
         self._batches: deque[tuple[int, int, bytes]] = deque()
         self._lock = threading.Lock()
         self._threads: dict[int, Event] = {}
-        self._tokens: Event | None = None
+        self._tokens: dict[str, Event] = {}
         self._pools: dict[int, Event] = {}
+        self._workers: dict[int, Event] = {}
 
     def add(self, events: list[Event], seen: int) -> None:
         """Keep events that were taken in at `seen` (ns)."""
@@ -203,18 +212,24 @@ class History:
                 self._remember(marshal.loads(batch))  # noqa: S302 - made by this object
 
     def _remember(self, events: list[Event]) -> None:
-        """Keep what is reported once and stays true: the threads, and the thread limit."""
+        """Keep what is reported once and stays true: the threads, the thread limit, the workers."""
         for event in events:
-            if event[1] == ev.THREAD:
-                self._threads[event[2]] = event
+            kind = _LASTING.get(event[1])
+            if kind is None:
+                continue
+            fields: tuple[Any, ...] = event[2:]
+            if kind == ev.THREAD:
+                self._threads[fields[0]] = event
                 if len(self._threads) > 1_000:  # the first is that of the loop
                     del self._threads[list(self._threads)[1]]
-            elif event[1] == ev.TOKENS:
-                self._tokens = event
-            elif event[1] == ev.POOL:
-                self._pools[event[2]] = event
+            elif kind == ev.POOL:
+                self._pools[fields[0]] = event
                 if len(self._pools) > 1_000:
                     del self._pools[next(iter(self._pools))]
+            elif kind == ev.WORKER:
+                self._workers[fields[0]] = event
+            else:
+                self._tokens[event[1]] = event
 
     def save(self, path: str | Path, header: Header, dropped: int = 0) -> int:
         """Write the events kept to a new file; return how many. May be called in any thread.
@@ -225,8 +240,9 @@ class History:
         with self._lock:
             batches = list(self._batches)
             known = [
+                *self._workers.values(),
                 *self._threads.values(),
-                *([self._tokens] if self._tokens else []),
+                *self._tokens.values(),
                 *self._pools.values(),
             ]
         if batches:

@@ -10,13 +10,14 @@ Fields are integers, strings or None, so that an event can be written to a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Final, Literal, TypeAlias
+from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated, Any, Final, Literal, TypeAlias, cast
 
 from loopviz.stream import fields as f
-from loopviz.stream.fields import About, Change, Direction, PoolKind, Role, TimerHeader
+from loopviz.stream.fields import About, Change, Direction, PoolKind, Role, TimerHeader, Turn
+from loopviz.stream.several import marked, marks
 
-__all__ = ["Change", "Direction", "Event", "PoolKind", "Role", "TimerHeader", "expand"]
+__all__ = ["Change", "Direction", "Event", "PoolKind", "Role", "TimerHeader", "Turn", "expand", "of_worker"]
 
 # -- the client ----------------------------------------------------------------------------------
 
@@ -259,6 +260,20 @@ StoppedEvent: TypeAlias = Annotated[
     About("The whole program goes on after a stop (ctrl+z, SIGSTOP), in which nothing ran.", _WORKERS),
 ]
 
+# -- the workers of the server -------------------------------------------------------------------
+
+_SERVER = "The workers of the server"
+
+WORKER: Final = "worker"
+WorkerEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["worker"], f.Worker, f.Pid, f.TurnOfWorker, f.Reason],
+    About(
+        "A worker of a server with several, a process with an event loop of its own, was started or has"
+        " ended. The kind of its other events has its number: `step@1`.",
+        _SERVER,
+    ),
+]
+
 # -- the loop ------------------------------------------------------------------------------------
 
 _LOOP = "The event loop"
@@ -347,10 +362,18 @@ Event: TypeAlias = (
     | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent | ProcessEvent | StoppedEvent
+    | WorkerEvent
     | IdleEvent | IterationEvent | GilEvent | SwitchedEvent | WaitedEvent
     | HoldsEvent | CallbackEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip
 """An event of any kind."""
+
+
+_EXPANDED: Final[dict[str, tuple[Any, ...]]] = {
+    ran: tuple(marked(kind, worker) for kind in (WAKE, STEP, END, YIELD))
+    for ran, worker in ((RAN, 0), *((ran, worker) for ran, _, worker in marks([RAN])))
+}
+"""What RAN of each worker stands for."""
 
 
 def expand(events: Iterable[Event]) -> Iterator[Event]:
@@ -360,12 +383,24 @@ def expand(events: Iterable[Event]) -> Iterator[Event]:
     three. A step that lasts long is also reported by the sampler while it lasts (WAKE and HOLDS),
     and so a WAKE can occur twice, with the same time.
     """
+    expanded = _EXPANDED
+    event: Any
     for event in events:
-        if event[1] != RAN:
+        kinds = expanded.get(event[1])
+        if kinds is None:
             yield event
             continue
+        wake, step, end, suspend = kinds
         ended, _, task, woken, began, awaited, due = event
         if woken:
-            yield (woken, WAKE, task)
-        yield (began, STEP, task)
-        yield (ended, END, task) if awaited is None else (ended, YIELD, task, awaited, due)
+            yield (woken, wake, task)
+        yield (began, step, task)
+        yield (ended, end, task) if awaited is None else (ended, suspend, task, awaited, due)
+
+
+def of_worker(events: Collection[Event], worker: int) -> list[Event]:
+    """The same events as those of this worker; see `loopviz.stream.several`."""
+    if not worker:
+        return list(events)
+    kinds = {kind: marked(kind, worker) for kind in {event[1] for event in events}}
+    return [cast("Event", (event[0], kinds[event[1]], *event[2:])) for event in events]

@@ -17,6 +17,7 @@ __all__ = [
     "PoolKind",
     "Role",
     "TimerHeader",
+    "Turn",
     "Way",
 ]
 
@@ -60,6 +61,7 @@ PoolKind: TypeAlias = Literal["default-limiter", "limiter", "default-executor", 
 Direction: TypeAlias = Literal["receiving", "sending"]
 TimerHeader: TypeAlias = Literal["X-Process-Time", "Server-Timing"]
 Change: TypeAlias = Literal["ended", "restarted", "given up"]
+Turn: TypeAlias = Literal["started", "ended"]
 
 Time: TypeAlias = Annotated[int, Field("t", "when it happened", "clock", least=1)]
 
@@ -177,3 +179,8 @@ ChangeOfProcess: TypeAlias = Annotated[
     Change, Field("change", "it has ended, was started again after that, or is not started again")
 ]
 Reason: TypeAlias = Annotated[str, Field("reason", "the signal or the exit code, or an error")]
+
+# The workers of a server.
+Worker: TypeAlias = Annotated[int, Field("worker", "the worker, from 0: the screen calls it `a`")]
+Pid: TypeAlias = Annotated[int, Field("pid", "the number of its process; 0 if that is not known")]
+TurnOfWorker: TypeAlias = Annotated[Turn, Field("change", "it was started, or has ended")]

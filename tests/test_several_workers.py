@@ -1,0 +1,356 @@
+"""Several workers in one timeline: whose request, block and thread something is. Events written by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopviz.model import State, Timeline
+from loopviz.recording.format import FormatError
+from loopviz.recording.validate import parse_line
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event, expand, of_worker
+from loopviz.stream.several import MOST_WORKERS, letter, marked, parted
+from tests.random_events import any_events
+from tests.streams import (
+    MS,
+    accepted,
+    call,
+    end,
+    feed,
+    idle,
+    iteration,
+    made,
+    ms,
+    ns,
+    pool,
+    read,
+    received,
+    responded,
+    sent,
+    step,
+    stopped,
+    suspend,
+    thread,
+    timeline,
+    token_wait,
+    tokens,
+    worker,
+)
+from tests.streams import of_worker as of
+
+STARTED = [worker(0, 0, 100), worker(0, 1, 101)]
+B = 1 << 48
+"""What the second worker adds to its numbers."""
+
+
+def blocked(first: float = 10, last: float = 310) -> list[Event]:
+    """#1 holds the loop of b from `first` to `last`; a is idle."""
+    return [
+        *of(0, iteration(1), idle(2)),
+        *of(1, iteration(1)),
+        sent(5, 1),
+        *of(1, read(6, 1), made(6, B + 1, 1), step(first, B + 1), suspend(last, B + 1), idle(last + 1)),
+    ]
+
+
+# -- events ------------------------------------------------------------------------------------
+
+
+def test_events_of_the_first_worker_are_those_of_a_single_process():
+    """One worker costs nothing, and a reader that knows of no workers sees the first one."""
+    events = [sent(1), read(2), step(3)]
+    assert of_worker(events, 0) == events
+    assert [event[1] for event in of_worker(events, 3)] == ["sent@3", "read@3", "step@3"]
+    assert [event[2:] for event in of_worker(events, 3)] == [event[2:] for event in events]
+
+
+@pytest.mark.parametrize("number", [1, 9, 10, MOST_WORKERS - 1])
+def test_a_kind_says_whose_it_is(number):
+    """The number of a worker is put after the kind, and is read from there."""
+    assert parted(marked("step", number)) == ("step", number)
+
+
+@pytest.mark.parametrize(
+    "kind", ["step", "step@", "step@0", f"step@{MOST_WORKERS}", "step@-1", "step@²", "a@b"]
+)
+def test_a_kind_that_names_no_worker_is_a_kind_of_its_own(kind):
+    """What a later version or a forged recording has there is unknown, and skipped."""
+    assert parted(kind) == (kind, 0)
+    line = Timeline()
+    event: Any = (ns(1), kind, 1)
+    line.feed([event] if kind != "step" else [])
+    assert (line.events, line.several) == (0, False)
+
+
+def test_workers_have_letters():
+    """Those after z have two."""
+    assert [letter(number) for number in (0, 1, 25, 26, 27, 51, 52)] == [
+        "a",
+        "b",
+        "z",
+        "aa",
+        "ab",
+        "az",
+        "ba",
+    ]
+
+
+def test_a_step_of_any_worker_is_expanded():
+    """The events that `ran` stands for are those of the same worker."""
+    ran: Event = (ns(3), ev.RAN, 1, ns(1), ns(2), "Future", 0)
+    assert [event[1] for event in expand(of_worker([ran], 1))] == ["wake@1", "step@1", "yield@1"]
+    last: Event = (ns(3), ev.RAN, 1, 0, ns(2), None, 0)
+    assert [event[1] for event in expand(of_worker([last], 2))] == ["step@2", "end@2"]
+
+
+@given(any_events, st.integers(1, MOST_WORKERS - 1))
+def test_a_reader_checks_events_of_all_workers_alike(events, number):
+    """A recording with them is read as it was written, and a wrong field is refused."""
+    theirs = of_worker(events, number)
+    if not events:
+        return
+    latest = max(event[0] for event in events)
+    assert parse_line(json.dumps([latest, *theirs]).encode(), {}) == (latest, theirs, len(theirs))
+    wrong = [*theirs[0], 1]
+    with pytest.raises(FormatError):
+        parse_line(json.dumps([latest, wrong]).encode(), {})
+
+
+# -- which workers there are -------------------------------------------------------------------
+
+
+def test_a_server_is_one_process_until_another_one_is_seen():
+    """Then all of them have letters, also what is known of the first one already."""
+    line = timeline(accepted(1), thread(3, 2), call(4, 1))
+    assert not line.several
+    assert [process.letter for process in line.processes] == [""]
+    assert (line.requests[1].letter, line.workers[2].name) == ("", "worker 1")
+    feed(line, of(2, iteration(5)))
+    assert line.several
+    assert [(process.worker, process.letter) for process in line.processes] == [(0, "a"), (2, "c")]
+    assert (line.requests[1].letter, line.workers[2].name) == ("a", "thread a1")
+
+
+def test_a_request_belongs_to_the_worker_that_has_read_it():
+    """Before that, it belongs to none: any of them may take it."""
+    line = timeline(STARTED, sent(1, 1))
+    assert (line.requests[1].worker, line.requests[1].letter) == (-1, "")
+    feed(line, of(1, read(2, 1)))
+    assert (line.requests[1].worker, line.requests[1].letter) == (1, "b")
+
+
+def test_each_worker_has_a_loop_of_its_own():
+    """What one loop does says nothing of another one's."""
+    line = timeline(STARTED, blocked())
+    a, b = (process.loop for process in line.processes)
+    assert a.busy(ns(10), ns(300)) == 0
+    assert b.busy(ns(10), ns(300)) == 290 * MS
+    assert line.busy(ns(10), ns(300)) == 290 * MS
+    assert a.block_at(ns(200)) is None
+    assert b.block_at(ns(200)) is line.block_at(ns(200)) is line.blocks[0]
+    assert (line.blocks[0].worker, line.blocks[0].letter) == (1, "b")
+
+
+def test_threads_are_named_after_their_worker():
+    """Each worker counts its own."""
+    line = timeline(STARTED, thread(1, 2), of(1, thread(1, B + 2), thread(2, B + 3)), thread(3, 3))
+    assert [lane.name for lane in line.workers.values()] == [
+        "thread a1",
+        "thread b1",
+        "thread b2",
+        "thread a2",
+    ]
+
+
+def test_the_limiters_of_all_workers_are_added():
+    """Each has its own threads; together they are what the server has."""
+    line = timeline(STARTED, tokens(1, 40, 3, 0), of(1, tokens(2, 40, 40, 5)), tokens(3, 40, 1, 0))
+    assert [(ms(t), tuple(one)) for t, one in line.tokens] == [
+        (1, (40, 3, 0)),
+        (2, (80, 43, 5)),
+        (3, (80, 41, 5)),
+    ]
+    assert line.peak == 40
+    assert line.tokens_at(ns(2.5)) == (80, 43, 5)
+
+
+def test_a_pool_belongs_to_its_worker():
+    """Two workers have a default executor each."""
+    line = timeline(STARTED, pool(1, 1), of(1, pool(1, B + 1)))
+    assert [pool.worker for pool in line.pools.by_number.values()] == [0, 1]
+
+
+def test_a_stop_of_the_program_concerns_all_loops():
+    """A loop that could not run for the stop was not held by a step."""
+    line = timeline(STARTED, blocked(), stopped(400, 10))
+    assert line.blocks == []
+    assert all(list(process.loop.stops) == [(ns(10), ns(400))] for process in line.processes)
+
+
+# -- victims -----------------------------------------------------------------------------------
+
+
+def test_a_block_delays_requests_of_its_worker_only():
+    """What another worker has read could run there."""
+    line = timeline(
+        [*STARTED, sent(1, 2), sent(1, 3), read(2, 2), made(2, 2, 2), *of(1, read(2, 3), made(2, B + 3, 3))],
+        blocked(),
+    )
+    assert line.blocks[0].victims == [3]
+    assert line.victims(line.blocks[0], ns(200)) == [3]
+
+
+def test_a_request_is_nobodys_victim_until_a_worker_has_read_it():
+    """Then it was waiting for that worker, and is a victim of the block that lasted meanwhile."""
+    line = timeline(STARTED, blocked()[:-2], sent(20, 2))
+    block = line.block_at(ns(200))
+    assert block is not None
+    assert line.victims(block, ns(200)) == []
+    feed(line, of(1, suspend(310, B + 1), iteration(311), read(312, 2)))
+    assert line.blocks[0].victims == [2]
+
+
+def test_a_request_that_another_worker_reads_was_not_delayed():
+    """It waited in the queue that all workers share, or for that other worker."""
+    line = timeline(STARTED, blocked()[:-2], sent(20, 2), iteration(200), read(200, 2))
+    feed(line, of(1, suspend(310, B + 1)))
+    assert line.blocks[0].victims == []
+
+
+def test_the_first_of_two_blocks_is_the_one_of_a_moment():
+    """While several loops are held, sentences are about the block that began first."""
+    line = timeline(
+        STARTED,
+        [sent(1, 1), sent(1, 2), read(2, 1), made(2, 1, 1), step(50, 1)],
+        of(1, read(2, 2), made(2, B + 2, 2), step(20, B + 2)),
+    )
+    block = line.block_at(ns(300))
+    assert block is not None
+    assert (block.request, block.letter) == (2, "b")
+    assert [one.request for one in line.blocks_until(ns(300))] == [1, 2]
+    feed(line, of(1, suspend(320, B + 2)))
+    assert [(one.request, one.letter) for one in line.blocks] == [(2, "b")]
+    held = line.block_at(ns(330))
+    assert held is not None
+    assert held.request == 1
+    feed(line, suspend(400, 1))
+    assert [one.request for one in line.blocks] == [2, 1]
+
+
+def test_requests_starve_in_their_own_worker():
+    """Short steps of one loop keep nobody waiting who is served by another one."""
+    events: list[Event] = [*STARTED, sent(0, 1), sent(0, 2), sent(0, 3)]
+    events += of(1, iteration(0), read(1, 1), made(1, B + 1, 1), read(1, 2), made(1, B + 2, 2))
+    events += [iteration(0), read(1, 3), made(1, 3, 3), step(1.5, 3), suspend(1.8, 3), idle(1.9)]
+    for at in range(2, 402, 4):
+        events += of(1, step(at, B + 1), suspend(at + 3.9, B + 1, ""))
+    line = timeline(events)
+    starvation = line.starvation_at(ns(402))
+    assert starvation is not None
+    assert (starvation.victims, starvation.letter) == ([2], "b")
+    feed(line, of(1, step(402, B + 2), suspend(403, B + 2)))
+    assert [(one.victims, one.letter) for one in line.starvations] == [([2], "b")]
+
+
+# -- a worker that ends ------------------------------------------------------------------------
+
+
+def test_with_a_worker_its_requests_end():
+    """Those of the others go on, and one that nobody has read may still be answered."""
+    line = timeline(
+        [*STARTED, sent(1, 2), sent(1, 3), read(2, 2), made(2, 2, 2)],
+        blocked()[:-2],
+        worker(200, 1, 101, "ended", "SIGKILL"),
+    )
+    one, two, three = (line.requests[number] for number in (1, 2, 3))
+    assert (one.done, one.ended, one.failure) == (ns(200), True, "its worker has ended")
+    assert (two.ended, three.ended) == (False, False)
+    assert line.processes[1].ended == (ns(200), "SIGKILL")
+    feed(line, received(201, 1, None, "RemoteProtocolError: the server has gone"))
+    assert one.failure == "its worker has ended"
+
+
+def test_nothing_goes_on_in_a_worker_that_has_ended():
+    """Its loop holds nobody, and its threads are idle."""
+    line = timeline(
+        [*STARTED, sent(1, 1)],
+        of(1, iteration(1), read(2, 1), made(2, B + 1, 1), step(3, B + 1)),
+        of(1, thread(4, B + 2), tokens(4, 40, 1, 0), call(4, B + 1, B + 1, 1, B + 2)),
+        worker(50, 1, 101, "ended", "SIGKILL"),
+    )
+    assert line.block_at(ns(400)) is None
+    assert line.busy(ns(60), ns(400)) == 0
+    assert not line.workers[B + 2].busy_at(ns(60))
+    assert line.tokens_at(ns(60)) == (40, 0, 0)
+    assert line.live == 0
+
+
+def test_a_task_that_a_request_has_started_ends_with_its_worker():
+    """It is a row of its own, and would go on for ever."""
+    line = timeline(
+        [*STARTED, sent(1, 1)],
+        of(1, read(2, 1), made(2, B + 1, 1), step(3, B + 1), made(4, B + 2, 1, B + 1)),
+        of(1, responded(5, 1), end(5, B + 1)),
+    )
+    (row,) = line.started(ns(6))
+    assert (row.started_by, row.letter, row.ended) == (1, "b", False)
+    feed(line, worker(50, 1, 101, "ended", "exit code 1"))
+    assert (row.ended, row.done) == (True, ns(50))
+
+
+def test_a_wait_for_a_thread_ends_with_the_worker():
+    """Nobody waits in a pool that is gone."""
+    line = timeline(
+        [*STARTED, sent(1, 1)],
+        of(1, pool(1, B + 1), read(2, 1), made(2, B + 1, 1), step(3, B + 1)),
+        of(1, (ns(4), ev.POOL_CALL, 0, B + 1, B + 1), token_wait(4, B + 1), suspend(5, B + 1)),
+    )
+    assert line.pools.waiting_at(ns(10)) == {B + 1: {1}}
+    assert line.requests[1].state is State.TOKEN_WAIT
+    feed(line, worker(50, 1, 101, "ended", "exit code 1"))
+    assert line.pools.waiting_at(ns(60)) == {}
+
+
+def test_a_worker_that_is_started_again_is_said_once():
+    """The first start is no news; an end and a new start are."""
+    line = timeline(STARTED, worker(10, 1, 101, "ended", "exit code 1"), worker(20, 1, 102))
+    assert [(one.name, one.change, one.reason) for one in line.incidents] == [
+        ("worker b", "ended", "exit code 1"),
+        ("worker b", "restarted", "exit code 1"),
+    ]
+    assert (line.processes[1].pid, line.processes[1].ended) == (102, None)
+    feed(line, of(1, iteration(30), idle(31), iteration(40), idle(50)))
+    assert line.processes[1].loop.busy(ns(20), ns(50)) == 11 * MS
+
+
+def test_a_single_process_that_ends_takes_its_requests_with_it():
+    """That is no incident of a worker; who shows it says so."""
+    line = timeline(accepted(1), worker(50, 0, 100, "ended", "SIGSEGV"))
+    assert line.requests[1].failure == "its worker has ended"
+    assert not line.incidents
+    assert not line.several
+
+
+# -- any stream --------------------------------------------------------------------------------
+
+
+@settings(max_examples=200)
+@given(any_events, any_events, any_events)
+def test_no_stream_of_several_workers_breaks_the_conservation_law(one, two, three):
+    """Whatever the workers report, with whatever numbers, nothing raises and all requests add up."""
+    line = Timeline(threshold=20 * MS)
+    events: list[Any] = [*of_worker(one, 0), *of_worker(two, 1), *of_worker(three, 2)]
+    for event in sorted(expand(events), key=lambda event: event[0]):
+        line.feed([event])
+        line.block_at(event[0])
+        line.starvation_at(event[0])
+    for request in line.requests.values():
+        assert sum(request.totals.values()) == (request.since if request.done is None else request.done) - (
+            request.start
+        )
+    assert [block.start for block in line.blocks] == sorted(block.start for block in line.blocks)
