@@ -1,15 +1,28 @@
-"""The server of a session that runs in a thread."""
+"""The server of a session that runs in a thread, and waiting for what it does."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
 
 from loopviz.live.hosts.here import ThreadHost
 from loopviz.live.hosts.serving import Serving
 from loopviz.live.session import Session
 
-__all__ = ["serving"]
+__all__ = ["serving", "soon"]
 
 
 def serving(session: Session) -> Serving:
     """What serves in this process."""
     assert isinstance(session._host, ThreadHost)
     return session._host.serving
+
+
+def soon(question: Callable[[], bool], within: float = 20.0) -> bool:
+    """Whether it becomes true in time."""
+    until = time.monotonic() + within
+    while not question():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True

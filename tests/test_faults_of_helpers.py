@@ -23,8 +23,8 @@ from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario import find, read
 from tests.served import serving
+from tests.served import soon as within
 from tests.test_helpers import alive, program
-from tests.test_helpers import soon as within
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="it looks into /proc"),

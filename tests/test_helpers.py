@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +27,7 @@ from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, builtin_folder, find, read
 from loopviz.scenario.watch import SavedFile, Watcher
 from loopviz.stream.endings import how_ended
-from tests.served import serving
+from tests.served import serving, soon
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,16 +68,6 @@ def alive(token: str) -> list[int]:
             if token.encode() in environment and state != "Z":
                 found.append(int(entry.name))
     return found
-
-
-def soon(question: Callable[[], bool], within: float = 20.0) -> bool:
-    """Whether it becomes true in time."""
-    until = time.monotonic() + within
-    while not question():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import pytest
 from loopviz.live.session import Session
 from loopviz.scenario import find, read
 from loopviz.scenario.watch import SavedFile, Watcher
+from tests.served import soon
 from tests.terminal import Terminal
-from tests.test_helpers import soon
 
 SLOW = """
 import pathlib, sys, time

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +27,7 @@ from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.here import ThreadHost
 from loopviz.live.hosts.host import Host, Served
 from loopviz.live.hosts.process import ProcessHost
-from loopviz.live.server import bind
+from loopviz.live.server import bind, reached
 from loopviz.probe import HEADER
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
@@ -41,6 +42,10 @@ __all__ = ["Session", "leave"]
 _STARTING, _BLOCKED = "starting the server", "waiting for the event loop"
 _MARGIN = 50_000_000
 """How long events are held back (ns) that a process sends 60 times a second."""
+_RESPONSE = 1.0
+"""How long an event loop has to show that it is not blocked (s)."""
+_SERVER = 1 << 40
+"""How many numbers each server of a session has for its tasks."""
 _LEAD = 0.1
 """How long a scenario is not prepared yet (s), so that it is shown first: executing a file takes the GIL."""
 
@@ -84,17 +89,19 @@ class Session:
         self._presses = itertools.count(1)
         self._awaited: dict[str, str] = {}
         secret = secrets.token_hex(16)
-        self._served = Served(scenarios, threads, loop, secret, numbers, lazily, self._process_changed)
+        self._served = Served(scenarios, threads, loop, secret, numbers, lazily, 0, self._process_changed)
         self._waiting: dict[concurrent.futures.Future[None], int] = {}
         """The bursts to fire when their scenario is ready, and how many requests each has."""
         self._sending = threading.Lock()
         self._loaded: tuple[ScenarioFile, float] | None = None
         """What is to be sent steadily."""
         sock = bind("127.0.0.1" if application is None else application.host, port)
+        self._place = sock.getsockname()[:2]
         self._host = self._hosted(sock, isolate=isolate)
+        self._moving = threading.Lock()
         self._reorder = Reorder(_MARGIN) if isolate else Reorder()
         self._client = Client(
-            f"http://{self.address}",
+            reached(*self._place),
             self._emit,
             numbers,
             lambda number: {HEADER: f"{secret}-{number}"},
@@ -102,6 +109,7 @@ class Session:
         )
 
     def _hosted(self, sock: socket.socket, *, isolate: bool) -> Host:
+        """A server at this socket, in a process of its own or in a thread."""
         if isolate:
             return ProcessHost(self._served, sock, self._buffer, self._application)
         return ThreadHost(self._served, sock, self._buffer, self._application)
@@ -333,11 +341,49 @@ class Session:
             scenario.method, scenario.path, per_second, headers=scenario.headers, body=scenario.body
         )
 
-    def move(self) -> concurrent.futures.Future[None] | None:
-        """The server stays where it is."""
+    def move(self) -> concurrent.futures.Future[None]:
+        """Move the server to a process of its own, or back into a thread. What is not answered is given up.
+
+        The future has an `InputError` if its loop is blocked, or if its port was taken meanwhile.
+        """
+        return self._again(isolate=not isinstance(self._host, ProcessHost))
 
     def restart(self) -> concurrent.futures.Future[None] | None:
-        """There is no process of its own."""
+        """Start the server's process again; None if it has none."""
+        return self._again(isolate=True) if isinstance(self._host, ProcessHost) else None
+
+    def _again(self, *, isolate: bool) -> concurrent.futures.Future[None]:
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def work() -> None:
+            try:
+                with self._moving:
+                    self._replace_host(isolate=isolate)
+            except BaseException as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        threading.Thread(target=work, name="loopviz move", daemon=True).start()
+        return done
+
+    def _replace_host(self, *, isolate: bool) -> None:
+        before = self._host
+        self.give_up()
+        if not before.responds(_RESPONSE):
+            raise InputError(
+                "The event loop is blocked, so the server's thread cannot end.\nTry again later."
+            )
+        before.stop()
+        self._served = replace(
+            self._served, scenarios=self._fixed, threads=self.threads, base=self._served.base + _SERVER
+        )
+        host = self._hosted(bind(*self._place), isolate=isolate)
+        host.routes = before.routes
+        self._reorder.margin = _MARGIN if isolate else Reorder().margin
+        self._host = host
+        host.start()
+        host.wait()
 
     def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""

@@ -25,7 +25,7 @@ class Pools:
 
     def __init__(self, state: ProbeState) -> None:
         self._state = state
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(state.base + 1)
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 

@@ -23,7 +23,7 @@ from loopviz.probe.readings import LoopReadings
 from loopviz.probe.requests import make_adopt, unread
 from loopviz.probe.sampler import Sampler
 from loopviz.probe.selector import make_select
-from loopviz.probe.state import ProbeState
+from loopviz.probe.state import ProbeState, count_from
 from loopviz.probe.steps import hook_steps, hook_timers
 from loopviz.probe.threads import Threads
 from loopviz.probe.transports import make_connection_lost
@@ -44,7 +44,7 @@ class Probe:
     `install` runs on that loop, inside a coroutine; `uninstall` may run there or, once the loop
     has stopped, anywhere. `numbers` gives other clients' requests their numbers, and `secret`
     is what our own client puts before a number in the `HEADER` of a request. `own` are files and folders
-    whose code counts as the user's.
+    whose code counts as the user's. The numbers of tasks, calls, threads and pools are larger than `base`.
     """
 
     def __init__(
@@ -54,7 +54,11 @@ class Probe:
         numbers: Iterator[int] | None = None,
         secret: str = "",
         own: Iterable[str] = (),
+        base: int = 0,
     ) -> None:
+        if base:
+            count_from(base)
+        self._base = base
         self.buffer = buffer
         self.blind: list[Blind] = []
         """What cannot be seen here. Requests are added when one has been served without being seen."""
@@ -96,7 +100,7 @@ class Probe:
             raise RuntimeError("another probe watches this loop")
         if self._tested is None:
             self._tested = selftest.run(loop)
-        state = self._state = ProbeState(self.buffer, loop, sees_tasks=not self._tested.tasks)
+        state = self._state = ProbeState(self.buffer, loop, self._base, sees_tasks=not self._tested.tasks)
         state.writes_later = compat.writes_later(loop)
         threads = Threads(state)
         self._processes = Processes(state, threads, self.not_seen)

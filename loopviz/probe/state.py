@@ -26,6 +26,7 @@ __all__ = [
     "ProbeState",
     "Submitted",
     "Trace",
+    "count_from",
     "next_call",
     "put_on",
 ]
@@ -50,6 +51,12 @@ _LONG = 500_000
 # task that it has seen before the number of another one.
 _tasks = itertools.count(1)
 _calls = itertools.count(1)
+
+
+def count_from(base: int) -> None:
+    """From now on the numbers of tasks and calls are larger than this: those of other processes are not."""
+    global _tasks, _calls
+    _tasks, _calls = itertools.count(base + 1), itertools.count(base + 1)
 
 
 def _no_task() -> None:
@@ -138,6 +145,8 @@ class ProbeState:
 
     buffer: Buffer
     loop: asyncio.AbstractEventLoop
+    base: int = 0
+    """The numbers of threads and pools are larger than this."""
     emit: Callable[[Event], None] = field(init=False)
     request: ContextVar[int] = field(default_factory=lambda: ContextVar("loopviz_request", default=0))
     """The request for which code runs; child tasks and worker threads inherit it."""

@@ -65,7 +65,7 @@ class Threads:
         self.pools = Pools(state)
         self.default: Any = None
         """The loop's default executor, once it has been set."""
-        self.numbers = itertools.count(1)
+        self.numbers = itertools.count(state.base + 1)
         """Numbers for threads and processes."""
         self.by_ident: dict[int, Thread] = {}
         self.processes: list[Thread] = []

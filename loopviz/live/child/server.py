@@ -71,6 +71,7 @@ class _Child:
             order["secret"],
             itertools.count(order["numbers"]),
             order["lazily"],
+            order["base"],
             lambda *_: None,
         )
         own = {str(file.file.resolve()) for file in files}
@@ -79,7 +80,7 @@ class _Child:
             own = {str(Path(self._application.app_dir).resolve())}
         self._serving = Serving(
             served,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=order["socket"]),
+            _listening(order["socket"]),
             self._buffer,
             own=own,
             application=None if self._application is None else self._load,
@@ -151,6 +152,12 @@ class _Child:
         if not self._over.wait(_GRACE):
             self._reporter.stop()
             os._exit(0)
+
+
+def _listening(number: int) -> socket.socket:
+    """The socket with this file descriptor, with its protocol: see `loopviz.live.server.bind`."""
+    found = socket.socket(fileno=number)
+    return socket.socket(found.family, found.type, socket.IPPROTO_TCP, fileno=found.detach())
 
 
 def _settings(application: Application | None) -> dict[str, Any] | None:

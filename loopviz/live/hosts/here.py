@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from loopviz.live.environment import environment
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.serving import Serving
+from loopviz.live.server import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Death, Vitals
@@ -37,7 +39,7 @@ class ThreadHost:
         application: Application | None = None,
     ) -> None:
         self.environment = environment(served.loop)
-        self.address = "{}:{}".format(*sock.getsockname())
+        self.address = named(sock)
         own = {str(file.file.resolve()) for file in served.scenarios}
         self.routes: Sequence[ScenarioFile] = served.scenarios
         self._buffer = buffer
@@ -125,6 +127,12 @@ class ThreadHost:
     def not_seen(self, what: str, why: str) -> None:
         """Something that the client cannot measure."""
         self.serving.probe.not_seen(what, why)
+
+    def responds(self, timeout: float) -> bool:
+        """Whether its loop runs something in that time (s)."""
+        server, ran = self.serving.server, threading.Event()
+        server.call(ran.set)
+        return server.ended or ran.wait(timeout)
 
     def stop(self) -> bool:
         """End it within a second; False if its loop is blocked."""

@@ -29,6 +29,8 @@ class Served:
     """Numbers the requests, of the session's own client and of others."""
     lazily: bool
     """See `loopviz.live.server.Apps`."""
+    base: int
+    """The numbers of tasks, calls, threads and pools are larger than this: a session may have several."""
     process_changed: Callable[[str, Change, str], object]
     """Called when a helper process has ended or was started again."""
 
@@ -65,9 +67,8 @@ class Host(Protocol):
 
     def vitals(self) -> Vitals: ...  # noqa: D102
 
-    @property
-    def routes(self) -> Sequence[ScenarioFile]:
-        """What the one application offers, as far as it is known; else the scenarios."""
+    routes: Sequence[ScenarioFile]
+    """What the one application offers, as far as it is known; else the scenarios."""
 
     @property
     def starting(self) -> bool:
@@ -109,6 +110,9 @@ class Host(Protocol):
 
     def not_seen(self, what: str, why: str) -> None:
         """Something that the client cannot measure."""
+
+    def responds(self, timeout: float) -> bool:
+        """Whether it can be stopped: the loop of a thread must run something within so many seconds."""
 
     def stop(self) -> bool:
         """End it; False if it goes on, because its loop is blocked."""

@@ -21,6 +21,7 @@ from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.output import Output
 from loopviz.live.link import Link
 from loopviz.live.numbers import FOREIGN, Renumber
+from loopviz.live.server import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Death, Environment, Vitals
@@ -40,8 +41,7 @@ _TAIL: Final = 12
 class ProcessHost:
     """Serves scenarios, or an application, in a child process. It is a `loopviz.live.hosts.host.Host`.
 
-    The child has the listening socket, and a private connection on which its events come. `base` is added to
-    the numbers of its tasks, calls and threads.
+    The child has the listening socket, and a private connection on which its events come.
     """
 
     mode = "in a process of its own"
@@ -52,17 +52,14 @@ class ProcessHost:
         sock: socket.socket,
         buffer: Buffer,
         application: Application | None,
-        *,
-        base: int = 0,
     ) -> None:
         self._served = served
         self._application = application
         self._buffer = buffer
-        self._base = base
         self._sock: socket.socket | None = sock
         self._renumber = Renumber(served.numbers)
         self._workspace = Workspace(served.process_changed)
-        self.address = "{}:{}".format(*sock.getsockname()[:2])
+        self.address = named(sock)
         self.environment: Environment = environment(served.loop)
         self.routes: Sequence[ScenarioFile] = () if application is not None else served.scenarios
         self.blind: Sequence[tuple[str, str]] = ()
@@ -139,7 +136,7 @@ class ProcessHost:
         self._output = Output(reading)
         order = {
             "socket": self._sock.fileno(),
-            "base": self._base,
+            "base": self._served.base,
             "secret": self._served.secret,
             "threads": self._served.threads,
             "loop": self._served.loop,
@@ -160,6 +157,10 @@ class ProcessHost:
         self._ready.wait()
         if self._failed is not None:
             raise InputError(self._failed)
+
+    def responds(self, timeout: float) -> bool:
+        """A process can always be ended."""
+        return True
 
     def stop(self) -> bool:
         """End it: it has a second, then it is killed."""

@@ -36,7 +36,7 @@ class Serving:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._awaited: dict[str, str] = {}
-        self.probe = Probe(buffer, numbers=served.numbers, secret=served.secret, own=own)
+        self.probe = Probe(buffer, numbers=served.numbers, secret=served.secret, own=own, base=served.base)
         self.workspace = Workspace(served.process_changed)
         self.apps = Apps(served.scenarios, self._execute, lazily=served.lazily)
         self._application = application

@@ -1,0 +1,208 @@
+"""A server in a process of its own: the same events, and an end of which the picture knows."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loopviz.errors import InputError
+from loopviz.experiment.measure import follow, settle
+from loopviz.live.session import Session
+from loopviz.model import Timeline
+from loopviz.model.states import State
+from loopviz.scenario import find, read
+from loopviz.target.application import Application
+from tests.served import soon
+
+APPLICATION = """
+import os, sys, time
+from fastapi import FastAPI
+
+app = FastAPI()
+print("imported", flush=True)
+
+@app.get("/slow")
+async def slow():
+    time.sleep(0.2)
+    return sys.argv
+
+@app.get("/thread")
+def thread():
+    time.sleep(0.1)
+
+@app.get("/dies")
+async def dies():
+    print("about to die")
+    os._exit(3)
+
+@app.get("/ignores")
+async def ignores():
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+"""
+
+
+@contextmanager
+def served(folder: Path, text: str = APPLICATION) -> Iterator[Session]:
+    """The application in a process of its own."""
+    (folder / "main.py").write_text(text)
+    application = Application("main:app", "main", "app", str(folder), str(folder))
+    session = Session([], application=application, isolate=True)
+    session.start()
+    try:
+        session.wait()
+        yield session
+    finally:
+        session.stop()
+
+
+def route(session: Session, name: str):
+    """A route of the application."""
+    return next(file for file in session.scenarios if file.name == name)
+
+
+def measured(session: Session, name: str, count: int) -> Timeline:
+    """What was seen of a burst."""
+    timeline = Timeline()
+    follow(session, timeline, [session.fire(route(session, name), count)], count)
+    settle(session, timeline)
+    return timeline
+
+
+def test_the_requests_of_an_application_are_seen(tmp_path):
+    """Its states and its blocks with their line come from the other process, as they do from a thread."""
+    with served(tmp_path) as session:
+        assert session.mode == "in a process of its own"
+        assert session.pid not in {0, os.getpid()}
+        assert session.application == "main:app"
+        timeline = measured(session, "GET /slow", 3)
+        blocks = [block for block in timeline.blocks if block.where is not None]
+        assert [block.where.line for block in blocks if block.where] == [10, 10, 10]
+        assert all(request.status == 200 for request in timeline.requests.values())
+        assert sorted(timeline.requests) == [1, 2, 3]
+        threads = measured(session, "GET /thread", 2)
+        assert all(r.totals[State.IN_THREAD] > 90_000_000 for r in threads.requests.values())
+        assert "imported" in session.output()
+        assert session.written >= 1
+    assert not psutil.pid_exists(session.pid)
+
+
+def test_other_clients_requests_have_numbers_of_the_session(tmp_path):
+    """A request of another client gets the next number, and its events follow it."""
+    with served(tmp_path) as session:
+        measured(session, "GET /slow", 1)
+        host, port = session.address.split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=20)
+        connection.request("GET", "/thread")
+        assert connection.getresponse().status == 200
+        connection.close()
+        timeline = Timeline()
+
+        def answered() -> bool:
+            timeline.feed(session.drain())
+            return 2 in timeline.requests and timeline.requests[2].status == 200
+
+        assert soon(answered)
+        assert not timeline.requests[2].own
+        assert timeline.requests[2].totals[State.IN_THREAD] > 0
+
+
+def test_a_process_that_dies_is_reported_and_can_be_started_again(tmp_path):
+    """Its exit code and the last lines that it has written are known; a restart serves again, on its port."""
+    with served(tmp_path) as session:
+        address = session.address
+        session.fire(route(session, "GET /dies"), 1).result(20)
+        assert soon(lambda: session.death is not None)
+        death = session.death
+        assert death is not None
+        assert death.how == "exit code 3"
+        assert death.tail[-1] == "about to die"
+        again = session.restart()
+        assert again is not None
+        again.result(30)
+        assert session.death is None
+        assert session.address == address
+        assert measured(session, "GET /slow", 1).requests[2].status == 200
+
+
+def test_a_process_that_is_killed_names_the_signal(tmp_path):
+    """SIGKILL, as the kernel sends it when memory runs out, is named."""
+    with served(tmp_path) as session:
+        os.kill(session.pid, signal.SIGKILL)
+        assert soon(lambda: session.death is not None)
+        assert session.death is not None
+        assert session.death.how == "killed by SIGKILL"
+
+
+def test_a_process_that_does_not_stop_is_killed(tmp_path):
+    """An event loop that never comes back does not delay the end: its process is killed."""
+    with served(tmp_path) as session:
+        session.fire(route(session, "GET /ignores"), 1)
+        timeline = Timeline()
+
+        def runs() -> bool:
+            timeline.feed(session.drain())
+            return any(request.state is State.RUNNING for request in timeline.requests.values())
+
+        assert soon(runs)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    assert not psutil.pid_exists(session.pid)
+
+
+def test_an_application_that_cannot_be_imported_is_an_error(tmp_path):
+    """The exception and its line are in the error, and no process is left."""
+    with pytest.raises(InputError, match=r"main.py:1: .*nonsense"), served(tmp_path, "import nonsense\n"):
+        pass
+
+
+def test_the_process_ends_with_the_program(tmp_path):
+    """When the program is killed, the server's process is gone soon, even if it computes."""
+    (tmp_path / "main.py").write_text(APPLICATION)
+    code = (
+        "import sys, time\n"
+        "from loopviz.live.session import Session\n"
+        "from loopviz.target.application import Application\n"
+        "folder = sys.argv[1]\n"
+        "session = Session([], application=Application('a', 'main', 'app', folder, folder), isolate=True)\n"
+        "session.start(); session.wait(); print(session.pid, flush=True); time.sleep(60)\n"
+    )
+    program = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    pid = int(program.stdout.readline())
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    assert soon(lambda: not psutil.pid_exists(pid))
+
+
+def test_the_server_moves_and_keeps_its_address():
+    """`move` changes between a thread and a process; both serve the same scenarios at the same address."""
+    session = Session(read(find("async")))
+    session.start()
+    try:
+        session.wait()
+        address = session.address
+        for mode in ("in a process of its own", "in a thread"):
+            session.move().result(30)
+            assert session.mode == mode
+            assert session.address == address
+            timeline = Timeline()
+            follow(session, timeline, [session.fire(session.scenarios[0], 2)], 2)
+            newest = list(timeline.requests.values())[-2:]
+            assert [request.status for request in newest] == [200, 200]
+    finally:
+        session.stop()
