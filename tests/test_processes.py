@@ -196,13 +196,34 @@ def test_the_server_moves_and_keeps_its_address():
     try:
         session.wait()
         address = session.address
+        timeline = Timeline()
         for mode in ("in a process of its own", "in a thread"):
             session.move().result(30)
             assert session.mode == mode
             assert session.address == address
-            timeline = Timeline()
             follow(session, timeline, [session.fire(session.scenarios[0], 2)], 2)
+            settle(session, timeline)
+            assert not timeline.live
             newest = list(timeline.requests.values())[-2:]
             assert [request.status for request in newest] == [200, 200]
+    finally:
+        session.stop()
+
+
+def test_a_saved_file_is_served(tmp_path):
+    """With `reload`, a file that was saved is served soon; one that cannot be imported says so."""
+    (tmp_path / "main.py").write_text(APPLICATION)
+    application = Application("main:app", "main", "app", str(tmp_path), str(tmp_path), reload=True)
+    session = Session([], application=application, isolate=True)
+    session.start()
+    try:
+        session.wait()
+        (tmp_path / "main.py").write_text("import nonsense\n")
+        assert soon(lambda: session.death is not None)
+        assert session.death is not None
+        assert "nonsense" in session.death.how
+        (tmp_path / "main.py").write_text(APPLICATION.replace("/thread", "/renamed"))
+        assert soon(lambda: any(file.name == "GET /renamed" for file in session.scenarios))
+        assert session.death is None
     finally:
         session.stop()

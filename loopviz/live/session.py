@@ -27,12 +27,13 @@ from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.here import ThreadHost
 from loopviz.live.hosts.host import Host, Served
 from loopviz.live.hosts.process import ProcessHost
+from loopviz.live.saved import Saved
 from loopviz.live.server import bind, reached
 from loopviz.probe import HEADER
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
-from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
+from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, WORKER, Change, Event
 from loopviz.stream.source import Death, Environment, Load, Vitals
 from loopviz.target.application import Application
 
@@ -99,6 +100,9 @@ class Session:
         self._place = sock.getsockname()[:2]
         self._host = self._hosted(sock, isolate=isolate)
         self._moving = threading.Lock()
+        self._saved: Saved | None = None
+        if application is not None and application.reload:
+            self._saved = Saved(application.folder, self.restart)
         self._reorder = Reorder(_MARGIN) if isolate else Reorder()
         self._client = Client(
             reached(*self._place),
@@ -187,6 +191,8 @@ class Session:
         """Start the server and the client; returns at once."""
         self._host.start()
         self._client.start()
+        if self._saved is not None:
+            self._saved.start()
 
     def wait(self) -> None:
         """Wait until the server serves."""
@@ -375,6 +381,7 @@ class Session:
                 "The event loop is blocked, so the server's thread cannot end.\nTry again later."
             )
         before.stop()
+        self._buffer.emit((now_ns(), WORKER, 0, before.pid, "ended", ""))
         self._served = replace(
             self._served, scenarios=self._fixed, threads=self.threads, base=self._served.base + _SERVER
         )
@@ -383,6 +390,7 @@ class Session:
         self._reorder.margin = _MARGIN if isolate else Reorder().margin
         self._host = host
         host.start()
+        self._buffer.emit((now_ns(), WORKER, 0, host.pid, "started", ""))
         host.wait()
 
     def set_threads(self, limit: int) -> None:
@@ -440,6 +448,8 @@ class Session:
 
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
+        if self._saved is not None:
+            self._saved.end()
         self._client.stop(0.3)
         return self._host.stop()
 

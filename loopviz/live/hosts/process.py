@@ -24,6 +24,7 @@ from loopviz.live.numbers import FOREIGN, Renumber
 from loopviz.live.server import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.events import WORKER
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.target.application import Application
 from loopviz.target.listing import scenario_files
@@ -235,11 +236,13 @@ class ProcessHost:
         output.end()
         tail = tuple(line for line in output.lines() if line.strip())[-_TAIL:]
         how = wrong or _how(code)
-        if not self._served_once and self._failed is None:
+        if not self._served_once:
             last = tail[-1] if tail else "it has written nothing"
-            self._failed = f"The server did not start: {how}: {last}\nCheck the application."
-        if not self._asked and self._served_once:
+            self._failed = self._failed or f"The server did not start: {how}: {last}\nCheck the application."
+            how = self._failed.partition("\n")[0]
+        if not self._asked:
             self.death = Death(now_ns(), how, tail)
+            self._buffer.emit((self.death.at, WORKER, 0, process.pid, "ended", how))
         self._ready.set()
 
     # -- what it is asked for ------------------------------------------------------------------
