@@ -36,6 +36,24 @@ def kept() -> Timeline:
     return line
 
 
+def hog() -> Timeline:
+    """Request 1 computes on the loop from 2 ms on, in C code that keeps the GIL; two others are sent."""
+    line = timeline(streams.thread(0, 1, "loop"), accepted(), streams.cpu(2, 1, 0))
+    feed(line, [streams.sent(10, number) for number in (2, 3)])
+    for at in (230, 350, 470):
+        feed(line, streams.cpu(at, 1, at), streams.holds(at, since=2, line=14, calls="re.match"))
+        feed(line, streams.keeps(at, 2, 1, 14, "re.match"))
+    return line
+
+
+def stopped() -> Timeline:
+    """The process is stopped from 10 ms on, while request 1 awaits a timer."""
+    line = timeline(accepted(), streams.suspend(9), streams.idle(10))
+    for at in range(160, 461, 25):
+        feed(line, streams.stopped(at, 10 if at == 160 else at - 25))
+    return line
+
+
 def starving() -> Timeline:
     """Six requests that take turns with steps of 80 ms, the first of which is seen at a line."""
     line = timeline(streams.idle(-50), streams.iteration(-1))
@@ -158,7 +176,9 @@ def unseen_loop(*, threads: bool = False) -> Timeline:
 
 
 MOMENTS: dict[str, tuple[Timeline, float]] = {
+    "stopped": (stopped(), 480),
     "gil-block": (kept(), 425),
+    "gil-kept": (hog(), 480),
     "block": (blocked(), 502),
     "starvation": (starving(), 380),
     "turns": (taking_turns(), 400),

@@ -147,6 +147,12 @@ def gil(at: float, since: float, thread: int = 0, line: int = 0) -> Event:
     return (ns(at), ev.GIL, ns(since), thread, *where)
 
 
+def keeps(at: float, since: float, thread: int = 0, line: int = 0, calls: str = "") -> Event:
+    """A thread keeps the GIL, seen from outside; 0: none any more."""
+    where = ("app.py", line, "keeps", calls) if line else ("", 0, "", "")
+    return (ns(at), ev.KEEPS, ns(since), thread, *where)
+
+
 def switched(at: float, number: int, switched: float) -> Event:
     """The most that a thread can have waited for the GIL, in milliseconds."""
     return (ns(at), ev.SWITCHED, number, round(switched * MS))

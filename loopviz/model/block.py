@@ -62,6 +62,8 @@ class Block:
     """Whether all readings are there that can say something about `shares`."""
     keeper: Keeper | None = None
     """The call that kept the GIL longest meanwhile, where one can be named."""
+    gil: int = 0
+    """For how long the loop's own thread was seen to keep the GIL meanwhile (ns)."""
     lines: Counter[Where] = field(default_factory=Counter)
     """The lines at which it was seen, and how often."""
     victims: list[int] = field(default_factory=list)
@@ -76,6 +78,8 @@ class Block:
     letter: str = ""
     """The letter of that worker; empty where there is one only."""
 
+    _gil_until: int = field(default=0, init=False, compare=False, repr=False)
+    """Up to when `gil` is counted."""
     _known: set[int] = field(default_factory=set, init=False, compare=False, repr=False)
     """The victims as a set, while it is of use."""
 
@@ -93,6 +97,11 @@ class Block:
         if gil is None:
             return "computing" if cpu + core >= 0.5 else None
         return max(_kinds(cpu + core, gil), key=lambda kind: kind[1])[0]
+
+    @property
+    def keeps_gil(self) -> bool:
+        """Whether it holds the GIL as well, for most of the time or for so long that others suffer."""
+        return self.gil >= BLOCK_THRESHOLD and self.kind != "waiting_for_gil"
 
     @property
     def culprit(self) -> tuple[int, Where | None]:
@@ -141,6 +150,12 @@ class Block:
         """A sample found it at this line."""
         if where in self.lines or len(self.lines) < MAX_LINES:
             self.lines[where] += 1
+
+    def kept_gil(self, since: int, t: int) -> None:
+        """The loop's own thread kept the GIL for that time; what is counted already is not counted again."""
+        end = t if self.end is None else min(self.end, t)
+        self.gil += max(0, end - max(self.start, since, self._gil_until))
+        self._gil_until = max(self._gil_until, end)
 
     def lasted(self, now: int) -> int:
         """Its length up to `now`."""

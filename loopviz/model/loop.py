@@ -75,6 +75,8 @@ class Loop:
         self.blocks: deque[Block] = deque(maxlen=limits.blocks)
         self.stops: deque[tuple[int, int]] = deque(maxlen=_STOPS)
         """Since when the whole program was stopped, and until when (ns)."""
+        self.stopping = 0
+        """When it was last seen to be stopped, from another process (ns)."""
         self.starvations = Starvations(requests, limits, threshold, worker)
         self.idle = 0
         self.lags = array("q")
@@ -99,6 +101,10 @@ class Loop:
         self._seen = 0
         self._callers = 0  # the request for which it is called
         self._several = False  # whether there were certainly several callbacks in it
+        self._stood = (
+            0,
+            False,
+        )  # since when it stands still for want of the GIL, and whether it slept before
 
     # -- queries -------------------------------------------------------------------------------
 
@@ -294,7 +300,9 @@ class Loop:
         """GIL: a thread kept the GIL from `since` to `t`; several did if there is no `keeper`."""
         if keeper is not None:
             if keeper.thread == self.lane.number:
-                return  # it computes, and its own steps say so
+                for block in self._latest():  # its own steps say what it does
+                    block.kept_gil(since, t)
+                return
             for block in self._latest():
                 _kept_by(block, keeper, since, t)
         gaps = [gap for gap in self._gaps if gap[1] > since and gap[0] < t]
@@ -307,8 +315,49 @@ class Loop:
         for start, end in gaps:
             self._keep_waiting(max(start, since), min(end, t), start, keeper)
 
+    def keeps(self, t: int, since: int, keeper: Keeper | None) -> None:
+        """KEEPS: a thread keeps the GIL at `t`, and has from `since` on; or, without one, that is over."""
+        if keeper is None:
+            self._released(t)
+            return
+        stands = self._asleep or not self._since
+        if stands:
+            self._stands_still(max(since, self._since, self._turned))
+        if self._held is None:
+            self._held = self._stretch()
+        if keeper.thread == self.lane.number:
+            self._held.kept_gil(since, t)
+            return
+        _kept_by(self._held, keeper, since, t)
+        if stands:
+            self._held.shares, self._held.classified = Shares(0.0, 0.0, 1.0), True
+        else:
+            self._classify(t)
+
+    def _stands_still(self, t: int) -> None:
+        """From `t` on the loop cannot run, although it has nothing to run, or is not seen."""
+        slept = self._asleep
+        if slept:
+            self.idle += max(0, t - self._since)
+            self._gaps.append((self._since, t))
+        self._asleep = False
+        self._since = self._turned = t
+        self._stood = (t, slept)
+
+    def _released(self, t: int) -> None:
+        """The GIL is free again. Where the loop does not say so itself, it goes on as it was."""
+        began, slept = self._stood
+        if not began or began != self._since or self._asleep or self._task:
+            return
+        self._turn(t, 0)
+        self._asleep = slept
+        self._since = self._turned if slept else 0
+
     def stopped(self, t: int, since: int) -> None:
         """STOPPED: the whole program was stopped from `since` to `t`. That holds no loop."""
+        if self.stops and self.stops[-1][1] >= since:  # it is reported while it lasts
+            since = min(since, self.stops.pop()[0])
+            self.stopping = t
         self.stops.append((since, t))
         self.rewritten += 1
         for block in list(islice(reversed(self.blocks), _LATEST)):
@@ -495,7 +544,8 @@ class Loop:
             if shares is not None:
                 if self._held is None:
                     self._held = self._stretch()
-                self._held.shares = shares
+                if not self._held.classified:
+                    self._held.shares = shares
         for block in islice(reversed(self.blocks), _LATEST):
             if block.end is not None and not block.classified:
                 block.shares = self._readings.shares(block.start, block.end, block) or block.shares

@@ -71,6 +71,7 @@ class Process:
             ev.IDLE: loop.sleeps,
             ev.ITERATION: loop.iterates,
             ev.GIL: self._gil,
+            ev.KEEPS: self._keeps,
             ev.SWITCHED: self._switched,
             ev.WAITED: self._waited,
             ev.HOLDS: loop.holds,
@@ -137,3 +138,9 @@ class Process:
 
     def _gil(self, t: int, since: int, thread: int, file: str, line: int, function: str) -> None:
         self.loop.gil(t, since, self.threads.keeper(t, since, thread, file, line, function))
+
+    def _keeps(
+        self, t: int, since: int, thread: int, file: str, line: int, function: str, calls: str
+    ) -> None:
+        keeper = self.threads.keeper(t, since, thread, file, line, function, calls)
+        self.loop.keeps(t, since, keeper)

@@ -64,7 +64,8 @@ class Readings:
         if wanted - plausible > _UNCLEAR:
             return Shares(cpu, plausible, None)
         if late < _RIVALRY:
-            return Shares(cpu, plausible, 0.0)
+            # A sampler that cannot run has not been late yet; then it was seen from outside.
+            return Shares(cpu, plausible, 1 - cpu - plausible if _kept(block, start, end) else 0.0)
         switched = _rise(self._switches, start, end)
         if switched is None:
             return Shares(cpu, wanted, None)

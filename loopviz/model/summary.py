@@ -114,6 +114,7 @@ def summarise(
             "where": _where(b.where),
             "lines": [{**(_where(where) or {}), "share": round(share, 3)} for where, share in b.line_shares],
             "held_by": _held_by(timeline, b.keeper),
+            "gil_kept_s": seconds(b.gil),
             "by": b.by,
             "stopped_s": seconds(timeline.stopped_within(b.start, end if b.end is None else b.end)),
             "victims": sorted(timeline.victims(b, end) if b.end is None else b.victims),

@@ -38,6 +38,8 @@ from loopviz.stream.several import parted
 
 __all__ = ["RETENTION", "Timeline"]
 
+_STOPPED = 250_000_000
+"""A process that was seen to be stopped is taken to be so for this long (ns)."""
 RETENTION = 300_000_000_000
 """How long what has ended is kept (ns)."""
 
@@ -303,6 +305,14 @@ class Timeline:
     def stops(self) -> deque[tuple[int, int]]:
         """Since when the whole program was stopped, and until when (ns), the oldest first."""
         return self._loop.stops
+
+    def stopped_since(self, now: int) -> int | None:
+        """Since when the server's process is stopped, as by SIGSTOP, if it is at `now`; seen from outside."""
+        stopping = self._loop.stopping
+        if not stopping or not self.stops or self.stops[-1][1] < stopping:
+            return None
+        since, until = self.stops[-1]
+        return since if since <= now <= until + _STOPPED else None
 
     def stopped_within(self, start: int, end: int) -> int:
         """For how much of this time the whole program was stopped, as by ctrl+z (ns)."""

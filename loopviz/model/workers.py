@@ -173,7 +173,9 @@ class Workers:
         if (lane := self.lanes.get(number)) is not None:
             lane.core.append((t, core))
 
-    def keeper(self, t: int, since: int, number: int, file: str, line: int, function: str) -> Keeper | None:
+    def keeper(
+        self, t: int, since: int, number: int, file: str, line: int, function: str, calls: str = ""
+    ) -> Keeper | None:
         """The thread that kept the GIL from `since` to `t`, and its call; None without a number."""
         if not number:
             return None
@@ -182,7 +184,8 @@ class Workers:
         if lane is not None:
             spans = list(islice(lane.newest_first(t), 8))
             span = max(spans, key=lambda one: min(one.end, t) - max(one.start, since), default=None)
-        where = self._shared.where(file, line, function) if file else span.where if span is not None else None
+        given = self._shared.where(file, line, function, calls) if file else None
+        where = given or (span.where if span is not None else None)
         return Keeper(number, span.request if span is not None else 0, where, t - since)
 
     def lane(self, number: int, role: str = "worker") -> Lane:

@@ -21,15 +21,15 @@ from typing import Any, NamedTuple
 from loopviz.probe.chain import inwards
 from loopviz.probe.threads import Threads, definition
 
-__all__ = ["Line", "Lines"]
+__all__ = ["CALLS", "PASS_ON", "Line", "Lines", "short"]
 
-_CALLS = re.compile(r"[A-Za-z_][\w.]*(?=\s*\()")
+CALLS = re.compile(r"[A-Za-z_][\w.]*(?=\s*\()")
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 _LOOPVIZ = str(Path(__file__).parents[1])
 _WORKER = Threads.worker_code()
 
 # Modules that pass a request, a call or a step on to what does the work. They are not what takes the time.
-_PASS_ON = re.compile(
+PASS_ON = re.compile(
     r"(?:asyncio|anyio|asgiref|concurrent|contextlib|contextvars|functools|loopviz|queue|runpy|selectors|sniffio"
     r"|threading|uvicorn|uvloop|weakref|starlette\.(?:_\w+|applications|concurrency|middleware|routing)"
     r"|fastapi\.(?:applications|concurrency|middleware|routing)"
@@ -56,12 +56,13 @@ class Lines:
     installed; so does the package of an endpoint that is seen at work.
     """
 
-    def __init__(self, own: Iterable[str] = ()) -> None:
+    def __init__(self, own: Iterable[str] = (), libraries: Iterable[str] = ()) -> None:
+        """`libraries` are the folders of another Python's libraries."""
         self._own = {_package(Path(path)) for path in own}
         paths = sysconfig.get_paths()
-        libraries = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-        libraries.update(site.getsitepackages(), [_LOOPVIZ])
-        self._libraries = tuple(libraries)
+        known = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+        known.update(site.getsitepackages(), [_LOOPVIZ], libraries)
+        self._libraries = tuple(known)
         # By the code's identity: its hash is computed from all of its instructions, each time. The
         # code is kept alive with the result, so that its id is not used again.
         self._foreign: dict[int, tuple[bool, CodeType]] = {}
@@ -136,7 +137,7 @@ class Lines:
                 endpoint = unwrap(endpoint)
             file, line, function = definition(endpoint)
             package = _package_name(file)
-            if self._is_foreign(file) and file not in self._own:
+            if self.is_foreign(file) and file not in self._own:
                 if package in _FRAMEWORKS or not (package or file.startswith("<")):
                     return None
                 self._own.add(file if file.startswith("<") else _package(Path(file)))
@@ -148,10 +149,15 @@ class Lines:
         """Whether code is a library's, not the user's."""
         known = self._foreign.get(id(code))
         if known is None:
-            known = (self._is_foreign(code.co_filename), code)
+            known = (self.is_foreign(code.co_filename), code)
             if len(self._foreign) < 20_000:
                 self._foreign[id(code)] = known
         return known[0]
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The folders of libraries."""
+        return self._libraries
 
     def _users(self, innermost_first: Iterable[FrameType]) -> Line | None:
         for frame in innermost_first:
@@ -161,7 +167,7 @@ class Lines:
                 return self._line(frame)
         return None
 
-    def _is_foreign(self, file: str) -> bool:
+    def is_foreign(self, file: str) -> bool:
         """Whether it is a library's: the folder that is nearest to it decides."""
         own = max((len(path) for path in self._own if _within(file, path)), default=0)
         if file.startswith("<") or file.endswith(_COMPILED):
@@ -226,7 +232,7 @@ def _before_finalizer(innermost_first: Sequence[FrameType]) -> Iterator[FrameTyp
 def _at_work(innermost_first: Sequence[FrameType]) -> FrameType | None:
     """The outermost frame of a library's that does not only pass on what it is given."""
     for frame in _before_finalizer(innermost_first):
-        if not (_is_asgi(frame) or _PASS_ON.match(_module(frame))):
+        if not (_is_asgi(frame) or PASS_ON.match(_module(frame))):
             return frame
     return None
 
@@ -253,10 +259,11 @@ def _module(frame: FrameType) -> str:
 
 def _called(frame: FrameType) -> str:
     """The name by which a library's function is known: ``requests.get``."""
-    return _short(_module(frame), frame.f_code.co_qualname)
+    return short(_module(frame), frame.f_code.co_qualname)
 
 
-def _short(module: object, function: str) -> str:
+def short(module: object, function: str) -> str:
+    """The name by which a function of a module is known."""
     package = module.partition(".")[0].lstrip("_") if isinstance(module, str) else ""
     function = function.rpartition("<locals>.")[2]
     return f"{package}.{function}" if package and package != "builtins" else function
@@ -271,8 +278,8 @@ def _name(func: Any) -> str:
         func = func.args[0] if runs else inner
     name = getattr(func, "__qualname__", None)
     if not isinstance(name, str):
-        return _short(type(func).__module__, type(func).__qualname__)
-    return _short(getattr(func, "__module__", None), name)
+        return short(type(func).__module__, type(func).__qualname__)
+    return short(getattr(func, "__module__", None), name)
 
 
 def _of_template(template: Any, code: CodeType, number: int) -> Line:
@@ -323,5 +330,5 @@ def _call_at(code: CodeType, instruction: int) -> str:
         return ""
     source = linecache.getline(code.co_filename, line).encode()
     text = source[column : last_column if last_line == line else None].decode(errors="replace")
-    found = _CALLS.match(text)
+    found = CALLS.match(text)
     return found.group() if found else ""

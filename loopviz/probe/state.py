@@ -13,6 +13,7 @@ from typing import Any
 from loopviz.clock import now_ns
 from loopviz.probe import compat
 from loopviz.probe.counters import ThreadWaits, switch_interval
+from loopviz.stream.blackbox import BEGUN
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import AWAITS_TASK, STEP, TASK, WAKE, YIELD, Event
 
@@ -308,6 +309,8 @@ class ProbeState:
         self.began = self.reported = now_ns()
         self.woken = 0
         self.current = trace
+        if (box := self.buffer.box) is not None:
+            BEGUN.pack_into(box.memory, 0, trace.number, self.began)
         self.emit((self.began, STEP, trace.number))
 
     def trace_of(self, task: asyncio.Task[Any]) -> Trace:

@@ -24,6 +24,8 @@ from loopviz.probe import compat
 from loopviz.probe.joins import join
 from loopviz.probe.state import ATTRIBUTE, HANDLE, ProbeState, Trace, put_on
 from loopviz.probe.wakes import MOST_FOLLOW, Marked, woken_late
+from loopviz.stream import blackbox
+from loopviz.stream.blackbox import DONE, SUSPENDED, YIELDED
 from loopviz.stream.events import END, RAN, STEP, YIELD
 
 __all__ = ["hook_steps", "hook_timers"]
@@ -43,6 +45,10 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
     queue, append, capacity = buffer.queue, buffer.queue.append, buffer.capacity
     future, task_type, current_task = asyncio.Future, asyncio.Task, asyncio.current_task
     is_done = compat.is_done
+    memory = None if buffer.box is None else buffer.box.memory
+    note_begun, note_ran = blackbox.BEGUN.pack_into, blackbox.RAN.pack_into
+    first, size, after = blackbox.STEPS_AT, blackbox.RAN.size, blackbox.EVENTS_AT
+    place = first
     # If it is given, the hook puts a handle there itself, as asyncio's own call_soon would.
     ready = compat.ready_queue(loop)
     wrapper_name, wakeup, python_steps = compat.STEP_WRAPPER, compat.WAKEUP, compat.PYTHON_STEPS
@@ -78,6 +84,7 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             return self.trace.ref()
 
         def _run(self) -> None:
+            nonlocal place
             trace, callback, args = self.trace, self._callback, self._args
             self._callback = None  # from here on it can be scheduled again
             self._args = ()  # the future that was awaited, and so its result, is not needed any more
@@ -88,6 +95,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
             trace.woken = trace.since = 0
             state.began = clock()  # before `current`: the sampler reads both, in the opposite order
             state.current = trace
+            if memory is not None:
+                note_begun(memory, 0, trace.number, state.began)
             try:
                 if self.entered:
                     callback(*args)
@@ -122,6 +131,12 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
                     live.pop(trace.number, None)
                 else:
                     trace.woken = 0
+                if memory is not None:
+                    how = DONE if awaited is None else SUSPENDED if awaited else YIELDED
+                    note_ran(memory, place, trace.number, woken, began, now, how, due)
+                    place += size
+                    if place == after:
+                        place = first
                 if len(queue) < capacity:
                     append((now, RAN, trace.number, woken, began, awaited, due))
                 else:
@@ -292,6 +307,8 @@ def hook_steps(state: ProbeState, adopt: Callable[[object], int]) -> dict[str, C
         if outer is None:
             state.began = clock()
             state.woken, state.current = 0, trace
+            if memory is not None:
+                note_begun(memory, 0, trace.number, state.began)
             emit((state.began, STEP, trace.number))
         try:
             task = create_task(coro, **options)

@@ -84,6 +84,8 @@ class Threads:
         self.by_ident[ident] = thread
         self._mine.thread = thread
         self.state.emit((clock(), THREAD, number, role))
+        if (box := self.state.buffer.box) is not None:
+            box.thread(number, thread.native)
         if role == "worker" and thread.clock is not None:  # what it uses from now on is the server's
             self.state.emit((clock(), CPU, number, time.thread_time_ns()))
         return thread

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from operator import itemgetter
 
+from loopviz.stream.blackbox import KEPT, Box
 from loopviz.stream.events import Event, expand
 
 __all__ = ["Buffer", "Reorder"]
@@ -20,13 +21,15 @@ class Buffer:
 
     `emit` is a closure rather than a method: it runs about ten times per request on the
     observed loop, and local variables are the fastest. The hook that runs at every step appends to
-    `queue` itself, and must check `capacity` and count `dropped` as `emit` does.
+    `queue` itself, and must check `capacity` and count `dropped` as `emit` does. What is appended by `emit`
+    is noted in the black `box` as well, if there is one.
     """
 
     emit: Callable[[Event], None]
 
-    def __init__(self, capacity: int = 200_000) -> None:
+    def __init__(self, capacity: int = 200_000, box: Box | None = None) -> None:
         self.capacity = capacity
+        self.box = box
         self.dropped = 0
         self.drained = 0
         self.queue: deque[Event] = deque()
@@ -38,7 +41,20 @@ class Buffer:
             else:
                 self.dropped += 1
 
-        self.emit = emit
+        if box is None:
+            self.emit = emit
+            return
+        kept, keep = KEPT, box.keep
+
+        def emit_and_keep(event: Event) -> None:
+            if len(queue) < capacity:
+                append(event)
+            else:
+                self.dropped += 1
+            if event[1] in kept:
+                keep(event)
+
+        self.emit = emit_and_keep
 
     @property
     def emitted(self) -> int:

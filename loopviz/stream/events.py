@@ -298,6 +298,16 @@ GilEvent: TypeAlias = Annotated[
         keeps_texts=True,
     ),
 ]
+KEEPS: Final = "keeps"
+KeepsEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["keeps"], f.KeptSince, f.PresentKeeper, f.File, f.Line, f.Function, f.Calls],
+    About(
+        "Seen from another process, while it lasts: the thread keeps the GIL at this line, and nothing else"
+        " runs. With the thread 0: that is over.",
+        _LOOP,
+        keeps_texts=True,
+    ),
+]
 SWITCHED: Final = "switched"
 SwitchedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["switched"], f.Thread, f.Switched],
@@ -363,7 +373,7 @@ Event: TypeAlias = (
     | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
     | ThreadEvent | CpuEvent | ProcessEvent | StoppedEvent
     | WorkerEvent
-    | IdleEvent | IterationEvent | GilEvent | SwitchedEvent | WaitedEvent
+    | IdleEvent | IterationEvent | GilEvent | KeepsEvent | SwitchedEvent | WaitedEvent
     | HoldsEvent | CallbackEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
 )  # fmt: skip
 """An event of any kind."""

@@ -167,6 +167,9 @@ ThreadRole: TypeAlias = Annotated[Role, Field("role", "what it does for the serv
 Keeper: TypeAlias = Annotated[
     int, Field("thread", "the thread that kept it; 0 if several did, or if none can be named", "number")
 ]
+PresentKeeper: TypeAlias = Annotated[
+    int, Field("thread", "the thread that keeps it, perhaps one that does nothing for the server", "number")
+]
 KeptSince: TypeAlias = Annotated[int, Field("since", "since when", "clock", past=True)]
 Core: TypeAlias = Annotated[int, Field("core", "how long it could have run, but no core was free", "ns")]
 Switched: TypeAlias = Annotated[int, Field("switched", "the most that it can have waited for the GIL", "ns")]

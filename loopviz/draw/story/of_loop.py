@@ -8,7 +8,7 @@ from loopviz.draw.story.moment import Moment
 from loopviz.draw.words import count, culprits, duration, fitting, headline, holder, line, requests_named
 from loopviz.model import Block, Starvation
 
-__all__ = ["block", "gil_block", "repair_of_block", "starvation"]
+__all__ = ["block", "gil_block", "gil_kept", "repair_of_block", "repair_of_gil_kept", "starvation", "stopped"]
 
 _MOST_OF_IT = 0.8
 """Below this share of the samples, the line at which a block was seen most is not named alone."""
@@ -21,9 +21,35 @@ _REPAIRS = {
 
 def block(moment: Moment) -> list[str]:
     """Who holds the loop, for how long and at which line; what it does; whom it delays."""
+    return _held(moment, "the event loop")
+
+
+def gil_kept(moment: Moment) -> list[str]:
+    """The same of a step that keeps the GIL as well, so that no thread runs either."""
+    return _held(moment, "the loop and the GIL")
+
+
+def repair_of_gil_kept(moment: Moment) -> str:
+    """What repairs that: a thread would keep the GIL as well."""
+    if _block(moment).kind == "sleeping":
+        return "C code that releases the GIL while it waits."
+    return "compute in a process pool: in a thread it would keep the GIL as well."
+
+
+def stopped(moment: Moment) -> list[str]:
+    """The server's process is stopped."""
+    since = moment.timeline.stopped_since(moment.now)
+    lasted = "" if since is None else f" for {duration(moment.now - since)}"
+    return [
+        f"The server's process is stopped{lasted}: by SIGSTOP, or a debugger.",
+        "Nothing in it runs until it goes on. That is no block.",
+    ]
+
+
+def _held(moment: Moment, what: str) -> list[str]:
     found = _block(moment)
     if moment.brief:
-        return [_in_brief(moment, found), *_why(moment, found)]
+        return [_in_brief(moment, found, what), *_why(moment, found)]
     request = moment.timeline.requests.get(found.request)
     who = {"step": "A task", "callback": "A callback", "callbacks": "Callbacks"}[found.by]
     if request is not None:
@@ -33,7 +59,7 @@ def block(moment: Moment) -> list[str]:
     elif found.by != "callbacks":
         who += " outside any request"
     has = "have" if found.by == "callbacks" else "has"
-    held = f"{who} {has} held the event loop for {duration(found.lasted(moment.now))}"
+    held = f"{who} {has} held {what} for {duration(found.lasted(moment.now))}"
     where = found.where
     if where is None:
         held += "; its line could not be seen (code that holds the GIL?)."
@@ -43,12 +69,12 @@ def block(moment: Moment) -> list[str]:
     return [held, *_why(moment, found)]
 
 
-def _in_brief(moment: Moment, found: Block) -> str:
+def _in_brief(moment: Moment, found: Block, what: str) -> str:
     """Who does what on the loop, where, and how many wait, as far as that fits into 77 columns."""
     who = holder(found)
     who = who[0].upper() + who[1:]
     does = "hold" if found.by == "callbacks" else "holds"
-    if not found.mixed:
+    if not (found.mixed or found.keeps_gil):
         does = _BRIEF.get(found.kind or "", does)
     lasted, where = duration(found.lasted(moment.now)), found.where
     at = "its line was not seen" if where is None else line(where)
@@ -58,11 +84,12 @@ def _in_brief(moment: Moment, found: Block) -> str:
     calls = f" ({printable(where.calls, 30)})" if where is not None and where.calls else ""
     victims = len(moment.timeline.victims(found, moment.now))
     others = f" {count(victims, 'other waits', 'others wait')}." if victims else ""
+    loop = what.replace("event ", "")
     return fitting(
-        f"{who} {does} the event loop for {lasted}: {at}{calls}{most}.{others}",
-        f"{who} {does} the loop for {lasted}: {at}{calls}{most}.{others}",
-        f"{who} {does} the loop: {at}{calls}{most}.{others}",
-        f"{who} {does} the loop: {at}.{others}",
+        f"{who} {does} {what} for {lasted}: {at}{calls}{most}.{others}",
+        f"{who} {does} {loop} for {lasted}: {at}{calls}{most}.{others}",
+        f"{who} {does} {loop}: {at}{calls}{most}.{others}",
+        f"{who} {does} {loop}: {at}.{others}",
     )
 
 
@@ -122,10 +149,13 @@ def gil_block(moment: Moment) -> list[str]:
     request = timeline.requests.get(number)
     lasted = duration(found.lasted(moment.now))
     at = "" if where is None else f": {line(where)}" if brief else f" at {line(where)}"
+    if where is not None and where.calls:
+        at += f" ({printable(where.calls, 30)})"
     if found.keeper is not None:
         who = "A thread" if request is None else f"#{number}" if brief else headline(request)
+        worker = not brief and found.keeper.thread in timeline.workers
         keeps = f"keeps the GIL for {lasted}" if brief else f"has kept the GIL for {lasted}"
-        held = f"{who} {keeps}{at}{'' if brief else ', in a worker thread'}."
+        held = f"{who} {keeps}{at}{', in a worker thread' if worker else ''}."
     else:
         who = "The loop" if request is None else f"#{number}" if brief else headline(request)
         waits = "waits" if brief else "has waited"

@@ -44,9 +44,19 @@ def _never(_: Moment) -> str:
 
 TABLE: tuple[Sentence, ...] = (
     Sentence(
+        "stopped", "The server's process is stopped, as by SIGSTOP: seen from another process.",
+        lambda m: m.timeline.stopped_since(m.now) is not None,
+        of_loop.stopped, "alarm", _never,
+    ),
+    Sentence(
         "gil-block", "A block holds the loop, and the loop was measured to wait for the GIL.",
         lambda m: m.block is not None and m.block.kind == "waiting_for_gil",
         of_loop.gil_block, "alarm", lambda _: "code that releases the GIL, or a process pool.",
+    ),
+    Sentence(
+        "gil-kept", "A block holds the loop, and its code keeps the GIL for the threshold or longer.",
+        lambda m: m.block is not None and m.block.keeps_gil,
+        of_loop.gil_kept, "alarm", of_loop.repair_of_gil_kept,
     ),
     Sentence(
         "block", "A step or a callback holds the loop for the threshold or longer.",

@@ -1,0 +1,65 @@
+"""What Linux says of the threads of another process: /proc."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Reading", "ThreadReading", "read", "takes"]
+
+_SLEEPS = "voluntary_ctxt_switches"
+
+
+class ThreadReading(NamedTuple):
+    """The counters of a thread."""
+
+    used: int
+    """CPU time (ns), as its CPU clock shows it, up to some milliseconds."""
+    sleeps: int
+    """How often it has gone to sleep."""
+
+
+class Reading(NamedTuple):
+    """The counters of a process."""
+
+    t: int
+    stopped: bool
+    """Whether it is stopped, as by SIGSTOP or a debugger."""
+    threads: dict[int, ThreadReading]
+    """By their numbers in the operating system."""
+
+
+def read(pid: int, now: int) -> Reading | None:
+    """A reading; None if the process has ended, or on a platform that has no /proc."""
+    threads: dict[int, ThreadReading] = {}
+    stopped = False
+    try:
+        numbers = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - numbers are wanted
+    except OSError:
+        return None
+    for number in numbers:
+        folder = Path("/proc", str(pid), "task", number)
+        with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
+            status = _fields((folder / "status").read_text(encoding="utf-8", errors="replace"))
+            state = status.get("State", "")[:1]
+            if state in {"Z", "X"}:
+                continue
+            stopped = stopped or state in {"T", "t"}
+            used = int((folder / "schedstat").read_text(encoding="ascii").split()[0])
+            threads[int(number)] = ThreadReading(used, int(status.get(_SLEEPS, 0)))
+    return Reading(now, stopped, threads) if threads else None
+
+
+def takes(pid: int, signal: int) -> bool:
+    """Whether the process handles a signal: otherwise it could end it."""
+    try:
+        status = _fields(Path("/proc", str(pid), "status").read_text(encoding="utf-8", errors="replace"))
+        return bool(int(status.get("SigCgt", "0"), 16) >> (signal - 1) & 1)
+    except (OSError, ValueError):
+        return False
+
+
+def _fields(text: str) -> dict[str, str]:
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}

@@ -1,0 +1,57 @@
+"""Which thread keeps the GIL, by what two readings of the threads' counters differ in. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from loopviz.live.hog.machine import Reading, ThreadReading
+
+__all__ = ["Verdict", "verdict"]
+
+_ALMOST_ALL = 0.7
+_ENOUGH = 0.2
+"""A thread keeps the GIL if it has used this part of a core, and almost all that the process has used."""
+_GIL_WAIT = 5_000_000
+"""A thread that waits for the GIL goes to sleep again after this time (ns), unless it is set otherwise."""
+_WAITS = 0.3
+
+
+class Verdict(NamedTuple):
+    """Who keeps the GIL. Threads have their numbers in the operating system."""
+
+    keeper: int
+    """0 if none computes: then one that sleeps in C code keeps it."""
+    asks: int
+    """The thread to be asked for the stacks: one in which the signal interrupts no system call."""
+    still: frozenset[int]
+    """The threads that neither computed nor waited for the GIL."""
+
+
+def verdict(before: Reading, now: Reading, reporter: int) -> Verdict | None:
+    """Who keeps the GIL; None if nobody does, or if the process is only short of a core.
+
+    `reporter` is the thread that should have reported: it must have waited for the GIL all the time.
+    """
+    took = now.t - before.t
+    pairs = {
+        number: (before.threads[number], thread)
+        for number, thread in now.threads.items()
+        if number in before.threads
+    }
+    if took <= 0 or reporter not in pairs or not _waits(*pairs[reporter], took):
+        return None
+    used = {number: thread.used - then.used for number, (then, thread) in pairs.items()}
+    most = max(used, key=lambda number: used[number])
+    total = sum(used.values())
+    if used[most] > _ENOUGH * took:
+        # If several take turns, the process is busy. Its threads run freely, and are better not asked.
+        return Verdict(most, most, frozenset()) if used[most] > _ALMOST_ALL * total else None
+    if total > _ENOUGH * took:
+        return None
+    still = {number for number, (then, thread) in pairs.items() if thread.sleeps == then.sleeps}
+    return Verdict(0, reporter, frozenset(still))
+
+
+def _waits(before: ThreadReading, now: ThreadReading, took: int) -> bool:
+    """Whether a thread has waited for the GIL most of the time."""
+    return (now.sleeps - before.sleeps) * _GIL_WAIT > _WAITS * took
