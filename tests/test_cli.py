@@ -386,7 +386,7 @@ def test_a_folder_cannot_be_recorded(capsys, write, tmp_path):
         (["record", "async", "--loop", "twisted"], "asyncio"),
         (["run", "--port", "70000"], "from 0 to 65535, not 70000"),
         (["record", "async", "--colour"], "unrecognized arguments: --colour"),
-        (["record"], "SCENARIO"),
+        (["record"], "TARGET"),
         (["recrod"], "record"),
     ],
 )

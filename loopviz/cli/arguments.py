@@ -12,18 +12,23 @@ __all__ = [
     "add_force",
     "add_json",
     "add_loop",
+    "add_port",
     "add_requests",
+    "add_runnable",
     "add_target",
     "add_theme",
     "add_threads",
     "loads",
     "number",
+    "period",
     "ratio",
     "seconds",
 ]
 
 MOST_REQUESTS = 1_000
 """The largest burst that can be asked for."""
+_LONGEST = 86_400.0
+"""The longest time that can be asked for (s): what is seen is kept in memory."""
 _MOST_THREADS = 10_000
 _THREAD_LIMIT = 40
 """`loopviz.scenario.THREAD_LIMIT`; its import would take longer than the rest of ``--help``."""
@@ -36,6 +41,20 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         metavar="TARGET",
         help="a scenario file, or a folder of them (default: the built-in scenarios)",
+    )
+
+
+def add_runnable(parser: argparse.ArgumentParser) -> None:
+    """TARGET: which scenarios, or which application; ``--builtin``."""
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="an application (module:attribute, a file, a project's folder), a scenario file or a folder of "
+        "them (default: the project in this folder, as 'fastapi dev' finds it, or the built-in scenarios)",
+    )
+    parser.add_argument(
+        "--builtin", action="store_true", help="the built-in scenarios, wherever this is started"
     )
 
 
@@ -62,13 +81,24 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_loop(parser: argparse.ArgumentParser) -> None:
-    """``--loop NAME``."""
+def add_loop(parser: argparse.ArgumentParser, *, own: bool = False) -> None:
+    """``--loop NAME``; where an application of one's `own` may be served also ``auto``, by default None."""
     parser.add_argument(
         "--loop",
-        choices=("asyncio", "uvloop"),
-        default="asyncio",
-        help="the server's event loop (default: asyncio)",
+        choices=("auto", "asyncio", "uvloop") if own else ("asyncio", "uvloop"),
+        default=None if own else "asyncio",
+        help="the server's event loop (default: asyncio"
+        + ("; auto for an application of your own: uvloop where it is installed)" if own else ")"),
+    )
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """``--port N``."""
+    parser.add_argument(
+        "--port",
+        type=number(0, 65535),
+        default=0,
+        help="the server's port (default: a free port)",
     )
 
 
@@ -115,6 +145,15 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0 <= value <= 1e9:
         raise argparse.ArgumentTypeError(f"it must be 0 or more, not {text}")
+    return value
+
+
+def period(text: str) -> float:
+    """The type of a length of time such as ``10s``, ``500ms`` or ``2m``, in seconds."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m)", text, re.ASCII)
+    value = float(found[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[2]] if found else 0.0
+    if not 0 < value <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"it must be a time such as 10s, 500ms or 2m, not {text!r}")
     return value
 
 

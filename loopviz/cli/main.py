@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from loopviz import __version__
 from loopviz.cli import claims, compare, export, notes, record, replay, run, scenarios, talk
@@ -31,7 +31,13 @@ _FOLDERS = "LOOPVIZ_FOLDERS"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports an error in two lines: what is wrong, and where the arguments are listed."""
+    """Reports an error in two lines: what is wrong, and where the arguments are listed.
+
+    An option is written out: an abbreviation would mean another one as soon as there is one more option.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **(named | {"allow_abbrev": False}))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {printable(message, 2_000)}\nSee '{self.prog} --help'.\n")

@@ -1,4 +1,4 @@
-"""``loopviz record``: fire a scenario, wait for the answers, report."""
+"""``loopviz record``: fire a scenario, or requests to an application, wait for the answers, report."""
 
 from __future__ import annotations
 
@@ -7,11 +7,25 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from loopviz.cli.arguments import add_ascii, add_force, add_json, add_loop, add_requests, add_threads
+from loopviz.cli.arguments import (
+    add_ascii,
+    add_force,
+    add_json,
+    add_loop,
+    add_port,
+    add_requests,
+    add_threads,
+    period,
+)
+from loopviz.cli.own import add_application, files_of, session_for, target_of
+from loopviz.errors import InputError
 
 if TYPE_CHECKING:
+    from loopviz.cli.interruption import Interruption
     from loopviz.draw.look import Palette
     from loopviz.experiment.measure import Run
+    from loopviz.recording import Place
+    from loopviz.target import Application
 
 __all__ = ["add_parser"]
 
@@ -20,13 +34,35 @@ def add_parser(commands: Any) -> None:
     """Add the command and its arguments."""
     parser = commands.add_parser(
         "record",
-        help="fire a scenario without a screen, and report",
-        description="Fire a scenario, wait for the answers, and report.",
+        help="fire a scenario, or requests to an application, without a screen, and report",
+        description="Fire a scenario, or requests to an application of your own, wait for the answers, and "
+        "report.",
     )
     parser.add_argument(
-        "scenario", metavar="SCENARIO", help="a scenario's name (see 'loopviz scenarios') or file"
+        "target",
+        metavar="TARGET",
+        help="a scenario's name (see 'loopviz scenarios') or file, or an application: module:attribute, a "
+        "file, or a project's folder",
     )
-    add_requests(parser, "how many requests to send at once (default: the scenario's own number)")
+    parser.add_argument(
+        "--request",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="what to send to an application: 'GET /slow', 'POST /items {\"a\": 1}'; may be repeated",
+    )
+    add_requests(
+        parser, "how many requests to send at once, of each LINE (default: the scenario's own number)"
+    )
+    parser.add_argument(
+        "--for",
+        type=period,
+        default=None,
+        dest="seconds",
+        metavar="TIME",
+        help="send nothing, and watch so long what others send: 10s, 500ms, 2m",
+    )
+    add_port(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -37,38 +73,68 @@ def add_parser(commands: Any) -> None:
     add_force(parser, "FILE")
     add_json(parser)
     add_threads(parser)
-    add_loop(parser)
+    add_loop(parser, own=True)
     add_ascii(parser)
+    add_application(parser)
     parser.set_defaults(command=record)
 
 
 def record(options: argparse.Namespace) -> int:
-    """Run the scenario once and print the report on standard output; the exit code."""
-    from loopviz.cli.console import palette_for, show_progress
+    """Measure once and print the report on standard output; the exit code."""
+    from loopviz.cli.console import palette_for
     from loopviz.cli.interruption import Interruption
     from loopviz.cli.recorded import place_for
-    from loopviz.cli.scenarios import one
-    from loopviz.experiment.measure import measure
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.live.session import leave
-    from loopviz.scenario import find
+    from loopviz.target import Application
 
     interruption = Interruption()
-    files = find(options.scenario)
-    with place_for(options.output, files, force=options.force) as place, Workspace():
-        run = measure(
-            one(options.scenario),
-            requests=options.requests,
-            threads=options.threads,
-            loop=options.loop,
-            progress=show_progress,
-            output=place,
-            interruption=interruption,
-        )
+    found = target_of(options.target, options)
+    own = found if isinstance(found, Application) else None
+    _check(options, own)
+    with place_for(options.output, files_of(found), force=options.force) as place, Workspace():
+        run = _measured(options, own, place, interruption)
     code = _print(run, options, palette_for(options))
     if run.interrupted is not None:
         leave(interruption.code)  # what the requests that have no answer have started may never end
     return code
+
+
+def _check(options: argparse.Namespace, own: Application | None) -> None:
+    """Refuse what does not go together, and request lines that cannot be read."""
+    if options.seconds is not None and (options.request or options.requests):
+        given = "--request" if options.request else "--requests"
+        raise InputError(f"With --for nothing is sent.\nLeave out {given}, or --for.")
+    if own is None and options.request:
+        raise InputError(
+            "--request is for an application of your own: a scenario declares what it is fired with.\n"
+            "Leave it out, or name the application: module:attribute."
+        )
+    if options.request:
+        from loopviz.target import parse
+
+        for line in options.request:
+            parse(line)
+
+
+def _measured(
+    options: argparse.Namespace, own: Application | None, place: Place | None, interruption: Interruption
+) -> Run:
+    from loopviz.cli.console import show_progress
+    from loopviz.cli.scenarios import one
+    from loopviz.experiment.measure import measure_on
+    from loopviz.experiment.own import as_scenario, measure_own, watch
+
+    common: dict[str, Any] = {"progress": show_progress, "output": place, "interruption": interruption}
+    scenario = one(options.target) if own is None else as_scenario(own)
+    session = session_for(own, [scenario] if own is None else [], options)
+    if options.seconds is not None:
+        return watch(session, scenario, options.seconds, **common)
+    if own is None:
+        return measure_on(session, scenario, options.requests or scenario.facts.requests, **common)
+    from loopviz.scenario import DEFAULT_REQUESTS
+
+    return measure_own(session, own, options.request, options.requests or DEFAULT_REQUESTS, **common)
 
 
 def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:

@@ -67,7 +67,8 @@ def print_report(
     load = f"{count(requests, 'request')}, thread limit {threads}"
     head = separator.join((scenario.name, facts.title, load))
     console.print(Text(shown(head, palette), title))
-    console.print(Text(shown(facts.expect, palette), palette.text("dim")))
+    if facts.expect:
+        console.print(Text(shown(facts.expect, palette), palette.text("dim")))
     console.print()
     names = max(cell_len(_name(r, palette)) for r in rows) + 1
     numbers = len(str(rows[-1].id)) + 1

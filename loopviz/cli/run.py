@@ -7,19 +7,23 @@ import os
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopviz.cli.arguments import (
     add_ascii,
     add_force,
     add_loop,
+    add_port,
     add_requests,
-    add_target,
+    add_runnable,
     add_theme,
     add_threads,
-    number,
 )
+from loopviz.cli.own import add_application, files_of, session_for, target_of
 from loopviz.errors import InputError
+
+if TYPE_CHECKING:
+    from loopviz.target import Application
 
 __all__ = ["add_parser", "show"]
 
@@ -27,16 +31,11 @@ __all__ = ["add_parser", "show"]
 def add_parser(commands: Any) -> None:
     """Add the command and its arguments."""
     parser = commands.add_parser("run", help="show the live picture", description="Show the live picture.")
-    add_target(parser)
-    parser.add_argument(
-        "--port",
-        type=number(0, 65535),
-        default=0,
-        help="the server's port on 127.0.0.1 (default: a free port)",
-    )
+    add_runnable(parser)
+    add_port(parser)
     add_requests(parser, "how many requests a key fires at once (default: the scenario's own number)")
     add_threads(parser)
-    add_loop(parser)
+    add_loop(parser, own=True)
     parser.add_argument(
         "--record",
         metavar="FILE",
@@ -51,6 +50,7 @@ def add_parser(commands: Any) -> None:
         metavar="WHAT",
         help="freeze the picture when this happens: block>250ms, thread-wait>100ms, latency>2s, error",
     )
+    add_application(parser)
     parser.set_defaults(command=run)
 
 
@@ -60,18 +60,23 @@ def run(options: argparse.Namespace) -> int:
     from loopviz.cli.importing import importing
     from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
-    from loopviz.scenario import find, read
+    from loopviz.scenario import read
     from loopviz.scenario.watch import Watcher
+    from loopviz.target import Application
     from loopviz.tui import Aside, parse_trigger
 
     palette = screen_palette(options)
-    require_terminal("Without one, use 'loopviz record SCENARIO'; 'loopviz scenarios' lists them.")
+    require_terminal("Without one, use 'loopviz record TARGET'; 'loopviz scenarios' lists the scenarios.")
     trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
-    paths = find(options.target)
+    found = target_of(options.target, options)
+    own = found if isinstance(found, Application) else None
+    paths = files_of(found)
     aside = Aside()
     with place_for(options.record, paths, force=options.force) as place, Workspace():
         try:
             aside.read_nothing()
+            if own is not None:
+                return show([], options, palette, None, trigger, place, aside, own=own)
             with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
                 files = read(paths, reading)
             watcher = Watcher(options.target, files) if options.target else None
@@ -89,21 +94,25 @@ def show(
     place: Any,
     aside: Any,
     lecture: Any = None,
+    own: Application | None = None,
 ) -> int:
-    """Serve these scenarios, and show the picture, or the stage, until the user quits; the exit code."""
+    """Serve these scenarios, or an application of the user's `own`, and show the picture, or the stage.
+
+    Returns the exit code when the user has quit.
+    """
     from multiprocessing import resource_tracker
 
     from loopviz.cli.recorded import print_recorded
     from loopviz.draw.safe import printable
     from loopviz.experiment.lab import Lab
-    from loopviz.live.session import Session, leave
+    from loopviz.live.session import leave
     from loopviz.tui import LoopvizApp
 
     if os.name == "posix":
         # A pool of spawned processes starts it, and would hand stderr down to it: Textual's has no
         # file descriptor. Started before the session, it also outlives it, and can clean up.
         resource_tracker.ensure_running()
-    session = Session(files, port=options.port, threads=options.threads, loop=options.loop, lazily=True)
+    session = session_for(own, files, options, lazily=True)
 
     def abandon() -> None:
         session.drain()
@@ -123,6 +132,9 @@ def show(
             loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
         ),
     )
+    if own is not None and own.found is not None:
+        builtin = "'loopviz run --builtin' shows the built-in scenarios."
+        app.say(f"{own.name}, by {own.found}. {builtin}", seconds=8)
     try:
         recorder = None if place is None else session.record(place, partial(app.say, seconds=10))
     except InputError:

@@ -23,7 +23,19 @@ from loopviz.stream.blind import nothing_visible
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment, Vitals
 
-__all__ = ["Cancelled", "Progress", "Run", "Tap", "follow", "measure", "require_visible", "settle"]
+__all__ = [
+    "Cancelled",
+    "Course",
+    "Progress",
+    "Run",
+    "Tap",
+    "conduct",
+    "follow",
+    "measure",
+    "measure_on",
+    "require_visible",
+    "settle",
+]
 
 Tap = Callable[[list[Event]], None]
 """Called with the events of a run as they come in."""
@@ -34,6 +46,8 @@ _LONG = 5.0
 """Seconds without progress after which the user is shown what else can be done."""
 _SETTLE = 2.0
 """The longest wait for the server's last events after the client has the last answer (s)."""
+_ON_THE_WAY = 0.12
+"""The longest time until the events of another process, which sends them every 50 ms, are here (s)."""
 _NEXT_READING = (CLOCKS_EVERY + 1) * PERIOD
 """The longest time until the sampler's next reading of the CPU clocks, which classifies a block (s)."""
 
@@ -88,28 +102,82 @@ def measure(
     if the server of an earlier measurement does not end; see `loopviz.experiment.alone`.
     """
     count = requests or scenario.facts.requests
-    progress = progress or _silent
     session = Session([scenario], threads=threads, loop=loop)
+    return measure_on(session, scenario, count, progress=progress, output=output, interruption=interruption)
+
+
+def measure_on(
+    session: Session,
+    scenario: ScenarioFile,
+    requests: int,
+    *,
+    progress: Progress | None = None,
+    output: str | Place | None = None,
+    interruption: AbstractContextManager[threading.Event] | None = None,
+) -> Run:
+    """The same on a session that is not started yet, and is stopped here."""
+
+    def fire(course: Course) -> None:
+        course.follow([session.fire(scenario, requests)], requests)
+
+    return conduct(
+        session, scenario, requests, fire, progress=progress, output=output, interruption=interruption
+    )
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run while it takes its course: what it is fed from, and who waits for it."""
+
+    session: Session
+    timeline: Timeline
+    progress: Progress
+    cancelled: threading.Event | None
+    """Set when the run is to end with what was seen so far."""
+
+    def follow(self, answered: Sequence[Future[Any]], count: int) -> None:
+        """Feed the timeline until all has been answered; see `follow`."""
+        follow(
+            self.session,
+            self.timeline,
+            answered,
+            count,
+            progress=self.progress,
+            cancelled=self.cancelled,
+            hint="Ctrl+C reports what was seen" if self.cancelled is not None else "Ctrl+C ends it",
+        )
+
+
+def conduct(
+    session: Session,
+    scenario: ScenarioFile,
+    requests: int,
+    act: Callable[[Course], object],
+    *,
+    progress: Progress | None = None,
+    output: str | Place | None = None,
+    interruption: AbstractContextManager[threading.Event] | None = None,
+) -> Run:
+    """Start a session, let `act` send requests to it or wait for those of others, and end it.
+
+    `scenario` is what the results are said to be of, and `requests` how many were asked for; for the others
+    see `measure`. The session is stopped in any case.
+    """
+    progress = progress or _silent
     timeline = Timeline()
     interrupted: int | None = None
+    recorder = None
     try:
         recorder = None if output is None else session.record(output)
         begin(session, [scenario.name], progress)
         session.wait()
         try:
             with interruption or nullcontext() as cancelled:
-                follow(
-                    session,
-                    timeline,
-                    [session.fire(scenario, count)],
-                    count,
-                    progress=progress,
-                    cancelled=cancelled,
-                    hint="Ctrl+C reports what was seen" if cancelled is not None else "Ctrl+C ends it",
-                )
+                act(Course(session, timeline, progress, cancelled))
             settle(session, timeline)
         except Cancelled:
             progress("")
+            _await_events(session)
             timeline.feed(session.drain_all())
             interrupted = max(now_ns(), timeline.last)
     finally:
@@ -117,8 +185,8 @@ def measure(
         session.stop()
     return Run(
         scenario,
-        count,
-        threads,
+        requests,
+        session.threads,
         timeline,
         session.environment,
         session.vitals(),
@@ -173,12 +241,19 @@ def follow(
     progress("")
     for future in answered:
         future.result()
+    _await_events(session)
     until = time.monotonic() + _SETTLE
     while True:
         feed(session.drain_all())
         if not timeline.live or time.monotonic() > until:
             break
         time.sleep(0.02)
+
+
+def _await_events(session: Session) -> None:
+    """Wait until what another process has seen up to now is here. Later it would come too late."""
+    if session.pid:
+        time.sleep(_ON_THE_WAY)
 
 
 def require_visible(blind: Iterable[tuple[str, str]]) -> None:

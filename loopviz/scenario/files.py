@@ -271,8 +271,9 @@ def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
     facts = getattr(module, "scenario", None)
     if not isinstance(facts, Scenario):
         raise InputError(
-            f"{path} declares no scenario.\n"
-            "Add 'from loopviz.scenario import Scenario' and 'scenario = Scenario(title=…, expect=…)'."
+            f"{path} declares no scenario, and has no application.\n"
+            "Add 'from loopviz.scenario import Scenario' and 'scenario = Scenario(title=…, expect=…)'; or an "
+            "'app'."
         )
     app = getattr(module, "app", None)
     if not callable(app):

@@ -63,7 +63,7 @@ def _find(target: str | None, app_dir: str | None) -> Application | list[Path]:
     if is_folder(path):
         return _of_folder(path, target, app_dir)
     if is_file(path):
-        return _of_file(path, None, app_dir) or [path]
+        return _of_file(path, app_dir) or [path]
     name, colon, attribute = target.rpartition(":")
     if colon and name and _ATTRIBUTE.fullmatch(attribute):
         if is_file(Path(name)):
@@ -153,14 +153,13 @@ def _modules_in(folder: Path) -> Iterator[str]:
 # -- a file --------------------------------------------------------------------------------------
 
 
-def _of_file(path: Path, attribute: str | None, app_dir: str | None) -> Application | None:
-    """The application of a file; None if the file declares a scenario."""
+def _of_file(path: Path, app_dir: str | None) -> Application | None:
+    """The application of a file; None if it declares a scenario, or if nothing is seen in its text."""
     if path.suffix != ".py":
         raise InputError(f"{path} is not a Python file.\nThe name of a scenario file ends in .py.")
     found = contents(path)
-    if found.scenario and attribute is None:
-        return None
-    return _of_contents(path, found, app_dir)
+    nothing = not (found.applications or found.factories or found.everything)
+    return None if found.scenario or nothing else _of_contents(path, found, app_dir)
 
 
 def _of_named(path: Path, attribute: str, app_dir: str | None) -> Application:
@@ -181,10 +180,10 @@ def _of_contents(path: Path, found: Contents, app_dir: str | None) -> Applicatio
             f"{path} has {len(found.applications)} applications: {', '.join(found.applications)}.\n"
             f"Name one of them: loopviz run {path}:{found.applications[0]}"
         )
-    advice = f"Add 'app = FastAPI()'; or name what it has: loopviz run {path}:NAME"
-    if found.factories:
-        advice = f"A function makes one? loopviz run {path}:{found.factories[0]} --factory"
-    raise InputError(f"{path} has neither a scenario nor an application.\n{advice}")
+    raise InputError(
+        f"{path} has no application, but functions that may make one: {', '.join(found.factories)}.\n"
+        f"Name one of them: loopviz run {path}:{found.factories[0]} --factory"
+    )
 
 
 def _module_of(path: Path, app_dir: str | None) -> tuple[str, str]:

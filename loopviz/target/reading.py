@@ -72,7 +72,7 @@ class _Reader:
         imported = [name for name in PREFERRED if self._bound.get(name) == "imported"]
         return Contents(
             _SCENARIO in self._bound,
-            tuple(dict.fromkeys([*usual, *made, *imported])),
+            tuple(dict.fromkeys([*usual, *made])) or tuple(imported),
             tuple(name for name in _FACTORIES if name in self._functions),
             "*" in self._bound,
         )

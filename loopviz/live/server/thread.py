@@ -103,6 +103,7 @@ class ServerThread:
         """What has ended it, other than `stop`; None if nothing has."""
         self._advice = "Check the lifespan of the application."
         self._errors = _Errors()
+        self._refused: InputError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._propagate = _log.propagate
@@ -141,6 +142,8 @@ class ServerThread:
         """Wait until it serves, however long that takes. Raises `InputError` if it could not start."""
         self._ready.wait()
         if not self._served:
+            if self._refused is not None:
+                raise self._refused
             why = self._errors.last or "it gave no reason"
             raise InputError(f"The server did not start: {why}\n{self._advice}")
 
@@ -168,6 +171,7 @@ class ServerThread:
             self._errors.last = str(error)
             self._advice = "Install a version of uvicorn that loopviz supports: see its requirements."
         elif error is not None:
+            self._refused = error if isinstance(error, InputError) else None
             self._errors.last = _described(error)
         if self._served and not self._asked and self.stopped is None:
             self.stopped = self._errors.last if error is not None else "it was asked to exit"
