@@ -22,9 +22,10 @@ import anyio.to_thread
 import pytest
 import uvicorn
 
-from loopviz.probe import HEADER, Probe
+from loopviz.probe import Probe
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.marked import HEADER
 
 RawEvent: TypeAlias = tuple[Any, ...]
 """An event of any kind: the tests take a field by its index, before they know which kind it is of."""

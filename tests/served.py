@@ -6,16 +6,24 @@ import time
 from collections.abc import Callable
 
 from loopviz.live.hosts.here import ThreadHost
+from loopviz.live.hosts.scenarios import Scenarios
 from loopviz.live.hosts.serving import Serving
 from loopviz.live.session import Session
 
-__all__ = ["serving", "soon"]
+__all__ = ["scenarios", "serving", "soon"]
 
 
 def serving(session: Session) -> Serving:
     """What serves in this process."""
     assert isinstance(session._host, ThreadHost)
     return session._host.serving
+
+
+def scenarios(session: Session) -> Scenarios:
+    """Its scenarios."""
+    assert isinstance(session._host, ThreadHost)
+    assert session._host.scenarios is not None
+    return session._host.scenarios
 
 
 def soon(question: Callable[[], bool], within: float = 20.0) -> bool:

@@ -22,7 +22,7 @@ from loopviz.live.session import Session
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario import find, read
-from tests.served import serving
+from tests.served import scenarios
 from tests.served import soon as within
 from tests.test_helpers import alive, program
 
@@ -120,7 +120,7 @@ def test_an_upstream_server_that_is_killed(hasty: None) -> None:
         assert [incident["change"] for incident in document["incidents"]] == changes()
         assert document["incidents"][0]["process"] == "the upstream server"
 
-        serving(session).workspace.provide(file)  # as when the scenario's file is saved
+        scenarios(session).workspace.provide(file)  # as when the scenario's file is saved
         session.fire(file, 1).result(20)
         assert soon(lambda: statuses()[7:] == [200])
         upstream = Workspace._current()._upstream

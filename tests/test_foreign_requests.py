@@ -18,10 +18,10 @@ import pytest
 
 import loopviz
 from loopviz.live.helpers.workspace import Workspace
-from loopviz.live.server import Apps
-from loopviz.probe import HEADER
+from loopviz.live.server.apps import Apps
 from loopviz.scenario import builtin_folder, find, read
 from loopviz.stream import events as ev
+from loopviz.stream.marked import HEADER
 from tests.probe_support import SECRET, Served, Setup, every_setup, of_kind
 from tests.test_serving import bare, port_of, scenario, session
 

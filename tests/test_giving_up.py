@@ -14,7 +14,7 @@ import pytest
 
 from loopviz.clock import NS
 from loopviz.draw.giving_up import given_up
-from loopviz.live.server import Abandoning
+from loopviz.live.server.abandoning import Abandoning
 from loopviz.live.session import Session
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
@@ -23,7 +23,7 @@ from loopviz.stream import events as ev
 from loopviz.stream.endings import GIVEN_UP
 from tests import streams
 from tests.moments import waiting_for_gil
-from tests.served import serving
+from tests.served import scenarios
 from tests.streams import ms, ns, timeline
 from tests.test_serving import scenario, session
 
@@ -128,7 +128,7 @@ def test_what_waits_for_a_blocked_loop_never_begins(tmp_path: Path) -> None:
     """While one request blocks the loop, the others are given up at once, and their code never runs."""
     (file,) = read([scenario(tmp_path, "counted", COUNTED, ', path="/mine"')])
     with session(file) as made:
-        module = serving(made).apps._mounts["counted"].file.app.routes[-1].endpoint.__globals__
+        module = scenarios(made).apps._mounts["counted"].file.app.routes[-1].endpoint.__globals__
         fired = [made.fire(file, 4), made.fire(file, 4)]
         assert module["held"].wait(20)
         began = time.monotonic()
@@ -196,8 +196,8 @@ def test_a_scenario_that_fails_meanwhile_does_not_disturb(tmp_path: Path, monkey
         raise LookupError("its own")
 
     with session(file) as made:
-        monkeypatch.setattr(serving(made).apps, "ready", lambda _: False)
-        monkeypatch.setattr(serving(made).apps, "prepare", prepare)
+        monkeypatch.setattr(scenarios(made).apps, "ready", lambda _: False)
+        monkeypatch.setattr(scenarios(made).apps, "prepare", prepare)
         first, second = made.fire(file, 3), made.fire(file, 3)
 
         def fail(_: object) -> None:

@@ -27,7 +27,7 @@ from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, builtin_folder, find, read
 from loopviz.scenario.watch import SavedFile, Watcher
 from loopviz.stream.endings import how_ended
-from tests.served import serving, soon
+from tests.served import scenarios, soon
 
 ROOT = Path(__file__).parent.parent
 
@@ -429,7 +429,7 @@ def test_lazily() -> None:
     session.start()
     try:
         session.wait()
-        apps = serving(session).apps
+        apps = scenarios(session).apps
         assert all(apps.ready(name) for name, file in files.items() if file.facts.key)
         assert soon(lambda: apps.ready("asgi") and apps.ready("trivial_async"))
         assert not apps.ready("http_async")

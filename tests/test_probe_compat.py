@@ -24,8 +24,9 @@ import loopviz.live.server.compat
 import loopviz.probe
 from loopviz.errors import InputError
 from loopviz.live.client import Client
-from loopviz.live.server import ServerThread, bind
+from loopviz.live.server.thread import ServerThread
 from loopviz.live.session import Session
+from loopviz.live.sockets import bind
 from loopviz.probe import compat, selftest, steps
 from loopviz.scenario import find, read
 from loopviz.stream import events as ev

@@ -16,8 +16,10 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from loopviz.errors import InputError
-from loopviz.live.server import Apps, ServerThread, bind
+from loopviz.live.server.apps import Apps
+from loopviz.live.server.thread import ServerThread
 from loopviz.live.session import Session
+from loopviz.live.sockets import bind
 from loopviz.scenario import Scenario, ScenarioFile, find, read
 from loopviz.stream import events as ev
 from tests.served import serving

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from loopviz.errors import InputError
-from loopviz.live.server import Apps, ServerThread, bind
+from loopviz.live.server.apps import Apps
+from loopviz.live.server.thread import ServerThread
 from loopviz.live.session import Session
+from loopviz.live.sockets import bind
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.scenario.watch import SavedFile, Watcher
 from loopviz.stream import events as ev

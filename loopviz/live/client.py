@@ -15,7 +15,6 @@ from loopviz.clock import now_ns
 from loopviz.live import compat
 from loopviz.live.arrivals import Arrivals
 from loopviz.live.claimed import claimed
-from loopviz.probe.compat import installed
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event
 
@@ -311,6 +310,8 @@ class Client:
             line.failed()
             self._emit((now if status is None else began, SENT, number, method, path))
         if not sent and status is not None:
+            from loopviz.probe.compat import installed  # noqa: PLC0415 - the probe is not needed here
+
             self._blind("the moment at which a request is sent", _NOT_TRACED.format(installed("httpcore")))
         self._emit((now, RECEIVED, number, status, error))
 

@@ -24,16 +24,15 @@ from loopviz.live.client import Client
 from loopviz.live.compat import end_multiprocessing
 from loopviz.live.environment import require_gil
 from loopviz.live.helpers.workspace import Workspace
-from loopviz.live.hosts.here import ThreadHost
 from loopviz.live.hosts.host import Host, Served
 from loopviz.live.hosts.process import ProcessHost
 from loopviz.live.saved import Saved
-from loopviz.live.server import bind, reached
-from loopviz.probe import HEADER
+from loopviz.live.sockets import bind, reached
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
 from loopviz.stream.buffer import Buffer, Reorder
 from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, WORKER, Change, Event
+from loopviz.stream.marked import HEADER
 from loopviz.stream.source import Death, Environment, Load, Vitals
 from loopviz.target.application import Application
 
@@ -116,6 +115,8 @@ class Session:
         """A server at this socket, in a process of its own or in a thread."""
         if isolate:
             return ProcessHost(self._served, sock, self._buffer, self._application)
+        from loopviz.live.hosts.here import ThreadHost  # noqa: PLC0415 - it imports uvicorn and FastAPI
+
         return ThreadHost(self._served, sock, self._buffer, self._application)
 
     @property

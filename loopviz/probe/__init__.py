@@ -5,6 +5,5 @@ It hooks one loop and nothing else of the process, and every hook is an attribut
 """
 
 from loopviz.probe.probe import Probe
-from loopviz.probe.requests import HEADER
 
-__all__ = ["HEADER", "Probe"]
+__all__ = ["Probe"]

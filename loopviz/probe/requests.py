@@ -27,11 +27,9 @@ from loopviz.probe.transports import Reply, follow_client, responded
 from loopviz.stream.blind import WEBSOCKETS
 from loopviz.stream.events import BEHIND, READ, STATUS
 from loopviz.stream.fields import WEBSOCKET
+from loopviz.stream.marked import HEADER
 
-__all__ = ["HEADER", "make_adopt", "unread"]
-
-HEADER = "x-loopviz-request"
-"""The header with the number of a request of loopviz's own client."""
+__all__ = ["make_adopt", "unread"]
 
 _NAME = HEADER.encode()
 _DIGITS = 19

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from loopviz.errors import InputError
 from loopviz.live.environment import environment
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.serving import Serving
-from loopviz.live.server import AS_UVICORN
+from loopviz.live.server.thread import AS_UVICORN
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Vitals
@@ -58,9 +59,6 @@ class _Child:
     """The server, and what reports of it."""
 
     def __init__(self, sock: socket.socket, order: Mapping[str, Any]) -> None:
-        described = order["application"]
-        self._application = None if described is None else Application(**described)
-        self._app: Any = None
         self._over = threading.Event()
         self._buffer = Buffer()
         files = _scenarios(order["scenarios"])
@@ -74,21 +72,38 @@ class _Child:
             order["base"],
             lambda *_: None,
         )
-        own = {str(file.file.resolve()) for file in files}
-        if self._application is not None:
-            sys.argv = ["uvicorn", self._application.name]
-            own = {str(Path(self._application.app_dir).resolve())}
-        self._serving = Serving(
-            served,
-            _listening(order["socket"]),
-            self._buffer,
-            own=own,
-            application=None if self._application is None else self._load,
-            settings=_settings(self._application),
-        )
-        calls: dict[str, Callable[..., Any]] = {
-            "prepare": self._serving.prepare,
-            "replace": self._replace,
+        listening = _listening(order["socket"])
+        calls: dict[str, Callable[..., Any]]
+        if order["application"] is not None:
+            application = Application(**order["application"])
+            sys.argv = ["uvicorn", application.name]
+            own = {str(Path(application.app_dir).resolve())}
+            loaded: list[Any] = []
+
+            def loading() -> Any:
+                loaded.append(load(application))
+                return loaded[0]
+
+            settings = AS_UVICORN | dict(application.settings)
+            self._serving = Serving(served, listening, self._buffer, loading, own=own, settings=settings)
+            self._routes: Callable[[], list[Any]] = lambda: routes(loaded[0])
+            self._leave: Callable[[], object] = lambda: None
+            calls = {}
+        else:
+            from loopviz.live.hosts.scenarios import Scenarios  # noqa: PLC0415 - it imports FastAPI
+
+            scenarios = Scenarios(served)
+            own = {str(file.file.resolve()) for file in files}
+            self._serving = Serving(served, listening, self._buffer, lambda: scenarios.apps, own=own)
+            server = self._serving.server
+            self._routes = list
+            self._leave = scenarios.workspace.leave
+            scenarios.workspace.enter()
+            calls = {
+                "prepare": partial(scenarios.prepare, server),
+                "replace": lambda path, name: scenarios.replace(server, *_scenarios([(path, name)])),
+            }
+        calls |= {
             "give_up": self._serving.give_up,
             "set_threads": self._serving.server.set_threads,
             "answered": self._serving.probe.answered,
@@ -110,15 +125,13 @@ class _Child:
     def run(self) -> None:
         """Serve on this thread, the main one, as uvicorn does."""
         self._reporter.start()
-        if self._application is None:
-            self._serving.workspace.enter()
         threading.Thread(target=self._await_start, name="loopviz start", daemon=True).start()
         server = self._serving.server
         try:
             server.run()
         finally:
             self._over.set()
-            self._serving.workspace.leave()
+            self._leave()
             if server.stopped is not None:
                 self._reporter.say((STOPPED, server.stopped))
             self._reporter.stop()
@@ -129,19 +142,11 @@ class _Child:
         except InputError as error:
             self._reporter.say((FAILED, str(error)))
         else:
-            self._reporter.say((SERVING, [] if self._application is None else routes(self._app)))
-
-    def _load(self) -> Any:
-        if self._application is not None:
-            self._app = load(self._application)
-        return self._app
+            self._reporter.say((SERVING, self._routes()))
 
     def _vitals(self) -> Vitals:
         buffer, probe = self._buffer, self._serving.probe
         return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
-
-    def _replace(self, path: str, name: str) -> Any:
-        return self._serving.replace(_scenarios([(path, name)])[0])
 
     def _stop(self) -> None:
         """End the server; if it does not end, end the process."""
@@ -158,13 +163,6 @@ def _listening(number: int) -> socket.socket:
     """The socket with this file descriptor, with its protocol: see `loopviz.live.server.bind`."""
     found = socket.socket(fileno=number)
     return socket.socket(found.family, found.type, socket.IPPROTO_TCP, fileno=found.detach())
-
-
-def _settings(application: Application | None) -> dict[str, Any] | None:
-    """Uvicorn's settings: for the user's own application those that uvicorn itself has."""
-    if application is None:
-        return None
-    return AS_UVICORN | dict(application.settings)
 
 
 def _scenarios(listed: list[tuple[str, str]]) -> list[ScenarioFile]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from loopviz.live.environment import environment
 from loopviz.live.hosts.host import Served
+from loopviz.live.hosts.scenarios import Scenarios
 from loopviz.live.hosts.serving import Serving
-from loopviz.live.server import named
+from loopviz.live.sockets import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Death, Vitals
@@ -40,14 +41,16 @@ class ThreadHost:
     ) -> None:
         self.environment = environment(served.loop)
         self.address = named(sock)
-        own = {str(file.file.resolve()) for file in served.scenarios}
         self.routes: Sequence[ScenarioFile] = served.scenarios
         self._buffer = buffer
-        settings = None if application is None else application.settings
-        loading = None if application is None else partial(self._load, application)
+        self.scenarios: Scenarios | None = None
         if application is not None:
-            own = {application.app_dir}
-        self.serving = Serving(served, sock, buffer, own=own, application=loading, settings=settings)
+            loading, own = partial(self._load, application), {application.app_dir}
+            self.serving = Serving(served, sock, buffer, loading, own=own, settings=application.settings)
+            return
+        self.scenarios = scenarios = Scenarios(served)
+        own = {str(file.file.resolve()) for file in served.scenarios}
+        self.serving = Serving(served, sock, buffer, lambda: scenarios.apps, own=own)
 
     def _load(self, application: Application) -> Any:
         app = load(application)
@@ -85,7 +88,8 @@ class ThreadHost:
 
     def start(self) -> None:
         """Start the thread."""
-        self.serving.workspace.enter()
+        if self.scenarios is not None:
+            self.scenarios.workspace.enter()
         self.serving.server.start()
 
     def wait(self) -> None:
@@ -94,23 +98,29 @@ class ThreadHost:
 
     def preparing(self, name: str) -> str | None:
         """What the scenario that is being prepared waits for."""
-        return self.serving.preparing(name)
+        return None if self.scenarios is None else self.scenarios.preparing(name)
 
     def ready(self, name: str) -> bool:
         """Whether the scenario is served at once."""
-        return self.serving.ready(name)
+        return not self.starting if self.scenarios is None else self.scenarios.apps.ready(name)
 
     def serves(self, file: ScenarioFile) -> bool:
         """Whether this version is served."""
-        return self.serving.apps.serves(file)
+        return self.scenarios is not None and self.scenarios.apps.serves(file)
 
     def prepare(self, name: str) -> Future[None]:
         """Prepare the scenario."""
-        return self.serving.prepare(name)
+        if self.scenarios is None:  # a route is ready when the application serves
+            done = Future[None]()
+            done.set_result(None)
+            return done
+        return self.scenarios.prepare(self.serving.server, name)
 
     def replace(self, file: ScenarioFile) -> Future[None]:
         """Serve this version from now on."""
-        return self.serving.replace(file)
+        if self.scenarios is None:
+            raise RuntimeError("an application has no scenarios")
+        return self.scenarios.replace(self.serving.server, file)
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """Do not begin these requests."""
@@ -137,5 +147,6 @@ class ThreadHost:
     def stop(self) -> bool:
         """End it within a second; False if its loop is blocked."""
         ended = self.serving.server.stop()
-        self.serving.workspace.leave()
+        if self.scenarios is not None:
+            self.scenarios.workspace.leave()
         return ended

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,9 +20,10 @@ from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.output import Output
 from loopviz.live.link import Link
 from loopviz.live.numbers import FOREIGN, Renumber
-from loopviz.live.server import named
+from loopviz.live.sockets import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.endings import how_ended
 from loopviz.stream.events import WORKER
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.target.application import Application
@@ -235,7 +235,7 @@ class ProcessHost:
             code = process.poll() or 0
         output.end()
         tail = tuple(line for line in output.lines() if line.strip())[-_TAIL:]
-        how = wrong or _how(code)
+        how = wrong or (how_ended(code) if code >= 0 else f"killed by {how_ended(code)}")
         if not self._served_once:
             last = tail[-1] if tail else "it has written nothing"
             self._failed = self._failed or f"The server did not start: {how}: {last}\nCheck the application."
@@ -313,12 +313,3 @@ def _environment(*, own: bool) -> dict[str, str]:
         for name in (FOLDER, UPSTREAM, "LOOPVIZ_FOLDERS"):
             environment.pop(name, None)
     return environment
-
-
-def _how(code: int) -> str:
-    """How a process has ended, by its exit code."""
-    if code >= 0:
-        return f"exit code {code}"
-    with suppress(ValueError):
-        return f"killed by {signal.Signals(-code).name}"
-    return f"killed by signal {-code}"

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
-from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.host import Served
-from loopviz.live.server import Abandoning, Apps, ServerThread
+from loopviz.live.server.abandoning import Abandoning
 from loopviz.live.server.compat import as_called
-from loopviz.probe import HEADER, Probe
-from loopviz.scenario import ScenarioFile, executed
+from loopviz.live.server.thread import ServerThread
+from loopviz.probe import Probe
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.marked import HEADER
 
 __all__ = ["Serving"]
 
 
 class Serving:
-    """Scenarios, or one application, under uvicorn with a probe.
+    """An ASGI application under uvicorn, with a probe that writes to `buffer`.
 
-    Without `application`, the scenarios are served. `application` is called on the server's loop and returns
-    the application; `settings` are uvicorn's.
+    `load` returns the application. It is called on the server's loop, where uvicorn imports it too. `own` are
+    files and folders whose code counts as the user's, and `settings` are uvicorn's.
     """
 
     def __init__(
@@ -30,17 +30,13 @@ class Serving:
         served: Served,
         sock: socket.socket,
         buffer: Buffer,
+        load: Callable[[], Any],
         *,
         own: Iterable[str] = (),
-        application: Callable[[], Any] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self._awaited: dict[str, str] = {}
         self.probe = Probe(buffer, numbers=served.numbers, secret=served.secret, own=own, base=served.base)
-        self.workspace = Workspace(served.process_changed)
-        self.apps = Apps(served.scenarios, self._execute, lazily=served.lazily)
-        self._application = application
-        self._abandoning = Abandoning(self.apps, HEADER, f"{served.secret}-")
+        self._abandoning = Abandoning(None, HEADER, f"{served.secret}-")
         self.server = ServerThread(
             self._abandoning,
             sock,
@@ -48,52 +44,14 @@ class Serving:
             loop=served.loop,
             watch=self.probe.install,
             unwatch=self.probe.uninstall,
-            load=None if application is None else self._load,
+            load=partial(self._load, load),
             settings=settings,
         )
 
-    def preparing(self, name: str) -> str | None:
-        """What a scenario that is being prepared waits for."""
-        return self._awaited.get(name)
-
-    def ready(self, name: str) -> bool:
-        """Whether a request to this scenario is served at once. A route of an application always is."""
-        return self._application is not None or self.apps.ready(name)
-
-    def prepare(self, name: str) -> Future[None]:
-        """Prepare a scenario."""
-        if self._application is not None:
-            done: Future[None] = Future()
-            done.set_result(None)
-            return done
-        self._awaited.setdefault(name, "")
-        done = self.server.submit(self.apps.prepare(name))
-        done.add_done_callback(lambda _: self._awaited.pop(name, None))
-        return done
-
-    def replace(self, file: ScenarioFile) -> Future[None]:
-        """Serve this version of a scenario."""
-        return self.server.submit(self.apps.replace(file))
+    def _load(self, load: Callable[[], Any]) -> None:
+        self._abandoning.app = as_called(load())
 
     def give_up(self, numbers: Iterable[int]) -> None:
-        """Do not begin these requests, and cancel what they await."""
+        """Do not begin these requests, and cancel what they await. May be called in any thread."""
         self._abandoning.give_up(numbers)
         self.server.call(self._abandoning.cancel)
-
-    def _load(self) -> None:
-        """Load the one application, which is then served in place of the scenarios."""
-        if self._application is not None:
-            self._abandoning.app = as_called(self._application())
-
-    def _execute(self, scenario: ScenarioFile) -> ScenarioFile:
-        fired, facts = scenario.name in self._awaited, scenario.facts
-        if fired and (facts.upstream or facts.worker):
-            what = "a worker process" if facts.worker else "a server to call"
-            self._awaited[scenario.name] = f"starting {what}"
-        self.workspace.provide(scenario)
-        if fired:
-            self._awaited[scenario.name] = f"reading {scenario.file.name}"
-        done = executed(scenario)
-        if fired:
-            self._awaited[scenario.name] = "starting its application"
-        return done

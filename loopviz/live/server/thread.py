@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
@@ -25,49 +23,11 @@ from loopviz.live.server import compat
 from loopviz.probe.compat import ERROR_LOG
 from loopviz.probe.exceptions import described as described_as
 
-__all__ = ["AS_UVICORN", "ServerThread", "bind", "named", "reached"]
+__all__ = ["AS_UVICORN", "ServerThread"]
 
 AS_UVICORN: Final = {"log_config": LOGGING_CONFIG, "access_log": True, "lifespan": "auto"}
 """The settings with which it logs, and begins the lifespan, as the command uvicorn does."""
 _log = logging.getLogger(ERROR_LOG)
-
-
-def named(sock: socket.socket) -> str:
-    """The address of a socket as it is written: ``127.0.0.1:8000`` or ``[::1]:8000``."""
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def reached(host: str, port: int) -> str:
-    """The URL at which a client on this machine reaches a server that is bound to this address."""
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is asked for, not bound
-    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket for the server, made before anything is drawn, so that an error can be read."""
-    # With the protocol named, asyncio sends answers at once (TCP_NODELAY). Without it, a client that keeps
-    # its connection waits for its own delayed acknowledgement: 40 ms a request.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if sys.platform == "win32":  # there, SO_REUSEADDR would let another program take the port as well
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-    else:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-        sock.listen(2048)  # now, so that a request can connect before uvicorn has started
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise InputError(
-                f"Port {port} of {host} is in use.\nUse another --port, or leave it out for a free one."
-            ) from None
-        raise InputError(
-            f"Port {port} of {host} cannot be used: {error.strerror}.\n"
-            "Use another --port, or leave it out for a free one."
-        ) from None
-    return sock
 
 
 class ServerThread:
