@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from tests import streams
+from tests.several_scene import three_workers
 from tests.streams import accepted, feed, holds, ns, timeline
 
 __all__ = [
@@ -179,6 +180,7 @@ MOMENTS: dict[str, tuple[Timeline, float]] = {
     "stopped": (stopped(), 480),
     "gil-block": (kept(), 425),
     "gil-kept": (hog(), 480),
+    "block-elsewhere": (three_workers(), 880),
     "block": (blocked(), 502),
     "starvation": (starving(), 380),
     "turns": (taking_turns(), 400),

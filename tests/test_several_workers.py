@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopviz.draw.story import say
 from loopviz.model import State, Timeline
 from loopviz.recording.format import FormatError
 from loopviz.recording.validate import parse_line
@@ -16,6 +17,7 @@ from loopviz.stream import events as ev
 from loopviz.stream.events import Event, expand, of_worker
 from loopviz.stream.several import MOST_WORKERS, letter, marked, parted
 from tests.random_events import any_events
+from tests.several_scene import three_workers
 from tests.streams import (
     MS,
     accepted,
@@ -42,6 +44,7 @@ from tests.streams import (
     worker,
 )
 from tests.streams import of_worker as of
+from tests.test_scene import scene, text, view
 
 STARTED = [worker(0, 0, 100), worker(0, 1, 101)]
 B = 1 << 48
@@ -354,3 +357,82 @@ def test_no_stream_of_several_workers_breaks_the_conservation_law(one, two, thre
             request.start
         )
     assert [block.start for block in line.blocks] == sorted(block.start for block in line.blocks)
+
+
+# -- what the screen says ----------------------------------------------------------------------
+
+
+def composed(line: Timeline, width: int, height: int, at: float = 880) -> list[str]:
+    """The lines of the picture at that moment, without trailing spaces."""
+    return [shown.rstrip() for shown in text(scene().compose(line, view(at), width, height))]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
+def test_each_worker_has_lanes_of_its_own_and_the_header_their_sums(width, height):
+    """A worker's threads are below its loop where there is room, and its requests have its letter."""
+    shown = composed(three_workers(), width, height)
+    assert "3 workers · 6 requests now" in shown[0]
+    loops = [line[:8].strip() for line in shown if line.startswith(" LOOP")]
+    assert loops == ["LOOP a", "LOOP b", "LOOP c"]
+    names = [line.split()[0] for line in shown if line.startswith("  #")]
+    assert names == ["#1a", "#2a", "#3b", "#4b", "#5b", "#6b", "#7c", "#8c"]
+    threads = [line.split()[:3] for line in shown if line.startswith("  thread")]
+    assert threads == [["thread", "c1", "#7c"], ["thread", "c2", "#8c"]]
+    assert any("BLOCKED 850 ms · #3b" in line for line in shown)
+    assert any(line.startswith(" THREADS") and line.endswith("2 of 120 in use") for line in shown)
+    if height > 30:
+        at = next(i for i, line in enumerate(shown) if line.startswith(" LOOP c"))
+        assert shown[at + 1].startswith("  thread c1")
+
+
+def test_many_workers_leave_room_for_requests():
+    """Of more loops than fit, those that do most have a lane, and one line stands for the others."""
+    events = [worker(0, number, 100 + number) for number in range(12)]
+    for number in range(1, 12):
+        events += of(number, iteration(1), idle(2))
+    line = timeline(events, blocked(), accepted(2))
+    shown = composed(line, 80, 24, 300)
+    loops = [line for line in shown if line.startswith(" LOOP")]
+    assert len(loops) <= 8
+    assert any(line.startswith(" LOOP b") and "BLOCKED" in line for line in loops)
+    (rest,) = [line for line in shown if "more loops" in line]
+    assert rest.strip() == f"{12 - len(loops)} more loops, each busy for at most 0% of the last second"
+
+
+def test_a_request_that_waits_for_one_worker_while_another_is_idle_is_named():
+    """The queue is that of the worker which has accepted the connection: the others cannot help."""
+    line = three_workers()
+    (first, second) = say(line, ns(880), brief=True).sentences
+    assert first == "#3b sleeps on worker b's loop: app.py:14. 3 wait while 2 others are idle."
+    assert second == "#4b #5b #6b wait in worker b's queue while 2 others are idle."
+    assert say(line, ns(880)).row.id == "block-elsewhere"
+    long = say(line, ns(880)).sentences[1]
+    assert long.endswith("who has accepted a connection keeps it.")
+
+
+def test_an_unread_request_waits_in_the_queue_of_the_only_worker_that_is_held():
+    """An idle worker would have accepted its connection: so the one that cannot has done that."""
+    line = timeline(STARTED, blocked()[:-2], sent(20, 2), iteration(100), idle(100.1))
+    assert say(line, ns(60)).row.id != "block-elsewhere", "it may not even have arrived"
+    found = say(line, ns(200), brief=True)
+    assert found.row.id == "block-elsewhere"
+    assert found.sentences[1] == ("#2 waits in worker b's queue while worker a is idle.")
+
+
+def test_an_unread_request_is_in_nobodys_queue_while_all_workers_are_busy():
+    """Then it may be in the one queue of all workers, from which the first that is free takes it."""
+    line = timeline(
+        [*STARTED, sent(1, 1), sent(1, 3), *of(1, read(2, 3), made(2, B + 3, 3), step(3, B + 3))],
+        [read(2, 1), made(2, 1, 1), step(3, 1), sent(20, 2)],
+    )
+    assert say(line, ns(300)).row.id == "block"
+
+
+def test_a_worker_that_has_ended_is_said_in_its_lane_and_below():
+    """The picture goes on with the others, and says how it has ended."""
+    line = three_workers()
+    feed(line, worker(890, 1, 101, "ended", "SIGKILL"))
+    shown = composed(line, 120, 36, 895)
+    assert any(line.startswith(" LOOP b") and line.endswith("ended: SIGKILL") for line in shown)
+    assert "2 workers" in shown[0]
+    assert any("Worker b has ended (SIGKILL); it is being started again." in line for line in shown)

@@ -28,6 +28,7 @@ from loopviz.draw.words import (
     line,
     requests_named,
     state_name,
+    tag,
     task_name,
 )
 from loopviz.model import Block, Request, Starvation, State, Timeline
@@ -71,7 +72,7 @@ def print_report(
         console.print(Text(shown(facts.expect, palette), palette.text("dim")))
     console.print()
     names = max(cell_len(_name(r, palette)) for r in rows) + 1
-    numbers = len(str(rows[-1].id)) + 1
+    numbers = len(tag(rows[-1].id, rows[-1].letter))
     width = max(20, min(100, console.width) - names - numbers - 18)
     half = max(1, -(-(end - zero) // (2 * width)))
     for request in rows:
@@ -131,7 +132,9 @@ def _row(
     end: int,
 ) -> Iterator[Segment]:
     codes = request_codes(request, timeline.threshold, end, half, 0, 2 * width, zero)
-    yield Segment(f"{f'#{request.id}':>{numbers}} {set_cell_size(_name(request, palette), names)}")
+    yield Segment(
+        f"{tag(request.id, request.letter):>{numbers}} {set_cell_size(_name(request, palette), names)}"
+    )
     yield Segment(f"{request.status or '---':>3} ", palette.text("alarm" if request.failed else "text"))
     for left, right in zip(codes[::2], codes[1::2], strict=True):
         yield Segment(*palette.cell(left, right))
@@ -228,7 +231,8 @@ def _loop_figures(timeline: Timeline, zero: int, end: int) -> Iterator[tuple[str
     alive = [row for row in timeline.started(timeline.last) if not row.ended]
     for row in alive[:_MOST]:
         name = task_name(row.path)
-        yield "task", f"{name}, started by #{row.started_by} and not awaited, goes on after its response"
+        by = tag(row.started_by, row.letter)
+        yield "task", f"{name}, started by {by} and not awaited, goes on after its response"
     if len(alive) > _MOST:
         yield "", f"and {count(len(alive) - _MOST, 'more task')}"
     starvations = [s for s in timeline.starvations if s.end is not None and s.end > zero]
@@ -255,18 +259,20 @@ def _open_ends(
 def _unanswered(request: Request, end: int) -> str:
     """What a request without an answer was doing at the end, and where."""
     segment = request.state_at(end)
+    who = tag(request.id, request.letter)
     if segment is None:
-        return f"#{request.id}"
+        return who
     where = f" at {line(segment.where)}" if segment.where is not None else ""
-    return f"#{request.id}: {state_name(segment.state)} for {duration(segment.end - segment.start)}{where}"
+    return f"{who}: {state_name(segment.state)} for {duration(segment.end - segment.start)}{where}"
 
 
 def _starvation(timeline: Timeline, starvation: Starvation, zero: int) -> str:
     lasted, begins = starvation.lasted(timeline.last), max(0, starvation.start - zero)
+    victims = requests_named(starvation.victims, 8, starvation.letter)
     return (
         f"short steps or callbacks in a row held the event loop for {duration(lasted)},"
         f" beginning at {duration(begins)}: {culprits(timeline, starvation)};"
-        f" delayed for up to {duration(starvation.longest)}: {requests_named(starvation.victims, 8)}"
+        f" delayed for up to {duration(starvation.longest)}: {victims}"
     )
 
 
@@ -274,7 +280,7 @@ def _block(block: Block, zero: int) -> str:
     end = block.end or block.start
     parts = [holder(block)]
     if block.kind == "waiting_for_gil" and block.keeper is not None:
-        keeper = f"#{block.keeper.request}" if block.keeper.request else "a thread"
+        keeper = tag(block.keeper.request, block.letter) if block.keeper.request else "a thread"
         parts = [f"{keeper} kept the GIL, and so"]
     lasted, begins = duration(end - block.start), duration(block.start - zero)
     parts.append(f"held the event loop for {lasted}, beginning at {begins}")
@@ -283,5 +289,7 @@ def _block(block: Block, zero: int) -> str:
         parts[-1] += ","
         parts.append(f"at {line(where)}" + (f" ({printable(where.calls)})" if where.calls else ""))
     kind = f", {name}" if (name := kind_name(block)) else ""
-    victims = f"; it delayed {requests_named(sorted(block.victims), 8)}" if block.victims else ""
+    victims = (
+        f"; it delayed {requests_named(sorted(block.victims), 8, block.letter)}" if block.victims else ""
+    )
     return " ".join(parts) + kind + victims

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 
+from loopviz.draw.words import tag
 from loopviz.model import Request, State
 
 __all__ = ["Fold", "alike", "folded", "numbers"]
@@ -38,7 +39,8 @@ class Fold:
     @property
     def name(self) -> str:
         """``#5`` or ``#5–#8 ×4``; only for requests, not for the tasks that they have started."""
-        shown = numbers(request.id for request in self.requests)
+        letters = {request.letter for request in self.requests}
+        shown = numbers((request.id for request in self.requests), letters.pop() if len(letters) == 1 else "")
         return shown if self.count == 1 else f"{shown} ×{self.count}"
 
 
@@ -92,12 +94,18 @@ def alike(one: Request, other: Request, now: int, within: int, column: int | Non
     return _differ(one, other, now, within) <= within
 
 
-def numbers(ids: Iterable[int], most: int = 3) -> str:
-    """Numbers of requests in few words: ``#1 #5–#8``; after `most` stretches of numbers, ``…``."""
+def numbers(ids: Iterable[int], letter: str = "", most: int = 3) -> str:
+    """Numbers of requests in few words: ``#1 #5–#8``; after `most` stretches of numbers, ``…``.
+
+    With the `letter` of a worker: ``#5b–#8b``.
+    """
     stretches: list[Sequence[int]] = [
         [number for _, number in run] for _, run in groupby(enumerate(ids), lambda pair: pair[1] - pair[0])
     ]
-    shown = [f"#{run[0]}" if len(run) == 1 else f"#{run[0]}–#{run[-1]}" for run in islice(stretches, most)]
+    shown = [
+        tag(run[0], letter) if len(run) == 1 else f"{tag(run[0], letter)}–{tag(run[-1], letter)}"
+        for run in islice(stretches, most)
+    ]
     return " ".join(shown) + (" …" if len(stretches) > most else "")
 
 

@@ -20,10 +20,12 @@ def given_up(timeline: Timeline, now: int, number: int) -> str:
             return f"{said} The event loop waits for the GIL, which another thread has."
         where = f" at {words.line(block.where)}" if block.where else ""
         does = _DOES.get(block.kind or "", "holds the loop")
-        return f"{said} #{holder} still {does}{where}: a thread cannot be interrupted."
-    left = [request.id for request in timeline.alive_at(now) if request.own and _in_worker(request, now)]
+        return (
+            f"{said} {words.tag(holder, block.letter)} still {does}{where}: a thread cannot be interrupted."
+        )
+    left = [request for request in timeline.alive_at(now) if request.own and _in_worker(request, now)]
     if left:
-        named = words.requests_named(left)
+        named = words.tags(left)
         verb, workers = ("is", "a worker thread") if len(left) == 1 else ("are", "worker threads")
         return f"{said} {named} {verb} still in {workers}, which cannot be interrupted."
     return said

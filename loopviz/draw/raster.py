@@ -108,25 +108,26 @@ def lane_stretches(lane: Lane, now: int) -> Iterator[Stretch]:
             yield span.start, min(span.end, now), code
 
 
-def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int) -> str:
-    """How busy the loop was in each half column: ``0`` (idle) to ``8``, or the block's code."""
+def loop_levels(timeline: Timeline, width: int, first: int, stop: int, now: int, worker: int = 0) -> str:
+    """How busy the loop of a worker was in each half column: ``0`` (idle) to ``8``, or the block's code."""
+    loop = timeline.process(worker).loop
     begin, end = first * width, stop * width
     busy = [0] * (stop - first)
     blocked = [False] * (stop - first)
-    for span in timeline.loop_spans(now):
+    for span in loop.spans(now):
         if span.end <= begin:
             break
         start, finish = max(span.start, begin), min(span.end, end, now)
         if start >= finish:
             continue
-        is_block = min(span.end, now) - span.start >= timeline.threshold
+        is_block = min(span.end, now) - span.start >= loop.threshold
         for index in range(start // width, -(-finish // width)):
             covered = min(finish, (index + 1) * width) - max(start, index * width)
             busy[index - first] += covered
             if is_block and covered * 2 >= min(width, now - index * width):
                 blocked[index - first] = True
     for index in range(first, stop):
-        busy[index - first] += timeline.busy_bins.busy(index * width, (index + 1) * width)
+        busy[index - first] += loop.busy_bins.busy(index * width, (index + 1) * width)
     return "".join(
         BLOCK if held else str(min(8, -(-8 * time // width)))
         for time, held in zip(busy, blocked, strict=True)

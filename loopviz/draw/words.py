@@ -32,6 +32,8 @@ __all__ = [
     "requests_named",
     "saved",
     "state_name",
+    "tag",
+    "tags",
     "task_name",
     "tick",
     "unsaved",
@@ -104,7 +106,7 @@ def line(where: Where) -> str:
 def awaited(awaits: Awaits, *, brief: bool = False) -> str:
     """What is awaited: ``timer``, ``lock of #3``; with its name, ``queue get``, unless it is to be brief."""
     what = awaits.what if brief or not awaits.name else f"{awaits.what} {awaits.name}"
-    return printable(f"{what} of #{awaits.holder}" if awaits.holder else what, 60)
+    return printable(f"{what} of {tag(awaits.holder, awaits.letter)}" if awaits.holder else what, 60)
 
 
 def state_name(state: State) -> str:
@@ -141,11 +143,16 @@ def wrapped(sentences: Iterable[str], width: int, lines: int) -> list[str]:
     return flat
 
 
+def tag(number: int, letter: str = "") -> str:
+    """A request in two words' room: ``#12``; of a server with several workers, ``#12b``."""
+    return f"#{number}{letter}"
+
+
 def headline(request: Request) -> str:
     """A request's name, ``#9 GET /blocking``, or that of a task that a request has started."""
     if request.started_by:
-        return f"the task {task_name(request.path)} (started by #{request.started_by})"
-    return f"#{request.id} {printable(request.method)} {printable(request.path)}"
+        return f"the task {task_name(request.path)} (started by {tag(request.started_by, request.letter)})"
+    return f"{tag(request.id, request.letter)} {printable(request.method)} {printable(request.path)}"
 
 
 def task_name(name: str) -> str:
@@ -168,10 +175,11 @@ def holder(block: Block) -> str:
     """What holds the loop: ``#9``, ``the task worker (started by #1)``, ``a callback of #9``."""
     what = {"step": "a task", "callback": "a callback", "callbacks": "callbacks"}[block.by]
     if block.request:
-        return f"#{block.request}" if block.by == "step" else f"{what} of #{block.request}"
+        who = tag(block.request, block.letter)
+        return who if block.by == "step" else f"{what} of {who}"
     if block.by != "step" or not block.task:
         return what
-    started = f" (started by #{block.started_by})" if block.started_by else ""
+    started = f" (started by {tag(block.started_by, block.letter)})" if block.started_by else ""
     return f"the task {task_name(block.task)}{started}"
 
 
@@ -193,17 +201,23 @@ def culprits(timeline: Timeline, starvation: Starvation, most: int = 3) -> str:
         elif known is not None:
             name = f"{printable(known.method)} {printable(known.path, 30)}"
         elif request:
-            name = f"#{request}"
+            name = tag(request, starvation.letter)
         shares[name] = shares.get(name, 0.0) + share
     largest = sorted(shares.items(), key=lambda item: -item[1])[:most]
     return ", ".join(f"{share:.0%} {name}" for name, share in largest if share >= 0.01)
 
 
-def requests_named(numbers: Iterable[int], most: int = 4) -> str:
-    """Requests by number: ``#10 #11 #12 #13 …``."""
+def requests_named(numbers: Iterable[int], most: int = 4, letter: str = "") -> str:
+    """Requests of one worker by number: ``#10 #11 #12 #13 …``."""
     numbers = list(numbers)
-    names = " ".join(f"#{number}" for number in numbers[:most])
+    names = " ".join(tag(number, letter) for number in numbers[:most])
     return f"{names} …" if len(numbers) > most else names
+
+
+def tags(requests: Iterable[Request], most: int = 4) -> str:
+    """The same of requests that may be of different workers."""
+    tagged = [tag(request.id, request.letter) for request in requests]
+    return " ".join(tagged[:most]) + (" …" if len(tagged) > most else "")
 
 
 def fitting(*sentences: str, columns: int = 77) -> str:

@@ -74,6 +74,7 @@ class Process:
             ev.KEEPS: self._keeps,
             ev.SWITCHED: self._switched,
             ev.WAITED: self._waited,
+            ev.STOPPED: loop.stopped,
             ev.HOLDS: loop.holds,
             ev.CALLBACK: loop.callback,
             ev.EXECUTES: threads.executes,

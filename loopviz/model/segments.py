@@ -29,6 +29,8 @@ class Awaits(NamedTuple):
     """Its name among others of its kind; "" if it has none."""
     holder: int = 0
     """The request that holds the lock; 0 where that is not seen, or where it is no request's."""
+    letter: str = ""
+    """The letter of its worker; empty where the server is one process."""
 
 
 class Segment(NamedTuple):

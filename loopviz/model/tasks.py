@@ -79,7 +79,10 @@ class Tasks:
         task = self._rows.tasks.get(number)
         if task is None:
             return
-        task.awaits = self._shared.same(Awaits(what, name, self._rows.owner(holder)))
+        owner = self._rows.owner(holder)
+        request = self._requests.by_number.get(owner)
+        letter = request.letter if request is not None else ""
+        task.awaits = self._shared.same(Awaits(what, name, owner, letter))
         self._suspended_at(t, task)
 
     def _suspended_at(self, t: int, task: Task) -> None:

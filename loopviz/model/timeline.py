@@ -120,7 +120,9 @@ class Timeline:
             ev.AWAITED: tasks.awaited,
         }
         self._common = self._handlers.copy()
-        self._handlers |= processes.first.handlers
+        self._handlers = (
+            processes.first.handlers | self._handlers
+        )  # a stop that names no worker is everybody's
 
     # -- events --------------------------------------------------------------------------------
 
@@ -341,6 +343,10 @@ class Timeline:
     def processes(self) -> Sequence[Process]:
         """The processes of the server, in the order of their numbers: one, or one for each worker."""
         return list(self._processes)
+
+    def process(self, worker: int) -> Process:
+        """The process with this number."""
+        return self._processes.by_worker[worker]
 
     # -- workers -------------------------------------------------------------------------------
 

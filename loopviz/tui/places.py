@@ -95,7 +95,11 @@ def _described(what: _What, now: int) -> str:
         where = f" at {words.line(line)}" if line else ""
         who = words.holder(what)
         if what.kind == "waiting_for_gil":
-            who = f"the GIL, kept by #{request}" if what.keeper and request else "waiting for the GIL"
+            who = (
+                f"the GIL, kept by {words.tag(request, what.letter)}"
+                if what.keeper and request
+                else "waiting for the GIL"
+            )
         lasts = "" if what.end is not None else " so far"
         delays = ""
         if what.victims:

@@ -76,7 +76,7 @@ class Trigger:
 def _of_block(block: Block) -> str:
     """Whose it is, and where: ``#3 at blocking.py:14``."""
     request, where = block.culprit
-    who = f"#{request}" if request else words.holder(block)
+    who = words.tag(request, block.letter) if request else words.holder(block)
     return f"{who} at {words.line(where)}" if where is not None else who
 
 

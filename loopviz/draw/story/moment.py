@@ -10,14 +10,19 @@ from typing import NamedTuple
 
 from loopviz.clock import NS
 from loopviz.draw.marks import turns
+from loopviz.draw.words import tag
 from loopviz.model import Awaits, Block, Request, Starvation, State, Timeline
 from loopviz.model.lane import COMPUTES
 from loopviz.model.pools import Pool
 
-__all__ = ["FREE", "Computing", "Moment", "Wait"]
+__all__ = ["FREE", "Computing", "Elsewhere", "Moment", "Wait"]
 
 FREE = 0.1
 """A loop that was busy for a smaller part of the last second is called free."""
+_IDLE = 100_000_000
+"""The loop of a worker is idle if it has done nothing for so long (ns)."""
+_ACCEPTED = 50_000_000
+"""A connection that waits for longer (ns) while a loop is idle was accepted by another worker."""
 _WINDOW = 600_000_000
 """How far back threads' CPU time is compared (ns)."""
 _SHORTEST = 150_000_000
@@ -48,6 +53,16 @@ class Computing(NamedTuple):
     def waits_for_core(self) -> float:
         """The part of the time in which one of them waits for a core, on average; 0 if not measured."""
         return sum(self.core) / len(self.core) if self.core else 0.0
+
+
+class Elsewhere(NamedTuple):
+    """Requests that wait in one worker of the server while others have nothing to do."""
+
+    block: Block
+    """What they wait for."""
+    waiting: list[int]
+    idle: list[str]
+    """The letters of the workers whose loops were idle."""
 
 
 class Wait(NamedTuple):
@@ -98,9 +113,44 @@ class Moment:
         return self.timeline.block_at(self.now)
 
     @cached_property
+    def elsewhere(self) -> Elsewhere | None:
+        """Requests that wait for a worker whose loop is held, while the loop of another one is idle."""
+        block = self.block
+        if block is None or not self.timeline.several or block.kind == "waiting_for_gil":
+            return None
+        since = max(block.start, self.now - _IDLE)
+        others = [
+            process
+            for process in self.timeline.processes
+            if process.worker != block.worker and (process.ended is None or process.ended[0] > self.now)
+        ]
+        idle = [
+            process.letter
+            for process in others
+            if process.loop.sees_iterations and process.loop.busy(since, self.now) < FREE * (self.now - since)
+        ]
+        waiting = list(self.timeline.victims(block, self.now))
+        if idle and len(idle) == len(others):
+            # An idle worker accepts a connection at once: what waits was accepted by the one that is held.
+            waiting += [
+                request.id
+                for request in self.live
+                if (segment := request.state_at(self.now)) is not None
+                and segment.state is State.QUEUED
+                and self.now - segment.start >= _ACCEPTED
+                and request.id not in waiting
+            ]
+        return Elsewhere(block, waiting, idle) if idle and waiting else None
+
+    @cached_property
     def starvation(self) -> Starvation | None:
         """What requests suffer that wait long for the loop, though no step is long."""
         return self.timeline.starvation_at(self.now)
+
+    def tag(self, number: int) -> str:
+        """The request's number, with the letter of its worker if there are several."""
+        request = self.timeline.requests.get(number)
+        return tag(number, request.letter if request is not None else "")
 
     def concerned(self, row: str) -> list[int]:
         """The requests that the row of this name is about: the one that blocks, those that wait, or all."""

@@ -5,10 +5,19 @@ from __future__ import annotations
 from loopviz.draw.look import KINDS
 from loopviz.draw.safe import printable
 from loopviz.draw.story.moment import Moment
-from loopviz.draw.words import count, culprits, duration, fitting, headline, holder, line, requests_named
+from loopviz.draw.words import count, culprits, duration, fitting, headline, holder, line, requests_named, tag
 from loopviz.model import Block, Starvation
 
-__all__ = ["block", "gil_block", "gil_kept", "repair_of_block", "repair_of_gil_kept", "starvation", "stopped"]
+__all__ = [
+    "block",
+    "elsewhere",
+    "gil_block",
+    "gil_kept",
+    "repair_of_block",
+    "repair_of_gil_kept",
+    "starvation",
+    "stopped",
+]
 
 _MOST_OF_IT = 0.8
 """Below this share of the samples, the line at which a block was seen most is not named alone."""
@@ -69,6 +78,41 @@ def _held(moment: Moment, what: str) -> list[str]:
     return [held, *_why(moment, found)]
 
 
+def elsewhere(moment: Moment) -> list[str]:
+    """Who holds the loop of one worker, and who waits for that worker while another one is idle."""
+    found = moment.elsewhere
+    if found is None:
+        raise LookupError("no worker is idle while requests wait for another one")
+    waiting, idle = found.waiting, [f"worker {letter}" for letter in found.idle]
+    free = f"{idle[0]} is" if len(idle) == 1 else f"{len(idle)} others are"
+    wait = "waits" if len(waiting) == 1 else "wait"
+    queue = f"worker {found.block.letter}'s queue"
+    named, fewer = (_all_named(moment, waiting, most) for most in (3, 1))
+    long = f"{named} {wait} in {queue} while {free} idle: who has accepted a connection keeps it."
+    short = fitting(
+        long,
+        f"{named} {wait} in {queue} while {free} idle.",
+        f"{fewer} {wait} in {queue} while {free} idle.",
+        f"{count(len(waiting), 'request')} {wait} in {queue} while {free} idle.",
+    )
+    if not moment.brief:
+        return [block(moment)[0], long]
+    who, where = holder(found.block), found.block.where
+    does = "hold" if found.block.by == "callbacks" else "holds"
+    if not found.block.mixed:
+        does = _BRIEF.get(found.block.kind or "", does)
+    held = f"{who[0].upper()}{who[1:]} {does} worker {found.block.letter}'s loop"
+    at = "" if where is None else f": {line(where)}"
+    said = f"{len(waiting)} {wait} while {free} idle."
+    fewer = f"{len(waiting)} {wait}, {free} idle."
+    return [fitting(f"{held}{at}. {said}", f"{held}{at}. {fewer}", f"{held}. {said}", f"{held}."), short]
+
+
+def _all_named(moment: Moment, numbers: list[int], most: int) -> str:
+    named = " ".join(moment.tag(number) for number in numbers[:most])
+    return f"{named} and {len(numbers) - most} more" if len(numbers) > most else named
+
+
 def _in_brief(moment: Moment, found: Block, what: str) -> str:
     """Who does what on the loop, where, and how many wait, as far as that fits into 77 columns."""
     who = holder(found)
@@ -110,7 +154,7 @@ def _why(moment: Moment, found: Block) -> list[str]:
     delays = f"delays {count(len(victims), 'request')}"
     subject = f"{why}, and" if why else "It"
     if moment.brief:
-        named, fewer = requests_named(victims), requests_named(victims, 2)
+        named, fewer = (requests_named(victims, most, found.letter) for most in (4, 2))
         return [
             fitting(
                 f"{subject} {delays}: {_ended(named)}",
@@ -118,7 +162,7 @@ def _why(moment: Moment, found: Block) -> list[str]:
                 f"{subject} {delays}.",
             )
         ]
-    return [f"{subject} {delays}: {_ended(requests_named(victims, 3 if found.mixed else 4))}"]
+    return [f"{subject} {delays}: {_ended(requests_named(victims, 3 if found.mixed else 4, found.letter))}"]
 
 
 def _ended(named: str) -> str:
@@ -152,18 +196,18 @@ def gil_block(moment: Moment) -> list[str]:
     if where is not None and where.calls:
         at += f" ({printable(where.calls, 30)})"
     if found.keeper is not None:
-        who = "A thread" if request is None else f"#{number}" if brief else headline(request)
+        who = "A thread" if request is None else tag(number, found.letter) if brief else headline(request)
         worker = not brief and found.keeper.thread in timeline.workers
         keeps = f"keeps the GIL for {lasted}" if brief else f"has kept the GIL for {lasted}"
         held = f"{who} {keeps}{at}{', in a worker thread' if worker else ''}."
     else:
-        who = "The loop" if request is None else f"#{number}" if brief else headline(request)
+        who = "The loop" if request is None else tag(number, found.letter) if brief else headline(request)
         waits = "waits" if brief else "has waited"
         held = f"{who} {waits} for the GIL for {lasted}{at}{'' if brief else ': other threads have it'}."
     victims = timeline.victims(found, moment.now)
     if not victims:
         return [held, "The event loop cannot run Python code without the GIL."]
-    named = requests_named(victims)
+    named = requests_named(victims, letter=found.letter)
     delays = f"delays {count(len(victims), 'request')}: {named}{'' if named.endswith('…') else '.'}"
     return [held, f"The event loop cannot run, which {delays}"]
 
@@ -172,11 +216,11 @@ def starvation(moment: Moment) -> list[str]:
     """Many short steps: who waits, and what the loop does meanwhile."""
     found = _starvation(moment)
     victims = found.victims
-    waited = f"#{found.slowest} waited {duration(found.longest)}"
+    waited = f"{tag(found.slowest, found.letter)} waited {duration(found.longest)}"
     if moment.brief:
         delayed = f"Short steps or callbacks in a row delay {count(len(victims), 'request')}: {waited}."
     else:
-        named = requests_named(victims)
+        named = requests_named(victims, letter=found.letter)
         delayed = (
             f"Short steps or callbacks in a row hold the event loop. None is a block, but {waited}"
             f" for its turn. Delayed: {named}{'' if named.endswith('…') else '.'}"

@@ -127,7 +127,7 @@ def _loop_is(moment: Moment) -> str:
 def _waits(moment: Moment, wait: Wait) -> tuple[str, str, str]:
     """How many wait, which one has waited longest, and for a thread or a process."""
     number, longest = len(wait.since), wait.longest
-    lasts = f"#{longest} for {duration(moment.now - wait.since[longest])}."
+    lasts = f"{moment.tag(longest)} for {duration(moment.now - wait.since[longest])}."
     waits = f"{count(number, 'request')} {'waits' if number == 1 else 'wait'}"
     if not moment.brief:
         waits = f"{count(number, 'request is', 'requests are')} waiting"

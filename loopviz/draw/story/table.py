@@ -59,6 +59,12 @@ TABLE: tuple[Sentence, ...] = (
         of_loop.gil_kept, "alarm", of_loop.repair_of_gil_kept,
     ),
     Sentence(
+        "block-elsewhere",
+        "A step or a callback holds the loop of one worker, requests wait for it, and another loop is idle.",
+        lambda m: m.elsewhere is not None,
+        of_loop.elsewhere, "alarm", of_loop.repair_of_block,
+    ),
+    Sentence(
         "block", "A step or a callback holds the loop for the threshold or longer.",
         lambda m: m.block is not None,
         of_loop.block, "alarm", of_loop.repair_of_block,

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from loopviz.draw.fold import Fold
 from loopviz.draw.look import BLOCK, NOTHING
 from loopviz.draw.raster import Stretch, code_of, lane_stretches, loop_levels, raster, token_levels
-from loopviz.draw.words import duration, headline, line
+from loopviz.draw.words import duration, headline, line, tag
 from loopviz.export.material import all_blocks, text
 from loopviz.export.svg.canvas import CHARACTER, LEFT, RIGHT, Canvas
 from loopviz.model import Lane, Request, Timeline
@@ -42,7 +42,13 @@ def loop_row(canvas: Canvas, timeline: Timeline, y: int, tall: int) -> list[str]
         left, right = scale.x(block.start), scale.x(min(end, now))
         made.append(canvas.bar(left, y, max(0.5, right - left), BLOCK, height=tall))
         request, where = block.culprit
-        owner = f"#{request}" if request else "GIL" if block.kind == "waiting_for_gil" else "callback"
+        owner = (
+            tag(request, block.letter)
+            if request
+            else "GIL"
+            if block.kind == "waiting_for_gil"
+            else "callback"
+        )
         made += _captions(canvas, owner, line(where) if where else "", left, right - left, (y, tall))
     share = timeline.busy(scale.start, now) / max(1, now - scale.start)
     made.append(canvas.written(RIGHT, canvas.base(y, tall), f"busy {min(1.0, share):.0%}"))

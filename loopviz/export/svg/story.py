@@ -26,9 +26,9 @@ def story(
     for block in blocks[:8]:
         number, line_at = block.culprit
         who = holder(block)
-        who = f"Request {number}" if number and who.startswith("#") else who.capitalize()
+        who = f"Request {number}{block.letter}" if number and who.startswith("#") else who.capitalize()
         if block.kind == "waiting_for_gil":
-            who = f"Request {number}" if number else "Waiting for the GIL"
+            who = f"Request {number}{block.letter}" if number else "Waiting for the GIL"
         verb = "block" if block.by == "callbacks" else "blocks"
         where = f" at {line(line_at)}" if line_at else ""
         kind = f", {name}," if (name := kind_name(block)) else ""

@@ -9,7 +9,7 @@ from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.tui.scene.foot import HitLine, foot
 from loopviz.tui.scene.frame import Facts
-from loopviz.tui.scene.header import header
+from loopviz.tui.scene.header import header, together
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.picture import Picture
@@ -49,7 +49,8 @@ class Scene:
         roomy = height >= _ROOMY
         gap: list[Line] = [[]] if roomy else []
         lesson = lesson_of(self.facts, timeline, view)
-        head = [header(self._pen, self.facts, view, width, lesson)]
+        workers = together(timeline, view.moment)
+        head = [header(self._pen, self.facts, view, width, lesson, workers)]
         head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
         said = self._story.lines(self._pen, self.facts, timeline, view, width, 3 if roomy else 2)
         story = [*gap, *said, *gap]

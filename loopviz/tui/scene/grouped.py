@@ -36,7 +36,7 @@ def longest_name(requests: Sequence[Request], limit: int) -> tuple[int, bool]:
     full = max((cell_len(_name(Fold((request,)), paths=True)) for request in ends), default=0) + 2
     if full < min(limit, _LONGEST):
         return full, True
-    last = f"#{ends[-1].id}"
+    last = words.tag(ends[-1].id, ends[-1].letter)
     return len(f"{last}–{last} ×{len(requests)}") + 2, False
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
 from loopviz.draw import words
 from loopviz.draw.safe import printable
+from loopviz.model import Timeline
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.lesson import Lesson
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.view import View
 
-__all__ = ["header"]
+__all__ = ["header", "together"]
 
 _WIDE = 120
 """From this width on the whole address is in the headline."""
@@ -24,21 +27,23 @@ _DEAR = 0.05
 """A probe that uses more than this part of a core is reported."""
 
 
-def header(pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None = None) -> Line:
+def header(
+    pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None = None, workers: Sequence[str] = ()
+) -> Line:
     """The line; what runs is shortened until it fits beside what must be seen.
 
-    With a `lesson` it is the headline of what was fired last.
+    With a `lesson` it is the headline of what was fired last. `workers` is what `together` says.
     """
     right = _right(pen, view)
     if lesson is not None:
-        return _headline(pen, facts, lesson, right, width)
+        return _headline(pen, facts, lesson, right, width, workers)
     right.append(_help_key(pen, facts))
     environment = facts.environment
     version = printable(environment.python, 20)
     gil = "GIL on" if environment.gil else "GIL off"
     loop, address = printable(environment.event_loop, 20), printable(facts.address, 40)
-    wide = [f"Python {version}", gil, loop, printable(facts.mode, 20), address]
-    narrow = [version.rpartition(".")[0], gil, loop, ":" + address.rpartition(":")[2]]
+    wide = [f"Python {version}", gil, loop, *(workers or [printable(facts.mode, 20)]), address]
+    narrow = [version.rpartition(".")[0], gil, loop, *workers, ":" + address.rpartition(":")[2]]
     right_length = sum(cell_len(text) + 3 for text, _ in right)
     for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
         left = pen.separator.join(items)
@@ -55,13 +60,37 @@ def header(pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None
     return line
 
 
-def _headline(pen: Pen, facts: Facts, lesson: Lesson, right: list[tuple[str, Style]], width: int) -> Line:
+def together(timeline: Timeline, moment: int) -> list[str]:
+    """Of a server with several workers: how many, and their sums. Empty for one that is one process."""
+    if not timeline.several:
+        return []
+    running = [
+        process for process in timeline.processes if process.ended is None or process.ended[0] > moment
+    ]
+    said = [words.count(len(running), "worker")]
+    if unanswered := len(timeline.alive_at(moment)):
+        said.append(f"{words.count(unanswered, 'request')} now")
+    lanes = [*(process.loop.lane for process in running), *timeline.workers.values()]
+    shares = [share for lane in lanes if (share := lane.cpu_share(moment)) is not None]
+    if shares:
+        said.append(f"{sum(shares):.1f} cores")
+    return said
+
+
+def _headline(
+    pen: Pen,
+    facts: Facts,
+    lesson: Lesson,
+    right: list[tuple[str, Style]],
+    width: int,
+    workers: Sequence[str],
+) -> Line:
     """Name and title of what was fired last; beside them the load, as far as it fits."""
     waits = [(f"{lesson.waits} …", pen.alarm)] if lesson.waits else []
     address = printable(facts.address, 40)
     if width < _WIDE:
         address = ":" + address.rpartition(":")[2]
-    load = [(text, pen.dim) for text in (*lesson.load, address)]
+    load = [(text, pen.dim) for text in (*workers, *lesson.load, address)]
     needed = sum(cell_len(text) + 3 for text, _ in (*waits, *right))
     title, most = lesson.title, max(1, width - cell_len(lesson.name) - needed - 5)
     if cell_len(title) > most:

@@ -12,39 +12,75 @@ from loopviz.clock import NS
 from loopviz.draw import words
 from loopviz.draw.look import BLOCK, LEVELS, NOTHING
 from loopviz.draw.raster import loop_levels
+from loopviz.draw.safe import printable
+from loopviz.model.loop import Loop
+from loopviz.model.process import Process
 from loopviz.stream.blind import IDLE
 from loopviz.tui.scene.frame import Facts, Frame
 from loopviz.tui.scene.pen import Line, Pen, split
 
-__all__ = ["loop_lane"]
+__all__ = ["loop_lanes"]
 
 
-def loop_lane(pen: Pen, facts: Facts, frame: Frame, *, tall: bool) -> list[Line]:
+def loop_lanes(
+    pen: Pen, facts: Facts, frame: Frame, *, tall: bool, most: int
+) -> list[tuple[str, list[Line]]]:
+    """The lane of each worker's loop, and the worker's letter: one lane for most servers.
+
+    At most so many, those that do most; the last one stands for all others.
+    """
+    processes = list(frame.timeline.processes)
+    left = processes[:0]
+    if len(processes) > most:
+        now = frame.view.moment
+        quiet = sorted(
+            processes, key=lambda one: one.loop.busy(now - NS, now) if one.ended is None else 2 * NS
+        )
+        left = quiet[: len(processes) - most + 1]
+    lanes = [
+        (process.letter, _lane(pen, facts, frame, process, tall=tall))
+        for process in processes
+        if process not in left
+    ]
+    if left:
+        busy = max(one.loop.busy(frame.view.moment - NS, frame.view.moment) / NS for one in left)
+        said = f" {len(left)} more loops, each busy for at most {min(1.0, busy):.0%} of the last second"
+        lanes.append(("", [[Segment(said, pen.dim)]]))
+    return lanes
+
+
+def _lane(pen: Pen, facts: Facts, frame: Frame, process: Process, *, tall: bool) -> list[Line]:
     """The lane in one line, or in two where there is room for a `tall` one."""
     timeline, view, columns = frame.timeline, frame.view, frame.columns
     # Where the past has changed, the lane is drawn anew.
+    worker, loop = process.worker, process.loop
     codes = frame.codes(
-        "loop", timeline.rewritten, lambda a, b: loop_levels(timeline, frame.half, a, b, view.now)
+        f"loop {worker}" if worker else "loop",
+        loop.rewritten,
+        lambda a, b: loop_levels(timeline, frame.half, a, b, view.now, worker),
     )
-    first, second, style = _says(pen, facts, frame)
+    first, second, style = _says(pen, facts, frame, process)
     upper, lower = _levels(pen, codes, tall=tall)
-    line = [pen.label("LOOP", columns, pen.title), *_captioned(pen, frame, lower)]
+    name = f"LOOP {process.letter}".rstrip()
+    line = [pen.label(name, columns, pen.title), *_captioned(pen, frame, lower, loop)]
     if not tall:
         return [pen.says(line, [first, *second], columns, style)]
     above = [Segment(" " * columns.label, pen.text), *upper]
     return [pen.says(above, [first], columns, style), pen.says(line, second or [""], columns, style)]
 
 
-def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
+def _says(pen: Pen, facts: Facts, frame: Frame, process: Process) -> tuple[str, list[str], Style]:
     """What the loop does, and for which request."""
-    timeline, view = frame.timeline, frame.view
+    timeline, view, loop = frame.timeline, frame.view, process.loop
     second: list[str] = []
-    block = timeline.block_at(view.moment)
+    if process.ended is not None and process.ended[0] <= view.moment:
+        return f"ended: {printable(process.ended[1], 40)}", second, pen.alarm
+    block = loop.block_at(view.moment)
     if block is not None:
         request, where = block.culprit
         waits = block.kind == "waiting_for_gil"
         if request:
-            second.append(f"#{request}")
+            second.append(words.tag(request, block.letter))
         elif block.task and not waits:
             second.append(words.task_name(block.task))
         if where is not None:
@@ -54,15 +90,18 @@ def _says(pen: Pen, facts: Facts, frame: Frame) -> tuple[str, list[str], Style]:
             second,
             pen.alarm,
         )
-    starvation = timeline.starvation_at(view.moment)
+    starvation = loop.starvation_at(view.moment)
     if starvation is not None:
         second.append(words.culprits(timeline, starvation, 1))
         return f"STARVES {words.duration(starvation.longest)}", second, pen.alarm
-    busy = timeline.busy(view.moment - NS, view.moment) / NS
-    running = timeline.running_at(view.moment) if view.behind is None else 0
+    busy = loop.busy(view.moment - NS, view.moment) / NS
+    running = loop.running_at(view.moment) if view.behind is None else 0
     if running:
-        second.append(f"runs #{running}")
-    if not timeline.sees_iterations and IDLE in dict(facts.blind):
+        second.append(f"runs {words.tag(running, process.letter)}")
+    tokens = next((tokens for _, tokens in process.threads.tokens_until(view.moment)), None)
+    if process.letter and tokens is not None and (tokens.borrowed or tokens.waiting):
+        second.insert(0, words.count(tokens.borrowed, "thread"))
+    if not loop.sees_iterations and IDLE in dict(facts.blind):
         second.append("idle not visible")
     return f"busy {min(1.0, busy):.0%}", second, pen.text
 
@@ -92,18 +131,18 @@ def _levels(pen: Pen, codes: str, *, tall: bool) -> tuple[Line, Line]:
     return upper, lower
 
 
-def _captioned(pen: Pen, frame: Frame, line: Line) -> Line:
+def _captioned(pen: Pen, frame: Frame, line: Line, loop: Loop) -> Line:
     """Write each block's request and line into it, where there is room."""
-    timeline, now, columns = frame.timeline, frame.view.now, frame.columns
+    now, columns = frame.view.now, frame.columns
     palette = pen.palette
     colours = palette.colours
     style = palette.style(colours.caption, colours.alarm, bold=True, reverse=not palette.colour)
     captions = []
-    for block in timeline.blocks_until(now):
+    for block in loop.blocks_until(now):
         end = block.start + block.lasted(now)
         if end // columns.column_ns < frame.first:
             break
-        if end - block.start < timeline.threshold:
+        if end - block.start < loop.threshold:
             continue
         left = max(0, block.start // columns.column_ns - frame.first + 1)
         right = min(columns.time, end // columns.column_ns - frame.first)
@@ -111,7 +150,7 @@ def _captioned(pen: Pen, frame: Frame, line: Line) -> Line:
         where = f" {words.line(line_at)}" if line_at else ""
         waits = block.kind == "waiting_for_gil"
         name = words.task_name(block.task) if block.task and not waits else ""
-        who = f"#{request}" if request else name
+        who = words.tag(request, block.letter) if request else name
         if waits and who:
             who = f"GIL {who}"
         for text in (f"{who}{where}", who):

@@ -19,7 +19,7 @@ from loopviz.tui.scene.grouped import (
     others_heading,
 )
 from loopviz.tui.scene.groups import Arranged, Groups
-from loopviz.tui.scene.loop import loop_lane
+from loopviz.tui.scene.loop import loop_lanes
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.scene.requests import filtered, request_row, started_rows, title
@@ -46,6 +46,8 @@ class Picture:
         self._overview = Overview()
         self._arranged, self._rearranged = Groups(), Groups()
         self._children = Children()
+        self._lanes: list[str] = []
+        """Of each lane of a thread or process in the last frame, the letter of its worker."""
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
@@ -64,8 +66,10 @@ class Picture:
         lines = [self._overview.line(pen, frame)] if view.behind is not None else []
         lines.append(axis(pen, frame))
         first = len(lines)
-        lane = loop_lane(pen, facts, frame, tall=roomy)
-        lines += [*(linked(line, known_lines(timeline, view.now)) for line in lane), *gap]
+        several = timeline.several
+        lanes = loop_lanes(pen, facts, frame, tall=roomy and not several, most=max(2, height // 3))
+        lines += [linked(line, known_lines(timeline, view.now)) for _, lane in lanes for line in lane]
+        lines += gap
         lines.append(thread_gauge(pen, frame))
         room = height - len(lines)
         lines += (
@@ -74,6 +78,8 @@ class Picture:
             else self._rows(frame, lines, room, gap)
         )
         self._tracks.end()
+        if several and roomy:
+            lines = _by_worker(lines, first, [letter for letter, _ in lanes], self._lanes)
         self.hits = {y: hits for y, hits in self.hits.items() if y < height}
         lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
         return [*lines, *([[]] * (height - len(lines)))][:height]
@@ -119,6 +125,7 @@ class Picture:
         tasks = self._children.without(timeline, children, tasks)
         workers, cut = lanes[: found.lanes], len(lanes) - found.lanes
         lines = [worker_lane(pen, frame, lane, found.opened) for lane in workers]
+        self._lanes = [lane.letter for lane in workers]
         lines += gap
         shown = found.shown
 
@@ -169,6 +176,7 @@ class Picture:
         room += not has_title
         shown = max(min(len(lanes), room - wanted), min(len(lanes), room // 3))
         lines = [worker_lane(pen, frame, lane) for lane in lanes[:shown]]
+        self._lanes = [lane.letter for lane in lanes[:shown]]
         lines += gap
         room -= shown
         rows, before, after = view.rows(timeline, max(1, room - self._children.reserved(frame, room)))
@@ -189,3 +197,19 @@ class Picture:
         shown_requests = {request.id for request in rows}
         lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown_requests]
         return lines
+
+
+def _by_worker(lines: list[Line], first: int, loops: Sequence[str], threads: Sequence[str]) -> list[Line]:
+    """The same lines, with the lanes of each worker's threads below that of its loop.
+
+    The loops of the workers with the letters `loops` are from line `first` on, an empty line and the gauge of
+    all threads follow, and below them the lanes of threads, of the workers with the letters `threads`.
+    """
+    end = first + len(loops)
+    start = end + 2
+    pairs = list(zip(threads, lines[start : start + len(threads)], strict=True))
+    grouped = lines[:first]
+    for letter, line in zip(loops, lines[first:end], strict=True):
+        grouped += [line, *(lane for owner, lane in pairs if owner == letter)]
+    grouped += [lane for owner, lane in pairs if owner not in loops]
+    return [*grouped, *lines[end:start], *lines[start + len(threads) :]]

@@ -110,14 +110,17 @@ def _label(pen: Pen, frame: Frame, request: Request, own: str | None, *, done: b
             return Segment(text, pen.dim if done else pen.text)
         room = frame.columns.label - 14
         name = _shortened(words.task_name(request.path), room)
-        return Segment(f"   {hook} {name} {f'by #{request.started_by}':<8}", pen.dim if done else pen.text)
+        return Segment(
+            f"   {hook} {name} {f'by {words.tag(request.started_by, request.letter)}':<8}",
+            pen.dim if done else pen.text,
+        )
     mark = " "
     if request.id == view.changed:
         mark = "▶" if pen.palette.unicode else ">"
     if own is not None:
         text = _shortened(f" {mark}{own}", frame.columns.label - 1) + " "
     else:
-        number = f"{mark}{f'#{request.id}':<4} "
+        number = f"{mark}{words.tag(request.id, request.letter):<4} "
         room = frame.columns.label - len(number) - 5
         name = printable(f"{request.method} {request.path}")
         if request.method == "GET" and cell_len(name) > room:

@@ -103,7 +103,7 @@ def _rows(timeline: Timeline, burst: Burst, now: int, within: int) -> _Rows:
         shown = folds[:MOST_ROWS]
         named = [(fold.name, fold.first) for fold in shown]
         return _Rows(named, len(shown), words.count(more, "more request") if more else "")
-    rows = [(f"#{request.id}", request) for request in requests]
+    rows = [(words.tag(request.id, request.letter), request) for request in requests]
     if burst.count > 1 or not requests:
         return _Rows(rows, burst.count, "")
     known = [c for c in timeline.children(requests[0].id) if not c.apart and c.start <= now]

@@ -9,6 +9,7 @@ from rich.segment import Segment
 
 from loopviz.draw.look import CODES, LEVELS, NOTHING
 from loopviz.draw.raster import lane_stretches, raster, token_levels
+from loopviz.draw.words import tag
 from loopviz.model import Burst, Lane, State, Tokens
 from loopviz.model.lane import Span
 from loopviz.model.past import begun
@@ -83,7 +84,7 @@ def workers_seen(frame: Frame) -> list[Lane]:
                 if span.end > begin:
                     lanes.append(lane)
                 break
-    return sorted(lanes, key=lambda lane: lane.role == "process")
+    return sorted(lanes, key=lambda lane: (lane.worker, lane.role == "process"))
 
 
 def worker_lane(pen: Pen, frame: Frame, lane: Lane, burst: Burst | None = None) -> Line:
@@ -99,7 +100,7 @@ def worker_lane(pen: Pen, frame: Frame, lane: Lane, burst: Burst | None = None) 
     span = lane.span_at(moment)
     request = span.request if span is not None else 0
     name = f" {lane.name}"
-    line = [pen.label(f"{name:<11}{f'#{request}' if request else ''}", columns, pen.dim)]
+    line = [pen.label(f"{name:<11}{tag(request, lane.letter) if request else ''}", columns, pen.dim)]
     line += pen.cells(codes, 0)
     if not request:
         share = None if burst is None or not burst.over(moment) else _share(lane, burst, moment)

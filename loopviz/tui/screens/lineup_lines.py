@@ -90,7 +90,11 @@ def _rows(
 
 def _name(row: Fold, palette: Palette) -> str:
     """``#5–#8 ×4``, or in less room ``#5 ×4``."""
-    name = row.name if cell_len(row.name) < _LABEL - 1 else f"#{row.first.id} ×{row.count}"
+    name = (
+        row.name
+        if cell_len(row.name) < _LABEL - 1
+        else f"{words.tag(row.first.id, row.first.letter)} ×{row.count}"
+    )
     return name if palette.unicode else words.ascii_only(name)
 
 

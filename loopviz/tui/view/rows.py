@@ -132,7 +132,7 @@ class Rows(Window):
             state = f"{LABELS[CODES[segment.state]]} {words.state_name(segment.state)}"
         status, error = request.status or "", request.error or ""
         number = request.started_by or request.id
-        text = f"#{number} {request.method} {request.path} {status} {state} {error}"
+        text = f"{words.tag(number, request.letter)} {request.method} {request.path} {status} {state} {error}"
         return all(word in text.lower() for word in wanted)
 
     @staticmethod
