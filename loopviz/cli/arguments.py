@@ -88,7 +88,7 @@ def add_loop(parser: argparse.ArgumentParser, *, own: bool = False) -> None:
         choices=("auto", "asyncio", "uvloop") if own else ("asyncio", "uvloop"),
         default=None if own else "asyncio",
         help="the server's event loop (default: asyncio"
-        + ("; auto for an application of your own: uvloop where it is installed)" if own else ")"),
+        + ("; auto: uvloop where it is installed, as uvicorn chooses)" if own else ")"),
     )
 
 

@@ -124,7 +124,7 @@ def session_for(
         if getattr(options, "isolate", None):
             common["isolate"] = True
         return Session(files, loop="asyncio" if options.loop in {None, "auto"} else options.loop, **common)
-    loop = options.loop or "auto"
+    loop = options.loop or "asyncio"  # of uvloop, less is visible
     if loop == "auto":  # as uvicorn
         loop = "uvloop" if find_spec("uvloop") is not None else "asyncio"
     isolate = options.isolate is not False
