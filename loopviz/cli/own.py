@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loopviz.scenario import ScenarioFile
     from loopviz.target import Application
 
-__all__ = ["add_application", "files_of", "session_for", "target_of"]
+__all__ = ["add_application", "files_of", "notice", "session_for", "target_of"]
 
 _MOST_WORKERS = 26
 """Each has a letter."""
@@ -109,6 +109,19 @@ def files_of(found: Application | list[Path]) -> list[Path]:
     if isinstance(found, list):
         return found
     return [] if found.file is None else [Path(found.file)]
+
+
+def notice(found: Application) -> str | None:
+    """What is said of an application when it is run: what is wrong, or how it was found."""
+    from loopviz.target.remembering import read
+
+    try:
+        read(found.folder)
+    except InputError as error:
+        return f"{error}. Its requests are not used, and none is remembered."
+    if found.found is None:
+        return None
+    return f"{found.name}, by {found.found}. 'loopviz run --builtin' shows the built-in scenarios."
 
 
 def session_for(

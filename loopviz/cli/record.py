@@ -126,6 +126,8 @@ def _measured(
     from loopviz.experiment.own import as_scenario, measure_own, watch
 
     common: dict[str, Any] = {"progress": show_progress, "output": place, "interruption": interruption}
+    if own is not None:
+        _warn(own)
     scenario = one(options.target) if own is None else as_scenario(own)
     session = session_for(own, [scenario] if own is None else [], options)
     if options.seconds is not None:
@@ -135,6 +137,17 @@ def _measured(
     from loopviz.scenario import DEFAULT_REQUESTS
 
     return measure_own(session, own, options.request, options.requests or DEFAULT_REQUESTS, **common)
+
+
+def _warn(own: Application) -> None:
+    """Say on standard error that the requests of before cannot be read."""
+    from loopviz.draw.safe import printable
+    from loopviz.target.remembering import read
+
+    try:
+        read(own.folder)
+    except InputError as error:
+        print(printable(f"loopviz: {error}. Its requests are not used.", 2_000), file=sys.stderr)
 
 
 def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:

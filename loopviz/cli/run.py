@@ -19,7 +19,7 @@ from loopviz.cli.arguments import (
     add_theme,
     add_threads,
 )
-from loopviz.cli.own import add_application, files_of, session_for, target_of
+from loopviz.cli.own import add_application, files_of, notice, session_for, target_of
 from loopviz.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
             if own is not None:
                 return show([], options, palette, None, trigger, place, aside, own=own)
             with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
-                files = read(paths, reading)
+                files = read(paths, reading, tolerant=True)
             watcher = Watcher(options.target, files) if options.target else None
             return show(files, options, palette, watcher, trigger, place, aside)
         finally:
@@ -132,9 +132,8 @@ def show(
             loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
         ),
     )
-    if own is not None and own.found is not None:
-        builtin = "'loopviz run --builtin' shows the built-in scenarios."
-        app.say(f"{own.name}, by {own.found}. {builtin}", seconds=8)
+    if own is not None and (said := notice(own)):
+        app.say(said, seconds=8)
     try:
         recorder = None if place is None else session.record(place, partial(app.say, seconds=10))
     except InputError:

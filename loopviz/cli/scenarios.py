@@ -34,7 +34,7 @@ def scenarios(options: argparse.Namespace) -> int:
     from loopviz.scenario import find, read
 
     with Workspace(), importing() as reading:
-        files = read(find(options.target), reading)
+        files = read(find(options.target), reading, tolerant=True)
     if options.json:
         print(json.dumps(_document(files), indent=2))
     else:
@@ -100,7 +100,9 @@ def _print(files: Sequence[ScenarioFile]) -> None:
             if file.facts.group == group:
                 facts = file.facts
                 lacks = f" (needs {', '.join(file.missing)}: {file.install})" if file.missing else ""
-                if file.lacking is not None:
+                if file.broken is not None:
+                    lacks = ""
+                elif file.lacking is not None:
                     lacks = f" (cannot be fired: {one_line(file.lacking)})"
                 line = (
                     f"{facts.key or ' '}  {file.name:<{name}}  {titles[file.name]:<{title}}  {facts.expect}"

@@ -72,6 +72,13 @@ class ScenarioFile:
     """A request line with values made up from their types, to be confirmed; None without one."""
     line: int = 0
     """The line of its endpoint in the file; 0 if that is not known."""
+    broken: str | None = None
+    """Why the file cannot be read, in one or two lines; None if it can be. It is listed, and not served."""
+
+    @property
+    def servable(self) -> bool:
+        """Whether it can be served."""
+        return not self.missing and self.broken is None
 
     @property
     def install(self) -> str:
@@ -125,17 +132,31 @@ def nearest(what: str, name: str, known: Sequence[str]) -> str:
     return f"Unknown {what}: {name!r}.\n{hint}"
 
 
-def read(paths: Iterable[Path], reading: Callable[[Path], object] | None = None) -> list[ScenarioFile]:
+def read(
+    paths: Iterable[Path],
+    reading: Callable[[Path], object] | None = None,
+    *,
+    tolerant: bool = False,
+) -> list[ScenarioFile]:
     """Read scenario files, in the order in which they are listed.
 
-    `reading` is called with each one before it is read, and so may be executed.
+    `reading` is called with each one before it is read, and so may be executed. If `tolerant`, a file that
+    cannot be read is `broken`, so long as there is another one that can be.
     Raises `InputError` for a file that cannot be read, and for two files with the same key.
     """
-    found = []
+    found, refused = [], None
     for path in paths:
         if reading is not None:
             reading(path)
-        found.append(_read(path))
+        try:
+            found.append(_read(path))
+        except InputError as error:
+            if not tolerant:
+                raise
+            refused = refused or error
+            found.append(_broken(path, str(error)))
+    if refused is not None and all(file.broken is not None for file in found):
+        raise refused
     found.sort(key=lambda file: (file.facts.order, file.name))
     by_key: dict[str, ScenarioFile] = {}
     for scenario in found:
@@ -185,6 +206,8 @@ def require_own_paths(files: Iterable[ScenarioFile]) -> None:
 
 def executed(file: ScenarioFile) -> ScenarioFile:
     """The scenario with its application. Raises `InputError` if the file cannot be executed."""
+    if file.broken is not None:
+        raise InputError(file.broken)
     if file.missing:
         raise InputError(
             f"{file.name} needs {' and '.join(file.missing)}, which is not installed.\n"
@@ -207,6 +230,12 @@ def _read(path: Path) -> ScenarioFile:
             method, declared = route or ("GET", "")
             return _file(path, facts, None, ask_literally(facts, method, declared), missing)
     return _executed(path, tree)
+
+
+def _broken(path: Path, error: str) -> ScenarioFile:
+    """What is listed of a file that cannot be read."""
+    facts = Scenario(title="cannot be read", expect=error.partition("\n")[0])
+    return ScenarioFile(path.stem, path, facts, None, "GET", "/", lacking=error, broken=error)
 
 
 def _is_builtin(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from loopviz.errors import InputError
 from loopviz.scenario import Scenario, ScenarioFile
 from loopviz.target.application import Application
+from loopviz.target.remembering import read
 from loopviz.target.request_line import parse, with_line
 from loopviz.target.routes import Route
 
@@ -24,8 +25,16 @@ _UNNAMED: Final = "routes"
 def scenario_files(
     application: Application, routes: Iterable[Route], remembered: Mapping[str, str] | None = None
 ) -> list[ScenarioFile]:
-    """The routes in their order, those of a group together, with the lines that are `remembered` for them."""
-    files = [_file(application, route, remembered or {}) for route in routes]
+    """The routes in their order, those of a group together.
+
+    Each has the line that is `remembered` for it; without that argument, what the working folder has, and
+    nothing if its file is broken.
+    """
+    if remembered is None:
+        remembered = {}
+        with suppress(InputError):
+            remembered = read(application.folder)
+    files = [_file(application, route, remembered) for route in routes]
     groups = list(dict.fromkeys(file.facts.group for file in files))
     return sorted(files, key=lambda file: groups.index(file.facts.group))
 

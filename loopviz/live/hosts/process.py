@@ -143,7 +143,7 @@ class ProcessHost:
             "loop": self._served.loop,
             "lazily": self._served.lazily,
             "numbers": FOREIGN,
-            "scenarios": [(str(file.file), file.name) for file in self._served.scenarios],
+            "scenarios": [(str(f.file), f.name) for f in self._served.scenarios if f.broken is None],
             "application": None if self._application is None else self._application.as_dict(),
         }
         with suppress(OSError):  # it has ended already, which is noticed below

@@ -116,19 +116,19 @@ class Apps:
         self._fired = {
             (file.method, unquote(file.path.partition("?")[0])): name
             for name, file in self._files.items()
-            if not file.missing
+            if file.servable
         }
 
     def _chosen(self, scope: Any) -> str | None:
         """The scenario that a request or a WebSocket is for; None if none has it."""
         if len(self._files) == 1:
-            return next((name for name, file in self._files.items() if not file.missing), None)
+            return next((name for name, file in self._files.items() if file.servable), None)
         fired = self._fired.get((scope.get("method", ""), scope["path"]))
         if fired is not None:
             return fired
         best: tuple[Fit, str] | None = None
         for name, file in self._files.items():
-            if file.missing:
+            if not file.servable:
                 continue
             served = self._mounts[name].file if name in self._mounts else file
             found = fit(served.app, served.path, scope)
@@ -142,7 +142,7 @@ class Apps:
         try:
             for name, file in list(self._files.items()):
                 needed = not self._lazily or file.app is not None or file.facts.key is not None
-                if needed and not file.missing:
+                if needed and file.servable:
                     await self.prepare(name)
             if self._lazily:
                 following = asyncio.create_task(self._follow(), context=contextvars.Context())

@@ -62,7 +62,7 @@ class Opening(Firing):
         """Choose scenarios, and run them side by side."""
         if not self.needs_server():
             return
-        ready = [file for file in self.source.scenarios if not file.missing]
+        ready = [file for file in self.source.scenarios if file.servable]
         self.push_screen(Pick(self.palette, ready, self.keys), self._compare)
 
     def _compare(self, names: list[str] | None) -> None:

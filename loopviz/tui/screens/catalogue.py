@@ -148,9 +148,11 @@ class Catalogue(Vertical):
         line.append(f"{file.facts.key or ' '} ", key)
         name = printable(file.name)
         titles = self._list.size.width >= _TITLES
-        line.append(f"{name:<{_NAME}}" if titles else name, dim if file.missing else Style())
+        line.append(f"{name:<{_NAME}}" if titles else name, Style() if file.servable else dim)
         if file.missing:
             line.append("  not installed", dim)
+        elif file.broken is not None:
+            line.append("  cannot be read", dim)
         elif titles:
             line.append(f" {printable(file.facts.title)}", dim)
         return line
