@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loopviz.agent.viewer import Viewer
 from loopviz.errors import InputError
 from loopviz.stream.events import Event
-from loopviz.stream.source import Vitals
 from loopviz.wire.frames import Message, WireError, encode
 from loopviz.wire.messages import BLIND, CALL, EVENTS, HEARTBEAT, REPLY
+
+if TYPE_CHECKING:  # its module loads more than a server that is attached to should have to
+    from loopviz.stream.source import Vitals
 
 __all__ = ["PERIOD", "Calls", "Reporter"]
 

@@ -15,14 +15,14 @@ from functools import partial
 from typing import Any, NoReturn
 
 from loopviz import __version__
-from loopviz.cli import claims, compare, export, notes, record, replay, run, scenarios, talk
+from loopviz.cli import attach, claims, compare, export, notes, record, replay, run, scenarios, talk
 from loopviz.cli.streams import open_closed_streams
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, record, replay, export, compare, claims, talk, notes, scenarios)
+_COMMANDS = (run, attach, record, replay, export, compare, claims, talk, notes, scenarios)
 """The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
 _LONGEST_END = 1.0
 """How long Python may take to end after the command (s)."""
@@ -124,10 +124,21 @@ def _help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options. An unknown argument is reported by the command, whose help lists the known ones."""
-    options, unknown = _parser().parse_known_args(arguments)
+    before, words = _command_in(sys.argv[1:] if arguments is None else arguments)
+    options, unknown = _parser().parse_known_args(before)
+    options.words = words
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
+
+
+def _command_in(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The arguments up to ``--cmd``, and the user's command, which is the rest: with options of its own."""
+    if "--cmd" not in arguments:
+        return arguments, ()
+    place = list(arguments).index("--cmd") + 1
+    words = arguments[place:]
+    return arguments[:place], words[1:] if words[:1] == ["--"] else words
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -51,11 +51,20 @@ def add_parser(commands: Any) -> None:
         help="freeze the picture when this happens: block>250ms, thread-wait>100ms, latency>2s, error",
     )
     add_application(parser)
+    parser.add_argument(
+        "--cmd",
+        action="store_true",
+        help="start the command that follows, and show the server in it: --cmd -- gunicorn shop:app",
+    )
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the live picture until the user quits; the exit code."""
+    if options.cmd:
+        from loopviz.cli.attach import command
+
+        return command(options)
     from loopviz.cli.console import require_terminal, screen_palette
     from loopviz.cli.importing import importing
     from loopviz.cli.recorded import place_for

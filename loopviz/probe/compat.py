@@ -22,10 +22,17 @@ from contextvars import Context
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from anyio import CapacityLimiter
-from anyio.abc import TaskGroup
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
+try:
+    from anyio import WouldBlock
+    from anyio.abc import TaskGroup
+    from anyio.to_thread import current_default_thread_limiter
+except ImportError:  # a server that is attached to may do without
+    WouldBlock = TaskGroup = current_default_thread_limiter = None  # type: ignore[assignment,misc]
 
 try:
     from anyio._core._eventloop import get_async_backend
@@ -65,6 +72,7 @@ __all__ = [
     "WAKEUP",
     "WEBSOCKETS",
     "WEBSOCKET_CLASS",
+    "WouldBlock",
     "awaited_future",
     "callbacks_of",
     "change_callback",
@@ -73,6 +81,7 @@ __all__ = [
     "cycle_of",
     "declared",
     "default_executor",
+    "default_limiter",
     "future_of_process",
     "handle_of",
     "has_readers",
@@ -206,7 +215,7 @@ def host_of(group: Any) -> asyncio.Task[Any] | None:
     """
     if is_a(group, asyncio.TaskGroup):
         return getattr(group, "_parent_task", None)
-    if is_a(group, TaskGroup):
+    if TaskGroup is not None and is_a(group, TaskGroup):
         return getattr(group.cancel_scope, "_host_task", None)
     return None
 
@@ -422,6 +431,11 @@ RELEASE: Final = "release_on_behalf_of"
 TOTAL: Final = "total_tokens"
 """The limiter's property that is the thread limit. It is documented; that it is a property of the class is
 not. Without it a change of the limit is seen when a thread is taken or given back, not when it is made."""
+
+
+def default_limiter() -> CapacityLimiter | None:
+    """The limiter of AnyIO's worker threads on the running loop; None without AnyIO."""
+    return None if current_default_thread_limiter is None else current_default_thread_limiter()
 
 
 def limiter_counts(limiter: CapacityLimiter) -> Callable[[], tuple[int, int, int]]:

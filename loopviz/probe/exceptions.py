@@ -42,6 +42,11 @@ class Logger:
         self._request = request
         self._served = served
 
+    @property
+    def replaced(self) -> Any:
+        """The logger itself."""
+        return self._logger
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # asked for by `copy`, before a copy has a logger
             raise AttributeError(name)

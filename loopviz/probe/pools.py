@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from typing import Any
-
-from anyio import CapacityLimiter
+from typing import TYPE_CHECKING, Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
 from loopviz.probe.state import ProbeState
 from loopviz.stream.events import POOL, POOL_CALL, PoolKind
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
 
 __all__ = ["Pools"]
 

@@ -10,8 +10,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import anyio.to_thread
-
 from loopviz.probe import compat, selftest
 from loopviz.probe.classes import Hook, hook
 from loopviz.probe.counters import ThreadWaits
@@ -87,6 +85,10 @@ class Probe:
         sampler = self._sampler.cpu_ns if self._sampler else 0
         event = self._tested.event_ns if self._tested else 0
         return sampler + int(self.buffer.emitted * event)
+
+    def test(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Test the hooks on a loop of the same kind, in another thread than `loop`'s: it need not wait."""
+        self._tested = selftest.run(loop)
 
     def install(self, protocol_class: type | None = None) -> None:
         """Hook the running loop, and uvicorn's `protocol_class` for its requests.
@@ -168,7 +170,9 @@ class Probe:
 
     def _hook_worker_calls(self, threads: Threads, processes: Processes) -> None:
         worker_call = compat.worker_call()
-        if worker_call is not None:
+        if compat.WouldBlock is None:
+            pass  # without AnyIO nobody uses its threads
+        elif worker_call is not None:
             backend, name = worker_call
             self._hook(threads.state.loop, backend, name, threads.make_run_sync)
         else:
@@ -180,7 +184,9 @@ class Probe:
         self._set(loop, "set_default_executor", set_default)
 
     def _hook_limiter(self, threads: Threads) -> None:
-        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter = compat.default_limiter()
+        if limiter is None:
+            return
         kind, loop = type(limiter), threads.state.loop
         if hasattr(kind, compat.ACQUIRE) and hasattr(kind, compat.RELEASE):
             self._hook(loop, kind, compat.ACQUIRE, partial(threads.make_acquire, limiter=limiter))

@@ -12,12 +12,13 @@ from loopviz.probe.state import ProbeState
 from loopviz.probe.transports import next_data
 from loopviz.stream.blind import WEBSOCKETS
 
-__all__ = ["came_in", "make_data_received", "pipelines", "protocol_of"]
+__all__ = ["ON_CONNECTIONS", "came_in", "make_data_received", "pipelines", "protocol_of"]
 
 _READ = "_loopviz_read"
 """The attribute of a cycle that waits for the one before it: when it was read, and came (ns)."""
 _PIECES = "_loopviz_pieces"
 """The attribute of a protocol whose client pipelines: what its parser keeps back, or None."""
+ON_CONNECTIONS = _READ, _PIECES
 
 
 class _Pieces:

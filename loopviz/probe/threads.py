@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import partial, update_wrapper
 from threading import get_ident, get_native_id, local
 from types import CodeType, FunctionType, MethodType
-from typing import Any
-
-from anyio import CapacityLimiter, WouldBlock
+from typing import TYPE_CHECKING, Any
 
 from loopviz.clock import now_ns as clock
 from loopviz.probe import compat
@@ -32,6 +30,9 @@ from loopviz.stream.events import (
     TOKENS,
     Role,
 )
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
 
 __all__ = ["Thread", "Threads", "definition"]
 
@@ -200,7 +201,7 @@ class Threads:
         def acquire_on_behalf_of_nowait(self: Any, borrower: Any) -> None:
             try:
                 original(self, borrower)
-            except WouldBlock:
+            except compat.WouldBlock:
                 trace = _trace_of(borrower)
                 if trace is not None and trace.wants_thread:
                     pools.waits(self, trace.number, default=self is limiter)

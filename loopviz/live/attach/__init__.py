@@ -1,0 +1,1 @@
+"""Finding servers that run already, and connecting to them."""
