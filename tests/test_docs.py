@@ -14,7 +14,7 @@ import pytest
 
 from docs import gallery, tables
 from loopviz.claims import CLAIMS, Claim, Machine, catalogue, criteria
-from loopviz.cli import claims, compare, export, main, notes, record, replay, run, scenarios, talk
+from loopviz.cli import attach, claims, compare, export, main, notes, record, replay, run, scenarios, talk
 from loopviz.cli.export import add_parser
 from loopviz.draw.look import APPEARANCES
 from loopviz.export import FORMATS
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARSERS = {
     module.__name__.rpartition(".")[2]: module.add_parser
-    for module in (run, record, replay, export, compare, claims, talk, notes, scenarios)
+    for module in (run, attach, record, replay, export, compare, claims, talk, notes, scenarios)
 }
 SVG = "{http://www.w3.org/2000/svg}"
 

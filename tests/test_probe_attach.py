@@ -21,8 +21,8 @@ from loopviz.errors import InputError
 from loopviz.live.attach.reach import reach
 from loopviz.live.attached import Attached
 from loopviz.model import Timeline
-from loopviz.wire.frames import encode
-from loopviz.wire.messages import CALL
+from loopviz.wire.frames import Decoder, Message, encode
+from loopviz.wire.messages import CALL, REPLY
 from tests.attaching import Load, Server, attached, sees, until
 
 ROOT = Path(__file__).parent.parent
@@ -141,6 +141,28 @@ def test_a_viewer_that_hangs_delays_nothing(server):
         assert not load.failed
     finally:
         reached.connection.close()
+
+
+def test_a_viewer_can_only_watch(server):
+    """Whatever a viewer asks for is refused: it sends no request, and changes and ends nothing."""
+    with attached(server.door()) as view:
+        with pytest.raises(InputError):
+            view.fire(None, 1)  # type: ignore[arg-type]  # there is no scenario
+        view.set_threads(3)
+        assert view.move() is None
+        assert view.restart() is None
+        assert view.give_up() == 0
+        with reach(str(server.door())).connection as connection:
+            connection.settimeout(10)
+            decoder, heard = Decoder(), list[Message]()
+            while not heard:
+                heard += decoder.feed(connection.recv(1 << 16))
+            for name in ("set_threads", "stop", "fire", "__class__"):
+                connection.sendall(encode((CALL, 1, name, (1,))))
+            while len(replies := [m for m in heard if m[0] == REPLY]) < 4:
+                heard += decoder.feed(connection.recv(1 << 16))
+        assert all(reply[2] is not None for reply in replies)
+    assert server.get("/") == b"fine"
 
 
 def test_the_end_of_the_server_is_noticed(tmp_path, place):
@@ -322,7 +344,7 @@ def test_the_report_is_the_document_of_record(server, capsys):
 def test_the_list_of_servers(server, capsys, monkeypatch, place):
     """Without a process, the servers of this user are listed: how to attach, or why that is not possible."""
     assert main(["attach", "--json"]) == 0
-    (found,) = [one for one in json.loads(capsys.readouterr().out) if one["pid"] == server.pid]
+    (found,) = [one for one in json.loads(capsys.readouterr().out)["servers"] if one["pid"] == server.pid]
     assert found["listens"] == [str(server.port)]
     assert found["attach"] == "loopviz.watch()"
     assert "uvicorn" in found["command"]

@@ -85,21 +85,17 @@ def _list(options: argparse.Namespace) -> int:
 
     found = candidates()
     if options.json:
-        print(
-            json.dumps(
-                [
-                    {
-                        "pid": one.pid,
-                        "listens": list(one.ports),
-                        "command": one.command,
-                        "attach": one.how or None,
-                        "why_not": one.why_not or None,
-                    }
-                    for one in found
-                ],
-                indent=2,
-            )
-        )
+        servers = [
+            {
+                "pid": one.pid,
+                "listens": list(one.ports),
+                "command": one.command,
+                "attach": one.how or None,
+                "why_not": one.why_not or None,
+            }
+            for one in found
+        ]
+        print(json.dumps({"format": "loopviz-servers", "version": 1, "servers": servers}, indent=2))
         return 0
     if not found:
         print("No Python process of this user listens.")

@@ -246,11 +246,13 @@ class Attached:
         """What the server writes goes where it went before."""
         return ()
 
-    def move(self) -> None:
+    def move(self) -> Future[None] | None:
         """It stays where it is."""
+        return None
 
-    def restart(self) -> None:
+    def restart(self) -> Future[None] | None:
         """It is not loopviz's to start."""
+        return None
 
 
 class Worker:
