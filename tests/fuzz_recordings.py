@@ -62,7 +62,7 @@ from tests.mutations import Mutator
 
 ENVIRONMENT = Environment("0", "3.13.0", "CPython", True, "asyncio", "0", "0", "0", "0", "Linux")
 SCENARIO = ScenarioSnapshot(
-    "mine", "a title", "what to expect", "o", 8, 1.0, "yours", "GET", "/mine", "mine.py", "app = None\n"
+    "mine", "a title", "what to expect", "u", 8, 1.0, "yours", "GET", "/mine", "mine.py", "app = None\n"
 )
 SEEDS = Path(__file__).parent / "data" / "recordings"
 """Recordings of the scenarios of the catalogue, with few requests each."""

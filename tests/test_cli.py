@@ -345,8 +345,8 @@ def test_any_exception_of_a_file_is_two_lines(capsys, write, raised, reported):
 def test_two_scenarios_with_one_key_are_refused(capsys, write, tmp_path):
     """Two scenarios of a folder cannot have the same key."""
     for name in ("one.py", "two.py"):
-        write(QUICK.replace("requests=3", "key='o'"), name)
-    assert "one.py and two.py both declare the key 'o'" in refuses(capsys, "scenarios", str(tmp_path))
+        write(QUICK.replace("requests=3", "key='u'"), name)
+    assert "one.py and two.py both declare the key 'u'" in refuses(capsys, "scenarios", str(tmp_path))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

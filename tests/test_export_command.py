@@ -166,7 +166,7 @@ def test_a_picture_says_what_its_scenario_teaches(tmp_path, capsys, several):
     """Title, lesson and code are in the recording: of the scenario that was asked for, if it has several."""
     source = '@app.get("/")\nasync def root():\n    return "the code"\n'
     known = [
-        ScenarioSnapshot("one", "a title", "A lesson.", "o", 8, 1.0, "own", "GET", "/", "one.py", source),
+        ScenarioSnapshot("one", "a title", "A lesson.", "u", 8, 1.0, "own", "GET", "/", "one.py", source),
         ScenarioSnapshot("two", "another", "Nothing.", "t", 8, 1.0, "own", "GET", "/two", "two.py", ""),
     ]
     header = Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ZERO, tuple(known[: 2 if several else 1]))

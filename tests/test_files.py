@@ -48,7 +48,7 @@ def quick(tmp_path: Path) -> Path:
     """A scenario that leaves a file beside it when it is executed."""
     file = tmp_path / "quick.py"
     executed = str(tmp_path / "executed")
-    source = QUICK.replace("requests=3", "requests=3, key='o'")
+    source = QUICK.replace("requests=3", "requests=3, key='u'")
     file.write_text(f"from pathlib import Path\nPath({executed!r}).touch()\n{source}")
     return file
 
@@ -381,13 +381,13 @@ def test_the_picture_goes_on_when_the_disk_is_full(quick, tmp_path):
     file = tmp_path / "a.lvr"
     before = set(ROOT.iterdir())
     with Terminal("run", str(quick), "--record", str(file)) as terminal:
-        terminal.expect("o quick", 40)
-        terminal.press("o")
+        terminal.expect("u quick", 40)
+        terminal.press("u")
         while not Replay(file).timeline().requests:
             terminal.pump(0.1)
         resource.prlimit(terminal.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 500,) * 2)
         for _ in range(8):
-            terminal.press("o")
+            terminal.press("u")
             terminal.pump(0.2)
         terminal.expect("a.lvr can no longer be written: file too large", 20)
         frames = terminal.frames()

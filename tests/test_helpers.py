@@ -353,7 +353,7 @@ def saved(watcher: Watcher) -> list[SavedFile]:
 def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
     """A saved file is served in its new version; if it has an error, the previous one is still served."""
     mine = tmp_path / "mine.py"
-    mine.write_text(MINE.format(answer="one", key="o"))
+    mine.write_text(MINE.format(answer="one", key="u"))
     files = read(find(str(tmp_path)))
     watcher = Watcher(str(tmp_path), files)
     session = Session(files, lazily=True)
@@ -367,14 +367,14 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
         session.wait()
         assert watcher.poll() == []
         assert answer() == "one"
-        mine.write_text(MINE.format(answer="two", key="o"))
+        mine.write_text(MINE.format(answer="two", key="u"))
         (change,) = saved(watcher)
         assert change.scenario is not None
         session.reload(change.scenario).result(5)
         assert answer() == "two"
         assert [file.facts.title for file in session.scenarios] == ["two"]
 
-        mine.write_text(MINE.format(answer="six", key="o") + "\n1 / 0\n")
+        mine.write_text(MINE.format(answer="six", key="u") + "\n1 / 0\n")
         (change,) = saved(watcher)
         assert change.scenario is None
         assert change.error is not None
@@ -382,10 +382,10 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
         assert answer() == "two"
         assert watcher.poll() == []
 
-        (tmp_path / "more.py").write_text(MINE.format(answer="more", key="o").replace("/mine", "/more"))
+        (tmp_path / "more.py").write_text(MINE.format(answer="more", key="u").replace("/mine", "/more"))
         (change,) = saved(watcher)
         assert change.error is not None
-        assert "mine.py has the key 'o'" in change.error
+        assert "mine.py has the key 'u'" in change.error
         (tmp_path / "more.py").write_text(MINE.format(answer="more", key="u").replace("/mine", "/more"))
         (change,) = saved(watcher)
         assert change.scenario is not None
@@ -402,7 +402,7 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
 def test_a_lifespan_that_fails_on_reload(tmp_path: Path) -> None:
     """If the new version's lifespan fails, the version before is still served."""
     mine = tmp_path / "mine.py"
-    mine.write_text(MINE.format(answer="one", key="o"))
+    mine.write_text(MINE.format(answer="one", key="u"))
     files = read([mine])
     session = Session(files)
     session.start()
@@ -412,7 +412,7 @@ def test_a_lifespan_that_fails_on_reload(tmp_path: Path) -> None:
             "from contextlib import asynccontextmanager\n\n@asynccontextmanager\nasync def lifespan(app):\n"
             "    raise LookupError('no database')\n    yield\n\napp = FastAPI(lifespan=lifespan)"
         )
-        mine.write_text(MINE.format(answer="two", key="o").replace("app = FastAPI()", failing))
+        mine.write_text(MINE.format(answer="two", key="u").replace("app = FastAPI()", failing))
         (file,) = read([mine])
         with pytest.raises(LookupError, match="no database"):
             session.reload(file).result(5)

@@ -132,7 +132,7 @@ async def leaves():
     print("MARK-last-words", flush=True)
     os._exit(7)
 
-scenario = Scenario(title="it writes", expect="all is shown", key="o", requests=1)
+scenario = Scenario(title="it writes", expect="all is shown", key="u", requests=1)
 """
 
 STAYS = """
@@ -162,7 +162,7 @@ async def stops():
     task = asyncio.create_task(later())
     await asyncio.sleep(1)
 
-scenario = Scenario(title="it stays", expect="it ends", key="o", requests=1)
+scenario = Scenario(title="it stays", expect="it ends", key="u", requests=1)
 """
 
 ENDLESS = """
@@ -305,7 +305,7 @@ def test_what_the_application_writes_is_shown_when_the_picture_is_closed(tmp_pat
     marks = ["print", "error", "log", "warning", "one", "two", "dunder", "child", "childs-error", "c"]
     with Terminal("run", written(tmp_path, WRITES), columns=100) as terminal:
         terminal.expect("Press a letter", LONG)
-        terminal.press("o")
+        terminal.press("u")
         terminal.expect(r"#1 .* 200 ", LONG)
         terminal.expect("writes to its standard output or error", LONG)
         terminal.press("q")
@@ -420,7 +420,7 @@ def test_an_application_that_does_not_end_is_not_waited_for(tmp_path):
     with Terminal("run", written(tmp_path, STAYS)) as terminal:
         terminal.expect(r"The application starts: [1-9] s", LONG)
         terminal.expect("Press a letter", LONG)
-        terminal.press("o")
+        terminal.press("u")
         terminal.expect(r"has stopped the server, .*: SystemExit: enough \(hostile\.py:\d+\)", LONG)
         terminal.press("q")
         assert terminal.wait(LONG) < 10

@@ -45,7 +45,7 @@ def own(folder: Path) -> Path:
     """A scenario with hostile facts, in a file with a hostile name, fired at a hostile path."""
     facts = TEXT.replace("\u2028", "")
     path = f"/{urllib.parse.quote(TEXT)}"
-    return scenario(folder, f"a{facts.replace('/', '').replace('.', '')}", FAILS, f", key='o', path={path!r}")
+    return scenario(folder, f"a{facts.replace('/', '').replace('.', '')}", FAILS, f", key='u', path={path!r}")
 
 
 def harmless(*texts: str) -> None:
@@ -111,7 +111,7 @@ def test_what_a_client_sends_is_text_on_the_terminal(tmp_path: Path) -> None:
     path = f"/%1b%5b2J{urllib.parse.quote(TEXT)}".encode()
     with Terminal("run", str(own(tmp_path)), columns=200, rows=40) as terminal:
         terminal.expect("Press a letter", 60)
-        terminal.press("o")
+        terminal.press("u")
         terminal.expect("#1 .* 500 ValueError", 30)
         assert b" 500 " in get(port_of(terminal), path)
         terminal.expect(rf"#2 +{re.escape('/' + chr(92) + 'x1b[2J' + SHOWN[:12])}", 30)

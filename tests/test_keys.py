@@ -28,8 +28,10 @@ from loopviz.tui.screens.comparison import Comparison
 from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
+from loopviz.tui.screens.output import OutputPane
 from loopviz.tui.screens.pick import Pick
 from loopviz.tui.screens.prediction import Prediction
+from loopviz.tui.screens.prompt import RequestPrompt
 from loopviz.tui.screens.talk import TalkScreen
 from loopviz.tui.view import NARROWEST, WIDEST
 from tests.test_screen import Driver, answered, drive, run
@@ -40,7 +42,7 @@ __all__ = ["drive"]  # the fixture
 BOUND_BY: dict[Context, type[DOMNode]] = {
     "app": LoopvizApp, "picture": MainScreen, "scenarios": Catalogue, "request": Detail, "help": Help,
     "pick": Pick, "comparison": Comparison, "claims": Claims, "talk": TalkScreen, "notes": NotesApp,
-    "prediction": Prediction,
+    "prediction": Prediction, "prompt": RequestPrompt, "output": OutputPane,
 }  # fmt: skip
 """The filter is missing: its keys are those of Textual's input and of the picture."""
 ALL = [key for section in TABLE for row in section.rows for key in row.keys]
@@ -217,7 +219,7 @@ def test_a_key_that_a_keymap_takes_is_no_longer_shown_elsewhere():
     assert keys.shown("picture.freeze", "app.quit") == "q"
     assert keys.of("picture.sort") == ("t",)
     assert keys.of("claims.true") == ()
-    words = {"requests": "8", "threads": "40", "freeze": "freeze"}
+    words = {"requests": "8", "threads": "40", "freeze": "freeze", "move": "move"}
     assert [item.words for item in keys.foot(words, "always", "roomy")] == [
-        "8", "40", "freeze", "detail", "clear", "help",
+        "8", "40", "move", "freeze", "detail", "clear", "help",
     ]  # fmt: skip

@@ -39,7 +39,7 @@ app = FastAPI(lifespan=lifespan)
 async def mine():
     return "{answer}"
 
-scenario = Scenario(title="version {answer}", expect="it", key="o", requests=1)
+scenario = Scenario(title="version {answer}", expect="it", key="u", requests=1)
 {more}
 """
 
@@ -178,11 +178,11 @@ def test_the_screen_keeps_drawing(mine, tmp_path):
         terminal.pump(1)
         mine.save("two", gate)
         terminal.expect("Reading mine again", 15)
-        terminal.press("o")
+        terminal.press("u")
         terminal.expect(r"#1 .*/mine .*200", 15)
         before = terminal.frames()
         for _ in range(5):
-            terminal.press("o")
+            terminal.press("u")
             terminal.pump(0.3)
         assert terminal.frames() - before >= 8
         assert "mine has been read again" not in terminal.text()

@@ -124,7 +124,7 @@ def test_scenarios_that_share_a_name_or_a_key_are_listed_once(tmp_path):
     file.write_text("\n".join([json.dumps(document), *rest, ""]))
     replay = Replay(file)
     replay.stop()
-    assert [(f.name, f.facts.key) for f in replay.scenarios] == [("mine", "o"), ("third", None)]
+    assert [(f.name, f.facts.key) for f in replay.scenarios] == [("mine", "u"), ("third", None)]
 
 
 # -- the command line --------------------------------------------------------------------------
@@ -174,10 +174,10 @@ def test_what_the_screen_records_can_be_replayed(quick, tmp_path):
 
     file = tmp_path / "a.lvr.gz"
     hostile = tmp_path / "hostile.py"
-    hostile.write_text(QUICK.replace('title="a quick one"', 'title="\\x1b[5mblink", key="o"'))
+    hostile.write_text(QUICK.replace('title="a quick one"', 'title="\\x1b[5mblink", key="u"'))
     with Terminal("run", str(hostile), "--record", str(file)) as terminal:
-        terminal.expect(r"o hostile", 60)
-        terminal.press("o")
+        terminal.expect(r"u hostile", 60)
+        terminal.press("u")
         terminal.expect(r"/quick .* 200", 60)
         terminal.press("q")
         terminal.wait(60)

@@ -751,7 +751,7 @@ def test_a_line_of_any_length_can_be_split_at_any_column(length):
 
 def test_a_foot_line_without_room_for_all_scenarios_names_the_key_of_their_list():
     """With more keys than fit into 80 columns, the list of all scenarios can still be found."""
-    files = [scenario(f"scenario{key}", key) for key in "abcdiosuy"]
+    files = [scenario(f"scenario{key}", key) for key in "abcdhsuy"]
     composer = Scene(Palette(), Facts(ENVIRONMENT, "in a thread", "127.0.0.1:41873", files))
     first, second = text(composer.compose(Timeline(), view(100), 80, 24))[-2:]
     assert "a scenarioa  b scenariob" in first

@@ -24,7 +24,7 @@ __all__ = ["claimed", "drive"]  # fixtures
 
 
 NAVIGATION = [
-    "left", "right", "h", "l", "shift+left", "shift+right", "z", "Z", "f", "home", "end", "backspace", "n",
+    "left", "right", "shift+left", "shift+right", "z", "Z", "f", "home", "end", "backspace", "n",
     "N", "full_stop", "comma", "less_than_sign", "greater_than_sign", "apostrophe", "slash", "t", "r",
     "space",
 ]  # fmt: skip

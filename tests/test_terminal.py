@@ -37,7 +37,7 @@ app = FastAPI()
 async def job():
     await asyncio.get_running_loop().run_in_executor(None, time.sleep, 10)
 
-scenario = Scenario(title="a long job", expect="it takes long", key="o", requests=1)
+scenario = Scenario(title="a long job", expect="it takes long", key="u", requests=1)
 """
 
 
@@ -127,7 +127,7 @@ def test_a_busy_worker_thread_does_not_delay_the_end(tmp_path, key):
     file.write_text(LONG_JOB)
     with Terminal("run", str(file)) as terminal:
         terminal.expect(READY)
-        terminal.press("o")
+        terminal.press("u")
         terminal.expect("in thread")
         terminal.press(key)
         assert terminal.wait(10) < 3

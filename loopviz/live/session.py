@@ -35,6 +35,8 @@ from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, WORKER, Cha
 from loopviz.stream.marked import HEADER
 from loopviz.stream.source import Death, Environment, Load, Vitals
 from loopviz.target.application import Application
+from loopviz.target.remembering import remember
+from loopviz.target.request_line import text_of
 
 __all__ = ["Session", "leave"]
 
@@ -308,6 +310,14 @@ class Session:
 
     def _process_changed(self, name: str, change: Change, reason: str) -> None:
         self._buffer.emit((now_ns(), PROCESS, 0, name, change, reason))
+
+    def change_request(self, scenario: ScenarioFile) -> None:
+        """Fire a route in this way from now on, and remember it. Raises `InputError` if it cannot."""
+        host, application = self._host, self._application
+        if application is None:
+            return
+        host.routes = [scenario if other.name == scenario.name else other for other in host.routes]
+        remember(application.folder, scenario.name, text_of(scenario))
 
     @property
     def load(self) -> Load | None:

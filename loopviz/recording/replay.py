@@ -84,6 +84,10 @@ class Replay:
         """What the program has written is not recorded."""
         return ()
 
+    def change_request(self, scenario: ScenarioFile) -> NoReturn:
+        """Raises `InputError`: there is no server to send requests to."""
+        raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
+
     def set_load(self, scenario: ScenarioFile, per_second: float) -> NoReturn:
         """Raises `InputError`: there is no server to send requests to."""
         raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")

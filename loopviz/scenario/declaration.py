@@ -21,9 +21,10 @@ DEFAULT_REQUESTS: Final = 8
 """How many requests a scenario is fired with where it does not say."""
 
 RESERVED_KEYS = {
-    "e": "edit", "f": "fit", "g": "give up", "h": "back in time", "j": "next request",
-    "k": "previous request", "l": "forward in time", "m": "claims", "n": "next place", "p": "predict first",
-    "q": "quit", "r": "play back", "t": "sort", "v": "compare", "w": "write", "x": "clear", "z": "zoom in",
+    "e": "edit", "f": "fit", "g": "give up", "i": "move the server", "j": "next request",
+    "k": "previous request", "l": "load", "m": "claims", "n": "next place", "o": "output",
+    "p": "predict first", "q": "quit", "r": "play back", "t": "sort", "v": "compare", "w": "write",
+    "x": "clear", "z": "zoom in",
 }  # fmt: skip
 """Letters that the screen uses itself, and for what. A scenario cannot have one as its key.
 

@@ -106,6 +106,12 @@ class Source(Protocol):
     def load(self) -> Load | None:
         """What is sent steadily; None if nothing is."""
 
+    def change_request(self, scenario: ScenarioFile) -> None:
+        """Fire a route of the user's own application in this way from now on; its project remembers it.
+
+        Raises `InputError` if it cannot be remembered.
+        """
+
     def set_load(self, scenario: ScenarioFile, per_second: float) -> None:
         """Send so many requests a second from now on, in place of those before; 0 ends it.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from loopviz.errors import InputError
 
-__all__ = ["file_in", "read", "remember"]
+__all__ = ["file_in", "known", "read", "remember"]
 
 _FORMAT: Final = "loopviz-requests"
 _VERSION: Final = 1
@@ -46,6 +46,14 @@ def read(folder: str | Path) -> dict[str, str]:
     if not isinstance(lines, dict):
         raise InputError(f"{file} has no requests")
     return {name: line for name, line in lines.items() if isinstance(line, str)}
+
+
+def known(folder: str | Path) -> dict[str, str]:
+    """The same; nothing if the file is broken, which is said when something is to be remembered in it."""
+    try:
+        return read(folder)
+    except InputError:
+        return {}
 
 
 def remember(folder: str | Path, name: str, line: str | None) -> None:

@@ -1,12 +1,15 @@
-"""How many requests are fired, and how many threads there may be: the steps of `+`, `-`, `[` and `]`."""
+"""How many requests are fired, or a second, and how many threads there may be: the steps of their keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["neighbour_limit", "requests_after"]
+__all__ = ["FIRST_RATE", "neighbour_limit", "neighbour_rate", "requests_after"]
 
 _COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 41, 50, 80, 100, 200, 500, 1000)
+_RATES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+FIRST_RATE = 5
+"""How many requests a second a load begins with."""
 _LIMITS = (1, 2, 3, 4, 6, 8, 10, 16, 20, 30, 40, 60, 80, 100, 200, 500, 1000)
 
 
@@ -23,6 +26,11 @@ def requests_after(own: int, steps: int) -> int:
 def neighbour_limit(threads: int, by: int) -> int:
     """The next thread limit above this one (`by` 1), or below it (-1)."""
     return _neighbour(_LIMITS, threads, by)
+
+
+def neighbour_rate(per_second: float, by: int) -> int:
+    """The next higher rate of a load (`by` 1), or the next lower one (-1)."""
+    return _neighbour(_RATES, round(per_second), by)
 
 
 def _neighbour(steps: Iterable[int], current: int, by: int) -> int:

@@ -34,6 +34,7 @@ from loopviz.tui.actions.looks import Looks
 from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
 from loopviz.tui.actions.rows import Rows
+from loopviz.tui.actions.serving import Serving
 from loopviz.tui.actions.stage import Staging
 from loopviz.tui.aside import Aside
 from loopviz.tui.bindings import bindings, commands
@@ -62,11 +63,13 @@ __all__ = ["LoopvizApp"]
 
 _LOADING = 0.06
 """About how long a frame takes in the events of a recording (s)."""
+_AFTER_DEATH = NS // 2
+"""So long after the end of the server's process the picture stops (ns)."""
 _SWITCH_INTERVAL = 0.0002
 """How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
-class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
+class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Looks):
     """The live picture of a source.
 
     Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it
@@ -144,7 +147,8 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
 
     def _show_keymap(self, keymap: dict[str, str]) -> None:
         self._keymap_now = keymap
-        self.keys = Keys(keymap, server=self.source.live)
+        routes = self.source.application is not None
+        self.keys = Keys(keymap, server=self.source.live, routes=routes)
         self.refresh_facts()
 
     def pop_screen(self) -> AwaitComplete:
@@ -249,9 +253,10 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
             waited = (now - self._began) // NS
             self.view.notice = f"The application starts: {waited} s. Its lifespan has not begun to serve yet."
             self._notice_until = now
-        elif not self._heard and self.aside.written:
+        elif not self._heard and (self.aside.written or self.source.written):
             self._heard = True
-            self.say("The application writes to its standard output or error: shown when you leave.", 4)
+            key = self.keys.shown("picture.output")
+            self.say(f"The application writes to its standard output or error: {key} shows it.", 4)
 
     # -- frames --------------------------------------------------------------------------------
 
@@ -270,13 +275,15 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
             return
         now, live = now_ns(), self.source.live
         self._take_in()
-        self.present = self.source.present()
+        self.present = self._present()
         if live:
             self.timeline.prune(now)
         self.end_notice(now)
         self.follow_guess(now)
         self._report_done()
         self._report_source(now)
+        self.follow_server()
+        self.follow_load()
         self.follow_asked()
         self.playback.advance(now, self.present, live=live)
         if is_behind(self):  # the next frame that is drawn shows what has changed meanwhile
@@ -284,6 +291,11 @@ class LoopvizApp(Staging, Navigation, Rows, Opening, EditingActions, Looks):
         self.pulse.beat(now, self.source.vitals(), self.view.pace, live=live)
         if isinstance(self.screen, Framed):
             self.screen.follow(now)
+
+    def _present(self) -> int:
+        """The present of the source; where its process has ended, a moment after that: the picture stops."""
+        death, present = self.source.death, self.source.present()
+        return present if death is None else min(present, death.at + _AFTER_DEATH)
 
     def _was_stopped(self) -> None:
         """The program goes on after a SIGSTOP or SIGTSTP."""

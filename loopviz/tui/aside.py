@@ -122,15 +122,21 @@ class Aside:
             os.close(kept)
         self._ended.set()
 
-    def last_words(self) -> list[str]:
-        """The last lines that the program has written, safe to print; before them, how many are missing."""
+    def lines(self) -> tuple[list[str], bool]:
+        """The last lines that the program has written, as they are; whether there were more before them."""
         if not self.written:
-            return []
+            return [], False
         size = os.fstat(self._file).st_size
         begin = max(size - _KEPT, 0)
         text = os.pread(self._file, _KEPT, begin).decode(errors="replace")
-        lines = text.splitlines()
-        more = len(lines) > _SHOWN or begin or self._forgotten
+        return text.splitlines(), bool(begin or self._forgotten)
+
+    def last_words(self) -> list[str]:
+        """The last lines that the program has written, safe to print; before them, how many are missing."""
+        lines, earlier = self.lines()
+        if not lines:
+            return []
+        more = len(lines) > _SHOWN or earlier
         shown = [printable(line, _WIDTH) for line in lines[-_SHOWN:]]
         head = "The application has written" + (f" (the last {count(len(shown), 'line')}):" if more else ":")
         return [head, *shown]

@@ -39,7 +39,9 @@ def commands(keys: Keys, run: Callable[[str], Any]) -> Iterator[SystemCommand]:
             for key in row.keys:
                 if key.palette:
                     shown = keys.shown(key.id)
-                    words = key.words or row.words
+                    words = keys.said(key.words or row.words)
                     yield SystemCommand(
-                        key.title, f"{words} ({shown})" if shown else words, partial(run, key.action)
+                        keys.said(key.title),
+                        f"{words} ({shown})" if shown else words,
+                        partial(run, key.action),
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from loopviz.draw.look import Palette
@@ -56,6 +57,12 @@ class Host(Firer, Protocol):
 
     def action_detail(self) -> None:
         """Open the selected request."""
+
+    def output(self) -> tuple[int, Sequence[str]]:
+        """What the application has written: a number that changes with it, and its last lines."""
+
+    def edit_request(self, file: ScenarioFile) -> None:
+        """Ask for the request of a route, and fire it."""
 
 
 @runtime_checkable

@@ -54,12 +54,16 @@ class Keys:
     same screen.
     """
 
-    def __init__(self, keymap: Mapping[str, str] | None = None, *, server: bool = True) -> None:
+    def __init__(
+        self, keymap: Mapping[str, str] | None = None, *, server: bool = True, routes: bool = False
+    ) -> None:
         """`keymap` is one for `textual.app.App.set_keymap`: keys as Textual names them, or single signs.
 
-        Without a `server`, what needs one is bound as well, but not offered.
+        Without a `server`, what needs one is bound as well, but not offered. With `routes` an application of
+        the user's own is shown: it has routes where there are scenarios otherwise.
         """
         self._server = server
+        self._routes = routes
         chosen = {id_: _split(keys) for id_, keys in (keymap or {}).items()}
         taken: dict[str, set[str]] = defaultdict(set)
         for section in TABLE:
@@ -78,7 +82,11 @@ class Keys:
 
     def offers(self, row: Row) -> bool:
         """Whether what the row's keys do can be done here."""
-        return self._server or not row.server
+        return (self._server or not row.server) and not (self._routes and row.lessons)
+
+    def said(self, text: str) -> str:
+        """A text of the table, with the word for what is fired here: a route, or a scenario."""
+        return text.replace("scenario", "route").replace("Scenario", "Route") if self._routes else text
 
     def of(self, id_: str) -> tuple[str, ...]:
         """The keys of a binding, by Textual's names; without those that are not to be shown."""
@@ -104,17 +112,18 @@ class Keys:
         """A row of the help: its keys, and its words with whatever else does the same."""
         first, further = self.of_row(row)
         others = ", ".join([*map(" ".join, further), *([row.also] if row.also else [])])
-        return " ".join(first), f"{row.words} (also {others})" if others else row.words
+        text = self.said(row.words)
+        return " ".join(first), f"{text} (also {others})" if others else text
 
     def foot(self, words: Mapping[str, str], *places: str) -> list[FootItem]:
         """The foot line's items in some of its places.
 
-        `words` are put in for the names in braces (`loopviz.tui.keys.Foot`).
+        `words` are put in for the names in braces (`loopviz.tui.keys.Foot`). What has no words is left out.
         """
         return [
             item._replace(words=foot.words.format_map(words))
             for foot, item in self._foot
-            if foot.place in places
+            if foot.place in places and foot.words.format_map(words)
         ]
 
     def _foot_items(self) -> Iterator[tuple[Foot, FootItem]]:

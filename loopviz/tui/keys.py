@@ -13,8 +13,8 @@ from typing import Literal
 __all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
 
 Context = Literal[
-    "app", "picture", "scenarios", "filter", "request", "help", "pick", "comparison", "claims", "talk",
-    "notes", "prediction",
+    "app", "picture", "scenarios", "prompt", "filter", "output", "request", "help", "pick", "comparison",
+    "claims", "talk", "notes", "prediction",
 ]  # fmt: skip
 """Where a key works: everywhere (``app``), or on one screen or part of it."""
 
@@ -48,10 +48,12 @@ class Foot:
     """A row's place in the foot line of the picture."""
 
     words: str
-    """May contain ``{requests}``, ``{threads}`` and ``{freeze}``."""
-    place: Literal["side", "always", "roomy", "unanswered"]
-    """``side``: behind the scenarios; ``roomy``: only where the line has room; ``unanswered``: only while
-    requests are not answered, and the line has room."""
+    """May contain the names in braces that `loopviz.tui.scene.foot` has words for, such as ``{requests}``."""
+    place: Literal["side", "dead", "always", "roomy", "unanswered", "loading", "written"]
+    """``side``: behind the scenarios; ``roomy``: only where the line has room; ``dead``: only when the
+    server's process has ended, before the others. The rest are there while something is so, and the line has
+    room: ``unanswered``, requests are; ``loading``, a load is sent; ``written``, there is new output, and
+    that is behind what is at the side."""
     press: int = 0
     """Which of the row's keys a click on the words presses; a click on a key presses that key."""
 
@@ -69,6 +71,8 @@ class Row:
     """What does the same without a key."""
     server: bool = False
     """Whether it needs a server: it is not offered where a recording is shown."""
+    lessons: bool = False
+    """Whether it is for scenarios only: it is not offered for an application of the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,13 @@ class Section:
 
 TABLE: tuple[Section, ...] = (
     Section("picture", "Fire", (
-        Row("fire the scenario with that letter", column="a letter", server=True),
+        Row("fire the scenario with that letter", column="a letter", server=True, lessons=True),
         Row("fire the scenario that shows the repair of the last one, with as many requests", (
             Key(
                 "picture.repaired", "F", "repaired", "Fire the repair",
                 "fire the scenario that shows the repair of the last one", unwritten="upper_f",
             ),
-        ), server=True),
+        ), server=True, lessons=True),
         Row("more or fewer requests at once: steps from each scenario's own number, and back to it", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",
@@ -99,6 +103,9 @@ TABLE: tuple[Section, ...] = (
                 "fire fewer requests at once",
             ),
         ), foot=Foot("{requests}", "always"), server=True),
+        Row("steady load of the selected or last scenario: + and - change how many a second; again ends it", (
+            Key("picture.load", "l", "load", "Load", "so many requests a second, or no more"),
+        ), foot=Foot("{load}", "loading"), server=True),
         Row("lower or raise the thread limit; takes effect at once", (
             Key(
                 "picture.lower-thread-limit", "left_square_bracket", "lower_thread_limit",
@@ -117,15 +124,24 @@ TABLE: tuple[Section, ...] = (
         ), server=True),
         Row("the list of scenarios: type to filter, enter fires", (
             Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
-        ), foot=Foot("all scenarios", "side"), server=True),
+        ), foot=Foot("{scenarios}", "side"), server=True),
+        Row("move the server to a process of its own, or back into a thread of this program", (
+            Key("picture.move", "i", "move", "Move the server", "to a process of its own, or back"),
+        ), foot=Foot("{move}", "roomy"), server=True),
+        Row("start the server's process again, when it has ended", (
+            Key(
+                "picture.restart", "R", "restart", "Restart", "start the server's process again",
+                unwritten="upper_r",
+            ),
+        ), foot=Foot("restart", "dead"), server=True),
     )),
     Section("picture", "Time", (
         Row("pause or go on, whatever moves; events are still collected", (
             Key("picture.freeze", "space", "freeze", "Freeze"),
         ), foot=Foot("{freeze}", "always")),
         Row("move in time by a tenth of the picture; with shift by all of it", (
-            Key("picture.back", "left,h", "pan(-0.1)", "Back in time", "by a tenth of the picture"),
-            Key("picture.forward", "right,l", "pan(0.1)", "Forward in time", "by a tenth of the picture"),
+            Key("picture.back", "left", "pan(-0.1)", "Back in time", "by a tenth of the picture"),
+            Key("picture.forward", "right", "pan(0.1)", "Forward in time", "by a tenth of the picture"),
             Key(
                 "picture.page-back", "shift+left", "pan(-1)", "Page back",
                 "back in time by the width of the picture", lead=False,
@@ -187,7 +203,8 @@ TABLE: tuple[Section, ...] = (
                 palette=False,
             ),
         ), also="the mouse wheel"),
-        Row("open the selected request: its segments, their source lines and their sum", (
+        Row("open the selected request: its segments, their source lines and their sum; for an application,"
+            " the list of routes while none is selected", (
             Key("picture.open", "enter", "detail", "Detail"),
         ), foot=Foot("detail", "roomy"), also="a click on its name"),
         Row("open in $VISUAL or $EDITOR the line of the selection, of a block, or of what was fired last", (
@@ -208,6 +225,9 @@ TABLE: tuple[Section, ...] = (
         ), server=True),
     )),
     Section("picture", "Other screens", (
+        Row("what the application writes to its standard output and error", (
+            Key("picture.output", "o", "output", "Output", "what the application writes"),
+        ), foot=Foot("{output}", "written"), server=True),
         Row("compare scenarios: the same load on each, side by side", (
             Key("picture.compare", "v", "compare", "Compare", priority=True),
         ), foot=Foot("compare", "side"), server=True),
@@ -241,7 +261,12 @@ TABLE: tuple[Section, ...] = (
     )),
     Section("scenarios", "The list of scenarios", (
         Row("filter the list: every word must occur in a name, group or title", column="letters"),
-        Row("fire the highlighted scenario", column="`enter`", also="a click"),
+        Row("fire the highlighted scenario", (
+            Key("scenarios.choose", "enter", "choose", "Fire"),
+        ), also="a click"),
+        Row("edit the request of the highlighted route of an application, and fire it", (
+            Key("scenarios.edit", "ctrl+e", "edit", "Edit the request", priority=True),
+        )),
         Row("highlight another scenario", (
             Key("scenarios.up", "up", "move(-1)", "Up"),
             Key("scenarios.down", "down", "move(1)", "Down"),
@@ -250,10 +275,26 @@ TABLE: tuple[Section, ...] = (
         )),
         Row("close", (Key("scenarios.close", "escape", "close", "Close"),), also="`tab`"),
     )),
+    Section("prompt", "The request of a route", (
+        Row("edit the request in one line: method, path and, if it has one, its body", column="letters"),
+        Row("fire it, and remember it in the project", column="`enter`"),
+        Row("close; nothing is fired", (Key("prompt.close", "escape", "dismiss(None)", "Close"),)),
+    )),
     Section("filter", "The filter of rows", (
         Row("show only rows in which every word occurs", column="letters"),
         Row("keep the filter", column="`enter`"),
         Row("show all rows", column="`esc`"),
+    )),
+    Section("output", "The output of the application", (
+        Row("scroll; the end follows what is written", (
+            Key("output.up", "up,k", "scroll_by(-1)", "Up"),
+            Key("output.down", "down,j", "scroll_by(1)", "Down"),
+            Key("output.page-up", "pageup", "scroll_page(-1)", "Page up", lead=False),
+            Key("output.page-down", "pagedown", "scroll_page(1)", "Page down", lead=False),
+            Key("output.first", "home", "go(-1)", "First line", lead=False),
+            Key("output.last", "end", "go(1)", "Last line", lead=False),
+        ), also="the mouse wheel"),
+        Row("close", (Key("output.close", "escape,o", "close", "Close"),)),
     )),
     Section("request", "An opened request", (
         Row("scroll", (

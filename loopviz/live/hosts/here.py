@@ -19,6 +19,7 @@ from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Death, Vitals
 from loopviz.target.application import Application, load
 from loopviz.target.listing import scenario_files
+from loopviz.target.remembering import known
 from loopviz.target.routes import routes
 
 __all__ = ["ThreadHost"]
@@ -54,7 +55,7 @@ class ThreadHost:
 
     def _load(self, application: Application) -> Any:
         app = load(application)
-        self.routes = scenario_files(application, routes(app))
+        self.routes = scenario_files(application, routes(app), known(application.folder))
         return app
 
     @property

@@ -28,6 +28,7 @@ from loopviz.stream.events import WORKER
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.target.application import Application
 from loopviz.target.listing import scenario_files
+from loopviz.target.remembering import known
 from loopviz.wire.frames import Message, encode
 from loopviz.wire.messages import BLIND, CALL, EVENTS, FAILED, HELLO, PROTOCOL, SERVING, STOPPED
 
@@ -199,7 +200,7 @@ class ProcessHost:
             self._introduced(message[1])
         elif kind == SERVING:
             if self._application is not None:
-                self.routes = scenario_files(self._application, message[1])
+                self.routes = scenario_files(self._application, message[1], known(self._application.folder))
             self._served_once = True
             self._ready.set()
         elif kind == FAILED:

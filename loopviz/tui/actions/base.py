@@ -45,7 +45,7 @@ class PictureApp(App[int]):
         self.palette = palette
         self._register_themes()
         self.timeline = timeline if timeline is not None else Timeline()
-        self.keys = Keys(server=source.live)
+        self.keys = Keys(server=source.live, routes=source.application is not None)
         self.view = View(requests=requests, threads=source.threads)
         self.scene = Scene(palette, self._facts())
         self.present = now_ns()
@@ -104,7 +104,7 @@ class PictureApp(App[int]):
         source = self.source
         return Facts(
             source.environment, source.mode, source.address, source.scenarios, source.blind, self.keys,
-            source.live,
+            source.live, source.application, source.pid, source.death,
         )  # fmt: skip
 
     def selection(self) -> list[Request]:

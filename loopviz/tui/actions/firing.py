@@ -9,14 +9,16 @@ from loopviz.draw.safe import printable
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.scenario import ScenarioFile
-from loopviz.tui.actions.base import PictureApp
+from loopviz.tui.actions.loading import Loading
 from loopviz.tui.amounts import neighbour_limit
 from loopviz.tui.asked import Asked
+from loopviz.tui.keymap import Keys
+from loopviz.tui.screens.prompt import RequestPrompt
 
 __all__ = ["Firing"]
 
 
-class Firing(PictureApp):
+class Firing(Loading):
     """The actions that change what the server has to do."""
 
     def fire(self, file: ScenarioFile, requests: int | None = None) -> None:
@@ -26,6 +28,9 @@ class Firing(PictureApp):
         """
         if file.missing:
             self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
+            return
+        if file.lacking is not None and self.source.application is not None:
+            self.edit_request(file, requests)
             return
         count = requests or self.view.count_of(file.facts.requests)
         asked = Asked(file, count, self.view.threads, now_ns())
@@ -41,7 +46,24 @@ class Firing(PictureApp):
             self.view.remember()
         self.view.follow()
         self.view.cursor = self.view.column_ns = None
-        self.view.scrolls = False
+        self.view.scrolls = self.view.load is not None
+
+    def edit_request(self, file: ScenarioFile, requests: int | None = None) -> None:
+        """Ask for the request of an application's route; then fire it, and remember the answer."""
+        if self.source.application is None:
+            self.say(f"{file.name} is a scenario: what it requests is in {file.file.name}.", seconds=4)
+            return
+
+        def answered(asked: ScenarioFile | None) -> None:
+            if asked is None:
+                return
+            try:
+                self.source.change_request(asked)
+            except InputError as error:  # it is used, and not remembered
+                self.say(one_line(str(error)), seconds=8)
+            self.fire(asked, requests)
+
+        self.push_screen(RequestPrompt(self.palette, file, self.keys), answered)
 
     def follow_asked(self) -> None:
         """Find out what the scenario that was fired last waits for, or whether it was refused."""
@@ -87,16 +109,19 @@ class Firing(PictureApp):
             self.say("Nothing is running that was fired here.")
 
     def action_more_requests(self) -> None:
-        """Fire more requests at once from now on."""
+        """Fire more requests at once from now on; while a load is sent, more of them a second."""
         self._count(1)
 
     def action_fewer_requests(self) -> None:
-        """Fire fewer requests at once from now on."""
+        """Fire fewer requests at once from now on; while a load is sent, fewer of them a second."""
         self._count(-1)
 
     def _count(self, by: int) -> None:
-        """Take a step, if it changes how many requests a key or the last scenario fires."""
+        """Take a step, if it changes how many requests a key or the last scenario fires; or of a load."""
         if not self.needs_server():
+            return
+        if self.source.load is not None:
+            self.change_load(by)
             return
         view, newest = self.view, self.view.asked.file if self.view.asked is not None else None
         files = [file for file in self.source.scenarios if file.facts.key or file == newest]
@@ -107,7 +132,7 @@ class Firing(PictureApp):
             view.steps -= by
         example = newest or (files[0] if files else None)
         if example is not None and view.requests is None:
-            self.say(_steps(view.steps, example, view.count_of(example.facts.requests)))
+            self.say(_steps(view.steps, example, view.count_of(example.facts.requests), self.keys))
 
     def action_raise_thread_limit(self) -> None:
         """Let the server use more worker threads."""
@@ -124,10 +149,10 @@ class Firing(PictureApp):
         self.source.set_threads(self.view.threads)
 
 
-def _steps(steps: int, file: ScenarioFile, count: int) -> str:
+def _steps(steps: int, file: ScenarioFile, count: int, keys: Keys) -> str:
     """How many requests are fired now, for example of a scenario."""
-    own = f"{file.name} {count}"
+    own, every = f"{file.name} {count}", keys.said("every scenario")
     if not steps:
-        return f"Every scenario has its own number of requests again: {own}."
+        return f"{every[:1].upper()}{every[1:]} has its own number of requests again: {own}."
     where = f"{words.count(abs(steps), 'step')} {'above' if steps > 0 else 'below'}"
-    return f"{where} every scenario's own number of requests: {own} (own number {file.facts.requests})."
+    return f"{where} {every}'s own number of requests: {own} (own number {file.facts.requests})."

@@ -38,8 +38,12 @@ class Opening(Firing):
     _quiz: Quiz | None = None
 
     def action_detail(self) -> None:
-        """Open the selected request, or the last one."""
+        """Open the selected request, or the last one; for an application, the list of routes."""
         number = self.view.cursor
+        main = self.screen
+        if number is None and self.source.application is not None and isinstance(main, MainScreen):
+            main.open_catalogue()
+            return
         if number is None:
             self.view.point(self.timeline, -1)
             number = self.view.cursor

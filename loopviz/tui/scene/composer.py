@@ -73,7 +73,8 @@ class Scene:
         """The foot lines, which are made anew only if they say something else."""
         key = (
             self.palette.theme.name, self.facts, self._pen, width,
-            view.requests, view.steps, view.threads, view.moves, unanswered,
+            view.requests, view.steps, view.threads, view.moves, unanswered, view.unread,
+            view.load and view.load.per_second,
         )  # fmt: skip
         if self._foot_key != key:
             self._foot_key, self._foot_lines = (

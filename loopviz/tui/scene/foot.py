@@ -9,6 +9,7 @@ from rich.segment import Segment
 
 from loopviz.draw import words
 from loopviz.draw.safe import printable
+from loopviz.draw.serving import place_after, rate
 from loopviz.tui.keymap import FootItem
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
@@ -26,23 +27,34 @@ def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = F
     `unanswered` says whether requests are not answered: then there is something to give up.
     """
     keyed = [file for file in facts.scenarios if file.facts.key and facts.live]
-    numbers = {view.count_of(file.facts.requests) for file in keyed}
+    numbers = {view.count_of(file.facts.requests) for file in keyed or facts.scenarios}
     count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
+    load = view.load
+    if load is not None:  # then + and - change it
+        count = rate(load.per_second)
     scenarios = [_scenario(file.facts.key or "", file.name) for file in keyed]
     names = {
         "requests": count,
         "threads": f"thread limit {view.threads}",
         "freeze": "freeze" if view.moves else "continue",
+        "move": place_after(facts.mode),
+        "load": "end load",
+        "output": f"output ({view.unread} new)",
+        "scenarios": facts.keys.said("all scenarios"),
     }
-    side, short = facts.keys.foot(names, "side"), facts.keys.foot(names, "always")
-    more = facts.keys.foot(names, "always", "roomy")
-    if unanswered:  # behind the others, which stay where they are
-        giving_up = facts.keys.foot(names, "unanswered")
-        short, more = (
-            [*row, *giving_up] if _fits(pen, [*row, *giving_up], width) else row for row in (short, more)
-        )
+    dead = facts.keys.foot(names, "dead") if facts.death is not None else []
+    written = facts.keys.foot(names, "written") if view.unread else []
+    side, short = [*facts.keys.foot(names, "side"), *written], [*dead, *facts.keys.foot(names, "always")]
+    more = [*dead, *facts.keys.foot(names, "always", "roomy")]
+    # What is there for a while is behind the others, which stay where they are.
+    brief = [
+        *(facts.keys.foot(names, "loading") if load is not None else ()),
+        *(facts.keys.foot(names, "unanswered") if unanswered else ()),
+    ]
+    for item in brief:
+        short, more = ([*row, item] if _fits(pen, [*row, item], width) else row for row in (short, more))
     narrow = names | {"requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
-    least = facts.keys.foot(narrow, "always")
+    least = [*dead, *facts.keys.foot(narrow, "always")]
     for rows in (
         [[*scenarios, *side, *more]],
         [[*scenarios, *side], more],
@@ -50,7 +62,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = F
         [[*scenarios, *side[:1]], short],
         [scenarios, short],
         *([[*scenarios[:first], *side[:1]], short] for first in range(len(scenarios) - 1, 0, -1)),
-        [scenarios[:6], least],
+        [scenarios[:6] or side[:1], least],
     ):
         made = [_line(pen, row) for row in rows if row]
         if all(_cells(line) <= width for _, line in made):

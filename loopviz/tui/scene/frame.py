@@ -9,7 +9,7 @@ from loopviz.draw.look import NOTHING
 from loopviz.draw.marks import GROUP
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
-from loopviz.stream.source import Environment
+from loopviz.stream.source import Death, Environment
 from loopviz.tui.keymap import Keys
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.view import View
@@ -34,6 +34,17 @@ class Facts:
     keys: Keys = field(default_factory=Keys)
     live: bool = True
     """Whether something can be fired: not in a recording."""
+    application: str | None = None
+    """The name of the user's own application, whose routes are fired; None where there are scenarios."""
+    pid: int = 0
+    """The process of the server; 0 if it is this one."""
+    death: Death | None = None
+    """How the server's process has ended, if it has."""
+
+    @property
+    def attached(self) -> bool:
+        """Whether the server was started by somebody else."""
+        return self.mode == "attached"
 
     def scenario(self, name: str) -> ScenarioFile | None:
         """The scenario that is called so; None if it is not served here."""

@@ -98,9 +98,11 @@ def folded_line(pen: Pen, frame: Frame, facts: Facts, burst: Burst) -> Line:
     return _outcome(pen, frame, line, burst, quiet=True)
 
 
-def others_heading(pen: Pen) -> Line:
-    """The heading of other clients' requests."""
-    return [Segment(f" {_sign(pen, opened=True)} other clients", pen.title)]
+def others_heading(pen: Pen, others: Sequence[Request]) -> Line:
+    """The heading of requests that no key press has fired: other clients', and those of a steady load."""
+    own = sum(request.own for request in others)
+    text = "other clients" if not own else "steady load" if own == len(others) else "load and other clients"
+    return [Segment(f" {_sign(pen, opened=True)} {text}", pen.title)]
 
 
 def fold_row(pen: Pen, frame: Frame, fold: Fold, *, paths: bool) -> Line:

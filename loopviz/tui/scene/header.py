@@ -10,6 +10,7 @@ from rich.style import Style
 
 from loopviz.draw import words
 from loopviz.draw.safe import printable
+from loopviz.draw.serving import place, place_in_short
 from loopviz.model import Timeline
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.lesson import Lesson
@@ -34,7 +35,7 @@ def header(
 
     With a `lesson` it is the headline of what was fired last. `workers` is what `together` says.
     """
-    right = _right(pen, view)
+    right = _right(pen, facts, view)
     if lesson is not None:
         return _headline(pen, facts, lesson, right, width, workers)
     right.append(_help_key(pen, facts))
@@ -42,10 +43,14 @@ def header(
     version = printable(environment.python, 20)
     gil = "GIL on" if environment.gil else "GIL off"
     loop, address = printable(environment.event_loop, 20), printable(facts.address, 40)
-    wide = [f"Python {version}", gil, loop, *(workers or [printable(facts.mode, 20)]), address]
-    narrow = [version.rpartition(".")[0], gil, loop, *workers, ":" + address.rpartition(":")[2]]
+    port = ":" + address.rpartition(":")[2]
+    at = workers or [place(facts.mode, facts.pid)]
+    brief = workers or [place_in_short(facts.mode, facts.pid)]
+    wide = [f"Python {version}", gil, loop, *at, address]
+    short = [version.rpartition(".")[0], gil, loop]
     right_length = sum(cell_len(text) + 3 for text, _ in right)
-    for items in (wide, narrow, narrow[1:], narrow[2:], narrow[3:]):
+    narrow = ([*short[first:], *brief, port] for first in range(4))
+    for items in (wide, [*short, *at, port], *narrow, [port]):
         left = pen.separator.join(items)
         if len(" loopviz  ") + cell_len(left) + right_length <= width:
             break
@@ -90,7 +95,8 @@ def _headline(
     address = printable(facts.address, 40)
     if width < _WIDE:
         address = ":" + address.rpartition(":")[2]
-    load = [(text, pen.dim) for text in (*workers, *lesson.load, address)]
+    own = [place_in_short(facts.mode, facts.pid)] if facts.pid and not workers else []
+    load = [(text, pen.dim) for text in (*workers, *lesson.load, *own, address)]
     needed = sum(cell_len(text) + 3 for text, _ in (*waits, *right))
     title, most = lesson.title, max(1, width - cell_len(lesson.name) - needed - 5)
     if cell_len(title) > most:
@@ -123,10 +129,12 @@ def _how(view: View, behind: int) -> str:
     return f"{how} {words.duration(behind)} behind"
 
 
-def _right(pen: Pen, view: View) -> list[tuple[str, Style]]:
-    """What part is shown and how, its pace, and what is wrong with it."""
+def _right(pen: Pen, facts: Facts, view: View) -> list[tuple[str, Style]]:
+    """How the server's process has ended; what part is shown and how, its pace, and what is wrong with it."""
     pace = view.pace
     parts: list[tuple[str, Style]] = []
+    if facts.death is not None:
+        parts.append((f"DEAD: {printable(facts.death.how, 40)}", pen.alarm))
     if view.behind is not None:
         palette = pen.palette
         colours = palette.colours

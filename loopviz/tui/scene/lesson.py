@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.segment import Segment
 
 from loopviz.draw.safe import printable
+from loopviz.draw.serving import rate
 from loopviz.draw.words import count, wrapped
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.source import Load
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.view import View
@@ -29,15 +31,25 @@ class Lesson:
     threads: int
     waits: str | None = None
     """What it waits for before its first request is sent."""
+    steady: Load | None = None
+    """What is sent steadily, in place of a number of requests."""
 
     @property
-    def load(self) -> tuple[str, str]:
+    def load(self) -> tuple[str, ...]:
         """How many requests, and the thread limit."""
-        return count(self.requests, "request"), count(self.threads, "thread")
+        threads = count(self.threads, "thread")
+        if self.steady is not None:
+            unanswered = self.steady.unanswered
+            return (f"{unanswered} not answered", threads) if unanswered else (threads,)
+        return count(self.requests, "request"), threads
 
 
 def lesson_of(facts: Facts, timeline: Timeline, view: View) -> Lesson | None:
     """What was fired last at the moment that is shown; a key that was pressed counts at once."""
+    if view.load is not None and view.behind is None:
+        file = view.load.scenario
+        lesson = _lesson(file, file.name, 0, view.threads)
+        return replace(lesson, name=f"load {lesson.name} {rate(view.load.per_second)}", steady=view.load)
     burst = timeline.newest_burst(view.moment)
     unsent = view.unsent(burst)
     if unsent is not None:

@@ -150,7 +150,7 @@ class Picture:
         for burst in found.older:
             add(folded_line(pen, frame, facts, burst), burst.first, opens=False)
         if found.others:
-            add(others_heading(pen), None)
+            add(others_heading(pen, found.others), None)
             add_rows([Fold((request,)) for request in found.others], paths=True)
         lines += [request_row(pen, frame, task) for task in tasks if task.started_by not in shown]
         view.fits = max(1, room - found.lanes)

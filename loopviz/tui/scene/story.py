@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.segment import Segment
 
-from loopviz.draw import incidents, words
+from loopviz.draw import incidents, serving, words
 from loopviz.draw.safe import printable
 from loopviz.draw.story import Said, say
 from loopviz.draw.verdict import Verdicts
 from loopviz.model import Burst, Timeline
 from loopviz.stream.blind import nothing_visible
+from loopviz.stream.source import Death
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 from loopviz.tui.scene.selected import Selected
@@ -60,9 +61,13 @@ class Story:
         """What the lines say; notices, and what has gone wrong, come first."""
         if view.notice:
             return _Shown("dim", [view.notice])
+        if facts.death is not None and view.at is None:
+            return _Shown("alarm", _of_death(facts, facts.death))
         shown = self._recent(facts, timeline, view, brief=width < _NARROW)
         if (unseen := nothing_visible(facts.blind)) is not None:
             shown = _Shown("alarm", [printable(unseen, 400)])
+        elif view.load is not None and (held_back := serving.unsent(view.load)):
+            shown = _Shown("alarm", [held_back, *shown.sentences[:1]])
         elif (ended := incidents.latest(timeline, view.moment)) is not None:
             shown = _Shown("alarm", [ended, *shown.sentences[:1]])
         if view.guessed and view.at is None:
@@ -101,7 +106,7 @@ class Story:
         if said.row.id != "nothing":
             return _while_it_lasts(facts, said, burst)
         if burst is None:
-            return _Shown("dim", [*said.sentences, _invitation(facts)])
+            return _Shown("dim", [*said.sentences, *_invitation(facts)])
         if not burst.over(now):
             return _Shown("dim", [_beginning(burst, now)])
         file = facts.scenario(burst.scenario)
@@ -181,12 +186,21 @@ def _begins(count: int) -> str:
     return f"{words.count(count, 'request')} fired; the client begins to send."
 
 
-def _invitation(facts: Facts) -> str:
-    keys = [f"{file.facts.key} {printable(file.name, 40)}" for file in facts.scenarios if file.facts.key]
+def _of_death(facts: Facts, death: Death) -> list[str]:
+    return serving.died(death.how, death.where, death.tail, facts.keys.shown("picture.restart"))
+
+
+def _invitation(facts: Facts) -> list[str]:
+    """What to do first: before anything was fired, and nothing has come from elsewhere."""
     if not facts.live:
-        return "Nothing was fired up to this moment of the recording."
-    return (
+        return ["Nothing was fired up to this moment of the recording."]
+    if facts.application is not None:
+        return serving.invitation(
+            len(facts.scenarios), facts.address, facts.keys.shown("picture.open"), attached=facts.attached
+        )
+    keys = [f"{file.facts.key} {printable(file.name, 40)}" for file in facts.scenarios if file.facts.key]
+    return [
         f"Press a letter to fire requests: {', '.join(keys)}."
         if keys
         else f"No scenario has a key. Press {facts.keys.shown('picture.scenarios')} to choose one."
-    )
+    ]

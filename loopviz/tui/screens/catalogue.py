@@ -34,8 +34,12 @@ _NAME = 22
 """The width of the names beside titles (cells)."""
 
 
-class Catalogue(Vertical):
-    """A filter, a list, and the lesson of what is highlighted. What lacks a package is listed too, dimmed."""
+class Catalogue(Vertical, can_focus=True):
+    """A filter, a list, and the lesson of what is highlighted. What cannot be fired is listed too, dimmed.
+
+    Without the filter it can have the focus itself: then the arrows choose, and letters are keys of the
+    picture.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("scenarios")
     DEFAULT_CSS = """
@@ -62,12 +66,29 @@ class Catalogue(Vertical):
             super().__init__()
             self.file = file
 
+    class Edited(Message):
+        """The request of a route is to be edited."""
+
+        def __init__(self, file: ScenarioFile) -> None:
+            super().__init__()
+            self.file = file
+
     class Closed(Message):
         """The user has closed the list."""
 
-    def __init__(self, palette: Palette, files: Sequence[ScenarioFile], keys: Keys) -> None:
+    def __init__(
+        self,
+        palette: Palette,
+        files: Sequence[ScenarioFile],
+        keys: Keys,
+        application: str | None = None,
+        address: str = "",
+    ) -> None:
+        """With the name of an `application`, the files are its routes."""
         super().__init__()
         self._palette = palette
+        self._application = application
+        self._address = address
         self._files = files
         self._found: list[ScenarioFile] = []
         self._highlighted: str | None = None
@@ -91,9 +112,10 @@ class Catalogue(Vertical):
         self._fill("")
         self.app.theme_changed_signal.subscribe(self, lambda _: self.show(self._files))
 
-    def show(self, files: Sequence[ScenarioFile]) -> None:
+    def show(self, files: Sequence[ScenarioFile], address: str | None = None) -> None:
         """List these scenarios from now on: one of them has changed."""
         self._files = files
+        self._address = self._address if address is None else address
         self._fill(self._input.value)
 
     def focus_filter(self) -> None:
@@ -108,6 +130,11 @@ class Catalogue(Vertical):
     def on_resize(self) -> None:
         """Show titles beside the names where there is room."""
         self._fill(self._input.value)
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether letters go into the filter."""
+        return self._input.has_focus
 
     def on_descendant_focus(self) -> None:
         """Letters go into the filter."""
@@ -134,7 +161,7 @@ class Catalogue(Vertical):
                     first = self._list.option_count
                 self._list.add_option(Option(self._line(file), id=at[id(file)]))
         if not self._found:
-            none = f"nothing matches {printable(words, 40)}"
+            none = f"nothing matches {printable(words, 40)}" if self._files else "no route is known"
             self._list.add_option(Option(Text(none, Style(bold=True)), disabled=True))
         self._list.highlighted = first
         self._explain()
@@ -170,7 +197,8 @@ class Catalogue(Vertical):
                     self._list.replace_option_prompt_at_index(row, line)
             self._lit = at
         if file is None:
-            self._lesson.update(Text("Every word must occur in a name, group or title.", plain))
+            said = "Every word must occur in a name, group or title."
+            self._lesson.update(Text("\n".join(self._how()) if not self._files else said, plain))
             return
         self._highlighted = file.name
         text = Text(printable(file.facts.title), self._palette.style(background=colours.surface, bold=True))
@@ -178,7 +206,20 @@ class Catalogue(Vertical):
         if file.missing:
             alarm = self._palette.style(colours.alarm_text, colours.surface)
             text.append(f"\n{printable(file.install, 200)}", alarm)
+        if self._application is not None:
+            text.append("\n" + "\n".join(self._how()), self._palette.letters(colours.dim))
         self._lesson.update(text)
+
+    def _how(self) -> list[str]:
+        """What to do with the list of an application's routes."""
+        keys, where = self._keys, f"http://{printable(self._address, 80)}"
+        said = [f"others' requests are drawn too: {where}"] if self._address else []
+        if self._files:
+            fires = (
+                f"{keys.shown('scenarios.choose')} fires  {keys.shown('scenarios.edit')} edits the request"
+            )
+            said.insert(0, fires)
+        return said
 
     def _current(self) -> ScenarioFile | None:
         option = self._list.highlighted_option
@@ -205,6 +246,16 @@ class Catalogue(Vertical):
     def _choose(self, file: ScenarioFile | None) -> None:
         if file is not None:
             self.post_message(self.Chosen(file))
+
+    def action_choose(self) -> None:
+        """Fire what is highlighted."""
+        self._choose(self._current())
+
+    def action_edit(self) -> None:
+        """Edit the request of the highlighted route."""
+        file = self._current()
+        if file is not None:
+            self.post_message(self.Edited(file))
 
     def action_move(self, by: int) -> None:
         """Move the highlight; it skips the headings."""

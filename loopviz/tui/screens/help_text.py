@@ -12,6 +12,7 @@ from rich.text import Text
 from loopviz.draw import words
 from loopviz.draw.look import ANSWERED, APPEARANCES, LEVELS, NOTHING, TICKS, Palette
 from loopviz.draw.safe import printable
+from loopviz.draw.serving import place
 from loopviz.stream.source import Source
 from loopviz.tui.keymap import Keys
 from loopviz.tui.keys import TABLE, Context
@@ -21,9 +22,13 @@ __all__ = ["Part", "parts"]
 
 _KEYS = 12
 """The width of the keys (cells)."""
-_OF_SERVERS: tuple[Context, ...] = ("scenarios", "pick", "comparison", "claims", "talk")
+_OF_SERVERS: tuple[Context, ...] = (
+    "scenarios", "prompt", "output", "pick", "comparison", "claims", "talk",
+)  # fmt: skip
 """Where one gets only with a server."""
-_ELSEWHERE: tuple[Context, ...] = ("scenarios", "filter", "request", "pick", "comparison", "claims", "talk")
+_ELSEWHERE: tuple[Context, ...] = (
+    "scenarios", "prompt", "filter", "output", "request", "pick", "comparison", "claims", "talk",
+)  # fmt: skip
 """Screens and parts of screens, after the picture."""
 
 
@@ -97,7 +102,7 @@ def _keys(palette: Palette, keys: Keys, contexts: Iterable[Context], without: st
                 if pressed:
                     table.add_row(Text(pressed, strong), Text(said.replace("`", "")))
             if table.row_count:
-                yield Part(section.heading, table, _COLUMNS.get(context, 2))
+                yield Part(keys.said(section.heading), table, _COLUMNS.get(context, 2))
 
 
 def _states(palette: Palette) -> Part:
@@ -172,7 +177,7 @@ def _figures(palette: Palette, source: Source, view: View) -> Part:
         ("screen", f"{pace.fps:.0f} frames a second", False),
         ("probe", f"{pace.probe:.1%} of a core is used for measuring", False),
         ("lost", f"{lost}: what the buffer had no room for", bool(pace.dropped)),
-        ("server", f"{source.mode}, {source.address}, {environment.event_loop}", False),
+        ("server", f"{place(source.mode, source.pid)}, {source.address}, {environment.event_loop}", False),
         (
             "versions",
             f"Python {environment.python}, GIL {'on' if environment.gil else 'off'},"

@@ -14,6 +14,7 @@ from loopviz.tui.bindings import bindings
 from loopviz.tui.dragging import Dragging
 from loopviz.tui.host import Host
 from loopviz.tui.screens.catalogue import OVERLAY_BELOW, Catalogue
+from loopviz.tui.screens.output import OutputPane
 from loopviz.tui.surface import Surface
 
 __all__ = ["MainScreen"]
@@ -30,6 +31,7 @@ class MainScreen(Screen[None]):
     # not CSS, which Textual does not read for the first screen
     DEFAULT_CSS = """
     MainScreen { width: 100%; height: 100%; background: $background; layers: default above; }
+    MainScreen > Surface { height: 1fr; }
     MainScreen > Input { dock: bottom; height: 1; border: none; background: $field; }
     """
 
@@ -39,8 +41,13 @@ class MainScreen(Screen[None]):
         self.surface = Surface()
         self._still: tuple[object, ...] | None = None
         """What the picture depended on when it was drawn last, if it stands still."""
-        self.catalogue = Catalogue(host.palette, host.source.scenarios, host.keys)
+        source = host.source
+        self.catalogue = Catalogue(
+            host.palette, source.scenarios, host.keys, source.application, source.address
+        )
         self.catalogue.display = False
+        self.output = OutputPane(host.palette, host.keys)
+        self.output.display = False
         self._filter = Input(placeholder="rows with: path, status, state, #number", compact=True)
         self._filter.display = False
         self._dragging = Dragging()
@@ -49,16 +56,23 @@ class MainScreen(Screen[None]):
         """The picture has the room that the list does not take."""
         yield self.catalogue
         yield self.surface
+        yield self.output
         yield self._filter
 
     def on_mount(self) -> None:
-        """Show the list where it has room and not every scenario has a letter."""
-        many = any(file.facts.key is None for file in self._host.source.scenarios)
+        """Show the list where it has room and not every scenario has a letter; that of routes at once."""
+        source = self._host.source
+        many = any(file.facts.key is None for file in source.scenarios)
         self.catalogue.display = many and self.app.size.width >= WIDE
+        if source.application is not None and source.live:
+            self.catalogue.display = True
+            self.set_focus(self.catalogue)
         self._place_catalogue()
 
     def follow(self, now: int) -> None:
         """Draw a frame."""
+        if self.output.display:
+            self.output.show(*self._host.output())
         self.show()
 
     def show(self) -> None:
@@ -80,7 +94,7 @@ class MainScreen(Screen[None]):
 
     def toggle_catalogue(self) -> None:
         """Show the list and give it the focus, or hide it."""
-        if self.catalogue.display and self.catalogue.has_focus_within:
+        if self.catalogue.display and self.catalogue.is_filtering:
             self.hide_catalogue()
             return
         self.catalogue.display = True
@@ -102,6 +116,37 @@ class MainScreen(Screen[None]):
             self.catalogue.show_all()
         self._host.fire(message.file)
         self.show()  # what was asked for, sooner than the next frame is due
+
+    def open_catalogue(self) -> None:
+        """Show the list, and let the arrows choose in it; other keys are those of the picture."""
+        self.catalogue.display = True
+        self.catalogue.show_all()
+        self.set_focus(self.catalogue)
+
+    @on(Catalogue.Edited)
+    def edit(self, message: Catalogue.Edited) -> None:
+        """Ask for the request of a route."""
+        self._host.edit_request(message.file)
+
+    def toggle_output(self) -> None:
+        """Show what the application writes, and let the arrows scroll it; or hide it."""
+        if self.output.display and self.output.has_focus:
+            self.hide_output()
+        else:
+            self.show_output()
+            self.set_focus(self.output)
+
+    def show_output(self) -> None:
+        """Show what the application writes; it has the keys if nothing else has them."""
+        self.output.display = True
+        if self.focused is None:
+            self.set_focus(self.output)
+
+    @on(OutputPane.Closed)
+    def hide_output(self) -> None:
+        """Hide it; the picture has the keys again."""
+        self.output.display = False
+        self.set_focus(None)
 
     def _place_catalogue(self) -> None:
         """Put the list beside the picture; or over it where there is no room, then only while it is used."""

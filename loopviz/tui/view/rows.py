@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from loopviz.draw import words
 from loopviz.draw.look import CODES, LABELS
 from loopviz.model import Burst, Request, State, Timeline
+from loopviz.stream.source import Load
 from loopviz.tui.view.window import Window
 
 __all__ = ["SORTS", "Rows", "Sort", "time_lost"]
@@ -34,6 +35,8 @@ class Rows(Window):
     words: str = ""
     """Only requests in which all these words occur are shown."""
     sort: Sort = "arrival"
+    load: Load | None = None
+    """What is sent steadily."""
     _order: list[Request] = field(default_factory=list)
     _key: tuple[object, ...] = ()
 
@@ -62,7 +65,12 @@ class Rows(Window):
         return shown, self.top, max(0, count - self.top - room)
 
     def grouped(self, timeline: Timeline) -> bool:
-        """Whether the rows are in groups, one for each key press: not if they are filtered or sorted."""
+        """Whether the rows are in groups, one for each key press: not if they are filtered or sorted.
+
+        A steady load has no groups.
+        """
+        if self.load is not None and self.behind is None:
+            return False
         return self.sort == "arrival" and not self.words and timeline.newest_burst(self.now) is not None
 
     def burst(self, timeline: Timeline) -> Burst | None:

@@ -40,6 +40,8 @@ class View(Moving):
     threads: int = THREAD_LIMIT
     asked: Asked | None = None
     """What was fired last, by a key."""
+    unread: int = 0
+    """How many lines the application has written that were not looked at."""
     guessed: str = ""
     """What was predicted of the newest burst, and what was measured; empty if nothing was."""
     notice: str = ""
@@ -67,7 +69,7 @@ class View(Moving):
 
         Nothing in it moves then, except what says how the loop and the program do at this moment.
         """
-        if self.clock is None or self.now <= self.reach[1] or self.notice:
+        if self.load is not None or self.clock is None or self.now <= self.reach[1] or self.notice:
             return None
         pace, asked = self.pace, self.asked
         return (
