@@ -176,7 +176,12 @@ class Session:
         return words if words is None else self._host.preparing(name) or words
 
     def was_paused(self, since: int, until: int) -> None:
-        """The whole program was stopped for that time (ns): nothing has held the loop."""
+        """The whole program was stopped for that time (ns): nothing has held the loop.
+
+        A server in a process of its own was not stopped with it.
+        """
+        if self.pid:
+            return
         self._buffer.emit((until, STOPPED, since))
 
     @property
