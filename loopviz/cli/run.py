@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -23,6 +24,7 @@ from loopviz.cli.own import add_application, files_of, notice, session_for, targ
 from loopviz.errors import InputError
 
 if TYPE_CHECKING:
+    from loopviz.live.session import Session
     from loopviz.target import Application
 
 __all__ = ["add_parser", "show"]
@@ -66,32 +68,49 @@ def run(options: argparse.Namespace) -> int:
 
         return command(options)
     from loopviz.cli.console import require_terminal, screen_palette
-    from loopviz.cli.importing import importing
     from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import read
-    from loopviz.scenario.watch import Watcher
     from loopviz.target import Application
-    from loopviz.tui import Aside, parse_trigger
 
+    gc.disable()  # until the first frame: imports leave nothing to collect, and looking for it takes long
     palette = screen_palette(options)
     require_terminal("Without one, use 'loopviz record TARGET'; 'loopviz scenarios' lists the scenarios.")
-    trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
     found = target_of(options.target, options)
     own = found if isinstance(found, Application) else None
     paths = files_of(found)
-    aside = Aside()
     with place_for(options.record, paths, force=options.force) as place, Workspace():
+        begun = None if own is None else session_for(own, [], options, lazily=True)
+        try:
+            if begun is not None:
+                begun.start()  # its process starts while this one imports Textual
+            from loopviz.cli.importing import importing
+            from loopviz.scenario.watch import Watcher
+            from loopviz.tui import Aside, parse_trigger
+
+            trigger = parse_trigger(options.freeze_on) if options.freeze_on else None
+            aside = Aside()
+        except BaseException:
+            if begun is not None:
+                begun.stop()
+            raise
         try:
             aside.read_nothing()
             if own is not None:
-                return show([], options, palette, None, trigger, place, aside, own=own)
+                return show([], options, palette, None, trigger, place, aside, own=own, begun=begun)
             with importing(aside.keys, lambda: aside.hold(screen=False)) as reading:
                 files = read(paths, reading, tolerant=True)
             watcher = Watcher(options.target, files) if options.target else None
             return show(files, options, palette, watcher, trigger, place, aside)
         finally:
             aside.release()
+
+
+def _experimenter(loop: str, watch: Any, progress: Any, cancelled: Any) -> Any:
+    """What does the experiments of claims."""
+    from loopviz.experiment.lab import Lab
+
+    return Lab(loop=loop, watch=watch, progress=progress, cancelled=cancelled)
 
 
 def show(
@@ -104,16 +123,17 @@ def show(
     aside: Any,
     lecture: Any = None,
     own: Application | None = None,
+    begun: Session | None = None,
 ) -> int:
     """Serve these scenarios, or an application of the user's `own`, and show the picture, or the stage.
 
+    `begun` is the session of that application, which has been started.
     Returns the exit code when the user has quit.
     """
     from multiprocessing import resource_tracker
 
     from loopviz.cli.recorded import print_recorded
     from loopviz.draw.safe import printable
-    from loopviz.experiment.lab import Lab
     from loopviz.live.session import leave
     from loopviz.tui import LoopvizApp
 
@@ -121,7 +141,7 @@ def show(
         # A pool of spawned processes starts it, and would hand stderr down to it: Textual's has no
         # file descriptor. Started before the session, it also outlives it, and can clean up.
         resource_tracker.ensure_running()
-    session = session_for(own, files, options, lazily=True)
+    session = begun or session_for(own, files, options, lazily=True)
 
     def abandon() -> None:
         session.drain()
@@ -137,9 +157,7 @@ def show(
         leave=abandon,
         aside=aside,
         lecture=lecture,
-        experimenter=lambda watch, progress, cancelled: Lab(
-            loop=options.loop, watch=watch, progress=progress, cancelled=cancelled
-        ),
+        experimenter=partial(_experimenter, options.loop),
     )
     if own is not None and (said := notice(own)):
         app.say(said, seconds=8)

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-
-import httpx
+from typing import TYPE_CHECKING
 
 from loopviz.clock import now_ns
 from loopviz.live import compat
@@ -17,6 +16,9 @@ from loopviz.live.arrivals import Arrivals
 from loopviz.live.claimed import claimed
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["MOST_UNANSWERED", "Client", "Fired"]
 
@@ -84,6 +86,11 @@ class Client:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    @staticmethod
+    def prepare() -> None:
+        """Import what sends requests, so that the first is not late. It takes longer than a frame."""
+        import httpx  # noqa: F401, PLC0415
 
     def fire(
         self,
@@ -219,6 +226,8 @@ class Client:
 
     def _connections(self) -> httpx.AsyncClient:
         """A new connection for every request, and no limits."""
+        import httpx  # noqa: PLC0415 - as `prepare`
+
         return httpx.AsyncClient(
             base_url=self._base_url,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),

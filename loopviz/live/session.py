@@ -100,6 +100,7 @@ class Session:
         sock = bind("127.0.0.1" if application is None else application.host, port)
         self._place = sock.getsockname()[:2]
         self._host = self._hosted(sock, isolate=isolate)
+        self._begun = False
         self._moving = threading.Lock()
         self._saved: Saved | None = None
         if application is not None and application.reload:
@@ -196,7 +197,10 @@ class Session:
         return self._host.starting
 
     def start(self) -> None:
-        """Start the server and the client; returns at once."""
+        """Start the server and the client, unless they have been started; returns at once."""
+        if self._begun:
+            return
+        self._begun = True
         self._host.start()
         self._client.start()
         if self._saved is not None:
@@ -205,6 +209,7 @@ class Session:
     def wait(self) -> None:
         """Wait until the server serves."""
         self._host.wait()
+        self._client.prepare()
 
     def fire(
         self,

@@ -196,6 +196,7 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         self.aside.use()
         self.action_talk(quiet=True)
         self.source.start()
+        self.call_after_refresh(gc.enable)  # it may be off while the program starts
         self._began = now_ns()
         threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()
         self.set_interval(1 / FRAME_RATE, self.tick)
