@@ -271,11 +271,11 @@ def test_with_a_worker_its_requests_end():
         worker(200, 1, 101, "ended", "SIGKILL"),
     )
     one, two, three = (line.requests[number] for number in (1, 2, 3))
-    assert (one.done, one.ended, one.failure) == (ns(200), True, "its worker has ended")
+    assert (one.done, one.ended, one.failure) == (ns(200), True, "its process has ended")
     assert (two.ended, three.ended) == (False, False)
     assert line.processes[1].ended == (ns(200), "SIGKILL")
     feed(line, received(201, 1, None, "RemoteProtocolError: the server has gone"))
-    assert one.failure == "its worker has ended"
+    assert one.failure == "its process has ended"
 
 
 def test_nothing_goes_on_in_a_worker_that_has_ended():
@@ -334,7 +334,7 @@ def test_a_worker_that_is_started_again_is_said_once():
 def test_a_single_process_that_ends_takes_its_requests_with_it():
     """That is no incident of a worker; who shows it says so."""
     line = timeline(accepted(1), worker(50, 0, 100, "ended", "SIGSEGV"))
-    assert line.requests[1].failure == "its worker has ended"
+    assert line.requests[1].failure == "its process has ended"
     assert not line.incidents
     assert not line.several
 

@@ -100,12 +100,10 @@ def died(how: str, where: tuple[str, int, str] | None, tail: Sequence[str], rest
         file, line, function = where
         name = file.replace("\\", "/").rpartition("/")[2]
         said += f" It was last seen at {printable(name, 60)}:{line} ({printable(function, 60)})."
-    sentences = [said]
-    if last := last_lines(tail, 1):
-        sentences.append(f"It has written: {last[0]}")
     if restart:
-        sentences.append(f"{restart} starts it again.")
-    return sentences
+        said += f" {restart} starts it again."
+    last = last_lines(tail, 1)
+    return [said, f"Its last line: {last[0]}"] if last else [said]
 
 
 def last_lines(tail: Sequence[str], number: int) -> list[str]:

@@ -227,6 +227,10 @@ class Attached:
         """Raises `InputError`: the server gets its requests from others."""
         raise InputError("A server that is attached to gets no requests from loopviz.\nSend them yourself.")
 
+    def change_request(self, scenario: ScenarioFile) -> NoReturn:
+        """Raises `InputError`: the server gets its requests from others."""
+        self.fire(scenario, 0)
+
     def set_load(self, scenario: ScenarioFile, per_second: float) -> NoReturn:
         """Raises `InputError`: the server gets its requests from others."""
         self.fire(scenario, 0)

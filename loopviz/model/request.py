@@ -14,7 +14,7 @@ from loopviz.stream.endings import GIVEN_UP
 __all__ = ["UNANSWERED", "WORKER_ENDED", "Request"]
 
 UNANSWERED = "no whole response: the client has gone"
-WORKER_ENDED = "its worker has ended"
+WORKER_ENDED = "its process has ended"
 
 
 @dataclass(slots=True)

@@ -254,7 +254,7 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
             waited = (now - self._began) // NS
             self.view.notice = f"The application starts: {waited} s. Its lifespan has not begun to serve yet."
             self._notice_until = now
-        elif not self._heard and (self.aside.written or self.source.written):
+        elif not self._heard and self.aside.written:
             self._heard = True
             key = self.keys.shown("picture.output")
             self.say(f"The application writes to its standard output or error: {key} shows it.", 4)

@@ -51,6 +51,8 @@ def _endpoint(path: str, scenarios: Iterable[ScenarioFile]) -> Where | None:
     for file in scenarios:
         if file.path.partition("?")[0] != path:
             continue
+        if file.line:
+            return Where(str(file.file), file.line, "")
         lines: list[str] = []
         with suppress(OSError, UnicodeDecodeError):
             lines = Path(file.file).read_text(encoding="utf-8").splitlines()

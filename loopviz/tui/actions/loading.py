@@ -30,8 +30,6 @@ class Loading(PictureApp):
             self.say(
                 f"A load needs a {self.keys.said('scenario')}: fire one, or select one of its requests.", 4
             )
-        elif file.missing:
-            self.say(f"{file.name} needs {', '.join(file.missing)}: {file.install}")
         else:
             self.begin_load(file, FIRST_RATE)
 

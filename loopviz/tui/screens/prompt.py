@@ -69,7 +69,7 @@ class RequestPrompt(ModalScreen[ScenarioFile | None]):
         said = Text(printable(text, 400), self._palette.text("alarm" if wrong else "text"))
         said.append("\n" if text else "")
         said.append(
-            'Method, path, headers and body: POST /items -H "x-key: 1" {"name": "x"}',
+            'as in POST /items?n=1 -H "x-key: 1" {"name": "apple"}',
             self._palette.text("dim"),
         )
         self._says.update(said)
