@@ -59,6 +59,11 @@ class Reporter:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def native(self) -> int:
+        """The number that its thread has in the operating system; 0 before it has started."""
+        return self._thread.native_id or 0
+
     def stop(self) -> None:
         """Send what is left, and end; waits a second at most."""
         if self._thread.ident is not None and self._thread is not threading.current_thread():

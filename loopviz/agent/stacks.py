@@ -29,6 +29,9 @@ class Stacks:
         """0 if there is none."""
         self.why = ""
         """Why there is none."""
+        if not Path("/proc/self/task").is_dir():
+            self.why = "this platform does not say which thread computes"
+            return
         register = getattr(faulthandler, "register", None)
         if register is None:
             self.why = "faulthandler has no signals on this platform"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import selectors
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from loopviz.errors import InputError
+from loopviz.live.hog import EVERY
 from loopviz.wire.frames import Decoder, Message, WireError, encode
 from loopviz.wire.messages import CALL, REPLY
 
@@ -24,13 +26,21 @@ class Link:
     """Receives messages in a thread, and calls what the process offers.
 
     `heard` is called with every message that is no reply, and `over` once when the connection has ended, with
-    what was wrong, or None; both in the link's thread.
+    what was wrong, or None; both in the link's thread. So is `look`, at least every `EVERY` seconds, after
+    all that has come was received.
     """
 
     def __init__(
-        self, sock: socket.socket, heard: Callable[[Message], None], over: Callable[[str | None], None]
+        self,
+        sock: socket.socket,
+        heard: Callable[[Message], None],
+        over: Callable[[str | None], None],
+        look: Callable[[], None] | None = None,
     ) -> None:
         self._sock = sock
+        self._look = look
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(sock, selectors.EVENT_READ)
         self._heard = heard
         self._over = over
         self._numbers = itertools.count(1)
@@ -70,7 +80,7 @@ class Link:
     def _run(self) -> None:
         decoder, wrong = Decoder(), None
         try:
-            while data := self._sock.recv(_PIECE):
+            while data := self._receive():
                 self.last = time.monotonic()
                 for message in decoder.feed(data):
                     if message[0] == REPLY:
@@ -82,9 +92,17 @@ class Link:
         except WireError as error:
             wrong = str(error)
         self._ended = True
+        self._selector.close()
         self._sock.close()
         self._fail()
         self._over(wrong)
+
+    def _receive(self) -> bytes:
+        """The next bytes; none at the end."""
+        if self._look is not None:
+            while not self._selector.select(EVERY):
+                self._look()
+        return self._sock.recv(_PIECE)
 
     def _reply(self, number: int, error: str | None, is_input: bool, result: Any) -> None:
         future = self._calls.pop(number, None)

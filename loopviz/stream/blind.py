@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["IDLE", "REQUESTS", "SOCKETS", "TASKS", "WEBSOCKETS", "Blind", "nothing_visible"]
+__all__ = ["IDLE", "KEEPER", "REQUESTS", "SOCKETS", "TASKS", "WEBSOCKETS", "Blind", "nothing_visible"]
 
 TASKS: Final = "tasks and their steps"
 """`Blind.what` where no task is visible. Then no request is visible either."""
@@ -18,6 +18,8 @@ WEBSOCKETS: Final = "WebSockets"
 """`Blind.what` where no WebSocket is visible, or none can be served."""
 SOCKETS: Final = "when data came for a task while the loop was busy"
 """`Blind.what` where sockets cannot be asked: such a task counts as ready only when the loop has looked."""
+KEEPER: Final = "the line of C code that keeps the GIL, while it does"
+"""`Blind.what` where a process cannot be asked for its stacks while it executes no Python."""
 
 
 class Blind(NamedTuple):

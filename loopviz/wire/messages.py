@@ -70,5 +70,7 @@ class Hello(TypedDict, total=False):
     """Files and folders whose code counts as the user's."""
     signal: int
     """The signal that brings the stacks of all threads; 0 if there is none."""
-    no_signal: str
-    """Why there is none."""
+    reporter: int
+    """The native id of the thread that reports."""
+    libraries: list[str]
+    """Folders of libraries, where its Python is another one."""

@@ -129,6 +129,8 @@ def _in_brief(moment: Moment, found: Block, what: str) -> str:
     victims = len(moment.timeline.victims(found, moment.now))
     others = f" {count(victims, 'other waits', 'others wait')}." if victims else ""
     loop = what.replace("event ", "")
+    if found.keeps_gil:
+        others = ""  # the next sentence says it
     return fitting(
         f"{who} {does} {what} for {lasted}: {at}{calls}{most}.{others}",
         f"{who} {does} {loop} for {lasted}: {at}{calls}{most}.{others}",

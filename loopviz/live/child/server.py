@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from loopviz.agent.blackbox import BlackBox
 from loopviz.agent.reporter import Reporter
+from loopviz.agent.stacks import Stacks
 from loopviz.agent.viewer import Viewer
 from loopviz.errors import InputError
 from loopviz.live.environment import environment
@@ -22,6 +24,7 @@ from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.serving import Serving
 from loopviz.live.server.thread import AS_UVICORN
 from loopviz.scenario import ScenarioFile, find, read
+from loopviz.stream.blind import KEEPER
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Vitals
 from loopviz.target.application import Application, load
@@ -60,7 +63,9 @@ class _Child:
 
     def __init__(self, sock: socket.socket, order: Mapping[str, Any]) -> None:
         self._over = threading.Event()
-        self._buffer = Buffer()
+        self._buffer = Buffer(box=BlackBox(order["box"]))
+        os.close(order["box"])
+        self._stacks = Stacks(order["stacks"])
         files = _scenarios(order["scenarios"])
         served = Served(
             files,
@@ -109,22 +114,23 @@ class _Child:
             "answered": self._serving.probe.answered,
             "stop": self._stop,
         }
-        self._reporter = Reporter(
-            self._buffer.drain, self._vitals, lambda: list(self._serving.probe.blind), calls
-        )
-        hello = Hello(
+        self._reporter = Reporter(self._buffer.drain, self._vitals, self._blind, calls)
+        self._viewer = Viewer(sock, self._stop)
+        self._hello = Hello(
             protocol=PROTOCOL,
             pid=os.getpid(),
             environment=asdict(environment(order["loop"])),
             threads=order["threads"],
             loop_thread=threading.get_native_id(),
             own=sorted(own),
+            signal=self._stacks.signal,
         )
-        self._reporter.add(Viewer(sock, self._stop), (HELLO, dict(hello)))
 
     def run(self) -> None:
         """Serve on this thread, the main one, as uvicorn does."""
         self._reporter.start()
+        self._hello["reporter"] = self._reporter.native
+        self._reporter.add(self._viewer, (HELLO, dict(self._hello)))
         threading.Thread(target=self._await_start, name="loopviz start", daemon=True).start()
         server = self._serving.server
         try:
@@ -147,6 +153,15 @@ class _Child:
     def _vitals(self) -> Vitals:
         buffer, probe = self._buffer, self._serving.probe
         return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
+
+    def _blind(self) -> list[tuple[str, str]]:
+        """What cannot be seen, and that the signal is not to be sent any more if the application uses it."""
+        if self._stacks.intact():
+            return list(self._serving.probe.blind)
+        if self._hello["signal"]:
+            self._hello["signal"] = 0
+            self._reporter.say((HELLO, dict(self._hello)))
+        return [*self._serving.probe.blind, (KEEPER, self._stacks.why)]
 
     def _stop(self) -> None:
         """End the server; if it does not end, end the process."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from loopviz.agent.blackbox import Noted
-from loopviz.stream.events import CALL, IDLE, ITERATION, RAN, RETURN, STEP, THREAD, Event
+from loopviz.stream.events import CALL, IDLE, ITERATION, RAN, RETURN, STEP, THREAD, WAITED, Event
 
 __all__ = ["Heard"]
 
@@ -29,6 +29,8 @@ class Heard:
         """The call that each worker thread executes: the event, by the thread's number."""
         self.until = 0
         """Up to when (ns) the loop's idle times and iterations are replaced."""
+        self.waited: tuple[int, int] | None = None
+        """What the latest reading said that the loop's thread has waited for a core, and the sampler (ns)."""
         self._threads: dict[int, int] = {}  # the thread of each call
         self._sent: deque[tuple[int, list[Event]]] = deque()
         self._replaced: set[tuple[Any, ...]] = set()
@@ -60,6 +62,7 @@ class Heard:
         new = [event for event in noted.events if event[0] > since and _key(event) not in known]
         self._replaced.update(map(_key, new))
         self._expected = 0
+        self._sent.append((heard, list(new)))  # it may fall silent again soon
         step, began = noted.step, [event[4] for event in new if event[1] == RAN]
         if step is not None:
             new.append((step.began, STEP, step.task))
@@ -89,6 +92,8 @@ class Heard:
                 self._threads[event[2]] = event[5]
             elif kind == RETURN:
                 self.calls.pop(self._threads.pop(event[2], 0), None)
+            elif kind == WAITED and event[2] == self.loop:
+                self.waited = event[3], event[4]
             elif kind == THREAD and event[3] == "loop":
                 self.loop = event[2]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Reading", "ThreadReading", "read", "takes"]
+__all__ = ["Reading", "ThreadReading", "core", "read", "takes"]
 
 _SLEEPS = "voluntary_ctxt_switches"
 
@@ -17,6 +17,8 @@ class ThreadReading(NamedTuple):
 
     used: int
     """CPU time (ns), as its CPU clock shows it, up to some milliseconds."""
+    core: int
+    """How long it could have run, but no core was free (ns)."""
     sleeps: int
     """How often it has gone to sleep."""
 
@@ -47,9 +49,17 @@ def read(pid: int, now: int) -> Reading | None:
             if state in {"Z", "X"}:
                 continue
             stopped = stopped or state in {"T", "t"}
-            used = int((folder / "schedstat").read_text(encoding="ascii").split()[0])
-            threads[int(number)] = ThreadReading(used, int(status.get(_SLEEPS, 0)))
+            used, core = map(int, (folder / "schedstat").read_text(encoding="ascii").split()[:2])
+            threads[int(number)] = ThreadReading(used, core, int(status.get(_SLEEPS, 0)))
     return Reading(now, stopped, threads) if threads else None
+
+
+def core(pid: int, thread: int) -> int:
+    """How long a thread could have run, but no core was free (ns); 0 if that is not known."""
+    try:
+        return int(Path("/proc", str(pid), "task", str(thread), "schedstat").read_text("ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def takes(pid: int, signal: int) -> bool:

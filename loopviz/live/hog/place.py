@@ -58,6 +58,10 @@ class Places:
         """Whether this is the stack of a thread that runs an event loop."""
         return len(list(_until_loop(frames))) < len(frames)
 
+    def is_ours(self, frames: Sequence[Frame]) -> bool:
+        """Whether this is the stack of a thread of loopviz's own."""
+        return any(self._module(frame).startswith("loopviz.") for frame in frames)
+
     def is_call(self, frames: Sequence[Frame]) -> bool:
         """Whether this is the stack of a worker thread that executes a call."""
         return any(map(_is_call, frames))

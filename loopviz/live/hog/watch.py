@@ -12,16 +12,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from loopviz.agent import blackbox
 from loopviz.live.hog import ask, machine
-from loopviz.live.hog.dump import Stack, parse
+from loopviz.live.hog.channel import Channel
+from loopviz.live.hog.dump import Frame, Stack, parse
 from loopviz.live.hog.heard import Heard
 from loopviz.live.hog.place import Places
 from loopviz.live.hog.verdict import Verdict, verdict
 from loopviz.probe.lines import Line, Lines
-from loopviz.stream.events import CPU, HOLDS, IDLE, ITERATION, KEEPS, STOPPED, WITHIN, Event
+from loopviz.stream.events import CPU, HOLDS, IDLE, ITERATION, KEEPS, STOPPED, WAITED, WITHIN, Event
 
 __all__ = ["EVERY", "Watch"]
 
@@ -60,29 +61,36 @@ class _Episode:
     """When the keeper was seen last."""
 
 
+class _Keeper(NamedTuple):
+    """A thread that keeps the GIL."""
+
+    native: int
+    """Its number in the operating system; 0 if it is not known."""
+    number: int
+    """Its number in events."""
+    frames: Sequence[Frame]
+    loop_runs: bool
+    """Whether the loop was seen not to sleep."""
+
+
 class Watch:
     """Looks at one process. All methods are called in one thread."""
 
-    def __init__(
-        self, pid: int, take: Callable[[list[Event]], None], *, box: int = -1, pipe: int = -1
-    ) -> None:
-        """`take` is given events as if the process had sent them; `box` is the black box's file.
-
-        `pipe` is the end of a pipe from which the stacks are read. -1 where there is none. Both are closed by
-        `close`.
-        """
+    def __init__(self, pid: int, take: Callable[[list[Event]], None], channel: Channel | None = None) -> None:
+        """`take` is given events as if the process had sent them. The channel is closed by `close`."""
         self._pid = pid
         self._take = take
-        self._box = box
-        self._pipe = pipe
-        if pipe >= 0:
-            os.set_blocking(pipe, False)
+        self._channel = channel
+        self._box, self._pipe = (channel.box, channel.pipe) if channel is not None else (-1, -1)
+        if channel is not None:
+            os.set_blocking(self._pipe, False)
         self._signal = self._loop_native = self._reporter = 0
         self._places = Places(Lines())
         self._known = Heard()
         self._heard = self._looked = 0
         self._before: machine.Reading | None = None
         self._episode: _Episode | None = None
+        self._offset = 0  # what the process takes from its own count of the wait for a core
         self._stopped = 0  # up to when it was reported to be stopped
 
     # -- what the process says -----------------------------------------------------------------
@@ -96,7 +104,10 @@ class Watch:
 
     def heard(self, now: int, events: list[Event]) -> list[Event]:
         """The process has sent these events, perhaps none. Returns those that are new."""
+        waited = self._known.waited
         events = self._known.take(now, events)
+        if self._known.waited is not waited and self._known.waited is not None:
+            self._offset = machine.core(self._pid, self._loop_native) - self._known.waited[0]
         episode, self._episode, self._before = self._episode, None, None
         self._heard, self._stopped = now, 0
         if episode is not None and episode.seen:
@@ -179,70 +190,75 @@ class Watch:
 
     def _report(self, now: int, episode: _Episode, stacks: Sequence[Stack]) -> None:
         """Report what keeps the GIL, by the stacks of all threads, or none."""
-        noted, known, places = episode.noted, self._known, self._places
-        native, at = episode.verdict.keeper, episode.reading.t
-        current = next((stack for stack in stacks if stack.current), None)
-        if episode.verdict.asks == self._loop_native:
-            loop = current
-        else:
-            loop = next((stack for stack in stacks if places.runs_loop(stack.frames)), None)
-        sleeps = noted.step is None and loop is not None and places.sleeps(loop.frames)
-        base = known.loop // _WORKER * _WORKER
-        if native:
-            number = noted.threads.get(native, base + _FOREIGN + native)
-            stack = current
-        else:
-            native, number, stack = self._asleep_with_it(episode, stacks, loop, sleeps=sleeps)
-        events: list[Event] = [
-            (at, CPU, noted.threads[thread], episode.reading.threads[thread].used)
-            for thread in {self._loop_native, native}
-            if thread in noted.threads and thread in episode.reading.threads
-        ]
-        frames = stack.frames if stack is not None else ()
-        call = known.calls.get(number)
-        if number == known.loop:
+        keeper = self._keeper(episode, stacks)
+        known, at = self._known, episode.reading.t
+        if keeper.native not in episode.noted.threads and self._places.is_ours(keeper.frames):
+            return
+        events: list[Event] = self._readings(episode, keeper)
+        began = episode.since
+        if keeper.number == known.loop:
             if known.idle:
                 known.idle = False
                 events.append((episode.since, ITERATION))
-            line = places.of_loop(frames)
+            line = self._places.of_loop(keeper.frames)
             if line is not None:
-                step = noted.step
-                events.append((at, HOLDS, *((step.task, step.began) if step else (0, episode.since)), *line))
+                step = episode.noted.step
+                events.append((at, HOLDS, *((step.task, step.began) if step else (0, began)), *line))
         else:
-            if known.idle and loop is not None and not sleeps:
+            if known.idle and keeper.loop_runs:
                 known.idle = False
                 events.append((known.until, ITERATION))
-            if call is not None:
-                _, _, called, _, _, _, file, first, function = call
-                line = places.of_call(frames, Line(file, first, function, "") if file else None)
+            call = known.calls.get(keeper.number)
+            if call is None:
+                line = self._places.of_loop(keeper.frames)
+            else:
+                began, _, called, _, _, _, file, first, function = call
+                line = self._places.of_call(keeper.frames, Line(file, first, function, "") if file else None)
                 if line is not None:
                     events.append((at, WITHIN, called, *line))
-            else:
-                line = places.of_loop(frames)
         episode.seen = at
-        began = max(episode.since, call[0] if call is not None else 0)
-        events.append((at, KEEPS, min(began, at), number, *(line or Line("", 0, "", ""))))
+        began = min(max(episode.since, began), at)
+        events.append((at, KEEPS, began, keeper.number, *(line or Line("", 0, "", ""))))
         self._take(sorted(events, key=lambda event: event[0]))
 
-    def _asleep_with_it(
-        self, episode: _Episode, stacks: Sequence[Stack], loop: Stack | None, *, sleeps: bool
-    ) -> tuple[int, int, Stack | None]:
-        """The thread that sleeps in C code and keeps the GIL: its two numbers, and its stack."""
-        noted, known, still = episode.noted, self._known, episode.verdict.still
+    def _keeper(self, episode: _Episode, stacks: Sequence[Stack]) -> _Keeper:
+        """The thread that keeps the GIL: one that computes, or one that sleeps in C code."""
+        noted, known, places = episode.noted, self._known, self._places
+        native, asks, still = episode.verdict
+        current = next((stack for stack in stacks if stack.current), None)
+        loop = current
+        if asks != self._loop_native:
+            loop = next((stack for stack in stacks if places.runs_loop(stack.frames)), None)
+        sleeps = noted.step is None and loop is not None and places.sleeps(loop.frames)
+        runs = loop is not None and not sleeps
+        base = known.loop // _WORKER * _WORKER + _FOREIGN
+        if native:
+            number = known.loop if native == self._loop_native else noted.threads.get(native, base + native)
+            return _Keeper(native, number, current.frames if current is not None else (), runs)
         if self._loop_native in still and not sleeps:
-            return self._loop_native, known.loop, loop
-        calling = [
-            (native, number)
-            for native, number in noted.threads.items()
-            if native in still and number in known.calls
+            return _Keeper(self._loop_native, known.loop, loop.frames if loop is not None else (), runs)
+        called = [one for one, number in noted.threads.items() if one in still and number in known.calls]
+        calls = [stack.frames for stack in stacks if places.is_call(stack.frames)]
+        native = called[0] if len(called) == 1 else 0
+        frames = calls[0] if len(calls) == 1 else ()
+        return _Keeper(native, noted.threads.get(native, base), frames, runs)
+
+    def _readings(self, episode: _Episode, keeper: _Keeper) -> list[Event]:
+        """Readings of the counters of the loop's thread and of the keeper."""
+        reading, known, threads, loop = episode.reading, self._known, episode.noted.threads, self._loop_native
+        events: list[Event] = [
+            (reading.t, CPU, threads[thread], reading.threads[thread].used)
+            for thread in {loop, keeper.native}
+            if thread in threads and thread in reading.threads
         ]
-        stack = [stack for stack in stacks if self._places.is_call(stack.frames)]
-        native, number = calling[0] if len(calling) == 1 else (0, known.loop // _WORKER * _WORKER + _FOREIGN)
-        return native, number, stack[0] if len(stack) == 1 else None
+        if loop in reading.threads:
+            late = known.waited[1] if known.waited is not None else 0
+            core = max(0, reading.threads[loop].core - self._offset)
+            events.append((reading.t, WAITED, known.loop, core, late))
+        return events
 
     def close(self) -> None:
         """Close the files."""
-        for file in (self._box, self._pipe):
-            if file >= 0:
-                os.close(file)
+        if self._channel is not None:
+            self._channel.close()
         self._box = self._pipe = -1

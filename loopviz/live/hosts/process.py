@@ -16,6 +16,7 @@ from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.live.environment import environment
 from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
+from loopviz.live.hog import Channel, Watch
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.output import Output
 from loopviz.live.link import Link
@@ -78,6 +79,7 @@ class ProcessHost:
         self._process: subprocess.Popen[bytes] | None = None
         self._output: Output | None = None
         self._link: Link | None = None
+        self._watch: Watch | None = None
 
     # -- what is known of it -------------------------------------------------------------------
 
@@ -121,6 +123,7 @@ class ProcessHost:
         self._workspace.enter()  # its guards end the process, even if this one is killed
         mine, its = socket.socketpair()
         reading, writing = os.pipe()
+        channel = Channel()
         try:
             self._process = subprocess.Popen(
                 # -P: not what lies in this folder is imported in place of a library
@@ -128,7 +131,7 @@ class ProcessHost:
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
-                pass_fds=[its.fileno(), self._sock.fileno()],
+                pass_fds=[its.fileno(), self._sock.fileno(), *channel.inherited],
                 env=_environment(own=self._application is not None),
                 start_new_session=True,  # a Ctrl+C in the terminal does not reach it
             )
@@ -138,6 +141,8 @@ class ProcessHost:
         self._output = Output(reading)
         order = {
             "socket": self._sock.fileno(),
+            "box": channel.box,
+            "stacks": channel.writes,
             "base": self._served.base,
             "secret": self._served.secret,
             "threads": self._served.threads,
@@ -151,7 +156,9 @@ class ProcessHost:
             mine.sendall(encode((CALL, 0, "begin", (order,))))
         self._sock.close()  # when the process has ended, its port refuses connections, as without loopviz
         self._sock = None
-        self._link = Link(mine, self._heard, self._over)
+        channel.started()
+        watch = self._watch = Watch(self._process.pid, self._take, channel)
+        self._link = Link(mine, self._heard, self._over, lambda: watch.look(now_ns()))
         self._link.start()
 
     def wait(self) -> None:
@@ -192,6 +199,8 @@ class ProcessHost:
         if kind == EVENTS:
             _, events, accepted, dropped, cost, failures = message
             self._vitals = Vitals(accepted, dropped, cost, tuple(failures))
+            if self._watch is not None:
+                events = self._watch.heard(now_ns(), events)
             if events:
                 self._take(events)
         elif kind == BLIND:
@@ -215,6 +224,8 @@ class ProcessHost:
             self._ready.set()
             return
         self.environment = Environment(**hello["environment"])
+        if self._watch is not None:
+            self._watch.hello(hello)
 
     def _take(self, events: list[Any]) -> None:
         buffer = self._buffer
@@ -226,6 +237,8 @@ class ProcessHost:
 
     def _over(self, wrong: str | None) -> None:
         """The connection has ended, and so has the process."""
+        if self._watch is not None:
+            self._watch.close()
         process, output = self._process, self._output
         if process is None or output is None:
             return

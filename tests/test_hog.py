@@ -1,0 +1,264 @@
+"""A process that does not answer, in parts: stacks as text, lines, counters, black box, what was heard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopviz.agent.blackbox import BlackBox, Noted, Step, read
+from loopviz.agent.stacks import Stacks
+from loopviz.live.hog.channel import Channel
+from loopviz.live.hog.dump import Frame, parse
+from loopviz.live.hog.heard import Heard
+from loopviz.live.hog.machine import Reading, ThreadReading
+from loopviz.live.hog.place import Places
+from loopviz.live.hog.verdict import verdict
+from loopviz.probe.lines import Line, Lines
+from loopviz.stream import blackbox as layout
+from loopviz.stream import events as ev
+from loopviz.stream.buffer import Buffer
+from loopviz.stream.events import Event
+from tests.streams import MS, ns
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+
+OLD = """\
+Thread 0x00007f08993b76c0 (most recent call first):
+  File "/srv/app.py", line 10 in deep
+  File "/srv/app.py", line 10 in deep
+  ...
+
+Current thread 0x00007f089a9f8b80 (most recent call first):
+  File "/usr/lib/python3.11/re/__init__.py", line 166 in match
+  File "/srv/gr\\xf6\\u20ac.py", line 7 in gr\\xf6\\xdfe
+  File ???, line ??? in ???
+"""
+NEW = """\
+Thread 0x00007f309693e6c0 [Thread-1 (deep)] (most recent call first):
+  File "/srv/app.py", line 10 in deep
+  <truncated rest of calls>
+
+Thread 0x00007f3096 [] (most recent call first):
+  <no Python frame>
+
+Current thread 0x00007f309750b400 [python3.14] (most recent call first):
+  Garbage-collecting
+  File "/srv/app.py", line 7 in hog
+
+Current thread's C stack trace (most recent call first):
+  Binary file "/usr/bin/python3.14", at _Py_DumpStack+0x31 [0x6ad1ce]
+  <truncated rest of calls>
+"""
+
+
+def test_stacks_of_older_pythons_are_read() -> None:
+    """Threads, frames, escapes and what is not known; a stack that was cut has the frames that are there."""
+    deep, main = parse(OLD)
+    assert (deep.ident, deep.current, len(deep.frames)) == (0x7F08993B76C0, False, 2)
+    assert main.current
+    assert main.frames == (
+        Frame("/usr/lib/python3.11/re/__init__.py", 166, "match"),
+        Frame("/srv/grö€.py", 7, "größe"),
+        Frame("", 0, ""),
+    )
+
+
+def test_stacks_of_newer_pythons_are_read() -> None:
+    """Names of threads, garbage collections, cut stacks and C stacks of 3.14."""
+    deep, none, main = parse(NEW)
+    assert deep.frames == (Frame("/srv/app.py", 10, "deep"),)
+    assert none.frames == ()
+    assert main.current
+    assert main.collecting
+    assert main.frames == (Frame("/srv/app.py", 7, "hog"),)
+
+
+@pytest.mark.parametrize("length", range(0, len(OLD), 7))
+def test_stacks_may_end_anywhere(length: int) -> None:
+    """An answer that was cut, or is something else, is read as far as it goes."""
+    assert len(parse(OLD[:length])) <= 2
+    assert parse(OLD[length:][::-1]) == []
+
+
+APP = """\
+import json, re
+
+class Shop:
+    async def report(self):
+        def inner():
+            return re.match("(a+)+$", text)  # x(y)
+        return inner()
+
+def totals(rows):
+    return sum(range(rows))
+
+def mixed(rows):
+    return json.dumps(sorted(rows))
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> str:
+    """A file of the user's."""
+    file = tmp_path / "app.py"
+    file.write_text(APP)
+    return str(file)
+
+
+def test_the_line_is_the_users_innermost(app: str) -> None:
+    """Library code that it calls is named, and what runs the loop is not at work."""
+    library = os.__file__.replace("os.py", "re/__init__.py")
+    base = os.__file__.replace("os.py", "asyncio/base_events.py")
+    frames = [Frame(library, 167, "match"), Frame(app, 6, "inner"), Frame(base, 600, "run_forever")]
+    line = Places(Lines()).of_loop([*frames, Frame(app, 10, "totals")])
+    assert line == (app, 6, "Shop.report.<locals>.inner", "re.match")
+    alone = Places(Lines()).of_loop([Frame(library, 167, "match"), frames[2], Frame(app, 10, "totals")])
+    assert alone is not None
+    assert (alone.file, alone.line) == (library, 167)
+
+
+def test_what_is_called_is_named_if_it_is_certain(app: str) -> None:
+    """Of several calls in a line none is named, unless the others only make iterators."""
+    places = Places(Lines())
+    found = [places.of_loop([Frame(app, at, name)]) for at, name in ((10, "totals"), (13, "mixed"))]
+    assert [line and (line.function, line.calls) for line in found] == [("totals", "sum"), ("mixed", "")]
+
+
+def test_a_call_in_a_thread_has_the_line_within_the_call(app: str) -> None:
+    """Frames around the call are not looked at; if only library code is there, the function is named."""
+    run = Frame("/x/loopviz/probe/threads.py", 90, "_run")
+    json = os.__file__.replace("os.py", "json/encoder.py")
+    assert Places(Lines()).of_call([Frame(app, 10, "totals"), run, Frame(app, 13, "mixed")], None) == (
+        app, 10, "totals", "sum",
+    )  # fmt: skip
+    at = Places(Lines()).of_call([Frame(json, 200, "encode"), run], Line(app, 12, "mixed", ""))
+    assert at is not None
+    assert at[:3] == (app, 12, "mixed")
+    assert at.calls.startswith("json.")
+
+
+def readings(**threads: tuple[int, int]) -> tuple[Reading, Reading]:
+    """Readings 50 ms apart: CPU time (ms) and sleeps of each thread meanwhile; t1 reports."""
+    names = {int(name[1:]): used for name, used in threads.items()}
+    before = {name: ThreadReading(5 * MS, 0, 100) for name in names}
+    after = {name: ThreadReading((5 + ms) * MS, 0, 100 + n) for name, (ms, n) in names.items()}
+    return Reading(0, False, before), Reading(50 * MS, False, after)
+
+
+@pytest.mark.parametrize(
+    ("threads", "keeper"),
+    [
+        pytest.param({"t1": (0, 10), "t2": (49, 0), "t3": (0, 9)}, 2, id="one computes"),
+        pytest.param({"t1": (0, 10), "t2": (15, 0)}, 2, id="one computes on a busy machine"),
+        pytest.param({"t1": (0, 10), "t2": (20, 5), "t3": (20, 5)}, None, id="two take turns"),
+        pytest.param({"t1": (0, 1), "t2": (49, 0)}, None, id="the reporter waits for something else"),
+        pytest.param({"t1": (0, 10), "t2": (0, 0), "t3": (0, 0)}, 0, id="one sleeps and keeps it"),
+        pytest.param({"t2": (49, 0)}, None, id="there is no reporter"),
+    ],
+)
+def test_who_keeps_the_gil(threads: dict[str, tuple[int, int]], keeper: int | None) -> None:
+    """The thread that computes alone while the reporter waits for the GIL; threads that run are not asked."""
+    found = verdict(*readings(**threads), 1)
+    assert (found and found.keeper) == keeper
+    if found is not None:
+        assert found.asks == (found.keeper or 1)
+
+
+@pytest.fixture
+def channel() -> Any:
+    """Files that are closed in the end."""
+    made = Channel()
+    yield made
+    made.close()
+
+
+def test_a_black_box_has_the_step_and_the_newest_events(channel: Channel) -> None:
+    """What was noted is read back; a step that has ended is an event, and the present one is not."""
+    box = BlackBox(channel.box)
+    buffer = Buffer(box=box)
+    buffer.emit((5, ev.READ, 1, "GET", "/", 0))
+    buffer.emit((6, ev.IDLE))
+    layout.RAN.pack_into(box.memory, layout.STEPS_AT, 7, 1, 2, 9, layout.DONE, 0)
+    layout.BEGUN.pack_into(box.memory, 0, 7, 2)
+    box.thread(3, 4711)
+    noted = read(channel.box)
+    assert noted == Noted(None, [(5, ev.READ, 1, "GET", "/", 0), (9, ev.RAN, 7, 1, 2, None, 0)], {4711: 3})
+    layout.BEGUN.pack_into(box.memory, 0, 7, 10)
+    noted = read(channel.box)
+    assert noted is not None
+    assert noted.step == Step(7, 10)
+    assert buffer.emitted == 2
+
+
+def test_a_black_box_keeps_the_newest_and_cuts_what_is_long(channel: Channel) -> None:
+    """Its size is fixed, and an event of any length fits or is left out."""
+    box = BlackBox(channel.box)
+    for number in range(1, 2 * layout.EVENTS):
+        box.keep((number, ev.READ, number, "GET", "/" + "ä" * 3_000, 0))
+    noted = read(channel.box)
+    assert noted is not None
+    assert [event[0] for event in noted.events] == list(range(layout.EVENTS, 2 * layout.EVENTS))
+    assert all(len(str(event)) < 300 for event in noted.events)
+
+
+def test_what_was_replaced_is_not_taken_twice() -> None:
+    """Events of the black box that come later are dropped, by whichever silence they were replaced."""
+    heard = Heard()
+    start: list[Event] = [(ns(0), ev.THREAD, 1, "loop"), (ns(1), ev.IDLE)]
+    heard.take(ns(2), start)
+    sent: Event = (ns(3), ev.READ, 1, "GET", "/", 0)
+    ran: Event = (ns(5), ev.RAN, 7, ns(3), ns(4), "Future", 0)
+    late: list[Event] = [(ns(2.5), ev.ITERATION), sent, (ns(5), ev.RAN, 7, ns(3), ns(4), "Task", 0)]
+    noted = Noted(Step(8, ns(6)), [sent, ran], {})
+    assert heard.replace(ns(2), noted) == [
+        sent, (ns(4), ev.ITERATION), ran, (ns(6), ev.STEP, 8),
+    ]  # fmt: skip
+    ended: Event = (ns(300), ev.RAN, 8, ns(5), ns(6), None, 0)
+    assert heard.take(ns(301), [*late, ended]) == [ended]
+    assert heard.replace(ns(301), Noted(None, [sent, ran, ended], {})) == []
+
+
+def test_calls_are_known_while_they_last() -> None:
+    """Which call a thread executes follows from what was heard."""
+    heard = Heard()
+    call: Event = (ns(1), ev.CALL, 3, 7, 1, 2, "app.py", 3, "work")
+    heard.take(ns(2), [call])
+    assert heard.calls == {2: call}
+    heard.take(ns(3), [(ns(2), ev.RETURN, 3)])
+    assert heard.calls == {}
+
+
+@linux
+def test_a_signal_is_chosen_that_nobody_uses(channel: Channel) -> None:
+    """An application that begins to use it later is not disturbed, and says why."""
+    stacks = Stacks(channel.writes)
+    assert stacks.signal > 32
+    assert stacks.intact()
+    before = signal.signal(stacks.signal, signal.SIG_IGN)
+    try:
+        assert not stacks.intact()
+        assert stacks.signal == 0
+        assert "has begun to use" in stacks.why
+    finally:
+        signal.signal(signal.SIGRTMAX - 1, before)
+        stacks.close()
+
+
+@linux
+def test_a_signal_that_is_handled_is_not_taken() -> None:
+    """Every signal that is used already is left alone; if none is left, that is said."""
+    code = (
+        "import os, signal\n"
+        "from loopviz.agent.stacks import Stacks\n"
+        "for n in range(signal.SIGRTMIN, signal.SIGRTMAX): signal.signal(n, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGUSR1, print); signal.signal(signal.SIGUSR2, print)\n"
+        "s = Stacks(os.pipe()[1]); print(s.signal, s.why)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 the application uses every signal that could be used for it\n"
