@@ -198,7 +198,9 @@ def test_the_server_moves_and_keeps_its_address():
         address = session.address
         timeline = Timeline()
         for mode in ("in a process of its own", "in a thread"):
-            session.move().result(30)
+            moved = session.move()
+            assert moved is not None
+            moved.result(30)
             assert session.mode == mode
             assert session.address == address
             follow(session, timeline, [session.fire(session.scenarios[0], 2)], 2)

@@ -26,6 +26,7 @@ from loopviz.live.environment import require_gil
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.host import Host, Served
 from loopviz.live.hosts.process import ProcessHost
+from loopviz.live.hosts.workers import WorkersHost
 from loopviz.live.saved import Saved
 from loopviz.live.sockets import bind, reached
 from loopviz.recording import Header, History, Place, Recorder
@@ -58,7 +59,7 @@ class Session:
     `port` 0 takes a free one; `threads` is the thread limit; `loop` is uvicorn's name of an event loop.
     Every scenario is ready when the server serves; see `loopviz.live.server.Apps` for `lazily`. Raises
     `InputError` if the port or the loop cannot be used, if two scenarios are fired at the same path, or if
-    there is no GIL.
+    there is no GIL. With several `workers`, as many processes serve on one socket.
     """
 
     live = True
@@ -73,6 +74,7 @@ class Session:
         lazily: bool = False,
         application: Application | None = None,
         isolate: bool = False,
+        workers: int = 1,
     ) -> None:
         require_gil()
         if loop == "uvloop" and find_spec("uvloop") is None:
@@ -99,6 +101,8 @@ class Session:
         """What is to be sent steadily."""
         sock = bind("127.0.0.1" if application is None else application.host, port)
         self._place = sock.getsockname()[:2]
+        self._workers = workers
+        isolate = isolate or workers > 1
         self._host = self._hosted(sock, isolate=isolate)
         self._begun = False
         self._moving = threading.Lock()
@@ -116,6 +120,8 @@ class Session:
 
     def _hosted(self, sock: socket.socket, *, isolate: bool) -> Host:
         """A server at this socket, in a process of its own or in a thread."""
+        if self._workers > 1:
+            return WorkersHost(self._served, sock, self._buffer, self._application, self._workers)
         if isolate:
             return ProcessHost(self._served, sock, self._buffer, self._application)
         from loopviz.live.hosts.here import ThreadHost  # noqa: PLC0415 - it imports uvicorn and FastAPI
@@ -368,16 +374,20 @@ class Session:
             scenario.method, scenario.path, per_second, headers=scenario.headers, body=scenario.body
         )
 
-    def move(self) -> concurrent.futures.Future[None]:
+    def move(self) -> concurrent.futures.Future[None] | None:
         """Move the server to a process of its own, or back into a thread. What is not answered is given up.
 
-        The future has an `InputError` if its loop is blocked, or if its port was taken meanwhile.
+        Several workers stay where they are: then it returns None. The future has an `InputError` if the loop
+        is blocked, or if the port was taken meanwhile.
         """
+        if self._workers > 1:
+            return None
         return self._again(isolate=not isinstance(self._host, ProcessHost))
 
     def restart(self) -> concurrent.futures.Future[None] | None:
         """Start the server's process again; None if it has none."""
-        return self._again(isolate=True) if isinstance(self._host, ProcessHost) else None
+        has_one = isinstance(self._host, ProcessHost | WorkersHost)
+        return self._again(isolate=True) if has_one else None
 
     def _again(self, *, isolate: bool) -> concurrent.futures.Future[None]:
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -402,7 +412,8 @@ class Session:
                 "The event loop is blocked, so the server's thread cannot end.\nTry again later."
             )
         before.stop()
-        self._buffer.emit((now_ns(), WORKER, 0, before.pid, "ended", ""))
+        for worker in range(self._workers):
+            self._buffer.emit((now_ns(), WORKER, worker, 0, "ended", "to be started again"))
         self._served = replace(
             self._served, scenarios=self._fixed, threads=self.threads, base=self._served.base + _SERVER
         )
@@ -411,7 +422,8 @@ class Session:
         self._reorder.margin = _MARGIN if isolate else Reorder().margin
         self._host = host
         host.start()
-        self._buffer.emit((now_ns(), WORKER, 0, host.pid, "started", ""))
+        if self._workers == 1:  # several announce themselves
+            self._buffer.emit((now_ns(), WORKER, 0, host.pid, "started", ""))
         host.wait()
 
     def set_threads(self, limit: int) -> None:
