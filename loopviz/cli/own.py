@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from loopviz.live.session import Session
     from loopviz.scenario import ScenarioFile
     from loopviz.target import Application
+    from loopviz.target.changes import Changes
 
-__all__ = ["add_application", "files_of", "notice", "session_for", "target_of"]
+__all__ = ["add_application", "changes_of", "files_of", "notice", "session_for", "target_of"]
 
 _MOST_WORKERS = 26
 """Each has a letter."""
@@ -101,7 +102,12 @@ def target_of(target: str | None, options: argparse.Namespace) -> Application | 
         settings["log_config"] = _absolute(settings["log_config"], "--log-config")
     if options.workers > 1 and options.isolate is False:
         raise InputError("--workers needs processes of their own.\nLeave out --in-thread.")
-    return replace(found, host=options.host or "127.0.0.1", env_file=env_file, settings=settings)
+    reload = getattr(options, "reload", False)
+    if reload and options.isolate is False:
+        raise InputError("--reload starts a process again.\nLeave out --in-thread.")
+    return replace(
+        found, reload=reload, host=options.host or "127.0.0.1", env_file=env_file, settings=settings
+    )
 
 
 def files_of(found: Application | list[Path]) -> list[Path]:
@@ -109,6 +115,15 @@ def files_of(found: Application | list[Path]) -> list[Path]:
     if isinstance(found, list):
         return found
     return [] if found.file is None else [Path(found.file)]
+
+
+def changes_of(found: Application | None) -> Changes | None:
+    """What looks at the files of an application that is started again when they are saved."""
+    from loopviz.target.changes import Changes
+
+    if found is None or not found.reload:
+        return None
+    return Changes([found.folder, found.app_dir])
 
 
 def notice(found: Application) -> str | None:
@@ -151,6 +166,7 @@ def _refuse(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     given = [option for option, name in _SETTINGS.items() if name in settings]
     given += ["--env-file"] if options.env_file is not None else []
     given += ["--host"] if options.host is not None else []
+    given += ["--reload"] if getattr(options, "reload", False) else []
     given += ["--workers"] if options.workers > 1 else []
     if given:
         raise InputError(

@@ -20,7 +20,7 @@ from loopviz.cli.arguments import (
     add_theme,
     add_threads,
 )
-from loopviz.cli.own import add_application, files_of, notice, session_for, target_of
+from loopviz.cli.own import add_application, changes_of, files_of, notice, session_for, target_of
 from loopviz.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def add_parser(commands: Any) -> None:
         help="freeze the picture when this happens: block>250ms, thread-wait>100ms, latency>2s, error",
     )
     add_application(parser)
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="start the application again when one of its Python files is saved",
+    )
     parser.add_argument(
         "--cmd",
         action="store_true",
@@ -153,6 +158,7 @@ def show(
         palette,
         requests=options.requests,
         watcher=watcher,
+        changes=changes_of(own),
         trigger=trigger,
         leave=abandon,
         aside=aside,

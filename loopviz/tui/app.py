@@ -29,6 +29,7 @@ from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.scenario.watch import Watcher
 from loopviz.stream.source import Source
+from loopviz.target.changes import Changes
 from loopviz.tui.actions.editing import EditingActions
 from loopviz.tui.actions.looks import Looks
 from loopviz.tui.actions.navigation import Navigation
@@ -90,6 +91,7 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         experimenter: Experimenter | None = None,
         trigger: Trigger | None = None,
         watcher: Watcher | None = None,
+        changes: Changes | None = None,
         timeline: Timeline | None = None,
         leave: Callable[[], object] | None = None,
         aside: Aside | None = None,
@@ -103,6 +105,7 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         self.driver_class = drawn_on(self.driver_class, self.aside)
         self.experimenter = experimenter
         self._watcher = watcher
+        self._changes = changes
         self._leave = leave
         self.lecture = lecture
         self._failed: str | None = None
@@ -202,6 +205,9 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         self.set_interval(1 / FRAME_RATE, self.tick)
         if self._watcher is not None:
             self.set_interval(0.5, self._read_again)
+        if self._changes is not None:
+            self._changes.start()
+            self.set_interval(0.3, self._start_again)
 
     def _await_server(self) -> None:
         try:
@@ -233,6 +239,17 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         if reading and not self.view.notice:
             names = ", ".join(path.stem for path in reading)
             self.say(f"Reading {names} again. The previous version is still served.", seconds=1)
+
+    def _start_again(self) -> None:
+        """Start the application again when one of its files has been saved, and the start before is over."""
+        if self._changes is None or self.pending.waits or not self._serves.is_set():
+            return
+        saved = [printable(path.name, 40) for path in self._changes.poll()]
+        starting = self.source.restart() if saved else None
+        if starting is not None:
+            names = ", ".join(saved[:3])
+            self.pending.add(starting, f"Started again: {names} saved.")
+            self.say(f"{names} saved: the application is started again.", seconds=10)
 
     def _report_done(self) -> None:
         """Show what the source has done of what it was asked for, or why it could not."""

@@ -19,6 +19,11 @@ class Pending:
         if future is not None:
             self._futures.append((future, notice))
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is not done yet."""
+        return bool(self._futures)
+
     def done(self) -> Iterator[tuple[BaseException | None, str]]:
         """The error, if any, and the notice of each future that is done since the last call.
 
