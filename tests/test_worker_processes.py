@@ -159,7 +159,7 @@ def test_a_worker_that_dies_is_started_again_and_the_others_go_on(tmp_path):
             (f"worker {letter}", "restarted", "exit code 3"),
         ]
         (dead,) = (request for request in timeline.arrivals if request.path == "/dies")
-        assert (dead.letter, dead.failure) == (letter, "its worker has ended")
+        assert (dead.letter, dead.failure) == (letter, "its process has ended")
         session.wait()
         pids = again.meet(2)
         assert other in pids
