@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from loopviz.errors import InputError
 from loopviz.experiment.measure import follow, settle
+from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.states import State
@@ -44,6 +46,17 @@ def thread():
 async def dies():
     print("about to die")
     os._exit(3)
+
+@app.get("/forks")
+async def forks():
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    os._exit(4)
+
+@app.get("/environment")
+async def environment():
+    return dict(os.environ)
 
 @app.get("/ignores")
 async def ignores():
@@ -136,6 +149,30 @@ def test_a_process_that_dies_is_reported_and_can_be_started_again(tmp_path):
         assert session.death is None
         assert session.address == address
         assert measured(session, "GET /slow", 1).requests[2].status == 200
+
+
+def test_what_a_process_has_forked_does_not_hide_its_end(tmp_path):
+    """A fork holds the connection and the port of its parent; it is ended, and the port is free again."""
+    with served(tmp_path) as session:
+        session.fire(route(session, "GET /forks"), 1)
+        assert soon(lambda: session.death is not None)
+        again = session.restart()
+        assert again is not None
+        again.result(30)
+        assert session.death is None
+
+
+def test_the_environment_is_the_users_own(tmp_path, monkeypatch):
+    """An application sees no variable that loopviz sets for its scenarios."""
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    with Workspace(), served(tmp_path) as session:
+        host, port = session.address.split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=20)
+        connection.request("GET", "/environment")
+        seen = json.loads(connection.getresponse().read())
+        connection.close()
+    assert seen["NO_PROXY"] == "example.org"
+    assert not {"UPSTREAM_URL", "LOOPVIZ_WORKSPACE"} & set(seen)
 
 
 def test_a_process_that_is_killed_names_the_signal(tmp_path):

@@ -89,6 +89,19 @@ class Workspace:
         """Start the processes that the scenario declares, unless they run; returns when they are ready."""
         self._current().provide(file)
 
+    def environment(self) -> dict[str, str]:
+        """The environment as it is outside of the workspace, marked so that the guards end what has it."""
+        shared = self._current()
+        environment = dict(os.environ)
+        for name, value in shared.before.items():
+            if name == MARK:
+                continue
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = value
+        return environment
+
     @classmethod
     def abandon(cls) -> None:
         """Clean up now, even if a workspace is still in use: the program ends."""
@@ -143,7 +156,7 @@ class _Shared:
         }
         for name in ("NO_PROXY", "no_proxy"):  # the upstream server is not reached through a proxy
             variables[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
-        self._before = {name: os.environ.get(name) for name in variables}
+        self.before = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)
 
     def provide(self, file: ScenarioFile) -> None:
@@ -233,7 +246,7 @@ class _Shared:
     # -- the end -------------------------------------------------------------------------------
 
     def close(self) -> None:
-        for name, value in self._before.items():
+        for name, value in self.before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -15,7 +17,7 @@ from typing import Any, Final
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.live.environment import environment
-from loopviz.live.helpers.workspace import FOLDER, UPSTREAM, Workspace
+from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hog import Channel, Watch
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.output import Output
@@ -37,6 +39,8 @@ __all__ = ["ProcessHost"]
 
 _PATIENCE: Final = 1.0
 """How long the process has to stop (s); then it is killed."""
+_LAST_WORDS: Final = 0.2
+"""How long what a process has sent is read after its end (s)."""
 _TAIL: Final = 12
 """So many lines of a process that has ended are shown."""
 
@@ -132,7 +136,7 @@ class ProcessHost:
                 stdout=writing,
                 stderr=writing,
                 pass_fds=[its.fileno(), self._sock.fileno(), *channel.inherited],
-                env=_environment(own=self._application is not None),
+                env=self._environment(),
                 start_new_session=True,  # a Ctrl+C in the terminal does not reach it
             )
         finally:
@@ -160,6 +164,23 @@ class ProcessHost:
         watch = self._watch = Watch(self._process.pid, self._take, channel)
         self._link = Link(mine, self._heard, self._over, lambda: watch.look(now_ns()))
         self._link.start()
+        threading.Thread(
+            target=self._await_end, args=(self._process, self._link), name="loopviz wait", daemon=True
+        ).start()
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of the process: for the user's own application the user's own."""
+        if self._application is None:
+            return dict(os.environ)
+        environment = self._workspace.environment()
+        environment.pop("LOOPVIZ_FOLDERS", None)
+        return environment
+
+    def _await_end(self, process: subprocess.Popen[bytes], link: Link) -> None:
+        """End the connection when the process has ended: one that it has forked may hold it open."""
+        process.wait()
+        time.sleep(_LAST_WORDS)
+        link.close()
 
     def wait(self) -> None:
         """Wait until it serves."""
@@ -247,6 +268,8 @@ class ProcessHost:
         except subprocess.TimeoutExpired:  # it has closed what it did not open
             self._kill()
             code = process.poll() or 0
+        with suppress(OSError):  # what it has forked, which would keep its port
+            os.killpg(process.pid, signal.SIGKILL)
         output.end()
         tail = tuple(line for line in output.lines() if line.strip())[-_TAIL:]
         how = wrong or (how_ended(code) if code >= 0 else f"killed by {how_ended(code)}")
@@ -318,12 +341,3 @@ class ProcessHost:
         if self._link is None:
             raise RuntimeError("the server has not been started")
         return self._link.call(name, *arguments)
-
-
-def _environment(*, own: bool) -> dict[str, str]:
-    """The environment of the process: for the user's own application the user's own."""
-    environment = dict(os.environ)
-    if own:
-        for name in (FOLDER, UPSTREAM, "LOOPVIZ_FOLDERS"):
-            environment.pop(name, None)
-    return environment
