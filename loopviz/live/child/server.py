@@ -131,12 +131,14 @@ class _Child:
         self._reporter.start()
         self._hello["reporter"] = self._reporter.native
         self._reporter.add(self._viewer, (HELLO, dict(self._hello)))
-        threading.Thread(target=self._await_start, name="loopviz start", daemon=True).start()
+        starting = threading.Thread(target=self._await_start, name="loopviz start", daemon=True)
+        starting.start()
         server = self._serving.server
         try:
             server.run()
         finally:
             self._over.set()
+            starting.join(1.0)  # if it could not start, the reason is reported before the end
             self._leave()
             if server.stopped is not None:
                 self._reporter.say((STOPPED, server.stopped))
