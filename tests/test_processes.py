@@ -249,20 +249,20 @@ def test_the_server_moves_and_keeps_its_address():
         session.stop()
 
 
-def test_a_saved_file_is_served(tmp_path):
-    """With `reload`, a file that was saved is served soon; one that cannot be imported says so."""
-    (tmp_path / "main.py").write_text(APPLICATION)
-    application = Application("main:app", "main", "app", str(tmp_path), str(tmp_path), reload=True)
-    session = Session([], application=application, isolate=True)
-    session.start()
-    try:
-        session.wait()
+def test_an_application_is_started_again_as_it_is_now(tmp_path):
+    """A restart imports the files as they are; one that cannot be imported is an end, until the next restart."""
+    with served(tmp_path) as session:
         (tmp_path / "main.py").write_text("import nonsense\n")
+        failing = session.restart()
+        assert failing is not None
+        with pytest.raises(InputError, match="nonsense"):
+            failing.result(30)
         assert soon(lambda: session.death is not None)
         assert session.death is not None
         assert "nonsense" in session.death.how
         (tmp_path / "main.py").write_text(APPLICATION.replace("/thread", "/renamed"))
-        assert soon(lambda: any(file.name == "GET /renamed" for file in session.scenarios))
+        again = session.restart()
+        assert again is not None
+        again.result(30)
+        assert any(file.name == "GET /renamed" for file in session.scenarios)
         assert session.death is None
-    finally:
-        session.stop()

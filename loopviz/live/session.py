@@ -27,7 +27,6 @@ from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.host import Host, Served
 from loopviz.live.hosts.process import ProcessHost
 from loopviz.live.hosts.workers import WorkersHost
-from loopviz.live.saved import Saved
 from loopviz.live.sockets import bind, reached
 from loopviz.recording import Header, History, Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
@@ -106,9 +105,6 @@ class Session:
         self._host = self._hosted(sock, isolate=isolate)
         self._begun = False
         self._moving = threading.Lock()
-        self._saved: Saved | None = None
-        if application is not None and application.reload:
-            self._saved = Saved(application.folder, self.restart)
         self._reorder = Reorder(_MARGIN) if isolate else Reorder()
         self._client = Client(
             reached(*self._place),
@@ -209,8 +205,6 @@ class Session:
         self._begun = True
         self._host.start()
         self._client.start()
-        if self._saved is not None:
-            self._saved.start()
 
     def wait(self) -> None:
         """Wait until the server serves."""
@@ -481,8 +475,6 @@ class Session:
 
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
-        if self._saved is not None:
-            self._saved.end()
         self._client.stop(0.3)
         return self._host.stop()
 
