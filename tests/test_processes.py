@@ -250,7 +250,7 @@ def test_the_server_moves_and_keeps_its_address():
 
 
 def test_an_application_is_started_again_as_it_is_now(tmp_path):
-    """A restart imports the files as they are; one that cannot be imported is an end, until the next restart."""
+    """A restart imports the files as they are; one that cannot be imported is an end."""
     with served(tmp_path) as session:
         (tmp_path / "main.py").write_text("import nonsense\n")
         failing = session.restart()
