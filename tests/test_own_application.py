@@ -13,6 +13,7 @@ from textual.widgets import Input
 from loopviz.draw.look import Palette
 from loopviz.errors import InputError
 from loopviz.scenario import Scenario, ScenarioFile
+from loopviz.stream import events as ev
 from loopviz.stream.source import Death
 from tests import streams
 from tests.side_screens import HOSTILE, SMALL, shown
@@ -406,3 +407,59 @@ def test_it_is_drawn_in_every_palette(own, palette):
             assert palette.unicode or "".join(screen.lines()).isascii()
 
     test(own=own)
+
+
+@run
+async def test_a_server_that_is_attached_to_gets_its_requests_from_elsewhere(drive):
+    """Nothing that loopviz's own client would do is offered, and keys for it say why."""
+    source = FakeSource([], application="gunicorn", pid=55)
+    source.mode = "attached"
+    async with drive(size=(120, 36), source=source) as screen:
+        assert not screen.app.screen.catalogue.display
+        lines = await screen.show()
+        assert "attached (pid 55)" in lines[0]
+        assert "drawn as they come" in said(lines)
+        for words in ("routes", "request ", "move", "compare"):
+            assert words not in said(lines[-2:])
+        for key in ("l", "g", "plus", "tab", "p", "v"):
+            assert "attached to this server" in said(await screen.press(key))
+        assert "cannot be moved" in said(await screen.press("i"))
+        await screen.press("enter")
+        assert not screen.app.screen.catalogue.display
+        assert screen.source.fired == []
+
+
+@run
+async def test_a_file_that_cannot_be_read_is_listed_with_its_error(drive):
+    """Its row says that it cannot be read, and what is highlighted is explained; it is not fired."""
+    async with drive(size=SMALL) as screen:
+        error = f"bad.py:3: syntax error: invalid syntax{HOSTILE}\nFix that line and run again."
+        made = ScenarioFile(
+            "bad", Path("bad.py"), Scenario(title="cannot be read", expect=error.partition("\n")[0]), None,
+            "GET", "/", lacking=error, broken=error,
+        )  # fmt: skip
+        screen.source.scenarios = [*screen.source.scenarios, made]
+        await screen.show()
+
+        def refuse(file: ScenarioFile, _: int) -> None:
+            raise InputError(str(file.lacking))
+
+        screen.source.fire = refuse
+        await screen.press("tab", *"bad")
+        await screen.pilot.pause()
+        text = shown(screen)
+        assert "cannot be read" in text
+        assert "syntax error" in text
+        assert "bad.py:3: syntax error" in said(await screen.press("enter"))
+
+
+@run
+async def test_the_loop_ends_with_a_mark(own):
+    """Where the process has ended, the lane of its loop says so, as long as that is in the picture."""
+    async with own(size=(120, 24)) as screen:
+        await screen.press("escape")
+        ended = (ns(3_000), ev.WORKER, 0, 1234, "ended", "exit code 3")
+        lines = await screen.show(streams.iteration(1_000), streams.idle(1_001), ended, at=5_000)
+        (lane,) = [line for line in lines if line.startswith(" LOOP")]
+        assert lane.count("X") == 1
+        assert "ended: exit code 3" in lane

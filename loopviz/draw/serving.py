@@ -69,7 +69,7 @@ def invitation(routes: int, address: str, key: str, *, attached: bool = False) -
     where = f"http://{printable(address, 80)}" if address else "it"
     elsewhere = f"Requests of browsers, curl or k6 are drawn too: {where}"
     if attached and not routes:
-        return ["Requests to the server are drawn as they come.", elsewhere]
+        return [f"Requests to the server are drawn as they come: {where}"]
     if not routes:
         return ["No route of the application is known.", elsewhere]
     named = "the route" if routes == 1 else f"one of {routes} routes"

@@ -52,7 +52,6 @@ from loopviz.tui.compat import (
 )
 from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
-from loopviz.tui.keymap import Keys
 from loopviz.tui.pulse import FRAME_RATE
 from loopviz.tui.screens.claims import Experimenter
 from loopviz.tui.screens.main import MainScreen
@@ -150,8 +149,7 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
 
     def _show_keymap(self, keymap: dict[str, str]) -> None:
         self._keymap_now = keymap
-        routes = self.source.application is not None
-        self.keys = Keys(keymap, server=self.source.live, routes=routes)
+        self.keys = self.keys_under(keymap)
         self.refresh_facts()
 
     def pop_screen(self) -> AwaitComplete:

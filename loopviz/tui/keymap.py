@@ -55,15 +55,22 @@ class Keys:
     """
 
     def __init__(
-        self, keymap: Mapping[str, str] | None = None, *, server: bool = True, routes: bool = False
+        self,
+        keymap: Mapping[str, str] | None = None,
+        *,
+        server: bool = True,
+        client: bool = True,
+        routes: bool = False,
     ) -> None:
         """`keymap` is one for `textual.app.App.set_keymap`: keys as Textual names them, or single signs.
 
-        Without a `server`, what needs one is bound as well, but not offered. With `routes` an application of
+        Without a `server`, what needs one is bound as well, but not offered; so is what needs loopviz's own
+        `client`. With `routes` an application of
         the user's own is shown: it has routes where there are scenarios otherwise.
         """
         self._server = server
         self._routes = routes
+        self._client = client
         chosen = {id_: _split(keys) for id_, keys in (keymap or {}).items()}
         taken: dict[str, set[str]] = defaultdict(set)
         for section in TABLE:
@@ -82,7 +89,8 @@ class Keys:
 
     def offers(self, row: Row) -> bool:
         """Whether what the row's keys do can be done here."""
-        return (self._server or not row.server) and not (self._routes and row.lessons)
+        there = (self._server or not row.server) and (self._client or not row.client)
+        return there and not (self._routes and row.lessons)
 
     def said(self, text: str) -> str:
         """A text of the table, with the word for what is fired here: a route, or a scenario."""

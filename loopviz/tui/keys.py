@@ -71,6 +71,8 @@ class Row:
     """What does the same without a key."""
     server: bool = False
     """Whether it needs a server: it is not offered where a recording is shown."""
+    client: bool = False
+    """Whether it needs loopviz's own client as well: it is not offered where a server is attached to."""
     lessons: bool = False
     """Whether it is for scenarios only: it is not offered for an application of the user's own."""
 
@@ -86,13 +88,13 @@ class Section:
 
 TABLE: tuple[Section, ...] = (
     Section("picture", "Fire", (
-        Row("fire the scenario with that letter", column="a letter", server=True, lessons=True),
+        Row("fire the scenario with that letter", column="a letter", server=True, client=True, lessons=True),
         Row("fire the scenario that shows the repair of the last one, with as many requests", (
             Key(
                 "picture.repaired", "F", "repaired", "Fire the repair",
                 "fire the scenario that shows the repair of the last one", unwritten="upper_f",
             ),
-        ), server=True, lessons=True),
+        ), server=True, client=True, lessons=True),
         Row("more or fewer requests at once: steps from each scenario's own number, and back to it", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",
@@ -102,10 +104,10 @@ TABLE: tuple[Section, ...] = (
                 "picture.fewer-requests", "minus", "fewer_requests", "Fewer requests",
                 "fire fewer requests at once",
             ),
-        ), foot=Foot("{requests}", "always"), server=True),
+        ), foot=Foot("{requests}", "always"), server=True, client=True),
         Row("steady load of the selected or last scenario: + and - change how many a second; again ends it", (
             Key("picture.load", "l", "load", "Load", "so many requests a second, or no more"),
-        ), foot=Foot("{load}", "loading"), server=True),
+        ), foot=Foot("{load}", "loading"), server=True, client=True),
         Row("lower or raise the thread limit; takes effect at once", (
             Key(
                 "picture.lower-thread-limit", "left_square_bracket", "lower_thread_limit",
@@ -118,22 +120,22 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("{threads}", "always", press=1), server=True),
         Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
             Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
-        ), foot=Foot("give up", "unanswered"), server=True),
+        ), foot=Foot("give up", "unanswered"), server=True, client=True),
         Row("predict first: the picture of what is fired next is hidden until you have answered", (
             Key("picture.predict", "p", "predict", "Predict first", "hide the next picture at first"),
-        ), server=True),
+        ), server=True, client=True),
         Row("the list of scenarios: type to filter, enter fires", (
             Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
-        ), foot=Foot("{scenarios}", "side"), server=True),
+        ), foot=Foot("{scenarios}", "side"), server=True, client=True),
         Row("move the server to a process of its own, or back into a thread of this program", (
             Key("picture.move", "i", "move", "Move the server", "to a process of its own, or back"),
-        ), foot=Foot("{move}", "roomy"), server=True),
+        ), foot=Foot("{move}", "roomy"), server=True, client=True),
         Row("start the server's process again, when it has ended", (
             Key(
                 "picture.restart", "R", "restart", "Restart", "start the server's process again",
                 unwritten="upper_r",
             ),
-        ), foot=Foot("restart", "dead"), server=True),
+        ), foot=Foot("restart", "dead"), server=True, client=True),
     )),
     Section("picture", "Time", (
         Row("pause or go on, whatever moves; events are still collected", (
@@ -230,7 +232,7 @@ TABLE: tuple[Section, ...] = (
         ), foot=Foot("{output}", "written"), server=True),
         Row("compare scenarios: the same load on each, side by side", (
             Key("picture.compare", "v", "compare", "Compare", priority=True),
-        ), foot=Foot("compare", "side"), server=True),
+        ), foot=Foot("compare", "side"), server=True, client=True),
         Row("the claims quiz: predict, then run it", (
             Key("picture.claims", "m", "claims", "Claims", priority=True),
         ), foot=Foot("claims", "side"), server=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from textual.app import App
 
@@ -17,6 +17,7 @@ from loopviz.tui.pending import Pending
 from loopviz.tui.playback import Playback
 from loopviz.tui.pulse import Pulse
 from loopviz.tui.scene import Facts, Scene
+from loopviz.tui.scene.frame import ATTACHED
 from loopviz.tui.themes import DEFAULTS, registered
 from loopviz.tui.trigger import Trigger
 from loopviz.tui.view import View
@@ -45,7 +46,7 @@ class PictureApp(App[int]):
         self.palette = palette
         self._register_themes()
         self.timeline = timeline if timeline is not None else Timeline()
-        self.keys = Keys(server=source.live, routes=source.application is not None)
+        self.keys = self.keys_under({})
         self.view = View(requests=requests, threads=source.threads)
         self.scene = Scene(palette, self._facts())
         self.present = now_ns()
@@ -95,6 +96,20 @@ class PictureApp(App[int]):
         if not self.source.live:
             self.say("This is a recording: nothing can be fired or changed.")
         return self.source.live
+
+    def needs_client(self) -> bool:
+        """Whether there is a server that loopviz's own client asks; if not, say so."""
+        if self.source.live and self.source.mode == ATTACHED:
+            self.say("loopviz is attached to this server: its requests come from elsewhere.", seconds=4)
+            return False
+        return self.needs_server()
+
+    def keys_under(self, keymap: Mapping[str, str]) -> Keys:
+        """The keys that a keymap makes, as far as there is something that they can do."""
+        source = self.source
+        return Keys(
+            keymap, server=source.live, client=source.mode != ATTACHED, routes=source.application is not None
+        )
 
     def refresh_facts(self) -> None:
         """Show what the source, its scenarios and the keys are now."""

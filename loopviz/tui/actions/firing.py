@@ -78,7 +78,7 @@ class Firing(Loading):
 
     def action_repaired(self) -> None:
         """Fire the scenario that shows the repair of what was fired last, with as many requests."""
-        if not self.needs_server():
+        if not self.needs_client():
             return
         known = {scenario.name: scenario for scenario in self.source.scenarios}
         burst = self.timeline.newest_burst(self.view.moment)
@@ -100,7 +100,7 @@ class Firing(Loading):
 
     def action_give_up(self) -> None:
         """Give up what was fired and is not answered: the client goes away, and nothing more is begun."""
-        if not self.needs_server():
+        if not self.needs_client():
             return
         number = self.source.give_up()
         if number:
@@ -118,7 +118,7 @@ class Firing(Loading):
 
     def _count(self, by: int) -> None:
         """Take a step, if it changes how many requests a key or the last scenario fires; or of a load."""
-        if not self.needs_server():
+        if not self.needs_client():
             return
         if self.source.load is not None:
             self.change_load(by)

@@ -18,7 +18,7 @@ class Loading(PictureApp):
 
     def action_load(self) -> None:
         """Send requests of the selected or the last scenario steadily, or send no more."""
-        if not self.needs_server():
+        if not self.needs_client():
             return
         load = self.source.load
         if load is not None:

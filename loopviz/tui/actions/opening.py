@@ -41,7 +41,7 @@ class Opening(Firing):
         """Open the selected request, or the last one; for an application, the list of routes."""
         number = self.view.cursor
         main = self.screen
-        if number is None and self.source.application is not None and isinstance(main, MainScreen):
+        if number is None and self.scene.facts.has_routes and isinstance(main, MainScreen):
             main.open_catalogue()
             return
         if number is None:
@@ -59,12 +59,12 @@ class Opening(Firing):
 
     def action_catalogue(self) -> None:
         """Show the list of scenarios, or hide it."""
-        if isinstance(self.screen, MainScreen) and self.needs_server():
+        if isinstance(self.screen, MainScreen) and self.needs_client():
             self.screen.toggle_catalogue()
 
     def action_compare(self) -> None:
         """Choose scenarios, and run them side by side."""
-        if not self.needs_server():
+        if not self.needs_client():
             return
         ready = [file for file in self.source.scenarios if file.servable]
         self.push_screen(Pick(self.palette, ready, self.keys), self._compare)

@@ -46,7 +46,7 @@ class Predicting(Firing):
 
     def action_predict(self) -> None:
         """Ask before the next picture, or do not after all."""
-        if not self.needs_server():
+        if not self.needs_client():
             return
         self._armed = not self._armed
         key = self.keys.shown("picture.predict")

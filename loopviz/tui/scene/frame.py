@@ -14,8 +14,10 @@ from loopviz.tui.keymap import Keys
 from loopviz.tui.scene.track import Tracks
 from loopviz.tui.view import View
 
-__all__ = ["Columns", "Facts", "Frame"]
+__all__ = ["ATTACHED", "Columns", "Facts", "Frame"]
 
+ATTACHED = "attached"
+"""The mode of a source whose server was started by somebody else."""
 _SETTLE = 400_000_000
 """A column of this age (ns) does not change any more: its events have arrived, its blocks are known."""
 _NARROWEST = 18
@@ -44,7 +46,12 @@ class Facts:
     @property
     def attached(self) -> bool:
         """Whether the server was started by somebody else."""
-        return self.mode == "attached"
+        return self.mode == ATTACHED
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether the routes of the user's own application can be fired."""
+        return self.application is not None and self.live and not self.attached
 
     def scenario(self, name: str) -> ScenarioFile | None:
         """The scenario that is called so; None if it is not served here."""

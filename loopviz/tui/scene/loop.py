@@ -62,7 +62,8 @@ def _lane(pen: Pen, facts: Facts, frame: Frame, process: Process, *, tall: bool)
     first, second, style = _says(pen, facts, frame, process)
     upper, lower = _levels(pen, codes, tall=tall)
     name = f"LOOP {process.letter}".rstrip()
-    line = [pen.label(name, columns, pen.title), *_captioned(pen, frame, lower, loop)]
+    lower = _ended(pen, frame, _captioned(pen, frame, lower, loop), process)
+    line = [pen.label(name, columns, pen.title), *lower]
     if not tall:
         return [pen.says(line, [first, *second], columns, style)]
     above = [Segment(" " * columns.label, pen.text), *upper]
@@ -129,6 +130,18 @@ def _levels(pen: Pen, codes: str, *, tall: bool) -> tuple[Line, Line]:
         upper.append(Segment(levels[high] * length, calm))
         lower.append(Segment(levels[low] * length, calm))
     return upper, lower
+
+
+def _ended(pen: Pen, frame: Frame, line: Line, process: Process) -> Line:
+    """Mark where the process has ended."""
+    columns = frame.columns
+    if process.ended is None or process.ended[0] > frame.view.now:
+        return line
+    at = process.ended[0] // columns.column_ns - frame.first
+    if not 0 <= at < columns.time:
+        return line
+    before, _, after = split(line, at, at + 1)
+    return [*before, Segment("X", pen.alarm), *after]
 
 
 def _captioned(pen: Pen, frame: Frame, line: Line, loop: Loop) -> Line:

@@ -194,7 +194,7 @@ def _invitation(facts: Facts) -> list[str]:
     """What to do first: before anything was fired, and nothing has come from elsewhere."""
     if not facts.live:
         return ["Nothing was fired up to this moment of the recording."]
-    if facts.application is not None:
+    if facts.application is not None or facts.attached:
         return serving.invitation(
             len(facts.scenarios), facts.address, facts.keys.shown("picture.open"), attached=facts.attached
         )

@@ -207,7 +207,7 @@ class Catalogue(Vertical, can_focus=True):
             alarm = self._palette.style(colours.alarm_text, colours.surface)
             text.append(f"\n{printable(file.install, 200)}", alarm)
         if self._application is not None:
-            text.append("\n" + "\n".join(self._how()), self._palette.letters(colours.dim))
+            text.append("\n" + "\n".join(self._how()), self._palette.style(colours.dim, colours.surface))
         self._lesson.update(text)
 
     def _how(self) -> list[str]:

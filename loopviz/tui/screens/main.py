@@ -64,7 +64,7 @@ class MainScreen(Screen[None]):
         source = self._host.source
         many = any(file.facts.key is None for file in source.scenarios)
         self.catalogue.display = many and self.app.size.width >= WIDE
-        if source.application is not None and source.live:
+        if self._host.scene.facts.has_routes:
             self.catalogue.display = True
             self.set_focus(self.catalogue)
         self._place_catalogue()
