@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from loopviz import cli
 from loopviz.errors import InputError
 from loopviz.scenario import builtin_folder
 from loopviz.target import Application, find, load
@@ -176,6 +177,13 @@ def test_what_is_not_found_is_answered_with_what_may_be_meant(here, target, says
     here("notes.txt", "x")
     here("broken.py", "app = (\n")
     assert says in refusal(target)
+
+
+def test_an_application_among_scenarios_is_said_to_be_one(here, capsys):
+    """`loopviz scenarios main.py` of an application says how to show it."""
+    here("main.py")
+    assert cli.main(["scenarios", "main.py"]) == 2
+    assert "'loopviz run main.py' shows it" in capsys.readouterr().err
 
 
 def test_options_of_an_application_are_refused_for_scenarios(here):

@@ -298,13 +298,17 @@ def _route(tree: ast.Module) -> tuple[str, str] | None:
 def _executed(path: Path, tree: ast.Module) -> ScenarioFile:
     module = execute(path, tree)
     facts = getattr(module, "scenario", None)
+    app = getattr(module, "app", None)
     if not isinstance(facts, Scenario):
+        if callable(app):
+            raise InputError(
+                f"{path} declares no scenario: it is an application.\n'loopviz run {path}' shows it."
+            )
         raise InputError(
             f"{path} declares no scenario, and has no application.\n"
             "Add 'from loopviz.scenario import Scenario' and 'scenario = Scenario(title=…, expect=…)'; or an "
             "'app'."
         )
-    app = getattr(module, "app", None)
     if not callable(app):
         raise InputError(f"{path} has no application.\nAdd 'app = FastAPI()' and an endpoint.")
     asked = ask(path.name, facts, app, described=path.parent != builtin_folder())
