@@ -169,6 +169,8 @@ def test_a_package_is_a_target(here, tmp_path):
         ("no_such_thing", "Unknown scenario, file or folder"),
         ("notes.txt", "ends in .py"),
         ("broken.py", "broken.py:1: syntax error"),
+        ("lib", "lib has neither a scenario nor an application"),
+        ("empty", "empty contains no scenario"),
     ],
 )
 def test_what_is_not_found_is_answered_with_what_may_be_meant(here, target, says):
@@ -176,6 +178,8 @@ def test_what_is_not_found_is_answered_with_what_may_be_meant(here, target, says
     here("shop/main.py")
     here("notes.txt", "x")
     here("broken.py", "app = (\n")
+    here("lib/tools.py", "x = 1\n")
+    here("empty/notes.txt", "x")
     assert says in refusal(target)
 
 
@@ -257,6 +261,7 @@ def test_an_application_is_imported_as_uvicorn_does(imported):
         ("app = {}\n", "app", "it is of type dict"),
         ("import no_such_library\n", "app", "own_module.py:1: No module named 'no_such_library'"),
         ("\n1 / 0\n", "app", "own_module.py:2: ZeroDivisionError: division by zero"),
+        ("import os\nos.environ['NO_SUCH_VARIABLE']\n", "app", "own_module.py:2: KeyError"),
         ("raise SystemExit(3)\n", "app", "own_module.py:1: SystemExit: 3"),
         ("x = (\n", "app", "own_module.py:1: syntax error"),
         ("def app(): return 5\n", "app", "returns no application, but int"),

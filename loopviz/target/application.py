@@ -134,6 +134,8 @@ def _failed(application: Application, error: BaseException) -> InputError:
 
 
 def _is_own(file: str, folder: str) -> bool:
+    if file.startswith("<"):  # <frozen os>
+        return False
     own = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118 - with a separator at its end
     return os.path.realpath(file).startswith(own) and "site-packages" not in Path(file).parts
 

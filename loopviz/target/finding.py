@@ -222,13 +222,19 @@ def _suggest(target: str, app_dir: str | None) -> None:
 
 def _of_folder(path: Path, target: str, app_dir: str | None) -> Application | list[Path]:
     """A folder of scenarios, or a project, or a package."""
-    if any(_declares(file) for file in sorted(path.glob("*.py")) if not file.name.startswith("_")):
+    files = [file for file in sorted(path.glob("*.py")) if not file.name.startswith("_")]
+    if any(_declares(file) for file in files):
         return find_scenarios(target)
     found = _of_project(path, app_dir)
     if found is None and is_file(path / "__init__.py"):
         inside = contents(path / "__init__.py")
         if inside.applications:
             found = _of_contents(path / "__init__.py", inside, app_dir)
+    if found is None and files and not any(map(_mentions, files)):
+        raise InputError(
+            f"{target} has neither a scenario nor an application in {', '.join(USUAL_FILES)}.\n"
+            "Name the application: package.module:attribute, or a file."
+        )
     return found or find_scenarios(target)
 
 
@@ -237,6 +243,14 @@ def _declares(file: Path) -> bool:
         return contents(file).scenario
     except InputError:
         return False
+
+
+def _mentions(file: Path) -> bool:
+    """Whether a file may be a scenario, although it declares none that is seen: it speaks of loopviz."""
+    try:
+        return b"loopviz" in file.read_bytes()
+    except OSError:
+        return True
 
 
 def _of_project(folder: Path, app_dir: str | None) -> Application | None:
