@@ -82,7 +82,7 @@ class _Child:
         if order["application"] is not None:
             application = Application(**order["application"])
             sys.argv = ["uvicorn", application.name]
-            own = {str(Path(application.app_dir).resolve())}
+            own = {str(Path(application.app_dir).resolve()), *filter(None, [application.file])}
             loaded: list[Any] = []
 
             def loading() -> Any:

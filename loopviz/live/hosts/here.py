@@ -46,7 +46,8 @@ class ThreadHost:
         self._buffer = buffer
         self.scenarios: Scenarios | None = None
         if application is not None:
-            loading, own = partial(self._load, application), {application.app_dir}
+            loading = partial(self._load, application)
+            own = {application.app_dir, *filter(None, [application.file])}  # it may be installed
             self.serving = Serving(served, sock, buffer, loading, own=own, settings=application.settings)
             return
         self.scenarios = scenarios = Scenarios(served)

@@ -86,6 +86,7 @@ class Serving(PictureApp):
         facts = self.scene.facts
         if facts == before:
             self.scene.facts = before  # what was made of it is still right
-        if self._listed is not None and self._listed != (facts.scenarios, facts.address):
+        # At first as well: they may have become known since the list was made.
+        if self._listed != (facts.scenarios, facts.address):
             main.catalogue.show(facts.scenarios, facts.address)
         self._listed = (facts.scenarios, facts.address)
