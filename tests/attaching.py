@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,6 +105,12 @@ async def app(scope, receive, send):
 '''
 
 
+UVICORN = (
+    "uvicorn", "served:app", "--port", "{port}", "--log-level", "warning",
+    "--loop", "asyncio", "--http", "h11",
+)  # fmt: skip
+
+
 def free_port() -> int:
     """A port at which nobody listens."""
     with socket.socket() as sock:
@@ -123,25 +129,29 @@ def until(holds: Callable[[], Any], why: str, patience: float = 20.0) -> Any:
 
 
 class Server:
-    """A uvicorn in a process of its own. `place` is where it opens its door; without it, it has none."""
+    """A server in a process of its own. `place` is where it opens its door; without it, it has none.
+
+    `command` is in place of uvicorn's; ``{port}`` in it is the port.
+    """
 
     def __init__(
         self,
         folder: Path,
         place: Path | None,
         *options: str,
-        python: str = sys.executable,
-        application: str = "",
+        command: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         prepared = f"import loopviz; loopviz.watch({str(place)!r})" if place is not None else ""
-        (folder / "served.py").write_text(application or APPLICATION.format(prepared=prepared))
+        (folder / "served.py").write_text(APPLICATION.format(prepared=prepared))
         self.place = place
         self.port = free_port()
         command = [
-            python, "-m", "uvicorn", "served:app", "--port", str(self.port), "--log-level", "warning",
-            "--loop", "asyncio", "--http", "h11", *options,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            *(part.format(port=self.port) for part in command or UVICORN),
+            *options,
+        ]
         # The package is found although a test runs in another folder.
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)

@@ -12,18 +12,21 @@ import time
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 import loopviz
 from loopviz.agent.door import Door, DoorError, folder_in, private
 from loopviz.cli import main
 from loopviz.errors import InputError
+from loopviz.live.attach.processes import servers_below
 from loopviz.live.attach.reach import reach
 from loopviz.live.attached import Attached
+from loopviz.live.commanded import Commanded
 from loopviz.model import Timeline
 from loopviz.wire.frames import Decoder, Message, encode
 from loopviz.wire.messages import CALL, REPLY
-from tests.attaching import Load, Server, attached, sees, until
+from tests.attaching import APPLICATION, Load, Server, attached, free_port, sees, until
 
 ROOT = Path(__file__).parent.parent
 
@@ -350,6 +353,96 @@ def test_the_list_of_servers(server, capsys, monkeypatch, place):
     assert "uvicorn" in found["command"]
     assert main(["attach"]) == 0
     assert str(server.pid) in capsys.readouterr().out
+
+
+def test_hypercorn(tmp_path, place):
+    """The requests of a hypercorn are seen from where the application begins to the end of the response."""
+    command = ("hypercorn", "served:app", "-b", "127.0.0.1:{port}", "--log-level", "warning")
+    with Server(tmp_path, place, command=command) as running:
+        (worker,) = until(lambda: servers_below(running.pid), "it has no worker")
+        timeline = Timeline()
+        with attached(worker.pid) as view:
+            running.get("/sleep?0.03")
+            running.get("/block?0.05")
+            until(lambda: sees(view, timeline, "/block"), "no request was seen")
+            assert [(r.path, r.status) for r in timeline.requests.values()] == [
+                ("/sleep", 200),
+                ("/block", 200),
+            ]
+            assert "how long a request waits until it is read" in {what for what, _ in view.blind}
+
+
+def test_a_server_that_is_not_known(tmp_path):
+    """Of a loop that serves in another way, it is said that its requests are not visible."""
+    code = f"""
+import asyncio, loopviz
+loopviz.watch({str(tmp_path)!r})
+async def serve():
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+        print(1, flush=True)
+        await server.serve_forever()
+asyncio.run(serve())
+"""
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            with attached(folder_in(tmp_path) / f"{process.pid}.sock") as view:
+                until(lambda: "requests" in {what for what, _ in view.blind}, "it is not said")
+        finally:
+            process.kill()
+
+
+def test_a_command_that_starts_workers(tmp_path):
+    """`run --cmd` watches the workers of a gunicorn, keeps what it writes, and ends all of it."""
+    (tmp_path / "served.py").write_text(APPLICATION.format(prepared=""))
+    port = free_port()
+    words = "-m gunicorn served:app -k uvicorn.workers.UvicornWorker -w 2"
+    command = Commanded([sys.executable, *words.split(), "-b", f"127.0.0.1:{port}", "--chdir", str(tmp_path)])
+    timeline = Timeline()
+    try:
+        command.start()
+        command.wait()
+        pid = command.pid
+        assert any("Booting worker" in line for line in command.output())
+        with Load(port) as load:
+            until(lambda: sees(command, timeline, "/", 5), "no request was seen")
+        assert not load.failed
+        assert command.mode == "attached"
+    finally:
+        command.stop()
+    until(lambda: not psutil.pid_exists(pid), "a worker goes on")
+    assert command.death is None
+
+
+def test_a_command_that_does_not_serve(capsys):
+    """A command that ends before it serves is reported with its last line."""
+    command = Commanded([sys.executable, "-c", "print('no such shop'); raise SystemExit(3)"])
+    command.start()
+    with pytest.raises(InputError, match="has ended before it served: exit code 3: no such shop"):
+        command.wait()
+    command.stop()
+    with pytest.raises(InputError, match="cannot be started"):
+        Commanded(["no-such-command"])
+
+
+def test_the_sitecustomize_of_the_user_is_executed(tmp_path):
+    """What brings the agent gives way to the user's own sitecustomize, and leaves PYTHONPATH as it was."""
+    (tmp_path / "sitecustomize.py").write_text("print('mine')")
+    code = (
+        "import os, sys\n"
+        "print(os.environ.get('PYTHONPATH'), 'bring' in str(sys.path), 'LOOPVIZ_WATCH' in os.environ)"
+    )
+    bring = ROOT / "loopviz" / "agent" / "bring"
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(bring), str(tmp_path)]),
+        "LOOPVIZ_WATCH": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.splitlines() == ["mine", f"{tmp_path} False False"]
+    assert done.stderr == ""
 
 
 if sys.version_info >= (3, 14):

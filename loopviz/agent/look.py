@@ -130,6 +130,11 @@ class Look:
             self._threads = _thread_limit()
             if served.kind == "granian":
                 self._probe.not_seen(REQUESTS, _GRANIAN)
+            elif served.kind == "hypercorn":
+                self._probe.not_seen(
+                    "how long a request waits until it is read",
+                    "hypercorn reads it, and starts the application, before loopviz sees it",
+                )
             elif served.kind != "uvicorn":
                 what = f"{served.kind} " if served.kind else "its server"
                 self._probe.not_seen(REQUESTS, _UNKNOWN.format(what.strip()))

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from loopviz.cli.arguments import add_ascii, add_force, add_json, add_theme
+from loopviz.cli.arguments import add_ascii, add_force, add_json, add_theme, period
 from loopviz.errors import InputError
 
 __all__ = ["add_parser", "command"]
@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--for",
         dest="duration",
-        type=duration,
+        type=period,
         metavar="TIME",
         default=None,
         help="watch so long without a screen, and report: 10s, 2m or 500ms",
@@ -49,18 +49,6 @@ def add_parser(commands: Any) -> None:
     add_theme(parser)
     add_ascii(parser)
     parser.set_defaults(command=attach)
-
-
-def duration(text: str) -> float:
-    """The type of a time with a unit (s)."""
-    for unit, factor in (("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("", 1.0)):
-        digits = text.removesuffix(unit)
-        if text.endswith(unit) and digits.replace(".", "", 1).isdecimal():
-            value = float(digits) * factor
-            if 0 < value <= 86_400:
-                return value
-            break
-    raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 10s, 2m or 500ms")
 
 
 def attach(options: argparse.Namespace) -> int:

@@ -41,6 +41,7 @@ except ImportError:  # see `worker_call`
 
 __all__ = [
     "ACQUIRE",
+    "APP_SEND",
     "AWAIT_WRAPPERS",
     "CHILDREN",
     "CONNECTION_LOST",
@@ -50,6 +51,7 @@ __all__ = [
     "EXIT_STACK",
     "FLOW",
     "GROUP",
+    "HYPERCORN",
     "LOCK",
     "LOGGER",
     "MESSAGE_EVENT",
@@ -87,6 +89,7 @@ __all__ = [
     "has_readers",
     "held_back",
     "host_of",
+    "hypercorn_streams",
     "installed",
     "is_a",
     "is_done",
@@ -550,6 +553,22 @@ installed, which is reported when a client asks for one. Without the attribute n
 REFUSE: Final = "send_500_response"
 """The method of a WebSocket's protocol that answers 500 for the application. Without it the status of such a
 WebSocket is unknown."""
+
+
+HYPERCORN: Final = "_handle"
+"""The coroutine in which hypercorn runs an application for one request, in a task of its own; its arguments
+`scope` and `send` are those of ASGI. Without it hypercorn's requests are not seen."""
+
+APP_SEND: Final = "app_send"
+"""The method of hypercorn's streams that is the `send` of an application. Without it the status and the end
+of a response are reported as not visible."""
+
+
+def hypercorn_streams() -> list[type]:
+    """Hypercorn's classes with `APP_SEND`, if they are loaded; without them the first request has no end."""
+    modules = ("hypercorn.protocol.http_stream", "HTTPStream"), ("hypercorn.protocol.ws_stream", "WSStream")
+    found = [getattr(sys.modules.get(module), name, None) for module, name in modules]
+    return [kind for kind in found if isinstance(kind, type)]
 
 
 def installed(library: str) -> str:

@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any
 
 from loopviz.clock import now_ns as clock
-from loopviz.probe import compat, websockets
+from loopviz.probe import compat, hypercorn, websockets
 from loopviz.probe.arrival import arrival as _arrival
 from loopviz.probe.classes import Hook
 from loopviz.probe.exceptions import Logger
@@ -199,6 +199,15 @@ def make_adopt(
             blind(WEBSOCKETS, _NO_LIBRARY.format(compat.installed("uvicorn")))
         return number
 
+    def number_of(headers: Any) -> int:
+        """The number of a request that hypercorn has read."""
+        nonlocal newest
+        number = own_number(list(headers)) or next(numbers)
+        newest = max(newest, number)
+        return number
+
+    adopt_hypercorn = hypercorn.make_adopt(state, number_of, replace, blind)
+
     def adopt(coro: object) -> int:
         code = compat.declared(coro, "cr_code")
         if code is None:
@@ -206,7 +215,8 @@ def make_adopt(
         request = known.get(id(code))
         if request is None:
             name = code.co_qualname
-            request = (name if name == request_name or name in compat.WEBSOCKETS else "", code)
+            known_name = name == request_name or name in compat.WEBSOCKETS or hypercorn.serves(code)
+            request = (name if known_name else "", code)
             if len(known) < 10_000:
                 known[id(code)] = request
         name = request[0]
@@ -215,6 +225,8 @@ def make_adopt(
                 state.unrecognised = f"a protocol ran {code.co_qualname}"
             return 0
         try:
+            if name == compat.HYPERCORN:
+                return adopt_hypercorn(coro)
             cycle = cycle_of(coro)
             number = read_request(cycle, name)
         except Exception as error:

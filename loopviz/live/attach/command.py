@@ -98,6 +98,8 @@ class Command:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         self._reader.join(0.5)
+        if self._process.stdout is not None and not self._reader.is_alive():
+            self._process.stdout.close()
         shutil.rmtree(self._place, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
