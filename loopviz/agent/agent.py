@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ __all__ = ["WATCH", "Agent"]
 WATCH = "watch"
 """What a viewer calls first. Who says nothing, such as a process that looks whether anybody listens, is not
 taken for a viewer."""
+_IMPORT = 5.0
+"""How long a fork may wait until an import is complete (s)."""
 _GREETING = 5.0
 """How long a viewer may take to say it (s)."""
 
@@ -26,6 +29,7 @@ class Agent:
     def __init__(self, left: Callable[[], None] = lambda: None) -> None:
         self._left = left
         self._lock = threading.Lock()
+        self._importing = threading.Lock()
         self._look: Look | None = None
 
     def visit(self, connection: socket.socket) -> None:
@@ -35,15 +39,26 @@ class Agent:
         )
         thread.start()
 
+    def hold(self) -> None:
+        """The process is about to fork: an import that is not complete would never be in the other one."""
+        self._importing.acquire(timeout=_IMPORT)
+
+    def go_on(self) -> None:
+        """It has forked."""
+        with suppress(RuntimeError):  # it took too long
+            self._importing.release()
+
     def forked(self) -> None:
         """This is a process that was forked off: it has no viewers."""
         look, self._look, self._lock = self._look, None, threading.Lock()
+        self._importing = threading.Lock()
         if look is not None:
             look.drop()
 
     def _welcome(self, connection: socket.socket) -> None:
-        from loopviz.wire.frames import WireError, encode  # noqa: PLC0415 - see `loopviz.agent.door`
-        from loopviz.wire.messages import FAILED  # noqa: PLC0415
+        with self._importing:
+            from loopviz.wire.frames import WireError, encode  # noqa: PLC0415 - see `loopviz.agent.door`
+            from loopviz.wire.messages import FAILED  # noqa: PLC0415
 
         try:
             asked = _greeted(connection)
@@ -70,14 +85,16 @@ class Agent:
 
         `serving` says that a loop is not wanted that runs no server that is known.
         """
-        from loopviz.agent.look import Look  # noqa: PLC0415
-        from loopviz.agent.serving import find  # noqa: PLC0415
+        with self._importing:
+            from loopviz.agent.serving import find  # noqa: PLC0415
 
         with self._lock:
             if self._look is None:
                 served = find()
                 if served is None or (serving and not served.kind):
                     return "No event loop runs in this process.", "Attach to the process that serves."
+                with self._importing:
+                    from loopviz.agent.look import Look  # noqa: PLC0415
                 look = Look(served, self._over)
                 look.begin()
                 self._look = look

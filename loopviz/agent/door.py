@@ -65,7 +65,8 @@ class Door:
     """Listens at ``<place>/loopviz-<uid>/<pid>.sock`` until `close`, and hands each connection to `visit`.
 
     `visit` is called in the door's thread and must not wait. In a process that is forked off the door is
-    opened again, at a path of its own; `forked` is called there first.
+    opened again, at a path of its own; `forked` is called there first. `hold` is called before a fork, and
+    `go_on` after it in the process that has forked.
     """
 
     def __init__(
@@ -73,10 +74,14 @@ class Door:
         visit: Callable[[socket.socket], None],
         place: str | os.PathLike[str] | None = None,
         *,
+        hold: Callable[[], None] = lambda: None,
+        go_on: Callable[[], None] = lambda: None,
         forked: Callable[[], None] = lambda: None,
     ) -> None:
         self._visit = visit
         self._places = [Path(place)] if place is not None else usual_places()
+        self._hold = hold
+        self._go_on = go_on
         self._forked = forked
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -170,10 +175,12 @@ class Door:
         self._lock.acquire()
         if self.path is not None:
             self._pause()
+            self._hold()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
         if self.path is not None:
+            self._go_on()
             self._start()
         self._lock.release()
 

@@ -29,7 +29,7 @@ def watch(place: str | os.PathLike[str] | None = None) -> None:
         logging.getLogger("loopviz").warning("loopviz.watch() needs Unix sockets, which this system lacks")
         return
     mine = Agent()
-    door = Door(mine.visit, place, forked=mine.forked)
+    door = Door(mine.visit, place, hold=mine.hold, go_on=mine.go_on, forked=mine.forked)
     try:
         door.open()
     except (DoorError, OSError, RuntimeError) as error:
