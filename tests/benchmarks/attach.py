@@ -1,0 +1,99 @@
+"""What a server pays for `loopviz.watch()` while nobody looks, and while somebody does.
+
+Run by hand: ``python tests/benchmarks/attach.py``. Three servers run at the same time, each in a process of
+its own: a bare uvicorn, one that has called `watch`, and a second bare one, which shows the noise. One client
+asks them in turns, so that a noisy machine disturbs all alike. What counts is the server's CPU time for a
+request, as the median of the ratios over pairs of short slices; ``--viewer`` measures under a viewer as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
+
+from tests.attaching import Server, attached, until
+
+
+def slice_of(server: Server, client: http.client.HTTPConnection, requests: int) -> float:
+    """CPU time of the server for each request of a slice (µs)."""
+    process = psutil.Process(server.pid)
+
+    def used() -> float:
+        # The clock of all threads of the process, in nanoseconds; see clock_getcpuclockid(3).
+        if sys.platform == "linux":
+            return time.clock_gettime((~process.pid << 3) | 2)
+        times = process.cpu_times()
+        return float(times.user + times.system)
+
+    before = used()
+    for _ in range(requests):
+        client.request("GET", "/")
+        client.getresponse().read()
+    return (used() - before) / requests * 1e6
+
+
+def ratios(servers: list[Server], pairs: int, requests: int) -> list[tuple[float, float]]:
+    """Of each server but the first: the median of its CPU time over the first one's, and that in µs."""
+    clients = [http.client.HTTPConnection("127.0.0.1", server.port) for server in servers]
+    taken: list[list[float]] = [[] for _ in servers]
+    for turn in range(pairs + 1):
+        order = list(range(len(servers)))
+        if turn % 2:
+            order.reverse()
+        for place in order:
+            used = slice_of(servers[place], clients[place], requests)
+            if turn:  # the first slice warms up
+                taken[place].append(used)
+    for client in clients:
+        client.close()
+    found = []
+    for place in range(1, len(servers)):
+        each = [mine / bare for mine, bare in zip(taken[place], taken[0], strict=True)]
+        found.append((statistics.median(each), statistics.median(taken[place])))
+    return found
+
+
+def main() -> None:
+    """Measure, and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=60, help="how many slices each server is measured for")
+    parser.add_argument("--requests", type=int, default=200, help="requests in a slice")
+    parser.add_argument("--viewer", action="store_true", help="measure under a viewer as well")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        place = root / "s"
+        place.mkdir()
+        bare, watched, again = (
+            stack.enter_context(Server(root / name, place if name == "watched" else None))
+            for name in ("bare", "watched", "again")
+        )
+        (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
+        print(
+            f"watch(), nobody looks: {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}"
+        )
+        with attached(watched.door()):
+            if options.viewer:
+                (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
+                print(
+                    f"while a viewer looks:  {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}"
+                )
+        until(lambda: "loopviz reporter" not in watched.state()["threads"], "it is still watched")
+        (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
+        print(
+            f"after it has gone:     {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
