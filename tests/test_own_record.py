@@ -210,7 +210,8 @@ def test_run_says_what_it_has_found(project):
 
     (project / "main.py").write_text(ONE, encoding="utf-8")
     with Terminal("run", folder=project) as terminal:
-        terminal.expect(r"main:app, by main\.py in .*--builtin", 20)
+        terminal.expect(r"main:app, by main\.py in ", 30)
+        terminal.expect("--builtin", 30)
         terminal.press("q")
         terminal.wait(20)
     assert terminal.exit_code == 0
