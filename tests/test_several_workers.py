@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopviz.draw.story import say
+from loopviz.draw.verdict import verdict
 from loopviz.model import State, Timeline
+from loopviz.model.summary import summarise
 from loopviz.recording.format import FormatError
 from loopviz.recording.validate import parse_line
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event, expand, of_worker
 from loopviz.stream.several import MOST_WORKERS, letter, marked, parted
+from tests.export_support import export
 from tests.random_events import any_events
 from tests.several_scene import three_workers
 from tests.streams import (
@@ -24,6 +27,7 @@ from tests.streams import (
     call,
     end,
     feed,
+    fired,
     idle,
     iteration,
     made,
@@ -436,3 +440,67 @@ def test_a_worker_that_has_ended_is_said_in_its_lane_and_below():
     assert any(line.startswith(" LOOP b") and line.endswith("ended: SIGKILL") for line in shown)
     assert "2 workers" in shown[0]
     assert any("Worker b has ended (SIGKILL); it is being started again." in line for line in shown)
+
+
+# -- documents ---------------------------------------------------------------------------------
+
+
+def test_the_summary_has_each_worker():
+    """Requests and blocks have its letter, and the sums are those of all loops."""
+    found = summarise(three_workers(), scenario="x", environment={}, limit=40, interrupted=ns(880))
+    assert [request["worker"] for request in found["requests"]] == list("aabbbbcc")
+    assert [(one["worker"], one["pid"], one["requests"]) for one in found["workers"]] == [
+        ("a", 100, 2),
+        ("b", 101, 4),
+        ("c", 102, 2),
+    ]
+    assert [block["worker"] for block in found["loop"]["blocks"]] == ["b"]
+    assert [thread["name"] for thread in found["threadpool"]["threads"]] == ["thread c1", "thread c2"]
+    assert len(found["workers"][2]["threadpool"]["threads"]) == 2
+    busy = sum(one["loop"]["busy_s"] for one in found["workers"])
+    assert found["loop"]["busy_s"] == pytest.approx(busy, abs=1e-5)
+    alone = summarise(timeline(accepted(1)), scenario="x", environment={}, limit=40)
+    assert "workers" not in alone
+    assert "worker" not in alone["requests"][0]
+
+
+def test_a_trace_has_a_process_for_each_worker():
+    """With the loop and the threads of that worker."""
+    line = three_workers()
+    events = json.loads(export(line, "perfetto"))["traceEvents"]
+    names = {e["args"]["name"]: e["pid"] for e in events if e["name"] == "process_name"}
+    assert {
+        "worker a (pid 100)": 1,
+        "worker b (pid 101)": 2,
+        "worker c (pid 102)": 3,
+    }.items() <= names.items()
+    threads = {(e["pid"], e["args"]["name"]) for e in events if e["name"] == "thread_name"}
+    assert {(1, "event loop"), (2, "event loop"), (3, "event loop"), (3, "thread c1")} <= threads
+    (block,) = (e for e in events if e["name"].startswith("block"))
+    assert (block["pid"], block["args"]["victims"]) == (2, "#4b #5b #6b")
+
+
+def test_pictures_have_a_lane_for_each_loop():
+    """The SVG and the page show all of them."""
+    line = three_workers()
+    svg = export(line, "svg")
+    assert all(f"EVENT LOOP {letter}" in svg for letter in "abc")
+    html = export(line, "html")
+    assert all(f'"loop {letter}"' in html for letter in "bc")
+
+
+def test_a_verdict_says_that_one_worker_had_them_all():
+    """Why it took so long: the connections were not shared out evenly."""
+    events: list[Event] = [*STARTED, fired(0, count=4), *(sent(1, n) for n in range(1, 5))]
+    events += of(0, iteration(1), idle(2))
+    events += of(
+        1, iteration(1), *(read(2, n) for n in range(1, 5)), *(made(3, B + n, n) for n in range(1, 5))
+    )
+    for n in range(1, 5):
+        done: list[Event] = [(ns(200 * n), ev.STATUS, n, 200), responded(200 * n, n), end(200 * n, B + n)]
+        events += of(1, step(200 * (n - 1) + 5, B + n), *done)
+        events.append(received(200 * n + 1, n))
+    line = timeline(sorted(events, key=lambda event: event[0]))
+    (burst,) = line.bursts
+    why = verdict(line, burst, None, ns(2_000)).why
+    assert why == "Worker b had accepted 4 of 4, and was held for 780 ms; 1 other had none."

@@ -21,6 +21,8 @@ __all__ = ["Reason", "reason"]
 
 _NOTABLE = 0.1
 """A wait that is shorter than this part of the makespan is no reason."""
+_UNEVEN = 1.5
+"""A worker that has so many times its share of the requests has more than its share."""
 _SHORT = 20_000_000
 """Below this (ns) it is not worth a word what went on at the same time."""
 _HELD = ("connection", "lock", "semaphore")
@@ -74,7 +76,36 @@ def _blocks(seen: _Seen) -> Reason | None:
         held[place] += max(0, until - since - stopped)
         calls[place].add("" if where is None else where.calls)
     lost = held.total() > 2 * _NOTABLE * seen.took
-    return (*_of_blocks(len(blocks), held, calls), True) if lost else None
+    if not lost:
+        return None
+    short, said = _of_blocks(len(blocks), held, calls)
+    return short, _unevenly(seen) or said, True
+
+
+def _unevenly(seen: _Seen) -> str:
+    """That one worker had more than its share of the requests, where there are several; else empty."""
+    timeline = seen.timeline
+    if not timeline.several:
+        return ""
+    counts = Counter(request.worker for request in seen.requests if request.worker >= 0)
+    processes = timeline.processes
+    (most, number) = counts.most_common(1)[0] if counts else (0, 0)
+    if number <= 1 or number * len(processes) < _UNEVEN * counts.total():
+        return ""
+    idle = [process for process in processes if not counts[process.worker]]
+    held = sum(
+        max(0, min(block.end or seen.end, seen.end) - max(block.start, seen.start))
+        for block in timeline.process(most).loop.blocks
+        if block.start < seen.end
+    )
+    letter = timeline.process(most).letter
+    had = f"Worker {letter} had {number} of {counts.total()}"
+    others = f"; {count(len(idle), 'other')} had none" if idle else ""
+    return fitting(
+        f"{had.replace('had', 'had accepted')}, and was held for {duration(held)}{others}.",
+        f"{had}, and was held for {duration(held)}{others}.",
+        f"{had}, and was held for {duration(held)}.",
+    )
 
 
 def _waits(seen: _Seen) -> Reason | None:
@@ -114,10 +145,13 @@ def _starved(seen: _Seen) -> Reason | None:
 
 def _computing(seen: _Seen) -> Reason | None:
     """Threads that compute waited for the GIL, or for a core, as measured of each."""
+    used_by = Counter(lane.worker for lane in seen.timeline.workers.values() if lane.role == "thread")
+    most = used_by.most_common(1)  # each worker of the server has a GIL of its own
     threads = [
         (lane.used(seen.start, seen.end) / seen.took, min(gil, 1 - core), core)
         for lane in seen.timeline.workers.values()
         if lane.role == "thread"
+        and lane.worker == most[0][0]
         and (gil := lane.waited_for_gil(seen.start, seen.end)) is not None
         and (core := lane.waited_for_core(seen.start, seen.end)) is not None
     ]

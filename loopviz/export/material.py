@@ -144,24 +144,26 @@ def worker_spans(timeline: Timeline) -> dict[int, list[Span]]:
 def all_blocks(timeline: Timeline) -> list[Block]:
     """The blocks in the order of time; a block that still lasts ends at the timeline's last event."""
     blocks = list(timeline.blocks)
-    lasting = timeline.block_at(timeline.last)
-    if lasting is not None and lasting.end is None:
-        victims = timeline.victims(lasting, timeline.last)
-        blocks.append(replace(lasting, end=timeline.last, victims=victims))
+    for process in timeline.processes:
+        lasting = process.loop.block_at(timeline.last)
+        if lasting is not None and lasting.end is None:
+            victims = timeline.victims(lasting, timeline.last)
+            blocks.append(replace(lasting, end=timeline.last, victims=victims))
     return blocks
 
 
-def loop_stretches(timeline: Timeline) -> list[Span]:
-    """What the event loop did: its long spans, and the shorter steps of requests.
+def loop_stretches(timeline: Timeline, worker: int = 0) -> list[Span]:
+    """What the event loop of this worker did: its long spans, and the shorter steps of requests.
 
     Short callbacks that belong to no request are only counted; see `Timeline.busy_bins`.
     """
     now = timeline.last
-    long = sorted(timeline.loop_spans(now), key=lambda span: span.start)
+    long = sorted(timeline.process(worker).loop.spans(now), key=lambda span: span.start)
     steps = sorted(
         (
             Span(segment.start, segment.end, request.id, segment.where)
             for request in timeline.requests.values()
+            if request.worker == worker or not timeline.several
             for segment in chain(request.segments, request.after, request.open_segments(now))
             if segment.state is State.RUNNING
         ),

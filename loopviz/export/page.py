@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES
@@ -172,7 +173,7 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
     spans = worker_spans(timeline)
     lanes = {worker: order for order, worker in enumerate(timeline.workers)}
     yield ',\n"lanes":'
-    yield from _listed(
+    threads = (
         {
             "name": text(lane.name),
             "code": lane_code(lane),
@@ -182,6 +183,18 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
         }
         for worker, lane in timeline.workers.items()
     )
+    others = (
+        {
+            "name": f"loop {process.letter}",
+            "code": CODES[State.RUNNING],
+            "spans": [
+                [s.start - zero, s.end - zero, s.request, places.number(s.where)]
+                for s in loop_stretches(timeline, process.worker)
+            ],
+        }
+        for process in timeline.processes[1:]
+    )
+    yield from _listed(chain(threads, others))
 
     def life(request: Request) -> dict[str, Any]:
         return {

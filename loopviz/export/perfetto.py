@@ -1,8 +1,9 @@
 """A trace that ui.perfetto.dev and chrome://tracing open, in the Trace Event Format (JSON).
 
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU is the format.
-There are three kinds of processes: the server with its event loop and worker threads, each worker
-process, and "requests", where each request is a thread, and its states are slices.
+There are three kinds of processes: the server with its event loop and worker threads, or each of its
+workers; each worker process of the application; and "requests", where each request is a thread, and its
+states are slices.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from loopviz.draw.look import BLOCK, CODES, look_of
 from loopviz.draw.raster import code_of, lane_code
-from loopviz.draw.words import awaited, duration, headline, line, state_name
+from loopviz.draw.words import awaited, duration, headline, line, state_name, tag
 from loopviz.export.material import (
     Material,
     all_blocks,
@@ -60,10 +61,11 @@ def _first(timeline: Timeline) -> int:
     """The time of the earliest event in the trace (ns): times in a trace are not negative."""
     starts = [request.start for request in timeline.requests.values()]
     starts += [block.start for block in timeline.blocks]
-    for lane in (timeline.loop, *timeline.workers.values()):
+    loops = [process.loop for process in timeline.processes]
+    for lane in (*(loop.lane for loop in loops), *timeline.workers.values()):
         starts += [span.start for span in lane.newest_first(timeline.last)]
         starts += [t for t, _ in lane.samples]
-    starts += [span.start for span in timeline.loop_spans(timeline.last)]
+    starts += [span.start for loop in loops for span in loop.spans(timeline.last)]
     starts += [t for t, _ in timeline.tokens]
     return min(starts, default=timeline.last)
 
@@ -73,12 +75,14 @@ def _events(timeline: Timeline, zero: int) -> Iterator[_Json]:
     requests = requests_by_number(timeline)
     tracks = _tracks(timeline)
     yield from _names(timeline, tracks, requests)
-    yield from _loop(timeline, zero)
+    for process in timeline.processes:
+        yield from _loop(timeline, zero, process.worker)
     calls = worker_spans(timeline)
     for number, spans in calls.items():
         code = lane_code(timeline.workers[number])
         for span in spans:
-            yield _slice(_of_span(span), span.start - zero, span, tracks[number], _call(span), code)
+            name = _of_span(span, timeline.workers[number].letter)
+            yield _slice(name, span.start - zero, span, tracks[number], _call(span), code)
     for request in requests:
         yield from _life(request, timeline, zero)
     yield from _flows(timeline, calls, tracks, zero)
@@ -96,18 +100,22 @@ def _tracks(timeline: Timeline) -> dict[int, tuple[int, int]]:
             processes += 1
         else:
             threads += 1
-            tracks[number] = (SERVER, threads)
+            tracks[number] = (SERVER + lane.worker, threads)
     return tracks
 
 
 def _names(
     timeline: Timeline, tracks: Mapping[int, tuple[int, int]], requests: list[Request]
 ) -> Iterator[_Json]:
-    yield from _process(SERVER, "server", 0)
-    yield from _thread((SERVER, LOOP), "event loop", 0)
+    for process in timeline.processes:
+        name = f"worker {process.letter}" if timeline.several else "server"
+        if timeline.several and process.pid:
+            name += f" (pid {process.pid})"
+        yield from _process(SERVER + process.worker, name, process.worker)
+        yield from _thread((SERVER + process.worker, LOOP), "event loop", 0)
     for number, (pid, tid) in tracks.items():
         name = text(timeline.workers[number].name)
-        if pid != SERVER:
+        if pid >= PROCESSES:
             yield from _process(pid, f"worker {name}", pid - PROCESSES + 1)
         yield from _thread((pid, tid), name, tid)
     if requests:
@@ -150,9 +158,9 @@ def _slice(
     }
 
 
-def _of_span(span: Span) -> str:
-    """The name of a slice in a lane: ``#9 blocking.py:14``."""
-    owner = f"#{span.request}" if span.request else "callback"
+def _of_span(span: Span, letter: str) -> str:
+    """The name of a slice in a lane of this worker: ``#9 blocking.py:14``."""
+    owner = tag(span.request, letter) if span.request else "callback"
     return f"{owner} {line(span.where)}" if span.where else owner
 
 
@@ -160,22 +168,24 @@ def _call(span: Span) -> _Json:
     return {"request": span.request, **source_line(span.where)}
 
 
-def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
-    track = (SERVER, LOOP)
-    waiting = {b.start for b in all_blocks(timeline) if b.kind == "waiting_for_gil" and not b.culprit[0]}
-    for span in loop_stretches(timeline):
+def _loop(timeline: Timeline, zero: int, worker: int) -> Iterator[_Json]:
+    track = (SERVER + worker, LOOP)
+    blocks = [block for block in all_blocks(timeline) if block.worker == worker]
+    waiting = {b.start for b in blocks if b.kind == "waiting_for_gil" and not b.culprit[0]}
+    letter = timeline.process(worker).letter
+    for span in loop_stretches(timeline, worker):
         code = code_of(State.RUNNING, span.end - span.start, timeline.threshold)
         cat = "block" if code == BLOCK else "work"
-        name = "waiting for the GIL" if span.start in waiting else _of_span(span)
+        name = "waiting for the GIL" if span.start in waiting else _of_span(span, letter)
         yield _slice(name, span.start - zero, span, track, _call(span), code, cat)
-    for block in all_blocks(timeline):
+    for block in blocks:
         lasted = block.lasted(timeline.last)
         yield {
             "ph": "i",
             "s": "t",
             "name": f"block {duration(lasted)}",
             "cat": "block",
-            "pid": SERVER,
+            "pid": track[0],
             "tid": LOOP,
             "ts": (block.start - zero) / 1_000,
             "args": {
@@ -186,7 +196,7 @@ def _loop(timeline: Timeline, zero: int) -> Iterator[_Json]:
                 **({"cpu_share": round(block.shares.cpu, 3)} if block.shares is not None else {}),
                 **({"gil_kept_by": block.keeper.request} if block.keeper is not None else {}),
                 "lasted_ms": lasted / 1e6,
-                "victims": " ".join(f"#{number}" for number in sorted(block.victims)),
+                "victims": " ".join(tag(number, letter) for number in sorted(block.victims)),
                 **source_line(block.culprit[1]),
             },
         }
@@ -259,7 +269,7 @@ def _counters(timeline: Timeline, tracks: Mapping[int, tuple[int, int]], zero: i
             "ts": (t - zero) / 1_000,
             "args": args,
         }
-    lanes = [(SERVER, "event loop", timeline.loop)]
+    lanes = [(SERVER + one.worker, "event loop", one.loop.lane) for one in timeline.processes]
     lanes += [(tracks[number][0], text(lane.name), lane) for number, lane in timeline.workers.items()]
     for pid, name, lane in lanes:
         before: tuple[int, int] | None = None

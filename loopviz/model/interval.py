@@ -59,7 +59,9 @@ def summed(timeline: Timeline, requests: Iterable[Request], start: int, end: int
         end,
         count,
         states,
-        min(end - start, timeline.busy(start, end)) if timeline.sees_iterations else None,
+        min(len(timeline.processes) * (end - start), timeline.busy(start, end))
+        if timeline.sees_iterations
+        else None,
         sum(used) if used else None,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 from loopviz.clock import seconds
 from loopviz.model.block import Block, Keeper
 from loopviz.model.pools import Pool
+from loopviz.model.process import Process
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Segment, Where
 from loopviz.model.starvation import Starvation
@@ -76,6 +77,7 @@ def summarise(
             "path": r.path,
             "status": r.status,
             "error": r.error,
+            **({"worker": r.letter or None} if timeline.several else {}),
             "sent_s": at(r.start),
             "done_s": at(r.done),
             "latency_s": None if r.done is None else seconds(r.done - r.start),
@@ -105,6 +107,7 @@ def summarise(
         return {
             "start_s": at(b.start),
             "end_s": at(b.end),
+            **({"worker": b.letter} if timeline.several else {}),
             "request": b.request or None,
             "task": (b.task or None) if not b.request else None,
             "started_by": b.started_by or None,
@@ -146,7 +149,9 @@ def summarise(
         "started_tasks": listed(map(started, timeline.started(timeline.last))),
         "loop": {
             "busy_s": seconds(busy),
-            "idle_s": seconds(max(0, end - zero - busy)) if timeline.sees_iterations else None,
+            "idle_s": seconds(max(0, len(timeline.processes) * (end - zero) - busy))
+            if timeline.sees_iterations
+            else None,
             "max_lag_s": seconds(timeline.lag_since(zero)) if timeline.sees_iterations else None,
             "blocks": [block(b) for b in blocks],
             "starvations": [
@@ -175,10 +180,47 @@ def summarise(
             if lane.role == "process"
         ],
         "pools": _pools(timeline, limit),
+        **(
+            {"workers": [_worker(timeline, process, zero, end) for process in timeline.processes]}
+            if timeline.several
+            else {}
+        ),
         "probe": {
             "events": timeline.events,
             "dropped": dropped,
             "blind": [{"what": what, "why": why} for what, why in blind],
+        },
+    }
+
+
+def _worker(timeline: Timeline, process: Process, zero: int, end: int) -> dict[str, Any]:
+    """What one of several workers did; its blocks and requests have its letter."""
+    loop = process.loop
+    busy = loop.busy(zero, end)
+    requests = [request for request in timeline.requests.values() if request.worker == process.worker]
+    return {
+        "worker": process.letter,
+        "pid": process.pid or None,
+        "ended_s": None if process.ended is None else seconds(process.ended[0] - zero),
+        "ended": None if process.ended is None else process.ended[1],
+        "requests": len(requests),
+        "loop": {
+            "busy_s": seconds(busy),
+            "idle_s": seconds(max(0, end - zero - busy)) if loop.sees_iterations else None,
+            "max_lag_s": seconds(loop.lag_since(zero)) if loop.sees_iterations else None,
+            "cpu_s": seconds(loop.lane.cpu),
+        },
+        "threadpool": {
+            "peak": process.threads.peak,
+            "threads": [
+                {
+                    "name": lane.name,
+                    "busy_s": seconds(lane.busy_until(timeline.last)),
+                    "cpu_s": seconds(lane.cpu),
+                }
+                for lane in timeline.workers.values()
+                if lane.worker == process.worker and lane.role == "thread"
+            ],
         },
     }
 

@@ -175,8 +175,9 @@ class Moment:
 
     @cached_property
     def busy(self) -> float:
-        """The part of the last second in which the loop was busy."""
-        return min(1.0, self.timeline.busy(self.now - NS, self.now) / NS)
+        """The part of the last second in which the loop was busy; of several, on average."""
+        busy = self.timeline.busy(self.now - NS, self.now)
+        return min(1.0, busy / NS / len(self.timeline.processes))
 
     @cached_property
     def wait(self) -> Wait | None:
@@ -219,6 +220,9 @@ class Moment:
         now = self.now
         lanes = [lane for lane in self.timeline.workers.values() if lane.role == "thread"]
         lanes = [lane for lane in lanes if lane.busy_at(now) and (lane.cpu_share(now) or 0.0) > COMPUTES]
+        if self.timeline.several:  # each worker has a GIL of its own: those of the one with most of them
+            most = Counter(lane.worker for lane in lanes).most_common(1)
+            lanes = [lane for lane in lanes if lane.worker == most[0][0]]
         spans = [span for lane in lanes if (span := lane.measured(now, _WINDOW)) is not None]
         if len(spans) < len(lanes) or not spans:
             return Computing([], [], [])

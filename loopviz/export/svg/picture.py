@@ -46,7 +46,7 @@ def picture(material: Material, framing: Framing) -> Iterator[str]:
         lanes,
         requests,
         (start, now),
-        others=_LOOP + gauge,
+        others=_LOOP * len(timeline.processes) + gauge,
         height=None if framing.ratio is None else height_of(framing.ratio) - top - _AROUND,
         code=min(len(code), MOST_CODE),
         code_line=CODE_LINE,
@@ -55,8 +55,9 @@ def picture(material: Material, framing: Framing) -> Iterator[str]:
     body: list[str] = []
     y = top
     tall = round(_LOOP * layout.row)
-    body += loop_row(canvas, timeline, y, tall)
-    y += tall + _GAP
+    for process in timeline.processes:
+        body += loop_row(canvas, timeline, y, tall, process)
+        y += tall + _GAP
     if gauge:
         body += thread_gauge(canvas, timeline, y)
         y += layout.row

@@ -15,6 +15,7 @@ from loopviz.export.material import all_blocks, text
 from loopviz.export.svg.canvas import CHARACTER, LEFT, RIGHT, Canvas
 from loopviz.model import Lane, Request, Timeline
 from loopviz.model.busy import BIN
+from loopviz.model.process import Process
 
 __all__ = ["lane_row", "loop_row", "request_row", "thread_gauge"]
 
@@ -28,16 +29,19 @@ FINEST = BIN
 """The width of a column of the loop's row, at least (ns): its busy time is known to one bin."""
 
 
-def loop_row(canvas: Canvas, timeline: Timeline, y: int, tall: int) -> list[str]:
-    """The lane of the event loop: how busy it was, as a height, and its blocks with their lines."""
+def loop_row(canvas: Canvas, timeline: Timeline, y: int, tall: int, process: Process) -> list[str]:
+    """The lane of a process's event loop: how busy it was, as a height, and its blocks with their lines."""
     scale, now = canvas.scale, canvas.now
-    made = [canvas.label("EVENT LOOP", canvas.base(y, tall), bold=True), canvas.lane_back(y, tall)]
+    made = [
+        canvas.label(f"EVENT LOOP {process.letter}".rstrip(), canvas.base(y, tall), bold=True),
+        canvas.lane_back(y, tall),
+    ]
     width, first, stop = scale.grid(COARSE, FINEST)
-    levels = loop_levels(timeline, width, first, stop, now)
+    levels = loop_levels(timeline, width, first, stop, now, process.worker)
     made += _heights(canvas, levels, width, first, (y, tall), canvas.colours.good_text)
     for block in all_blocks(timeline):
         end = block.end if block.end is not None else timeline.last
-        if end <= scale.start or block.start >= now:
+        if end <= scale.start or block.start >= now or block.worker != process.worker:
             continue
         left, right = scale.x(block.start), scale.x(min(end, now))
         made.append(canvas.bar(left, y, max(0.5, right - left), BLOCK, height=tall))
@@ -50,7 +54,7 @@ def loop_row(canvas: Canvas, timeline: Timeline, y: int, tall: int) -> list[str]
             else "callback"
         )
         made += _captions(canvas, owner, line(where) if where else "", left, right - left, (y, tall))
-    share = timeline.busy(scale.start, now) / max(1, now - scale.start)
+    share = process.loop.busy(scale.start, now) / max(1, now - scale.start)
     made.append(canvas.written(RIGHT, canvas.base(y, tall), f"busy {min(1.0, share):.0%}"))
     return made
 
