@@ -145,6 +145,16 @@ def test_a_remembered_line_is_fired_and_a_broken_file_is_said_to_be(project, cap
     assert "--request 'GET /only/name'" in lines_[2]
 
 
+def test_a_process_that_ends_is_said_to(project, capsys):
+    """How it has ended and what it has written last; the requests have failed."""
+    dies = "import os\n    print('last words', flush=True)\n    os._exit(3)\n"
+    (project / "main.py").write_text(ONE.replace("...", f"\n    {dies}"), encoding="utf-8")
+    assert cli.main(["record", "main.py", "--requests", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "The server's process has ended: exit code 3. Its last line: last words" in err
+    assert "1 of 1 failed" in out
+
+
 def test_what_others_send_is_watched(project, capsys):
     """With --for nothing is sent; the document has the requests of another client."""
     with socket.socket() as free:
@@ -153,10 +163,11 @@ def test_what_others_send_is_watched(project, capsys):
     statuses: list[int] = []
 
     def browse() -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(statuses) < 2 and time.monotonic() < until:
             try:
-                statuses.append(httpx.get(f"http://127.0.0.1:{port}/slow?seconds=0").status_code)
+                answer = httpx.get(f"http://127.0.0.1:{port}/slow?seconds=0", timeout=60)  # it starts
+                statuses.append(answer.status_code)
             except httpx.HTTPError:
                 time.sleep(0.05)
 
@@ -199,7 +210,8 @@ def test_run_says_what_it_has_found(project):
 
     (project / "main.py").write_text(ONE, encoding="utf-8")
     with Terminal("run", folder=project) as terminal:
-        terminal.expect(r"main:app, by main\.py in .*--builtin", 20)
+        terminal.expect(r"main:app, by main\.py in ", 30)
+        terminal.expect("--builtin", 30)
         terminal.press("q")
         terminal.wait(20)
     assert terminal.exit_code == 0

@@ -152,8 +152,13 @@ def _warn(own: Application) -> None:
 
 def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:
     """Print the report, and what became of the recording; the exit code."""
+    from loopviz.cli.console import shown
     from loopviz.cli.recorded import print_recorded
 
+    if run.death is not None:
+        last = f" Its last line: {run.death.tail[-1]}" if run.death.tail else ""
+        said = f"loopviz: The server's process has ended: {run.death.how}.{last}"
+        print(shown(said, palette), file=sys.stderr)
     if options.json:
         print(json.dumps(run.summary(), indent=2))
     else:

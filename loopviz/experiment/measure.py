@@ -21,7 +21,7 @@ from loopviz.recording import Place
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.blind import nothing_visible
 from loopviz.stream.events import Event
-from loopviz.stream.source import Environment, Vitals
+from loopviz.stream.source import Death, Environment, Vitals
 
 __all__ = [
     "Cancelled",
@@ -71,6 +71,8 @@ class Run:
     """When it was interrupted, with requests that have no answer (ns); None if it was not."""
     lost: int = 0
     """How many events are not in the file because the disk was too slow."""
+    death: Death | None = None
+    """How the server's process has ended meanwhile; None if it has not."""
 
     def summary(self) -> dict[str, Any]:
         """The JSON document of the run; see `loopviz.model.summary`."""
@@ -166,7 +168,7 @@ def conduct(
     progress = progress or _silent
     timeline = Timeline()
     interrupted: int | None = None
-    recorder = None
+    recorder = death = None
     try:
         recorder = None if output is None else session.record(output)
         begin(session, [scenario.name], progress)
@@ -180,6 +182,7 @@ def conduct(
             _await_events(session)
             timeline.feed(session.drain_all())
             interrupted = max(now_ns(), timeline.last)
+        death = session.death
     finally:
         session.end_recording()  # later events are not in the timeline either
         session.stop()
@@ -195,6 +198,7 @@ def conduct(
         recorder.failed if recorder else None,
         interrupted,
         recorder.dropped if recorder else 0,
+        death,
     )
 
 

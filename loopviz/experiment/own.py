@@ -83,7 +83,7 @@ def watch(
         began = time.monotonic()
         shown = 0
         while (waited := time.monotonic() - began) < seconds:
-            if course.cancelled is not None and course.cancelled.is_set():
+            if (course.cancelled is not None and course.cancelled.is_set()) or session.death is not None:
                 break
             course.timeline.feed(session.drain())
             if int(waited) > shown:

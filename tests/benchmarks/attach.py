@@ -9,12 +9,12 @@ request, as the median of the ratios over pairs of short slices; ``--viewer`` me
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import statistics
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tre
 from tests.attaching import Server, attached, until
 
 
-def slice_of(server: Server, client: http.client.HTTPConnection, requests: int) -> float:
+def slice_of(server: Server, requests: int) -> float:
     """CPU time of the server for each request of a slice (µs)."""
     process = psutil.Process(server.pid)
 
@@ -35,27 +35,26 @@ def slice_of(server: Server, client: http.client.HTTPConnection, requests: int) 
         times = process.cpu_times()
         return float(times.user + times.system)
 
-    before = used()
-    for _ in range(requests):
-        client.request("GET", "/")
-        client.getresponse().read()
-    return (used() - before) / requests * 1e6
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port)) as client:
+        client.connect()
+        before = used()
+        for _ in range(requests):
+            client.request("GET", "/")
+            client.getresponse().read()
+        return (used() - before) / requests * 1e6
 
 
 def ratios(servers: list[Server], pairs: int, requests: int) -> list[tuple[float, float]]:
     """Of each server but the first: the median of its CPU time over the first one's, and that in µs."""
-    clients = [http.client.HTTPConnection("127.0.0.1", server.port) for server in servers]
     taken: list[list[float]] = [[] for _ in servers]
     for turn in range(pairs + 1):
         order = list(range(len(servers)))
         if turn % 2:
             order.reverse()
         for place in order:
-            used = slice_of(servers[place], clients[place], requests)
+            used = slice_of(servers[place], requests)
             if turn:  # the first slice warms up
                 taken[place].append(used)
-    for client in clients:
-        client.close()
     found = []
     for place in range(1, len(servers)):
         each = [mine / bare for mine, bare in zip(taken[place], taken[0], strict=True)]
@@ -70,7 +69,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="requests in a slice")
     parser.add_argument("--viewer", action="store_true", help="measure under a viewer as well")
     options = parser.parse_args()
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         place = root / "s"
         place.mkdir()
@@ -78,21 +77,17 @@ def main() -> None:
             stack.enter_context(Server(root / name, place if name == "watched" else None))
             for name in ("bare", "watched", "again")
         )
-        (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
-        print(
-            f"watch(), nobody looks: {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}"
-        )
+
+        def measure(when: str) -> None:
+            (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
+            print(f"{when:22} {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}")
+
+        measure("watch(), nobody looks:")
         with attached(watched.door()):
             if options.viewer:
-                (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
-                print(
-                    f"while a viewer looks:  {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}"
-                )
+                measure("while a viewer looks:")
         until(lambda: "loopviz reporter" not in watched.state()["threads"], "it is still watched")
-        (ratio, used), (noise, _) = ratios([bare, watched, again], options.pairs, options.requests)
-        print(
-            f"after it has gone:     {ratio:.3f} of bare uvicorn ({used:.0f} µs a request); noise {noise:.3f}"
-        )
+        measure("after it has gone:")
 
 
 if __name__ == "__main__":

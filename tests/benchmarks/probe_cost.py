@@ -31,6 +31,8 @@ import uvicorn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
+from loopviz.agent.blackbox import BlackBox
+from loopviz.live.hog import Channel
 from loopviz.probe import Probe
 from loopviz.stream.buffer import Buffer
 
@@ -82,8 +84,8 @@ class Reading:
 class Server:
     """The server's side: uvicorn in a thread, and the reader of the probe's events."""
 
-    def __init__(self, http: str, loop: str) -> None:
-        self.buffer = Buffer()
+    def __init__(self, http: str, loop: str, *, box: bool = False) -> None:
+        self.buffer = Buffer(box=BlackBox(Channel().box) if box else None)
         self.probe = Probe(self.buffer)
         self.kinds: Counter[str] | None = None
         self.reader_ns = self.sampler_ns = 0
@@ -151,9 +153,9 @@ class Server:
         return kinds if kinds is not None else Counter()
 
 
-def serve(control: Connection, http: str, loop: str) -> None:
+def serve(control: Connection, http: str, loop: str, box: bool = False) -> None:
     """The server process: executes the commands of `control` until it is closed."""
-    server = Server(http, loop)
+    server = Server(http, loop, box=box)
     control.send(server.port)
     while (command := control.recv()) is not None:
         name, *args = command
@@ -241,7 +243,9 @@ class Bench:
         self._args = args
         context = multiprocessing.get_context("spawn")
         self._control, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, args.http, args.loop), daemon=True)
+        self._process = context.Process(
+            target=serve, args=(theirs, args.http, args.loop, args.box), daemon=True
+        )
         self._process.start()
         self._client = Client(self._control.recv(), path)
 
@@ -337,6 +341,7 @@ def main() -> None:
     parser.add_argument("--slice", type=float, default=0.3, help="seconds of a slice [%(default)s]")
     parser.add_argument("--http", choices=["h11", "httptools"], default="h11", help="[%(default)s]")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="[%(default)s]")
+    parser.add_argument("--box", action="store_true", help="with a black box, as in a process of its own")
     parser.add_argument("--only", choices=["noise", *(path[1:] for path in ENDPOINTS)], action="append")
     args = parser.parse_args()
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("uvicorn", "fastapi", "anyio"))

@@ -39,8 +39,8 @@ _MOST = 1 << 21
 """The most bytes of an answer."""
 _FOREIGN = 1 << 30
 """What a thread that the probe does not know has for a number: this, and its number for Linux."""
-_WORKER = 1 << 48
-"""The numbers of each of several workers begin at a multiple of this."""
+_WORKER = 1 << 40
+"""The numbers of each of several servers and workers begin at a multiple of this."""
 _NOTHING: Final = blackbox.Noted(None, [], {})
 
 
