@@ -386,7 +386,7 @@ def test_a_saved_file_is_read_again(tmp_path: Path) -> None:
         (change,) = saved(watcher)
         assert change.error is not None
         assert "mine.py has the key 'u'" in change.error
-        (tmp_path / "more.py").write_text(MINE.format(answer="more", key="u").replace("/mine", "/more"))
+        (tmp_path / "more.py").write_text(MINE.format(answer="more", key="y").replace("/mine", "/more"))
         (change,) = saved(watcher)
         assert change.scenario is not None
         session.reload(change.scenario).result(5)
