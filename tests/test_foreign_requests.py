@@ -226,11 +226,11 @@ def test_a_request_of_a_web_page_reaches_the_application_and_nothing_else(tmp_pa
     assert [line.split()[1] for line in shaken] == [b"101", b"403"]
     with session(file) as made:
         port = port_of(made)
-        before = made.threads, made.scenarios, made._recorder, made.ended
+        before = made.threads, made.scenarios, made._incoming._recorder, made.ended
         got = [asked(port, *target, headers) for headers in FOREIGN for target in TARGETS]
         assert got == expected
         assert [upgraded(port, path) for path in ("/ws", "/other")] == shaken
-        assert (made.threads, made.scenarios, made._recorder, made.ended) == before
+        assert (made.threads, made.scenarios, made._incoming._recorder, made.ended) == before
         assert not any(
             "loopviz" in f"{name}{value}".lower() for _, found, _ in got for name, value in found.items()
         )

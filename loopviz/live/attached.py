@@ -17,11 +17,12 @@ import psutil
 
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
+from loopviz.live.incoming import FROM_PROCESS, Incoming
 from loopviz.live.link import Link
 from loopviz.live.numbers import Renumber
-from loopviz.recording import Header, History, Place, Recorder
+from loopviz.recording import Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
-from loopviz.stream.buffer import Buffer, Reorder
+from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import STOPPED, Event
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.wire.frames import Message
@@ -29,8 +30,6 @@ from loopviz.wire.messages import PROTOCOL
 
 __all__ = ["Attached", "Worker"]
 
-_MARGIN = 50_000_000
-"""Events of the newest nanoseconds are held back: they come in batches, 16 ms apart."""
 _HELLO = 20.0
 """How long a server may take to answer (s): its first viewer's has to load the probe."""
 _UNKNOWN = Environment("", "", "", True, "", "", "", "", "", "")
@@ -58,10 +57,7 @@ class Attached:
         self._workers: list[Worker] = []
         self._numbers = itertools.count(1)
         self._buffer = Buffer(1_000_000)
-        self._reorder = Reorder(_MARGIN)
-        self._history = History()
-        self._recorder: Recorder | None = None
-        self._seen = 0
+        self._incoming = Incoming(self._buffer, FROM_PROCESS)
         self._known = threading.Event()
         self._failed: str | None = None
         self._started = self._leaving = False
@@ -163,34 +159,24 @@ class Attached:
     # -- what the view asks for --------------------------------------------------------------------
 
     def drain(self) -> list[Event]:
-        """The new events, in the order of their time; those of the newest 50 ms are held back."""
-        return self._ordered(0)
+        """The new events, in the order of their time; the newest ones are held back."""
+        return self._incoming.drain()
 
     def drain_all(self) -> list[Event]:
         """All new events, none held back."""
-        return self._ordered(self._reorder.margin) + self._reorder.flush()
-
-    def _ordered(self, margin: int) -> list[Event]:
-        events = self._buffer.drain()
-        seen = self._seen = max(self._seen, now_ns() + margin)
-        if self._recorder is not None:
-            self._recorder.write(events, seen)
-        self._history.add(events, seen)
-        return self._reorder.push(events, seen)
+        return self._incoming.drain_all()
 
     def record(self, place: str | Path | Place, report: Callable[[str], None] | None = None) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
-        self._recorder = Recorder(place, Header.of(self, now_ns()), report)
-        return self._recorder
+        return self._incoming.record(self, place, report)
 
     def end_recording(self) -> None:
         """Record no more than what has been drained so far."""
-        if self._recorder is not None:
-            self._recorder.close(self.vitals().dropped, self.blind)
+        self._incoming.end_recording(self)
 
     def save(self, path: str | Path) -> int:
-        """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""
-        return self._history.save(path, Header.of(self, now_ns()), self.vitals().dropped)
+        """Write the last minutes to a file. May be called in any thread."""
+        return self._incoming.save(self, path)
 
     def present(self) -> int:
         """The present moment (ns)."""

@@ -7,13 +7,11 @@ import itertools
 import linecache
 import os
 import secrets
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -25,13 +23,13 @@ from loopviz.live.compat import end_multiprocessing
 from loopviz.live.environment import require_gil
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.host import Host, Served
-from loopviz.live.hosts.process import ProcessHost
-from loopviz.live.hosts.workers import WorkersHost
-from loopviz.live.sockets import bind, reached
-from loopviz.recording import Header, History, Place, Recorder
+from loopviz.live.hosts.movable import Movable
+from loopviz.live.incoming import FROM_PROCESS, HERE, Incoming
+from loopviz.live.sockets import reached
+from loopviz.recording import Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
-from loopviz.stream.buffer import Buffer, Reorder
-from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, WORKER, Change, Event
+from loopviz.stream.buffer import Buffer
+from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
 from loopviz.stream.marked import HEADER
 from loopviz.stream.source import Death, Environment, Load, Vitals
 from loopviz.target.application import Application
@@ -42,12 +40,6 @@ __all__ = ["Session", "leave"]
 
 
 _STARTING, _BLOCKED = "starting the server", "waiting for the event loop"
-_MARGIN = 50_000_000
-"""How long events are held back (ns) that a process sends 60 times a second."""
-_RESPONSE = 1.0
-"""How long an event loop has to show that it is not blocked (s)."""
-_SERVER = 1 << 40
-"""How many numbers each server of a session has for its tasks."""
 _LEAD = 0.1
 """How long a scenario is not prepared yet (s), so that it is shown first: executing a file takes the GIL."""
 
@@ -84,45 +76,41 @@ class Session:
         self._fixed = scenarios
         self._application = application
         self.threads = threads
-        self._recorder: Recorder | None = None
-        self._history = History()
         self._buffer = Buffer()
-        self._seen = 0
         numbers = itertools.count(1)
         self._presses = itertools.count(1)
         self._awaited: dict[str, str] = {}
         secret = secrets.token_hex(16)
-        self._served = Served(scenarios, threads, loop, secret, numbers, lazily, 0, self._process_changed)
+        served = Served(scenarios, threads, loop, secret, numbers, lazily, 0, self._process_changed)
         self._waiting: dict[concurrent.futures.Future[None], int] = {}
         """The bursts to fire when their scenario is ready, and how many requests each has."""
         self._sending = threading.Lock()
         self._loaded: tuple[ScenarioFile, float] | None = None
         """What is to be sent steadily."""
-        sock = bind("127.0.0.1" if application is None else application.host, port)
-        self._place = sock.getsockname()[:2]
-        self._workers = workers
         isolate = isolate or workers > 1
-        self._host = self._hosted(sock, isolate=isolate)
+        self._incoming = Incoming(self._buffer, FROM_PROCESS if isolate else HERE)
+        self._hosts = Movable(
+            served,
+            ("127.0.0.1" if application is None else application.host, port),
+            self._buffer,
+            application,
+            isolate=isolate,
+            workers=workers,
+            changed=lambda there: self._incoming.hold_back(FROM_PROCESS if there else HERE),
+        )
         self._begun = False
-        self._moving = threading.Lock()
-        self._reorder = Reorder(_MARGIN) if isolate else Reorder()
         self._client = Client(
-            reached(*self._place),
+            reached(*self._hosts.place),
             self._emit,
             numbers,
             lambda number: {HEADER: f"{secret}-{number}"},
             self._not_seen,
         )
 
-    def _hosted(self, sock: socket.socket, *, isolate: bool) -> Host:
-        """A server at this socket, in a process of its own or in a thread."""
-        if self._workers > 1:
-            return WorkersHost(self._served, sock, self._buffer, self._application, self._workers)
-        if isolate:
-            return ProcessHost(self._served, sock, self._buffer, self._application)
-        from loopviz.live.hosts.here import ThreadHost  # noqa: PLC0415 - it imports uvicorn and FastAPI
-
-        return ThreadHost(self._served, sock, self._buffer, self._application)
+    @property
+    def _host(self) -> Host:
+        """Where the server runs now."""
+        return self._hosts.now
 
     @property
     def scenarios(self) -> Sequence[ScenarioFile]:
@@ -369,56 +357,12 @@ class Session:
         )
 
     def move(self) -> concurrent.futures.Future[None] | None:
-        """Move the server to a process of its own, or back into a thread. What is not answered is given up.
-
-        Several workers stay where they are: then it returns None. The future has an `InputError` if the loop
-        is blocked, or if the port was taken meanwhile.
-        """
-        if self._workers > 1:
-            return None
-        return self._again(isolate=not isinstance(self._host, ProcessHost))
+        """Move the server to a process of its own, or back; see `loopviz.live.hosts.movable.Movable`."""
+        return self._hosts.move(self.give_up, self._fixed, self.threads)
 
     def restart(self) -> concurrent.futures.Future[None] | None:
         """Start the server's process again; None if it has none."""
-        has_one = isinstance(self._host, ProcessHost | WorkersHost)
-        return self._again(isolate=True) if has_one else None
-
-    def _again(self, *, isolate: bool) -> concurrent.futures.Future[None]:
-        done: concurrent.futures.Future[None] = concurrent.futures.Future()
-
-        def work() -> None:
-            try:
-                with self._moving:
-                    self._replace_host(isolate=isolate)
-            except BaseException as error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-        threading.Thread(target=work, name="loopviz move", daemon=True).start()
-        return done
-
-    def _replace_host(self, *, isolate: bool) -> None:
-        before = self._host
-        self.give_up()
-        if not before.responds(_RESPONSE):
-            raise InputError(
-                "The event loop is blocked, so the server's thread cannot end.\nTry again later."
-            )
-        before.stop()
-        for worker in range(self._workers):
-            self._buffer.emit((now_ns(), WORKER, worker, 0, "ended", "to be started again"))
-        self._served = replace(
-            self._served, scenarios=self._fixed, threads=self.threads, base=self._served.base + _SERVER
-        )
-        host = self._hosted(bind(*self._place), isolate=isolate)
-        host.routes = before.routes
-        self._reorder.margin = _MARGIN if isolate else Reorder().margin
-        self._host = host
-        host.start()
-        if self._workers == 1:  # several announce themselves
-            self._buffer.emit((now_ns(), WORKER, 0, host.pid, "started", ""))
-        host.wait()
+        return self._hosts.restart(self.give_up, self._fixed, self.threads)
 
     def set_threads(self, limit: int) -> None:
         """Change the thread limit; it takes effect when the server's loop has time."""
@@ -426,31 +370,20 @@ class Session:
         self._host.set_threads(limit)
 
     def drain(self) -> list[Event]:
-        """The new events, in the order of their time; those of the newest 20 ms are held back."""
-        return self._take(0)
+        """The new events, in the order of their time; the newest ones are held back."""
+        return self._incoming.drain()
 
     def drain_all(self) -> list[Event]:
         """All new events, none held back."""
-        return self._take(self._reorder.margin) + self._reorder.flush()
-
-    def _take(self, margin: int) -> list[Event]:
-        """Record what is put in order here, in the same batches."""
-        events = self._buffer.drain()
-        seen = self._seen = max(self._seen, now_ns() + margin)
-        if self._recorder is not None:
-            self._recorder.write(events, seen)
-        self._history.add(events, seen)
-        return self._reorder.push(events, seen)
+        return self._incoming.drain_all()
 
     def record(self, place: str | Path | Place, report: Callable[[str], None] | None = None) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
-        self._recorder = Recorder(place, Header.of(self, now_ns()), report)
-        return self._recorder
+        return self._incoming.record(self, place, report)
 
     def end_recording(self) -> None:
         """Record no more than what has been drained so far."""
-        if self._recorder is not None:
-            self._recorder.close(self.vitals().dropped, self.blind)
+        self._incoming.end_recording(self)
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The text of a source file that an event names."""
@@ -458,7 +391,7 @@ class Session:
 
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""
-        return self._history.save(path, Header.of(self, now_ns()), self.vitals().dropped)
+        return self._incoming.save(self, path)
 
     def present(self) -> int:
         """The present moment (ns)."""
