@@ -128,6 +128,13 @@ def until(holds: Callable[[], Any], why: str, patience: float = 20.0) -> Any:
     return value
 
 
+def get(port: int, path: str) -> bytes:
+    """The answer to a request on a connection of its own."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as client:
+        client.request("GET", path, headers={"connection": "close"})
+        return client.getresponse().read()
+
+
 class Server:
     """A server in a process of its own. `place` is where it opens its door; without it, it has none.
 
@@ -185,9 +192,7 @@ class Server:
 
     def get(self, path: str) -> bytes:
         """The answer to a request on a connection of its own."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as client:
-            client.request("GET", path, headers={"connection": "close"})
-            return client.getresponse().read()
+        return get(self.port, path)
 
     def state(self) -> dict[str, Any]:
         """What the process says of itself, when the connections of before are closed."""

@@ -26,7 +26,8 @@ from loopviz.live.commanded import Commanded
 from loopviz.model import Timeline
 from loopviz.wire.frames import Decoder, Message, encode
 from loopviz.wire.messages import CALL, REPLY
-from tests.attaching import APPLICATION, Load, Server, attached, free_port, sees, until
+from tests.attaching import APPLICATION, Load, Server, attached, free_port, get, sees, until
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent
 
@@ -405,14 +406,42 @@ def test_a_command_that_starts_workers(tmp_path):
         command.wait()
         pid = command.pid
         assert any("Booting worker" in line for line in command.output())
-        with Load(port) as load:
-            until(lambda: sees(command, timeline, "/", 5), "no request was seen")
-        assert not load.failed
+        # A connection each: the kernel gives some of them to the worker that is shown.
+        until(
+            lambda: get(port, "/") == b"fine" and sees(command, timeline, "/", 3), "no request was seen", 40
+        )
         assert command.mode == "attached"
     finally:
         command.stop()
     until(lambda: not psutil.pid_exists(pid), "a worker goes on")
     assert command.death is None
+
+
+def test_a_command_ends_with_loopviz():
+    """When loopviz is killed, so is the command that it has started."""
+    code = (
+        "import sys, time; from loopviz.live.commanded import Commanded\n"
+        "one = Commanded([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(one._command.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        assert psutil.pid_exists(pid)
+        process.kill()
+    until(lambda: not psutil.pid_exists(pid), "the command goes on")
+
+
+def test_q_detaches(server):
+    """The key q ends the screen, and the server goes on without hooks."""
+    with Terminal("attach", str(server.door())) as terminal:
+        terminal.expect(r"attached")
+        server.get("/sleep")
+        terminal.expect(r"GET /sleep")
+        terminal.press("q")
+        until(lambda: terminal.ended, "it has not ended")
+    assert server.get("/") == b"fine"
+    until(lambda: "call_soon" not in server.state()["loop"], "hooks are left")
 
 
 def test_a_command_that_does_not_serve(capsys):

@@ -14,6 +14,7 @@ from loopviz.errors import InputError
 from loopviz.live.attach.command import Command
 from loopviz.live.attach.reach import reach
 from loopviz.live.attached import Attached, Worker
+from loopviz.live.helpers.workspace import Workspace
 from loopviz.stream.source import Death
 
 __all__ = ["Commanded"]
@@ -32,7 +33,13 @@ class Commanded(Attached):
     def __init__(self, command: Sequence[str]) -> None:
         """Starts the command. Raises `InputError` if that is not possible."""
         super().__init__()
-        self._command = Command(command)
+        self._workspace = Workspace(lambda *_: None)
+        self._workspace.enter()  # its guards end the command even if this process is killed
+        try:
+            self._command = Command(command)
+        except InputError:
+            self._workspace.leave()
+            raise
         self.application = self._command.name
         self._ready = threading.Event()
         self._unusable: str | None = None
@@ -63,6 +70,7 @@ class Commanded(Attached):
         """End the command, and all that it has started."""
         super().stop()
         self._command.stop()
+        self._workspace.leave()
         return True
 
     def _follow(self) -> None:
