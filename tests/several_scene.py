@@ -26,13 +26,18 @@ from tests.streams import (
 )
 from tests.streams import of_worker as of
 
-__all__ = ["BASES", "three_workers"]
+__all__ = ["BASES", "scene_of_workers", "three_workers"]
 
 BASES = [0, 1 << 48, 2 << 48]
 """What each worker adds to its numbers."""
 
 
 def three_workers(until: float = 900) -> Timeline:
+    """The timeline of the scene."""
+    return timeline(scene_of_workers(until))
+
+
+def scene_of_workers(until: float = 900) -> list[Event]:
     """Eight requests: two in a are over, b has four, of which one holds its loop, c has two in threads."""
     _, b, c = BASES
     events: list[Event] = [worker(0, n, 100 + n) for n in range(3)]
@@ -55,6 +60,4 @@ def three_workers(until: float = 900) -> Timeline:
         events += of(2, thread(26, c + 20 + n), call(26, mine, mine, number, c + 20 + n))
         events += of(2, tokens(26 + n, 40, 1 + n, 0))
     events += [one for at in range(100, round(until), 100) for one in (iteration(at), idle(at + 0.2))]
-    line = timeline()
-    line.feed(sorted(events, key=lambda event: event[0]))
-    return line
+    return sorted(events, key=lambda event: event[0])

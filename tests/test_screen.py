@@ -28,6 +28,7 @@ from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
 from tests import streams
+from tests.several_scene import scene_of_workers
 from tests.streams import MS, ns
 from tests.test_scene import ENVIRONMENT, HOSTILE, scenario
 
@@ -551,6 +552,14 @@ def test_the_picture_of_a_block(drive, snapshot, mode):
             assert picture(screen) == snapshot
 
     test(drive=drive)
+
+
+@run
+async def test_the_picture_of_three_workers(drive, snapshot):
+    """Each has a lane, and what waits for one of them while the others are idle is said."""
+    async with drive(size=(80, 24)) as screen:
+        await screen.show(scene_of_workers(), at=880)
+        assert picture(screen) == snapshot
 
 
 @run
