@@ -22,6 +22,7 @@ from loopviz.live.server.apps import Apps
 from loopviz.scenario import builtin_folder, find, read
 from loopviz.stream import events as ev
 from loopviz.stream.marked import HEADER
+from loopviz.target.application import Application
 from tests.probe_support import SECRET, Served, Setup, every_setup, of_kind
 from tests.test_serving import bare, port_of, scenario, session
 
@@ -177,18 +178,19 @@ def test_every_socket_is_on_the_loopback_interface(tmp_path: Path) -> None:
         assert program.wait(20) == 0
 
 
-def test_no_option_makes_it_listen_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """No command has an option for an address: a port is all that can be chosen."""
-    from loopviz.cli.main import _parser
+def test_only_an_application_of_the_users_own_listens_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scenarios listen on 127.0.0.1; an application listens elsewhere only if `--host` says so."""
+    from loopviz.cli.main import _parser, main
 
     (commands,) = [action for action in _parser()._actions if action.choices]
     assert commands.choices is not None
-    for command in dict(commands.choices).values():
+    for name, command in dict(commands.choices).items():
         options = {option for action in command._actions for option in action.option_strings}
-        assert not {"--host", "--address", "--bind", "--uds", "--fd"} & options
-    with pytest.raises(SystemExit):
-        _parser().parse_args(["run", "--host", "0.0.0.0"])
-    assert "unrecognized arguments: --host" in capsys.readouterr().err
+        assert not {"--address", "--bind", "--uds", "--fd"} & options
+        assert ("--host" in options) == (name in {"run", "record"})
+    assert main(["record", "async", "--host", "0.0.0.0"]) == 2
+    assert "--host is for an application of your own" in capsys.readouterr().err
+    assert Application("main:app", "main", "app", ".", ".").host == "127.0.0.1"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
@@ -199,7 +201,7 @@ def test_the_folder_for_scenarios_is_the_users_own() -> None:
 
 
 def test_loopviz_unpickles_nothing() -> None:
-    """No module reads objects from bytes but the one that packs them in memory; Celery's default is JSON."""
+    """No module reads objects from bytes but in memory, or from a process of the same user."""
     package = Path(loopviz.__file__).parent
     imported = [
         (name.partition(".")[0], file.name)
@@ -209,7 +211,11 @@ def test_loopviz_unpickles_nothing() -> None:
         for name in [getattr(node, "module", None) or node.names[0].name]
     ]
     unpacking = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
-    assert {one for one in imported if one[0] in unpacking} == {("marshal", "write.py")}
+    assert {one for one in imported if one[0] in unpacking} == {
+        ("marshal", "write.py"),  # packs events in memory
+        ("marshal", "frames.py"),  # a private connection, or one whose peer was checked
+        ("marshal", "blackbox.py"),  # memory that only the server's process shares
+    }
     assert "serializer" not in (builtin_folder() / "celery.py").read_text()
 
 

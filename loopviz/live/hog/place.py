@@ -14,6 +14,7 @@ from pathlib import PurePath
 
 from loopviz.live.hog.dump import Frame
 from loopviz.probe.lines import CALLS, PASS_ON, Line, Lines, short
+from loopviz.probe.threads import Threads
 
 __all__ = ["Places"]
 
@@ -22,7 +23,7 @@ _LOOP_FILES = ("asyncio/base_events.py", "asyncio/runners.py")
 _AT_ONCE = {"enumerate", "iter", "range", "reversed", "zip"}
 """What makes an iterator, and so takes no time."""
 _DEFINED = re.compile(r"(\s*)(?:async\s+def|def|class)\s+(\w+)")
-_CALL = ("probe/threads.py", "_run")
+_CALL = ("probe/threads.py", Threads.worker_code().co_name)
 
 
 class Places:
@@ -48,7 +49,8 @@ class Places:
         if line is not None or definition is None:
             return line or self._of_library(inside)
         working = self._at_work(inside)
-        return definition._replace(calls=self._called(working) if working is not None else "")
+        file, line_number, function, _ = definition
+        return Line(file, line_number, function, self._called(working) if working is not None else "")
 
     def sleeps(self, frames: Sequence[Frame]) -> bool:
         """Whether the loop sleeps in its selector, with nothing to run."""
