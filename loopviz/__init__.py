@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 
 def watch(folder: str | os.PathLike[str] | None = None) -> None:
-    """Let `loopviz attach` look into this process; costs nothing until it does.
+    """Let `loopviz attach` look into this process; it has a thread that sleeps until then, and no hook.
 
     Call it once when the application starts, before or after processes are forked off. It listens at a Unix
     socket that only this user can reach: ``<folder>/loopviz-<user id>/<process id>.sock``. Without `folder`
