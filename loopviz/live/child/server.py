@@ -28,7 +28,7 @@ from loopviz.stream.blind import KEEPER
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.source import Vitals
 from loopviz.target.application import Application, load
-from loopviz.target.routes import routes
+from loopviz.target.routes import Route, routes
 from loopviz.wire.frames import Decoder
 from loopviz.wire.messages import FAILED, HELLO, PROTOCOL, SERVING, STOPPED, Hello
 
@@ -83,15 +83,16 @@ class _Child:
             application = Application(**order["application"])
             sys.argv = ["uvicorn", application.name]
             own = {str(Path(application.app_dir).resolve()), *filter(None, [application.file])}
-            loaded: list[Any] = []
+            offered: list[Route] = []
 
             def loading() -> Any:
-                loaded.append(load(application))
-                return loaded[0]
+                app = load(application)
+                offered.extend(routes(app))  # now: while it serves, it would take the GIL from requests
+                return app
 
             settings = AS_UVICORN | dict(application.settings)
             self._serving = Serving(served, listening, self._buffer, loading, own=own, settings=settings)
-            self._routes: Callable[[], list[Any]] = lambda: routes(loaded[0])
+            self._routes: Callable[[], list[Any]] = lambda: offered
             self._leave: Callable[[], object] = lambda: None
             calls = {}
         else:
