@@ -19,6 +19,7 @@ import pytest
 from loopviz.errors import InputError
 from loopviz.experiment.measure import follow, settle
 from loopviz.live.helpers.workspace import Workspace
+from loopviz.live.hosts.process import patience
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.states import State
@@ -198,6 +199,13 @@ def test_a_process_that_does_not_stop_is_killed(tmp_path):
         began = time.monotonic()
     assert time.monotonic() - began < 10
     assert not psutil.pid_exists(session.pid)
+
+
+def test_a_process_that_has_been_silent_is_killed_sooner():
+    """What keeps a process from answering keeps it from stopping; any other has a second."""
+    assert patience(0.0) == 1.0
+    assert patience(0.4) == pytest.approx(0.6)
+    assert patience(5.0) == 0.3
 
 
 def test_an_application_that_cannot_be_imported_is_an_error(tmp_path):

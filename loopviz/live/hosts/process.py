@@ -35,10 +35,12 @@ from loopviz.target.remembering import known
 from loopviz.wire.frames import Message, encode
 from loopviz.wire.messages import BLIND, CALL, EVENTS, FAILED, HELLO, PROTOCOL, SERVING, STOPPED
 
-__all__ = ["ProcessHost"]
+__all__ = ["ProcessHost", "patience"]
 
 _PATIENCE: Final = 1.0
 """How long the process has to stop (s); then it is killed."""
+_LEAST: Final = 0.3
+"""The same for one that has not answered for long: what keeps it from answering keeps it from stopping."""
 _LAST_WORDS: Final = 0.2
 """How long what a process has sent is read after its end (s)."""
 _TAIL: Final = 12
@@ -193,14 +195,14 @@ class ProcessHost:
         return True
 
     def stop(self) -> bool:
-        """End it: it has a second, then it is killed."""
+        """End it: it has a second at most, then it is killed."""
         self._asked = True
         if self._sock is not None:
             self._sock.close()
         if self._process is not None and self._link is not None:
             self._link.post("stop")
             try:
-                self._process.wait(_PATIENCE)
+                self._process.wait(patience(time.monotonic() - self._link.last))
             except subprocess.TimeoutExpired:
                 self._kill()
             self._link.close()
@@ -341,3 +343,8 @@ class ProcessHost:
         if self._link is None:
             raise RuntimeError("the server has not been started")
         return self._link.call(name, *arguments)
+
+
+def patience(silent: float) -> float:
+    """How long a process that has been silent for so long has to stop before it is killed (s)."""
+    return max(_LEAST, _PATIENCE - silent)
