@@ -1,4 +1,4 @@
-"""Applications of others, as they are published: recorded, shown and fired.
+"""Applications of others, as they are published: recorded, shown, fired and attached to.
 
 They are installed once, in an environment of their own, which CI keeps.
 """
@@ -213,6 +213,52 @@ def test_shown_and_fired(public: Public, installed: Installed, project: Path) ->
         program.wait(15)
         assert program.exit_code == 0
     assert b"Traceback" not in program.output
+
+
+@every_application
+def test_attached(public: Public, installed: Installed, project: Path) -> None:
+    """Beside it: loopviz attaches to uvicorn's own command, shows a request, and ends it."""
+    port = _free_port()
+    name, folder = public.target, project
+    if name.startswith("EXAMPLES"):
+        file = Path(target(public, installed))
+        name, folder = f"{file.stem}:app", file.parent
+    name = name.replace(".py", ":app") if ":" not in name else name
+    command = (installed.python, "-m", "uvicorn", name, "--app-dir", str(folder), "--port", str(port))
+    terminal = Terminal(
+        *("-m", "loopviz", "run", "--cmd", "--", *command),
+        program=installed.python,
+        folder=project,
+        environment=installed.environment,
+    )
+    with terminal as program:
+        program.expect(r"attached[^\0]*\d in use", 30)  # the probe is there
+        _await_listening(port, program)
+        (request, status), *_ = public.requests
+        path = request.partition(" ")[2]
+        assert _status(port, path, program) == status
+        program.expect(rf"#\d+ +(?:GET +)?{re.escape(path[:8])}")
+        program.press("q")
+        program.wait(15)
+        assert program.exit_code == 0
+    assert b"Traceback" not in program.output
+
+
+def _await_listening(port: int, program: Terminal) -> None:
+    until = time.monotonic() + 30
+    while True:
+        with socket.socket() as sock:
+            if not sock.connect_ex(("127.0.0.1", port)):
+                return
+        assert time.monotonic() < until, program.text()
+        program.pump(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
 
 
 def _status(port: int, path: str, program: Terminal) -> int:
