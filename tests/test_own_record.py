@@ -120,6 +120,46 @@ def test_several_routes_are_named(project, capsys):
     assert "--request 'GET /'" in error
 
 
+def test_many_routes_with_long_names_are_named_in_brief(project, capsys):
+    """The names are cut, and the line that is suggested can be typed."""
+    more = "for n in range(30):\n    app.get('/' + '{' + 'x' * 300 + str(n) + '}')(lambda: 1)\n"
+    (project / "main.py").write_text(f"{ONE.replace('def only()', 'def only(need: int)')}{more}", "utf-8")
+    error = refusal(capsys, "record", "main.py")
+    assert "main:app has 31 routes: GET /only, GET /{xxx" in error
+    assert len(error) < 1_500
+
+
+def test_what_a_recursive_body_lacks_is_said_in_brief(project, capsys):
+    """A model that contains itself has no end; the sentence has one."""
+    node = (
+        "from pydantic import BaseModel\nclass Node(BaseModel):\n    left: 'Node'\n    kids: 'list[Node]'\n"
+    )
+    made = "async def only(node: Node): ..."
+    (project / "main.py").write_text(node + ONE.replace("async def only(): ...", made), "utf-8")
+    error = refusal(capsys, "record", "main.py")
+    assert "no value for" in error
+    assert len(error) < 500
+
+
+def test_a_lifespan_that_raises_is_named_with_its_line(project, capsys):
+    """Also if its message has several lines, or if it is in a group of exceptions."""
+    raising = "async def life(app):\n    raise {}\n    yield\n"
+    served = ONE.replace("FastAPI()", "FastAPI(lifespan=life)")
+    both = "ExceptionGroup: both (1 sub-exception) OSError: a b (main.py:2)"
+    for error, said in {
+        "ValueError('no database\\nat all')": "ValueError: no database at all (main.py:2)",
+        "ExceptionGroup('both', [OSError('a\\nb')])": both,
+    }.items():
+        (project / "main.py").write_text(raising.format(error) + served, "utf-8")
+        assert f"The server did not start: {said}" in refusal(capsys, "record", "main.py")
+
+
+def test_a_file_without_an_application_is_said_to_have_none(project, capsys):
+    """Whatever is to be sent to it."""
+    (project / "main.py").write_text("x = 1\n", "utf-8")
+    assert "has no application" in refusal(capsys, "record", "main.py", "--request", "GET /")
+
+
 def test_a_failing_import_is_two_lines(project, capsys):
     """The process of the application says what its modules raise, with the line."""
     (project / "main.py").write_text(f"{ONE}\n1 / 0\n", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import os
 import string
 from dataclasses import replace
 from enum import Enum
@@ -277,6 +278,14 @@ def test_a_broken_file_is_reported_and_kept(tmp_path, text):
         assert "requests.json" in str(refused.value)
         assert "\n" not in str(refused.value)
     assert file.read_bytes() == before
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path):
+    """What is remembered is in a file, or nowhere."""
+    file_in(tmp_path).parent.mkdir()
+    os.mkfifo(file_in(tmp_path))
+    with pytest.raises(InputError, match="it is no file"):
+        read(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path):

@@ -165,6 +165,7 @@ def test_a_package_is_a_target(here, tmp_path):
         ("shop.main", "Did you mean shop.main:app?"),
         ("no_such:app", "--app-dir"),
         ("no.py:app", "no.py does not exist"),
+        ("no.py", "Give a file, a folder, or an application"),
         ("a b:app", "names no module"),
         ("no_such_thing", "Unknown scenario, file or folder"),
         ("notes.txt", "ends in .py"),

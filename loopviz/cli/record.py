@@ -106,6 +106,9 @@ def _check(options: argparse.Namespace, own: Application | None) -> None:
         given = "--request" if options.request else "--requests"
         raise InputError(f"With --for nothing is sent.\nLeave out {given}, or --for.")
     if own is None and options.request:
+        from loopviz.cli.scenarios import one
+
+        one(options.target)  # a file with neither a scenario nor an application is refused as that
         raise InputError(
             "--request is for an application of your own: a scenario declares what it is fired with.\n"
             "Leave it out, or name the application: module:attribute."

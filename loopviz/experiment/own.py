@@ -17,6 +17,8 @@ from loopviz.live.session import Session
 from loopviz.recording import Place
 from loopviz.scenario import Scenario, ScenarioFile
 from loopviz.target import Application, asked_for
+from loopviz.target.listing import brief
+from loopviz.target.routes import MOST
 
 __all__ = ["as_scenario", "measure_own", "watch"]
 
@@ -111,10 +113,12 @@ def _only(application: Application, files: Sequence[ScenarioFile]) -> ScenarioFi
             f"The routes of {application.name} cannot be read, or it has none.\n"
             f"Say what to fire: {example}, or --for 10s to watch what others send."
         )
-    names = ", ".join(file.name for file in files[:_LISTED])
+    names = ", ".join(brief(file.name) for file in files[:_LISTED])
     more = f", and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
-    ready = next((file for file in files if file.lacking is None), files[0])
+    ready = [file.name for file in files if file.lacking is None] or [file.name for file in files]
+    example = next((name for name in ready if name == brief(name) and name.isprintable()), ready[0])
+    number = f"{MOST:,} routes or more" if len(files) >= MOST else f"{len(files)} routes"
     raise InputError(
-        f"{application.name} has {len(files)} routes: {names}{more}.\n"
-        f"Say which to fire: --request '{ready.name}'; or --for 10s to watch what others send."
+        f"{application.name} has {number}: {names}{more}.\n"
+        f"Say which to fire: --request '{example}'; or --for 10s to watch what others send."
     )

@@ -71,6 +71,10 @@ def _find(target: str | None, app_dir: str | None) -> Application | list[Path]:
         if name.endswith(".py") or "/" in name:
             raise InputError(f"{name} does not exist.\nGive a file, or a module: package.module:attribute.")
         return _of_module(name, attribute, Path.cwd(), app_dir)
+    if path.suffix == ".py" or "/" in target:
+        raise InputError(
+            f"{target} does not exist.\nGive a file, a folder, or an application: package.module:attribute."
+        )
     try:
         return find_scenarios(target)
     except InputError:

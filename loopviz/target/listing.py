@@ -16,10 +16,16 @@ from loopviz.target.remembering import read
 from loopviz.target.request_line import parse, with_line
 from loopviz.target.routes import Route
 
-__all__ = ["asked_for", "scenario_files"]
+__all__ = ["asked_for", "brief", "scenario_files"]
 
 _UNNAMED: Final = "routes"
 """The heading of the routes that have no tag."""
+_NAMED: Final = 3
+"""So many values that a route lacks are named."""
+_BRIEF: Final = 60
+"""Characters of a name in a sentence."""
+_LONG: Final = 200
+"""Characters of a line that is suggested."""
 
 
 def scenario_files(
@@ -37,6 +43,11 @@ def scenario_files(
     files = [_file(application, route, remembered) for route in routes]
     groups = list(dict.fromkeys(file.facts.group for file in files))
     return sorted(files, key=lambda file: groups.index(file.facts.group))
+
+
+def brief(name: str) -> str:
+    """A name, or the end of a long one left out."""
+    return name if len(name) <= _BRIEF else f"{name[: _BRIEF - 1]}…"
 
 
 def asked_for(application: Application, files: Iterable[ScenarioFile], text: str) -> ScenarioFile:
@@ -80,8 +91,11 @@ def _file(application: Application, route: Route, remembered: Mapping[str, str])
 
 
 def _complaint(name: str, route: Route) -> str:
-    *others, last = route["wanting"]
+    wanting = [brief(what) for what in route["wanting"][:_NAMED]]
+    more = len(route["wanting"]) - len(wanting)
+    *others, last = [*wanting, f"{more} more"] if more else wanting
     what = f"{', '.join(others)} and {last}" if others else last
     why = f" ({route['unknown']})" if route["unknown"] else ""
     example = route["suggested"] or name
-    return f"{name}: no value for {what}{why}.\nGive it once on the screen, or with --request {example!r}."
+    given = f"with --request {example!r}" if len(example) <= _LONG else "in a line of your own with --request"
+    return f"{brief(name)}: no value for {what}{why}.\nGive it once on the screen, or {given}."

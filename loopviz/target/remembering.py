@@ -31,6 +31,8 @@ def read(folder: str | Path) -> dict[str, str]:
     Raises `InputError`, of one line, if the file is broken.
     """
     file = file_in(folder)
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise InputError(f"{file} cannot be read: it is no file")
     try:
         with file.open(encoding="utf-8") as opened:
             document = json.loads(opened.read(_LARGEST))

@@ -26,12 +26,12 @@ from loopviz.scenario.openapi import NOTHING, Operation, Parameter, operation_in
 from loopviz.target.request_line import line_of
 from loopviz.target.tables import described, table
 
-__all__ = ["Route", "routes"]
+__all__ = ["MOST", "Route", "routes"]
 
 Route = dict[str, Any]
 """See above."""
 
-_MOST: Final = 2_000
+MOST: Final = 2_000
 """As many routes are read."""
 _UNASKED: Final = ("HEAD", "OPTIONS")
 """Methods that are fired only where a route has no other one."""
@@ -51,7 +51,7 @@ def routes(app: object) -> list[Route]:
     try:
         for endpoint in table(app):
             for method in _methods(endpoint):
-                if (method, endpoint.path) not in found and len(found) < _MOST:
+                if (method, endpoint.path) not in found and len(found) < MOST:
                     found[method, endpoint.path] = _route(endpoint, method, documents)
     except Exception:  # an application may have anything in its routes
         return list(found.values())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import re
 import socket
 import threading
 import traceback
@@ -27,6 +29,10 @@ __all__ = ["AS_UVICORN", "ServerThread"]
 
 AS_UVICORN: Final = {"log_config": LOGGING_CONFIG, "access_log": True, "lifespan": "auto"}
 """The settings with which it logs, and begins the lifespan, as the command uvicorn does."""
+_FRAME: Final = re.compile(r'  File "(.+)", line (\d+)')
+"""A line of a traceback."""
+_GROUPED: Final = re.compile(r"^\s*\| ")
+"""What is before the lines of a traceback in a group of exceptions."""
 _log = logging.getLogger(ERROR_LOG)
 
 
@@ -211,6 +217,20 @@ class _Errors(logging.Handler):
         self.last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        lines = record.getMessage().strip().splitlines()
-        if lines and lines[-1] != compat.STARTUP_FAILED:  # the reason was logged before it
-            self.last = lines[-1]
+        message = record.getMessage().strip()
+        if message and not message.endswith(compat.STARTUP_FAILED):  # the reason was logged before it
+            self.last = _reason(message)
+
+
+def _reason(message: str) -> str:
+    """What a message says in one line: of a traceback, its exception and the last line of code."""
+    lines = [_GROUPED.sub("", line) for line in message.splitlines()]
+    lines = [line for line in lines if not line.lstrip().startswith("+-")]  # around the exceptions of a group
+    frames = [(at, found) for at, line in enumerate(lines) if (found := _FRAME.match(line))]
+    if not frames:
+        return lines[-1] if lines else message
+    at, frame = frames[-1]
+    said = itertools.dropwhile(
+        lambda line: line.startswith("  "), lines[at + 1 :]
+    )  # the code, and marks below
+    return f"{' '.join(' '.join(said).split())} ({PurePath(frame[1]).name}:{frame[2]})"
