@@ -2,7 +2,7 @@
 
 import sys
 
-from loopviz.live.child.server import main
+if __name__ == "__main__":  # multiprocessing's own children import it and need nothing of it
+    from loopviz.live.child.server import main
 
-if __name__ == "__main__":  # multiprocessing's own children import it under another name
     main(int(sys.argv[1]))
