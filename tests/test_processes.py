@@ -16,9 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.experiment.measure import follow, settle
 from loopviz.live.helpers.workspace import Workspace
+from loopviz.live.hosts.ending import described
 from loopviz.live.hosts.process import patience
 from loopviz.live.session import Session
 from loopviz.model import Timeline
@@ -47,6 +49,11 @@ def thread():
 async def dies():
     print("about to die")
     os._exit(3)
+
+@app.get("/computes")
+async def computes():
+    while True:
+        pass
 
 @app.get("/forks")
 async def forks():
@@ -177,12 +184,23 @@ def test_the_environment_is_the_users_own(tmp_path, monkeypatch):
 
 
 def test_a_process_that_is_killed_names_the_signal(tmp_path):
-    """SIGKILL, as the kernel sends it when memory runs out, is named."""
+    """SIGKILL is named, and the line at which the process was seen last."""
     with served(tmp_path) as session:
+        session.fire(route(session, "GET /computes"), 1)
+        timeline = Timeline()
+
+        def computes() -> bool:
+            timeline.feed(session.drain())
+            block = timeline.block_at(now_ns())
+            return block is not None and block.where is not None
+
+        assert soon(computes)
         os.kill(session.pid, signal.SIGKILL)
         assert soon(lambda: session.death is not None)
         assert session.death is not None
         assert session.death.how == "killed by SIGKILL"
+        assert session.death.where is not None
+        assert session.death.where[2] == "computes"
 
 
 def test_a_process_that_does_not_stop_is_killed(tmp_path):
@@ -274,3 +292,18 @@ def test_an_application_is_started_again_as_it_is_now(tmp_path):
         again.result(30)
         assert any(file.name == "GET /renamed" for file in session.scenarios)
         assert session.death is None
+
+
+@pytest.mark.parametrize(
+    ("code", "killed", "words"),
+    [
+        (0, 0, "exit code 0"),
+        (3, 1, "exit code 3"),
+        (-9, 0, "killed by SIGKILL"),
+        (-9, 1, "killed by SIGKILL: the kernel ran out of memory"),
+        (-11, 1, "killed by SIGSEGV"),
+    ],
+)
+def test_an_end_is_described(code, killed, words):
+    """A lack of memory is named only where the kernel has killed a process for it at that time."""
+    assert described(code, killed) == words

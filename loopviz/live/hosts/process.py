@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -19,6 +20,7 @@ from loopviz.errors import InputError
 from loopviz.live.environment import environment
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hog import Channel, Watch
+from loopviz.live.hosts.ending import described, last_line, out_of_memory
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.output import Output
 from loopviz.live.link import Link
@@ -26,8 +28,7 @@ from loopviz.live.numbers import FOREIGN, Renumber
 from loopviz.live.sockets import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
-from loopviz.stream.endings import how_ended
-from loopviz.stream.events import WORKER
+from loopviz.stream.events import WORKER, Event
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.target.application import Application
 from loopviz.target.listing import scenario_files
@@ -43,6 +44,8 @@ _LEAST: Final = 0.3
 """The same for one that has not answered for long: what keeps it from answering keeps it from stopping."""
 _LAST_WORDS: Final = 0.2
 """How long what a process has sent is read after its end (s)."""
+_NEWEST: Final = 16
+"""So many batches of events are kept."""
 _TAIL: Final = 12
 """So many lines of a process that has ended are shown."""
 
@@ -80,6 +83,10 @@ class ProcessHost:
         self._failed: str | None = None
         self._served_once = False
         self._asked = False
+        self._newest: deque[list[Event]] = deque(maxlen=_NEWEST)
+        """The last events, which say where it was when it ended."""
+        self._killed = 0
+        """How many processes the kernel has killed for lack of memory when this one ended."""
         self._prepared: set[str] = set()
         self._serves: dict[str, ScenarioFile] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -180,7 +187,12 @@ class ProcessHost:
 
     def _await_end(self, process: subprocess.Popen[bytes], link: Link) -> None:
         """End the connection when the process has ended: one that it has forked may hold it open."""
-        process.wait()
+        while True:
+            before = out_of_memory()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+                break
+        self._killed = out_of_memory() - before
         time.sleep(_LAST_WORDS)
         link.close()
 
@@ -256,7 +268,9 @@ class ProcessHost:
         if len(events) > room:
             buffer.dropped += len(events) - max(room, 0)
             events = events[: max(room, 0)]
-        buffer.queue.extend(self._renumber.events(events))
+        events = self._renumber.events(events)
+        buffer.queue.extend(events)
+        self._newest.append(events)
 
     def _over(self, wrong: str | None) -> None:
         """The connection has ended, and so has the process."""
@@ -274,13 +288,15 @@ class ProcessHost:
             os.killpg(process.pid, signal.SIGKILL)
         output.end()
         tail = tuple(line for line in output.lines() if line.strip())[-_TAIL:]
-        how = wrong or (how_ended(code) if code >= 0 else f"killed by {how_ended(code)}")
+        how = wrong or described(code, self._killed)
         if not self._served_once:
             last = tail[-1] if tail else "it has written nothing"
             self._failed = self._failed or f"The server did not start: {how}: {last}\nCheck the application."
             how = self._failed.partition("\n")[0]
         if not self._asked:
-            self.death = Death(now_ns(), how, tail)
+            now = now_ns()
+            where = last_line((event for events in self._newest for event in events), now)
+            self.death = Death(now, how, tail, where)
             self._buffer.emit((self.death.at, WORKER, 0, process.pid, "ended", how))
         self._ready.set()
 
