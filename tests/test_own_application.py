@@ -91,6 +91,16 @@ async def test_letters_are_keys_of_the_picture_until_tab_is_pressed(own):
 
 
 @run
+async def test_a_slash_is_typed_into_the_filters(own):
+    """A path begins with one: in the list of routes, and in the filter of rows that it opens otherwise."""
+    async with own() as screen:
+        await screen.press("tab", "slash", *"ord")
+        assert [row.split()[:2] for row in listed(screen)] == [["POST", "/orders"]]
+        await screen.press("tab", "slash", "slash", *"ord")
+        assert screen.app.view.words == "/ord"
+
+
+@run
 async def test_enter_opens_the_list_while_no_request_is_selected(own):
     """With a selected request it opens that one, as it does for scenarios."""
     async with own() as screen:

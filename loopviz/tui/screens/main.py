@@ -157,6 +157,9 @@ class MainScreen(Screen[None]):
 
     def ask_filter(self) -> None:
         """Ask for words that the rows must contain."""
+        if isinstance(self.focused, Input):  # Textual does not know that its key, the slash, can be typed
+            self.focused.insert_text_at_cursor("/")
+            return
         self._filter.display = True
         self._filter.value = self._host.view.words
         self.set_focus(self._filter)  # at once: the next key is typed into it, however soon it comes
