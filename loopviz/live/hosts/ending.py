@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from signal import SIGKILL
 from typing import Final
 
 from loopviz.stream.endings import how_ended
@@ -12,6 +11,8 @@ from loopviz.stream.events import EXECUTES, HOLDS, WITHIN, Event
 
 __all__ = ["described", "last_line", "out_of_memory"]
 
+_KILLED: Final = -9
+"""The exit code after a SIGKILL."""
 _COUNTS: Final = Path("/proc/vmstat")
 _RECENT: Final = 200_000_000
 """A line that was seen longer before the end than this (ns) does not say where it was."""
@@ -33,7 +34,7 @@ def described(code: int, killed: int) -> str:
     """An exit code in words. `killed` is how many processes Linux has killed then for lack of memory."""
     if code >= 0:
         return how_ended(code)
-    memory = ": the kernel ran out of memory" if -code == SIGKILL and killed > 0 else ""
+    memory = ": the kernel ran out of memory" if code == _KILLED and killed > 0 else ""
     return f"killed by {how_ended(code)}{memory}"
 
 

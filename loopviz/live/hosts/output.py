@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from collections import deque
+from contextlib import suppress
 from typing import Final
+
+if sys.platform == "linux":
+    import fcntl
 
 __all__ = ["KEPT", "Output"]
 
@@ -14,6 +20,10 @@ KEPT: Final = 2_000
 _LONGEST: Final = 4_000
 """Bytes of a line that are kept."""
 _PIECE: Final = 1 << 16
+_ROOM: Final = 1 << 20
+"""Bytes that the pipe holds, so that the process does not wait for the reader's rest."""
+_REST: Final = 0.02
+"""Seconds between two readings."""
 
 
 class Output:
@@ -21,6 +31,9 @@ class Output:
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
+        if sys.platform == "linux":
+            with suppress(OSError):  # more than this user may have
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _ROOM)
         self._lines: deque[str] = deque(maxlen=KEPT)
         self._rest = b""
         self.written = 0
@@ -44,6 +57,8 @@ class Output:
     def _run(self) -> None:
         try:
             while data := os.read(self._pipe, _PIECE):
+                if len(data) < _PIECE:  # not woken for every line: that would cost the server time as well
+                    time.sleep(_REST)
                 *lines, rest = (self._rest + data).split(b"\n")
                 self._rest = rest[-_LONGEST:]
                 for line in lines:
