@@ -57,6 +57,28 @@ def arguments(pid: int) -> str:
 # -- the upstream server -----------------------------------------------------------------------
 
 
+def test_a_helper_of_a_server_in_a_process_of_its_own_is_reported() -> None:
+    """Its end and its new start are said as they are for a server in a thread."""
+    (file,) = read(find("http_async"))
+    session, timeline = Session([file], isolate=True), Timeline()
+    session.start()
+    try:
+        session.wait()
+        session.fire(file, 1).result(30)
+        started = psutil.Process(session.pid).children(recursive=True)
+        (upstream,) = [child for child in started if "upstream.py" in arguments(child.pid)]
+        upstream.kill()
+
+        def changes() -> list[str]:
+            timeline.feed(session.drain())
+            return [incident.change for incident in timeline.incidents]
+
+        assert soon(lambda: changes() == ["ended", "restarted"])
+        assert timeline.incidents[0].reason == "SIGKILL"
+    finally:
+        session.stop()
+
+
 @pytest.fixture(name="hasty")
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Helpers are started again sooner than usual."""

@@ -13,6 +13,7 @@ import pytest
 
 from loopviz.agent.blackbox import BlackBox, Noted, Step, read
 from loopviz.agent.stacks import Stacks
+from loopviz.live.hog import machine, watch
 from loopviz.live.hog.channel import Channel
 from loopviz.live.hog.dump import Frame, parse
 from loopviz.live.hog.heard import Heard
@@ -143,11 +144,33 @@ def test_a_call_in_a_thread_has_the_line_within_the_call(app: str) -> None:
     assert at.calls.startswith("json.")
 
 
-def readings(**threads: tuple[int, int]) -> tuple[Reading, Reading]:
-    """Readings 50 ms apart: CPU time (ms) and sleeps of each thread meanwhile; t1 reports."""
+def test_what_passes_a_request_on_is_not_at_work(tmp_path: Path) -> None:
+    """Neither a middleware of the user's that has called the next application, nor one of a library's."""
+    app, library = tmp_path / "app.py", tmp_path / "site-packages" / "shop" / "asgi.py"
+    library.parent.mkdir(parents=True)
+    text = "class Timer:\n    async def __call__(\n        self, scope, receive: Any, send\n    ) -> None:\n"
+    for file in (app, library):
+        file.write_text(f"{text}        await self.app(scope, receive, send)\n")
+    users, theirs = Frame(str(app), 5, "__call__"), Frame(str(library), 5, "__call__")
+    json = Frame(os.__file__.replace("os.py", "json/decoder.py"), 353, "raw_decode")
+    line = Places(Lines()).of_loop([json, theirs, users])
+    assert line is not None
+    assert (line.file, line.line) == (json.file, 353)
+    at_work = Places(Lines()).of_loop([json, users])
+    assert at_work is not None
+    assert at_work.file == str(app)
+
+
+def readings(**threads: tuple[int, ...]) -> tuple[Reading, Reading]:
+    """Readings 50 ms apart: CPU time (ms) and sleeps of each thread meanwhile; t1 reports.
+
+    A third number says that the thread has a core, or waits for one.
+    """
     names = {int(name[1:]): used for name, used in threads.items()}
     before = {name: ThreadReading(5 * MS, 0, 100) for name in names}
-    after = {name: ThreadReading((5 + ms) * MS, 0, 100 + n) for name, (ms, n) in names.items()}
+    after = {
+        name: ThreadReading((5 + ms) * MS, 0, 100 + n, bool(runs)) for name, (ms, n, *runs) in names.items()
+    }
     return Reading(0, False, before), Reading(50 * MS, False, after)
 
 
@@ -157,17 +180,76 @@ def readings(**threads: tuple[int, int]) -> tuple[Reading, Reading]:
         pytest.param({"t1": (0, 10), "t2": (49, 0), "t3": (0, 9)}, 2, id="one computes"),
         pytest.param({"t1": (0, 10), "t2": (15, 0)}, 2, id="one computes on a busy machine"),
         pytest.param({"t1": (0, 10), "t2": (20, 5), "t3": (20, 5)}, None, id="two take turns"),
+        pytest.param({"t1": (0, 10), "t2": (15, 2), "t3": (1, 9)}, None, id="one of several had it last"),
+        pytest.param({"t1": (0, 10), "t2": (0, 0, 1), "t3": (0, 9)}, None, id="one has it and no core"),
         pytest.param({"t1": (0, 1), "t2": (49, 0)}, None, id="the reporter waits for something else"),
         pytest.param({"t1": (0, 10), "t2": (0, 0), "t3": (0, 0)}, 0, id="one sleeps and keeps it"),
         pytest.param({"t2": (49, 0)}, None, id="there is no reporter"),
     ],
 )
-def test_who_keeps_the_gil(threads: dict[str, tuple[int, int]], keeper: int | None) -> None:
+def test_who_keeps_the_gil(threads: dict[str, tuple[int, ...]], keeper: int | None) -> None:
     """The thread that computes alone while the reporter waits for the GIL; threads that run are not asked."""
     found = verdict(*readings(**threads), 1)
     assert (found and found.keeper) == keeper
     if found is not None:
         assert found.asks == (found.keeper or 1)
+
+
+class Scripted:
+    """A silent process in which threads compute in turn; thread 1 reports, and 2 runs the loop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken: list[Event] = []
+        self.used = {1: 0, 2: 0, 3: 0}
+        self.waited = dict(self.used)
+        monkeypatch.setattr(machine, "read", lambda _pid, now: self.reading(now))
+        self.watch = watch.Watch(0, self.taken.extend)
+        self.watch.hello({"reporter": 1, "loop_thread": 2})
+        self.now = ns(0)
+        self.watch.look(self.now)
+        self.watch.heard(self.now, [])
+
+    def reading(self, now: int) -> Reading:
+        """The counters of now."""
+        threads = {n: ThreadReading(used, 0, self.waited[n]) for n, used in self.used.items()}
+        return Reading(now, False, threads)
+
+    def runs(self, thread: int, ms: int, *, turns: bool = False) -> None:
+        """This thread computes so long; with `turns`, it passes the GIL on in between."""
+        for _ in range(ms // 25):
+            self.now += 25 * MS
+            self.used[thread] += 20 * MS
+            for other in self.waited:
+                self.waited[other] += 5 if other != thread else 1 if turns else 0
+            self.watch.look(self.now)
+
+    def kept(self) -> list[tuple[Any, ...]]:
+        """Whose the GIL was: the thread, since when and until when (ms)."""
+        events: list[Any] = [event for event in self.taken if event[1] == ev.KEEPS]
+        return [(event[3] & 0xFF, (event[2] - ns(0)) // MS, (event[0] - ns(0)) // MS) for event in events]
+
+
+def test_threads_that_take_turns_keep_no_gil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine gives the core to one of many for some time, and the process is silent."""
+    process = Scripted(monkeypatch)
+    for _ in range(10):
+        process.runs(2, 25, turns=True)
+        process.runs(3, 25, turns=True)
+    process.runs(3, 200, turns=True)
+    assert process.kept() == []
+
+
+def test_two_that_keep_the_gil_one_after_the_other_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first has had is not counted for the second."""
+    process = Scripted(monkeypatch)
+    process.runs(2, 500)
+    process.runs(3, 500)
+    first = [entry for entry in process.kept() if entry[0] != 3]
+    second = [entry for entry in process.kept() if entry[0] == 3]
+    assert {since for _, since, _ in first} == {0}
+    assert {since for _, since, _ in second} == {first[-1][2]}
+    assert first[-1][2] <= 575
+    assert second[-1][2] >= 900
 
 
 @pytest.fixture

@@ -141,6 +141,23 @@ def test_other_clients_requests_have_numbers_of_the_session(tmp_path):
         assert timeline.requests[2].totals[State.IN_THREAD] > 0
 
 
+def test_what_was_seen_can_be_waited_for(tmp_path):
+    """After that, an answered request is known to its end, however busy the process is with reporting."""
+    with served(tmp_path) as session:
+        host, port = session.address.split(":")
+        timeline = Timeline()
+        for number in range(1, 21):
+            connection = http.client.HTTPConnection(host, int(port), timeout=20)
+            connection.request("GET", "/openapi.json")
+            connection.getresponse().read()
+            session.catch_up(20)
+            timeline.feed(session.drain_all())
+            assert timeline.requests[number].status == 200
+            connection.close()
+        os.kill(session.pid, signal.SIGKILL)
+        session.catch_up(20)
+
+
 def test_a_process_that_dies_is_reported_and_can_be_started_again(tmp_path):
     """Its exit code and the last lines that it has written are known; a restart serves again, on its port."""
     with served(tmp_path) as session:

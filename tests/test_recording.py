@@ -164,6 +164,22 @@ def test_the_header_says_what_was_recorded(tmp_path):
     assert last == {"end": True, "events": 0, "dropped": 0, "blind": []}
 
 
+@pytest.mark.parametrize(("mode", "sorted_late"), [("in a thread", False), ("in a process of its own", True)])
+def test_events_have_the_order_that_the_screen_gave_them(tmp_path, mode, sorted_late):
+    """Those of another process come later; they were held back longer, and so they are when they are read."""
+    path = tmp_path / "a.lvr"
+    recorder = Recorder(path, Header(ENVIRONMENT, mode, "127.0.0.1:1", 40, ZERO))
+    own: Event = sent(1)
+    late: Event = (ns(0.5), ev.READ, 2, "GET", "/", 0)
+    recorder.write([own], ns(30))
+    recorder.write([late], ns(35))
+    recorder.write([], ns(100))
+    recorder.close()
+    with open_recording(path) as recording:
+        read = [event for batch in recording.batches() for event in batch]
+    assert [event[0] for event in read] == ([late[0], own[0]] if sorted_late else [own[0], late[0]])
+
+
 def test_what_is_found_unseen_later_is_in_the_last_line(tmp_path):
     """What could not be seen is known in full at the end; it is added to what the header said."""
     path = tmp_path / "a.lvr"

@@ -46,8 +46,8 @@ _LONG = 5.0
 """Seconds without progress after which the user is shown what else can be done."""
 _SETTLE = 2.0
 """The longest wait for the server's last events after the client has the last answer (s)."""
-_ON_THE_WAY = 0.12
-"""The longest time until the events of another process, which sends them every 50 ms, are here (s)."""
+_INTERRUPTED = 0.2
+"""The longest wait for the events of another process after an interruption (s)."""
 _NEXT_READING = (CLOCKS_EVERY + 1) * PERIOD
 """The longest time until the sampler's next reading of the CPU clocks, which classifies a block (s)."""
 
@@ -179,7 +179,7 @@ def conduct(
             settle(session, timeline)
         except Cancelled:
             progress("")
-            _await_events(session)
+            session.catch_up(_INTERRUPTED)
             timeline.feed(session.drain_all())
             interrupted = max(now_ns(), timeline.last)
         death = session.death
@@ -245,19 +245,13 @@ def follow(
     progress("")
     for future in answered:
         future.result()
-    _await_events(session)
+    session.catch_up(_SETTLE)
     until = time.monotonic() + _SETTLE
     while True:
         feed(session.drain_all())
         if not timeline.live or time.monotonic() > until:
             break
         time.sleep(0.02)
-
-
-def _await_events(session: Session) -> None:
-    """Wait until what another process has seen up to now is here. Later it would come too late."""
-    if session.pid:
-        time.sleep(_ON_THE_WAY)
 
 
 def require_visible(blind: Iterable[tuple[str, str]]) -> None:
@@ -270,4 +264,5 @@ def require_visible(blind: Iterable[tuple[str, str]]) -> None:
 def settle(session: Session, timeline: Timeline) -> None:
     """Wait until the sampler has classified the last block as sleeping or computing."""
     time.sleep(_NEXT_READING)
+    session.catch_up(_SETTLE)
     timeline.feed(session.drain_all())

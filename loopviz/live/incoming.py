@@ -7,16 +7,11 @@ from pathlib import Path
 
 from loopviz.clock import now_ns
 from loopviz.recording import Header, History, Place, Recorder
-from loopviz.stream.buffer import Buffer, Reorder
+from loopviz.stream.buffer import FROM_PROCESS, HERE, Buffer, Reorder
 from loopviz.stream.events import Event
 from loopviz.stream.source import Source
 
 __all__ = ["FROM_PROCESS", "HERE", "Incoming"]
-
-HERE = Reorder().margin
-"""How long events of this process are held back (ns)."""
-FROM_PROCESS = 50_000_000
-"""The same of a process that sends them 60 times a second."""
 
 
 class Incoming:

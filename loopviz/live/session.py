@@ -373,6 +373,11 @@ class Session:
         """The new events, in the order of their time; the newest ones are held back."""
         return self._incoming.drain()
 
+    def catch_up(self, timeout: float) -> None:
+        """Wait until all that was seen up to now can be drained; so many seconds at most."""
+        with suppress(InputError, TimeoutError):  # the process has ended, or cannot report
+            self._host.reported().result(timeout)
+
     def drain_all(self) -> list[Event]:
         """All new events, none held back."""
         return self._incoming.drain_all()

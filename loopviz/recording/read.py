@@ -16,7 +16,7 @@ from loopviz.errors import InputError
 from loopviz.recording.format import LONGEST_LINE, FormatError
 from loopviz.recording.header import Header, parse_blind
 from loopviz.recording.validate import parse_line
-from loopviz.stream.buffer import Reorder
+from loopviz.stream.buffer import Reorder, margin_of
 from loopviz.stream.events import Event
 
 __all__ = ["MOST_BYTES", "MOST_EVENTS", "Recording", "open_recording"]
@@ -30,7 +30,7 @@ _CHUNK = 1 << 16
 _MOST_WAITING = 250_000
 """Events that are collected before they are sorted."""
 _MOST_HELD = 1_000_000
-"""Events, expanded, that are held back because they are less than 20 ms old: five times as many as fit into
+"""Events, expanded, that are held back because they are less than 50 ms old: five times as many as fit into
 the buffer of the program that records them."""
 _PIECE = 2_000
 """Events that are passed on at once at most, so that their reader can stop in between."""
@@ -85,7 +85,7 @@ class Recording:
 
     def batches(self) -> Iterator[list[Event]]:
         """The events, expanded, in the order in which the recording program processed them."""
-        order = _Order(self.header.started)
+        order = _Order(self.header.started, margin_of(self.header.mode))
         try:
             for seen, events in self.raw():
                 yield from self._in_time(order.push(seen, events))
@@ -264,8 +264,8 @@ class _Order:
     batches with almost the same time; those are joined, because sorting each would take too long.
     """
 
-    def __init__(self, started: int) -> None:
-        self._reorder = Reorder()
+    def __init__(self, started: int, margin: int) -> None:
+        self._reorder = Reorder(margin)
         self._earliest, self._latest = started - _DAY, started + 31 * _DAY
         self._waiting: list[Event] = []
         self._seen = self._pushed = 0
@@ -278,7 +278,7 @@ class _Order:
         self._waiting += events
         self._seen = seen
         if len(self._waiting) + len(self._reorder) > _MOST_HELD:
-            raise FormatError(f"there are more than {_MOST_HELD:,} events in 20 ms")
+            raise FormatError(f"there are more than {_MOST_HELD:,} events in less than 50 ms")
 
     def flush(self) -> Iterator[list[Event]]:
         """All events that are left, in order."""

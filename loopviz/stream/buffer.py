@@ -11,7 +11,12 @@ from operator import itemgetter
 from loopviz.stream.blackbox import KEPT, Box
 from loopviz.stream.events import Event, expand
 
-__all__ = ["Buffer", "Reorder"]
+__all__ = ["FROM_PROCESS", "HERE", "Buffer", "Reorder", "margin_of"]
+
+HERE = 20_000_000
+"""How long events of this process are held back (ns)."""
+FROM_PROCESS = 50_000_000
+"""The same of a process that sends them 60 times a second."""
 
 _time = itemgetter(0)
 
@@ -69,6 +74,11 @@ class Buffer:
         return events
 
 
+def margin_of(mode: str) -> int:
+    """How long events are held back (ns) from a server in this `loopviz.stream.source.Source.mode`."""
+    return HERE if mode == "in a thread" else FROM_PROCESS
+
+
 class Reorder:
     """Puts the events of several threads in the order of their time, and expands them.
 
@@ -77,7 +87,7 @@ class Reorder:
     later than that is passed on out of order, which the timeline accepts.
     """
 
-    def __init__(self, margin: int = 20_000_000) -> None:
+    def __init__(self, margin: int = HERE) -> None:
         self.margin = margin
         self._held: list[Event] = []
 

@@ -18,6 +18,7 @@ from loopviz.agent.blackbox import BlackBox
 from loopviz.agent.reporter import Reporter
 from loopviz.agent.stacks import Stacks
 from loopviz.agent.viewer import Viewer
+from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.live.environment import environment
 from loopviz.live.hosts.host import Served
@@ -26,6 +27,7 @@ from loopviz.live.server.thread import AS_UVICORN
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.stream.blind import KEEPER
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.events import PROCESS, Change
 from loopviz.stream.source import Vitals
 from loopviz.target.application import Application, load
 from loopviz.target.routes import Route, routes
@@ -75,7 +77,7 @@ class _Child:
             itertools.count(order["numbers"]),
             order["lazily"],
             order["base"],
-            lambda *_: None,
+            self._process_changed,
         )
         listening = _listening(order["socket"])
         calls: dict[str, Callable[..., Any]]
@@ -114,6 +116,7 @@ class _Child:
             "set_threads": self._serving.server.set_threads,
             "answered": self._serving.probe.answered,
             "stop": self._stop,
+            "reported": lambda: None,  # its reply comes after the events up to then
         }
         self._reporter = Reporter(self._buffer.drain, self._vitals, self._blind, calls)
         self._viewer = Viewer(sock, self._stop)
@@ -144,6 +147,9 @@ class _Child:
             if server.stopped is not None:
                 self._reporter.say((STOPPED, server.stopped))
             self._reporter.stop()
+
+    def _process_changed(self, name: str, change: Change, reason: str) -> None:
+        self._buffer.emit((now_ns(), PROCESS, 0, name, change, reason))
 
     def _await_start(self) -> None:
         try:

@@ -21,6 +21,8 @@ class ThreadReading(NamedTuple):
     """How long it could have run, but no core was free (ns)."""
     sleeps: int
     """How often it has gone to sleep."""
+    runs: bool = False
+    """Whether it has a core, or waits for one."""
 
 
 class Reading(NamedTuple):
@@ -50,7 +52,7 @@ def read(pid: int, now: int) -> Reading | None:
                 continue
             stopped = stopped or state in {"T", "t"}
             used, core = map(int, (folder / "schedstat").read_text(encoding="ascii").split()[:2])
-            threads[int(number)] = ThreadReading(used, core, int(status.get(_SLEEPS, 0)))
+            threads[int(number)] = ThreadReading(used, core, int(status.get(_SLEEPS, 0)), state == "R")
     return Reading(now, stopped, threads) if threads else None
 
 

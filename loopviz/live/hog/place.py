@@ -24,6 +24,9 @@ _AT_ONCE = {"enumerate", "iter", "range", "reversed", "zip"}
 """What makes an iterator, and so takes no time."""
 _DEFINED = re.compile(r"(\s*)(?:async\s+def|def|class)\s+(\w+)")
 _CALL = ("probe/threads.py", Threads.worker_code().co_name)
+_ASGI = re.compile(r"[^()]*\bscope\b[^()]*\breceive\b[^()]*\bsend\b")
+_PARAMETERS = 8
+"""So many lines the parameters of a function may have."""
 
 
 class Places:
@@ -36,6 +39,12 @@ class Places:
     def of_loop(self, frames: Sequence[Frame]) -> Line | None:
         """Where the loop's thread is, in a step or a callback; else a line of a library's."""
         inside = list(_until_loop(frames))
+        # A middleware of the user's that has called the next application is not at work.
+        inside = [
+            frame
+            for frame, inner in zip(inside, [None, *inside], strict=False)
+            if inner is None or not (_is_asgi(*frame) and _is_asgi(*inner))
+        ]
         return self._users(inside) or self._of_library(inside)
 
     def of_call(self, frames: Sequence[Frame], definition: Line | None) -> Line | None:
@@ -85,7 +94,10 @@ class Places:
 
     def _at_work(self, frames: Sequence[Frame]) -> Frame | None:
         """The outermost frame that does not only pass on what it is given."""
-        return next((frame for frame in reversed(frames) if not PASS_ON.match(self._module(frame))), None)
+        for frame in reversed(frames):
+            if not (PASS_ON.match(self._module(frame)) or _is_asgi(*frame)):
+                return frame
+        return None
 
     def _called(self, frame: Frame) -> str:
         return short(self._module(frame), _qualified(*frame))
@@ -141,6 +153,18 @@ def _without_texts(source: str) -> str:
 _KEYWORDS = re.compile(
     r"^\s*(?:async\s+)?(?:def|class)\s+\w+|\b(?:if|elif|while|return|yield|await|in|and|or|not|for)\b(?=\s*\()"
 )
+
+
+@lru_cache(5_000)
+def _is_asgi(file: str, line: int, function: str) -> bool:
+    """Whether the function at a line has the parameters of an ASGI application, by its text."""
+    lines = linecache.getlines(file)[:line]
+    for number in range(len(lines), 0, -1):
+        found = _DEFINED.match(lines[number - 1])
+        if found is not None and found[2] == function:
+            text = "".join(linecache.getlines(file)[number - 1 : number + _PARAMETERS])
+            return _ASGI.match(text.partition("(")[2].partition(":\n")[0]) is not None
+    return False
 
 
 @lru_cache(5_000)

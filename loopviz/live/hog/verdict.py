@@ -30,7 +30,8 @@ class Verdict(NamedTuple):
 def verdict(before: Reading, now: Reading, reporter: int) -> Verdict | None:
     """Who keeps the GIL; None if nobody does, or if the process is only short of a core.
 
-    `reporter` is the thread that should have reported: it must have waited for the GIL all the time.
+    `reporter` is the thread that should have reported: it must have waited for the GIL all the time. The
+    keeper has not: a thread that executes Python code passes the GIL on, and sleeps until it has it again.
     """
     took = now.t - before.t
     pairs = {
@@ -43,12 +44,14 @@ def verdict(before: Reading, now: Reading, reporter: int) -> Verdict | None:
     used = {number: thread.used - then.used for number, (then, thread) in pairs.items()}
     most = max(used, key=lambda number: used[number])
     total = sum(used.values())
+    still = {number for number, (then, thread) in pairs.items() if thread.sleeps == then.sleeps}
     if used[most] > _ENOUGH * took:
         # If several take turns, the process is busy. Its threads run freely, and are better not asked.
-        return Verdict(most, most, frozenset()) if used[most] > _ALMOST_ALL * total else None
-    if total > _ENOUGH * took:
+        alone = used[most] > _ALMOST_ALL * total and most in still
+        return Verdict(most, most, frozenset()) if alone else None
+    # Who has the GIL and no core does not sleep with it: on a busy machine, it may pass it on at once.
+    if total > _ENOUGH * took or any(then.runs or thread.runs for then, thread in pairs.values()):
         return None
-    still = {number for number, (then, thread) in pairs.items() if thread.sleeps == then.sleeps}
     return Verdict(0, reporter, frozenset(still))
 
 

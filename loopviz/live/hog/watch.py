@@ -9,6 +9,7 @@ them, and `keeps`.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _SILENT = 150_000_000
 """A process that has said nothing for so long (ns) is looked at."""
 _BASELINE = 100_000_000
 """After so much silence (ns) its counters are read for the first time."""
+_SPAN = 45_000_000
+"""So long (ns) a thread must have kept the GIL to be named: others that take turns do not have it so long."""
 _LATE = 80_000_000
 """If `look` is called later than this (ns) after the last time, the silence may be our own."""
 _ASK_EVERY = 100_000_000
@@ -88,7 +91,7 @@ class Watch:
         self._places = Places(Lines())
         self._known = Heard()
         self._heard = self._looked = 0
-        self._before: machine.Reading | None = None
+        self._looks: deque[machine.Reading] = deque()
         self._episode: _Episode | None = None
         self._offset = 0  # what the process takes from its own count of the wait for a core
         self._stopped = 0  # up to when it was reported to be stopped
@@ -108,7 +111,8 @@ class Watch:
         events = self._known.take(now, events)
         if self._known.waited is not waited and self._known.waited is not None:
             self._offset = machine.core(self._pid, self._loop_native) - self._known.waited[0]
-        episode, self._episode, self._before = self._episode, None, None
+        episode, self._episode = self._episode, None
+        self._looks.clear()
         self._heard, self._stopped = now, 0
         if episode is not None and episode.seen:
             over = min((event[0] for event in events if event[0] > episode.seen), default=now)
@@ -121,7 +125,7 @@ class Watch:
         """To be called every `EVERY` seconds, after everything that the process has sent was read."""
         late, self._looked = now - self._looked > _LATE, now
         if late:  # this program itself may have been stopped
-            self._before = None
+            self._looks.clear()
             self._heard = max(self._heard, now - _BASELINE) if self._heard else 0
             return
         silent = now - self._heard
@@ -129,17 +133,21 @@ class Watch:
             return
         if self._episode is not None and self._episode.asked:
             self._read_answer(now, self._episode)
-        before = self._before
-        if before is not None and silent < _SILENT:
+        readings = self._looks
+        if readings and silent < _SILENT:
             return
-        reading = self._before = machine.read(self._pid, now)
-        if reading is None or before is None:
+        reading = machine.read(self._pid, now)
+        if reading is None:
             return
+        readings.append(reading)
+        while len(readings) > 1 and readings[1].t <= now - _SPAN:
+            readings.popleft()
+        before = readings[0]
         if reading.stopped:
             self._take([(now, STOPPED, self._stopped or self._heard)])
             self._stopped = now
             return
-        found = verdict(before, reading, self._reporter)
+        found = verdict(before, reading, self._reporter) if before.t <= now - _SPAN else None
         if found is not None:
             self._kept(now, found, reading)
 
@@ -158,6 +166,8 @@ class Watch:
             self._take(new)
             since = max(self._heard, noted.step.began if noted.step is not None else 0)
             episode = self._episode = _Episode(since, noted, found, reading)
+        elif 0 not in {found.keeper, episode.verdict.keeper} and found.keeper != episode.verdict.keeper:
+            episode.since = max(episode.since, episode.seen)  # the one before has had it until then
         episode.verdict, episode.reading = found, reading
         if now < episode.due:
             return

@@ -108,6 +108,9 @@ class Host(Protocol):
     def answered(self) -> None:
         """The client has had an answer: the probe must have seen a request."""
 
+    def reported(self) -> Future[None]:
+        """Done when all that was seen up to now has been reported."""
+
     def not_seen(self, what: str, why: str) -> None:
         """Something that the client cannot measure."""
 

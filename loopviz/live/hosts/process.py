@@ -349,6 +349,10 @@ class ProcessHost:
         if self._link is not None:
             self._link.post("answered")
 
+    def reported(self) -> Future[None]:
+        """Done when all is here that the process has seen up to now."""
+        return self._call("reported")
+
     def not_seen(self, what: str, why: str) -> None:
         """Something that the client cannot measure."""
         if what not in {known for known, _ in self._noticed}:

@@ -263,6 +263,10 @@ class WorkersHost:
             for host in self._running():
                 host.answered()
 
+    def reported(self) -> Future[None]:
+        """Done when all is here that all of them have seen up to now."""
+        return _joined([host.reported() for host in self._running()])
+
     def not_seen(self, what: str, why: str) -> None:
         """Something that the client cannot measure."""
         self._hosts[0].not_seen(what, why)
