@@ -55,6 +55,16 @@ def said(lines: list[str]) -> str:
     return " ".join(" ".join(line.strip("▌ ") for line in lines).split())
 
 
+@run
+async def test_a_stop_of_the_program_is_none_of_the_server(own, monkeypatch):
+    """After ctrl+z and fg nothing is said of the server's process, which went on."""
+    async with own() as screen:
+        monkeypatch.setattr(screen.app.pulse, "stopped", lambda _: ns(3_000))
+        await screen.press("escape")
+        screen.app._was_stopped()
+        assert "the server's process went on." in said(await screen.show())
+
+
 # -- routes ------------------------------------------------------------------------------------
 
 
@@ -329,6 +339,7 @@ def test_the_output_is_shown_below_the_picture_and_scrolls(own, size):
             await screen.press("end")
             text = await pane(screen)
             assert r"green[red]\x1b[2J[/]" in text
+            assert "output: last 100 of 101 lines" in text
             await screen.press("escape")
             assert "green" not in await pane(screen)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from typing import Final
 
 from loopviz.errors import InputError
 
 __all__ = ["bind", "named", "reached"]
+
+_ADVICE: Final = "Give one of this machine, or 0.0.0.0 for all of them, or leave it out for 127.0.0.1."
 
 
 def named(sock: socket.socket) -> str:
@@ -36,11 +39,18 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(2048)  # now, so that a request can connect before uvicorn has started
+    except UnicodeError:  # no name can be written so
+        sock.close()
+        raise InputError(f"--host {host} is no address.\n{_ADVICE}") from None
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise InputError(
                 f"Port {port} of {host} is in use.\nUse another --port, or leave it out for a free one."
+            ) from None
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise InputError(
+                f"--host {host} is no address of this machine: {error.strerror}.\n{_ADVICE}"
             ) from None
         raise InputError(
             f"Port {port} of {host} cannot be used: {error.strerror}.\n"

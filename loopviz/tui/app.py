@@ -319,4 +319,5 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         lasted = self.pulse.stopped(now)
         if lasted and self.source.live:
             self.source.was_paused(now - lasted, now)
-            self.say(f"The program was stopped for {duration(lasted)}: nothing ran meanwhile.", seconds=8)
+            meanwhile = "the server's process went on" if self.source.pid else "nothing ran meanwhile"
+            self.say(f"The program was stopped for {duration(lasted)}: {meanwhile}.", seconds=8)

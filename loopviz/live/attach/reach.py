@@ -44,7 +44,10 @@ def reach(target: str, waiting: Callable[[str], None] = lambda _: None, *, servi
     if (not one.how or _is_master(one)) and (below := servers_below(process.pid)):
         process = psutil.Process(below[0].pid)
     elif not one.how:
-        raise InputError(f"loopviz cannot attach to {target}: {one.why_not}.\nSee docs/attach.md.")
+        raise InputError(
+            f"loopviz cannot attach to {target}: {one.why_not}.\n"
+            "Or start it by loopviz: loopviz run --cmd -- COMMAND."
+        )
     path = socket_of(process)
     if path is not None:
         return _at(path, process.pid)

@@ -39,7 +39,7 @@ def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = F
         "freeze": "freeze" if view.moves else "continue",
         "move": place_after(facts.mode),
         "load": "end load",
-        "output": f"output ({view.unread} new)",
+        "output": f"output ({view.unread:,} new)",
         "scenarios": facts.keys.said("all scenarios"),
     }
     dead = facts.keys.foot(names, "dead") if facts.death is not None else []

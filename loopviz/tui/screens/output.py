@@ -77,7 +77,7 @@ class OutputPane(Vertical, can_focus=True):
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        self._entitle(len(lines))
+        self._entitle(len(lines), written)
         end = len(self._rows) - self._below
         shown = self._rows[max(0, end - height) : end] or ["Nothing was written so far."]
         style = self._palette.text("text")
@@ -85,10 +85,11 @@ class OutputPane(Vertical, can_focus=True):
         made += [[]] * (height - len(made))
         self.surface.show([fitted(line, width, self._palette) for line in made])
 
-    def _entitle(self, lines: int) -> None:
+    def _entitle(self, lines: int, written: int) -> None:
         """How much there is, how much of it is below, and the keys."""
         keys = self._keys
-        said = [f"output: {count(lines, 'line')}"]
+        last = f"output: last {lines:,} of {written:,} lines"
+        said = [last if written > lines else f"output: {count(lines, 'line')}"]
         if self._below:
             said.append(f"{self._below} more below")
         if self.has_focus:
