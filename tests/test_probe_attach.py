@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -395,7 +397,7 @@ asyncio.run(serve())
 
 
 def test_a_command_that_starts_workers(tmp_path):
-    """`run --cmd` watches the workers of a gunicorn, keeps what it writes, and ends all of it."""
+    """`run --cmd` shows each worker of a gunicorn, also one that is started again, and ends all of it."""
     (tmp_path / "served.py").write_text(APPLICATION.format(prepared=""))
     port = free_port()
     words = "-m gunicorn served:app -k uvicorn.workers.UvicornWorker -w 2"
@@ -404,16 +406,38 @@ def test_a_command_that_starts_workers(tmp_path):
     try:
         command.start()
         command.wait()
-        pid = command.pid
         assert any("Booting worker" in line for line in command.output())
-        # A connection each: the kernel gives some of them to the worker that is shown.
-        until(
-            lambda: get(port, "/") == b"fine" and sees(command, timeline, "/", 3), "no request was seen", 40
-        )
+
+        def served() -> bool:
+            """Whether each of the two has served one, after one more request on a connection of its own."""
+            with contextlib.suppress(OSError):  # the one that had its connection was killed
+                assert get(port, "/") == b"fine"
+            timeline.feed(command.drain())
+            return {r.letter for r in timeline.requests.values() if r.status == 200} == {"a", "b"}
+
+        until(served, "a worker was not seen", 40)
         assert command.mode == "attached"
+        first, second = command.pids
+        assert command.pid == first
+        assert [process.pid for process in timeline.processes] == [first, second]
+        os.kill(first, signal.SIGKILL)
+        until(lambda: served() and first not in command.pids, "it was not started again", 40)
+        seen = len(timeline.requests)
+        until(
+            lambda: served() and any(r.letter == "a" for n, r in timeline.requests.items() if n > seen),
+            "the new one was not seen", 40,
+        )  # fmt: skip
+        assert (command.death, command.stopped) == (None, None)
+        pids = command.pids
+        assert pids[1] == second
+        assert [(one.name, one.change) for one in timeline.incidents] == [
+            ("worker a", "ended"),
+            ("worker a", "restarted"),
+        ]
+        assert command.vitals().failures == ()
     finally:
         command.stop()
-    until(lambda: not psutil.pid_exists(pid), "a worker goes on")
+    until(lambda: not any(map(psutil.pid_exists, pids)), "a worker goes on")
     assert command.death is None
 
 

@@ -102,11 +102,11 @@ def _list(options: argparse.Namespace) -> int:
 
 def _reached(options: argparse.Namespace) -> Any:
     from loopviz.cli.console import show_progress
-    from loopviz.live.attach.reach import reach
+    from loopviz.live.attach.reach import reach_all
     from loopviz.live.attached import Attached
 
-    reached = reach(options.process, show_progress)
-    source = Attached((reached.connection, reached.pid))
+    reached = reach_all(options.process, show_progress)
+    source = Attached(*((one.connection, one.pid) for one in reached))
     source.start()
     try:
         show_progress("waiting for the server's event loop")
@@ -240,4 +240,6 @@ def _facts(source: Any) -> Any:
     from loopviz.scenario import Scenario, ScenarioFile
 
     facts = Scenario(title=f"attached at {source.address}" if source.address else "attached", expect="")
-    return ScenarioFile(f"process {source.pid}", Path(), facts, None, "GET", "/")
+    processes = ", ".join(map(str, source.pids))
+    named = f"{'processes' if len(source.pids) > 1 else 'process'} {processes}"
+    return ScenarioFile(named, Path(), facts, None, "GET", "/")

@@ -34,4 +34,6 @@ def sentence(timeline: Timeline, incident: Incident) -> str:
     if incident.change == "given up":
         return f"{name} is not started again: {reason}."
     follows = "it was started again" if incident.change == "restarted" else "it is being started again"
+    if not reason:  # of a process that others have started, nothing more is known
+        return f"{name} has ended{f'; {follows}' if incident.change == 'restarted' else ''}."
     return f"{name} has ended ({reason}); {follows}."

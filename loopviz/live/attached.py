@@ -6,6 +6,7 @@ import itertools
 import linecache
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,13 +18,16 @@ import psutil
 
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
+from loopviz.live.hosts.mark import WorkerBuffer
 from loopviz.live.incoming import FROM_PROCESS, Incoming
+from loopviz.live.lanes import Lanes
 from loopviz.live.link import Link
-from loopviz.live.numbers import Renumber
+from loopviz.live.numbers import Renumber, shifted
 from loopviz.recording import Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
 from loopviz.stream.buffer import Buffer
-from loopviz.stream.events import STOPPED, Event
+from loopviz.stream.events import STOPPED, WORKER, Event
+from loopviz.stream.several import MOST_WORKERS
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.wire.frames import Message
 from loopviz.wire.messages import PROTOCOL
@@ -32,6 +36,8 @@ __all__ = ["Attached", "Worker"]
 
 _HELLO = 20.0
 """How long a server may take to answer (s): its first viewer's has to load the probe."""
+_OTHERS = 3.0
+"""How long the others of its workers may take after the first one (s): a loop that is blocked has no time."""
 _UNKNOWN = Environment("", "", "", True, "", "", "", "", "", "")
 
 
@@ -39,7 +45,7 @@ class Attached:
     """A view of a foreign server. It sends no request, and never ends the server.
 
     `workers` are connections to agents that know that they are watched, each with the number of its process,
-    or 0 if that is unknown.
+    or 0 if that is unknown. The first has the first lane.
     """
 
     mode = "attached"
@@ -55,6 +61,11 @@ class Attached:
         self.death: Death | None = None
         self.stopped: str | None = None
         self._workers: list[Worker] = []
+        """Those that are connected."""
+        self._lanes = Lanes()
+        self._pids: dict[int, int] = {}
+        self._past = Vitals(0, 0, 0, ())
+        self._unseen: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._buffer = Buffer(1_000_000)
         self._incoming = Incoming(self._buffer, FROM_PROCESS)
@@ -62,15 +73,33 @@ class Attached:
         self._failed: str | None = None
         self._started = self._leaving = False
         for connection, pid in workers:
-            self._workers.append(self._worker(connection, pid))
+            worker = self._worker(connection, pid)
+            if self._joins(worker):
+                self._workers.append(worker)
 
     def _worker(self, connection: socket.socket, pid: int) -> Worker:
         return Worker(self, connection, pid, Renumber(self._numbers))
 
+    def _joins(self, worker: Worker) -> bool:
+        """Give a worker its lane; False if there are too many."""
+        lane = self._lanes.take()
+        if lane is None:
+            self._unseen["more workers"] = f"{MOST_WORKERS} are told apart"
+            worker.link.close()
+            return False
+        worker.joins(self._buffer, *lane)
+        return True
+
     @property
     def pid(self) -> int:
-        """The process of the server; of several workers, the first one's."""
-        return self._workers[0].pid if self._workers else 0
+        """The process of the server; of several workers, that of the first one that runs."""
+        running = sorted((worker.lane, worker.pid) for worker in list(self._workers) if worker.lane >= 0)
+        return running[0][1] if running else next(iter(self.pids), 0)
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """The processes of all workers, by their lanes; of those that have ended, the last ones."""
+        return [pid for _, pid in sorted(self._pids.items())]
 
     @property
     def written(self) -> int:
@@ -80,7 +109,8 @@ class Attached:
     @property
     def blind(self) -> Sequence[tuple[str, str]]:
         """What cannot be seen in any of its processes, and why."""
-        return list(dict.fromkeys(pair for worker in self._workers for pair in worker.blind))
+        found = (pair for worker in list(self._workers) for pair in worker.blind)
+        return list(dict.fromkeys((*found, *self._unseen.items())))
 
     def start(self) -> None:
         """Begin to take in what the server reports, unless that has begun; returns at once."""
@@ -97,27 +127,28 @@ class Attached:
             raise InputError(self._failed)
         if not answered:
             raise InputError(f"The server's event loop has had no time for {_HELLO:.0f} s.\nTry again later.")
+        until = time.monotonic() + _OTHERS
+        while time.monotonic() < until and not all(worker.watched for worker in list(self._workers)):
+            time.sleep(0.01)
 
     def stop(self) -> bool:
         """Detach: the server goes on without hooks."""
         self._leaving = True
-        for worker in self._workers:
+        for worker in list(self._workers):
             worker.link.close()
         return True
 
     # -- what the server reports, in the links' threads --------------------------------------------
 
-    def take(self, events: list[Event]) -> None:
-        """Events of a worker's."""
-        self._buffer.queue.extend(events)
-
     def introduced(self, worker: Worker, said: Mapping[str, Any]) -> None:
-        """A worker has said what it is."""
+        """A worker has said what it is, and perhaps that it is watched from now on."""
         if said.get("protocol") != PROTOCOL:
             self.failed("The server has another version of loopviz.\nInstall the same one on both sides.")
             return
+        if worker.lane < 0 and not self._joins(worker):
+            return
         worker.known = True
-        if worker is next(iter(self._workers), worker):
+        if self.environment is _UNKNOWN or worker.lane == 0:
             known = said.get("environment") or {}
             self.environment = Environment(
                 **{field.name: known.get(field.name, "") for field in fields(Environment)}
@@ -125,12 +156,19 @@ class Attached:
             self.address = str(said.get("address", ""))
             if said.get("threads"):
                 self.threads = int(said["threads"])
-        if said.get("installed"):
+        if said.get("installed") and not worker.watched:
+            worker.watched = True
+            self._pids[worker.lane] = worker.pid
+            self._buffer.emit((now_ns(), WORKER, worker.lane, worker.pid, "started", ""))
             self._known.set()
 
     def refused(self, worker: Worker, reason: str) -> None:
         """A worker cannot be watched."""
-        self.failed(reason)
+        self._gone(worker)
+        if worker.known:
+            self._unseen[f"process {worker.pid}"] = reason.replace("\n", " ")
+        if not self._workers:
+            self.failed(reason)
 
     def failed(self, reason: str) -> None:
         """The server cannot be watched, or no longer."""
@@ -142,7 +180,7 @@ class Attached:
 
     def over(self, worker: Worker, wrong: str | None) -> None:
         """The connection to a worker has ended."""
-        if self._leaving:
+        if not self._gone(worker) or self._leaving or self._workers:
             return
         if wrong is not None:
             self.failed(f"What listens there is no loopviz: {wrong}.\n'loopviz attach' lists servers.")
@@ -150,11 +188,29 @@ class Attached:
             self.failed(
                 "The server has ended, or has closed the connection.\n'loopviz attach' lists servers."
             )
-        elif all(one.ended for one in self._workers):
-            if _has_ended(worker.pid):
-                self.death = Death(now_ns(), "it was ended, or has ended itself")
-            else:
-                self.stopped = "The server has closed the connection: it is not watched any more."
+        elif _has_ended(worker.pid):
+            self.death = Death(now_ns(), "it was ended, or has ended itself")
+        else:
+            self.stopped = "The server has closed the connection: it is not watched any more."
+
+    def _gone(self, worker: Worker) -> bool:
+        """A worker is not connected any more. False if that is known."""
+        try:
+            self._workers.remove(worker)
+        except ValueError:
+            return False
+        before, said = self._past, worker.figures
+        self._past = Vitals(
+            before.events + said.events,
+            before.dropped + said.dropped,
+            before.cost_ns + said.cost_ns,
+            tuple(dict.fromkeys((*before.failures, *said.failures))),
+        )
+        if worker.lane >= 0 and not self._leaving:
+            if worker.watched:
+                self._buffer.emit((now_ns(), WORKER, worker.lane, worker.pid, "ended", ""))
+            self._lanes.leave(worker.lane)
+        return True
 
     # -- what the view asks for --------------------------------------------------------------------
 
@@ -183,8 +239,8 @@ class Attached:
         return now_ns()
 
     def vitals(self) -> Vitals:
-        """The probe's figures, as the server's process reports them, and what was lost on the way."""
-        said = [worker.figures for worker in self._workers]
+        """The probes' figures, as the server's processes report them, and what was lost on the way."""
+        said = [self._past, *(worker.figures for worker in list(self._workers))]
         return Vitals(
             sum(one.events for one in said),
             sum(one.dropped for one in said) + self._buffer.dropped,
@@ -250,20 +306,30 @@ class Worker:
 
     def __init__(self, view: Attached, connection: socket.socket, pid: int, renumber: Renumber) -> None:
         self.pid = pid
+        self.lane = -1
+        """Its lane, from 0; -1 while it has none."""
         self.known = False
         """Whether it has said what it is."""
+        self.watched = False
+        """Whether its loop is watched by now."""
         self.blind: Sequence[tuple[str, str]] = ()
         self.figures = Vitals(0, 0, 0, ())
-        self.ended = False
+        self._base = 0
+        self._buffer: Buffer | None = None
         self._view = view
         self._renumber = renumber
         self.link = Link(connection, self._heard, self._over)
+
+    def joins(self, whole: Buffer, lane: int, base: int) -> None:
+        """From now on its events are those of this lane, with numbers from `base`."""
+        self.lane, self._base, self._buffer = lane, base, WorkerBuffer(whole, lane)
 
     def _heard(self, message: Message) -> None:
         match message:
             case ("events", list(events), int(accepted), int(dropped), int(cost), list(failures)):
                 self.figures = Vitals(accepted, dropped, cost, tuple(map(str, failures)))
-                self._view.take(self._renumber.events(events))
+                if self._buffer is not None:
+                    self._buffer.queue.extend(shifted(self._renumber.events(events), self._base))
             case ("blind", list(pairs)):
                 self.blind = [(str(what), str(why)) for what, why in pairs]
             case ("hello", dict(said)):
@@ -273,7 +339,6 @@ class Worker:
                 self._view.refused(self, "\n".join(part for part in (reason, advice) if part))
 
     def _over(self, wrong: str | None) -> None:
-        self.ended = True
         self._view.over(self, wrong)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from loopviz.live.attach.command import Command
 from loopviz.live.attach.reach import reach
 from loopviz.live.attached import Attached, Worker
 from loopviz.live.helpers.workspace import Workspace
+from loopviz.stream.several import MOST_WORKERS
 from loopviz.stream.source import Death
 
 __all__ = ["Commanded"]
@@ -28,7 +28,10 @@ _TAIL = 12
 
 
 class Commanded(Attached):
-    """As `Attached`; its processes are attached to as they appear, and end with it."""
+    """As `Attached`; its processes are attached to as they appear, and end with it.
+
+    One that appears after another has ended has the same lane: most often its master has started it again.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
         """Starts the command. Raises `InputError` if that is not possible."""
@@ -95,7 +98,7 @@ class Commanded(Attached):
     def _try(self, path: Path) -> None:
         """Attach to a process. One that does not serve says so: a master never does, a worker soon."""
         self._tried[path] = time.monotonic() + _AGAIN
-        if self._workers:  # one of them is shown
+        if len(self._workers) >= MOST_WORKERS:
             return
         try:
             reached = reach(str(path), serving=True)
@@ -116,13 +119,12 @@ class Commanded(Attached):
 
     def refused(self, worker: Worker, reason: str) -> None:
         """A process does not serve, or not yet."""
-        self._workers.remove(worker)
-        self._tried[self._places.pop(worker)] = time.monotonic() + _AGAIN
+        self.over(worker, reason)
 
     def over(self, worker: Worker, wrong: str | None) -> None:
         """A worker has ended, or was refused: the command may start another one."""
-        with suppress(ValueError):
-            self._workers.remove(worker)
+        if self._gone(worker):
+            self._tried[self._places.pop(worker)] = time.monotonic() + _AGAIN
 
     def _has_ended(self, code: int) -> None:
         tail = tuple(line for line in self._command.output() if line.strip())[-_TAIL:]

@@ -1,19 +1,20 @@
-"""The numbers of requests that a server in another process has counted itself.
+"""The numbers that a server in another process has counted itself.
 
 The session's own client numbers its requests before the server reads them. A process cannot know which
 numbers are free, so it gives other clients' requests large ones, and they are replaced here when their READ
-arrives.
+arrives. Several processes that all count their tasks, calls, threads and pools from 1 are kept apart by
+`shifted`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final, cast
 
 from loopviz.stream.events import READ, Event
 from loopviz.stream.schema import SCHEMA
 
-__all__ = ["FOREIGN", "Renumber"]
+__all__ = ["FOREIGN", "Renumber", "shifted"]
 
 FOREIGN: Final = 1 << 40
 """The first of the numbers that a process gives other clients' requests."""
@@ -27,6 +28,40 @@ _PLACES: Final = {
     if field.name == "request"
 }
 """Where in an event the number of a request is, by kind."""
+_SHARED: Final = {"request", "callback"}
+"""Numbers that are not a process's own: those of requests are replaced, and callbacks are distinguished only
+from the ones before and after them."""
+_OWN: Final = {
+    kind.name: places
+    for kind in SCHEMA.values()
+    if (
+        places := tuple(
+            index
+            for index, field in enumerate(kind.fields, 2)
+            if field.field.unit == "number" and field.name not in _SHARED
+        )
+    )
+}
+"""Where in an event the numbers of tasks, calls, threads and pools are, by kind."""
+
+
+def shifted(events: list[Event], base: int) -> list[Event]:
+    """The same events, with the numbers of tasks, calls, threads and pools raised by `base`; 0 stays 0."""
+    if not base:
+        return events
+    own = _OWN
+    raised: list[Event] = []
+    for event in events:
+        places = own.get(event[1])
+        if places is None:
+            raised.append(event)
+            continue
+        fields: list[Any] = list(event)
+        for place in places:
+            if fields[place]:
+                fields[place] += base
+        raised.append(cast("Event", tuple(fields)))
+    return raised
 
 
 class Renumber:

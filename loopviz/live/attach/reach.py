@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -14,10 +15,11 @@ from loopviz.agent.door import peer_uid, private
 from loopviz.errors import InputError
 from loopviz.live.attach.inject import inject
 from loopviz.live.attach.processes import Candidate, described, servers_below, socket_of
+from loopviz.stream.several import MOST_WORKERS
 from loopviz.wire.frames import encode
 from loopviz.wire.messages import CALL
 
-__all__ = ["Reached", "reach"]
+__all__ = ["Reached", "reach", "reach_all", "workers_of"]
 
 _LIST = "'loopviz attach' lists the servers of this user."
 
@@ -38,21 +40,65 @@ def reach(target: str, waiting: Callable[[str], None] = lambda _: None, *, servi
     """
     if not target.isdecimal():
         return _at(Path(target), serving=serving)
-    process, one = _process(int(target))
-    if not one.ports and (below := servers_below(process.pid)):
-        process, one = psutil.Process(below[0].pid), below[0]
-    if (not one.how or _is_master(one)) and (below := servers_below(process.pid)):
-        process = psutil.Process(below[0].pid)
-    elif not one.how:
-        raise InputError(
-            f"loopviz cannot attach to {target}: {one.why_not}.\n"
-            "Or start it by loopviz: loopviz run --cmd -- COMMAND."
-        )
+    return _reached(_serving(int(target))[0], waiting)
+
+
+def reach_all(target: str, waiting: Callable[[str], None] = lambda _: None) -> list[Reached]:
+    """The same of every worker of a process, in their order; one that refuses is left out, unless all do."""
+    if not target.isdecimal():
+        return [_at(Path(target))]
+    reached: list[Reached] = []
+    refused: list[InputError] = []
+    for process in _serving(int(target))[:MOST_WORKERS]:
+        try:
+            reached.append(_reached(process, waiting))
+        except InputError as error:
+            refused.append(error)
+    if not reached:
+        raise refused[0]
+    return reached
+
+
+def _reached(process: psutil.Process, waiting: Callable[[str], None]) -> Reached:
     path = socket_of(process)
     if path is not None:
         return _at(path, process.pid)
     connection = inject(process, waiting)
     return _greeted(connection, process.pid)
+
+
+def _serving(number: int) -> list[psutil.Process]:
+    """The process itself; or its workers, where they serve and it does not."""
+    process, one = _process(number)
+    if not one.ports or not one.how or _is_master(one):
+        found = []
+        for worker in workers_of(one, servers_below(number)):
+            with suppress(psutil.Error):  # it has ended
+                found.append(psutil.Process(worker.pid))
+        if found:
+            return found
+    if not one.how:
+        raise InputError(
+            f"loopviz cannot attach to {number}: {one.why_not}.\n"
+            "Or start it by loopviz: loopviz run --cmd -- COMMAND."
+        )
+    return [process]
+
+
+def workers_of(one: Candidate, below: Sequence[Candidate]) -> list[Candidate]:
+    """Those of the processes below one that serve, as far as that can be seen from outside.
+
+    Without the masters between, and the helpers, which do not listen: such as the one that counts what
+    processes of multiprocessing share.
+    """
+    masters = {found.pid for found in (one, *below) if _is_master(found)}
+    parents = {found.parent for found in below}
+    lowest = [
+        found
+        for found in below
+        if not (found.pid in masters and found.pid in parents and found.parent not in masters)
+    ]
+    return [found for found in lowest if found.ports] or lowest
 
 
 def _is_master(one: Candidate) -> bool:

@@ -44,7 +44,7 @@ def header(
     gil = "GIL on" if environment.gil else "GIL off"
     loop, address = printable(environment.event_loop, 20), printable(facts.address, 40)
     port = ":" + address.rpartition(":")[2]
-    at = workers or [place(facts.mode, facts.pid)]
+    at = [*workers, *([facts.mode] if facts.attached else [])] if workers else [place(facts.mode, facts.pid)]
     brief = workers or [place_in_short(facts.mode, facts.pid)]
     wide = [f"Python {version}", gil, loop, *at, address]
     short = [version.rpartition(".")[0], gil, loop]

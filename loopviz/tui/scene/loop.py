@@ -75,7 +75,8 @@ def _says(pen: Pen, facts: Facts, frame: Frame, process: Process) -> tuple[str, 
     timeline, view, loop = frame.timeline, frame.view, process.loop
     second: list[str] = []
     if process.ended is not None and process.ended[0] <= view.moment:
-        return f"ended: {printable(process.ended[1], 40)}", second, pen.alarm
+        reason = printable(process.ended[1], 40)
+        return f"ended: {reason}" if reason else "ended", second, pen.alarm
     block = loop.block_at(view.moment)
     if block is not None:
         request, where = block.culprit
