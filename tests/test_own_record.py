@@ -234,7 +234,7 @@ def test_what_others_send_is_watched(project, capsys):
         (["shop.main:app", "--log-config", "none"], "--log-config: none does not exist"),
         (["shop.main:app", "--workers", "2", "--in-thread"], "Leave out --in-thread"),
         (["shop.main:app", "--host", "192.0.2.1"], "--host 192.0.2.1 is no address of this machine"),
-        (["shop.main:app", "--host", "a..b"], "--host a..b is no address"),
+        (["shop.main:app", "--host", "ä..b"], "is no address"),
         (["shop.main:app", "--req", "GET /"], "unrecognized arguments: --req"),
         (["shop.main:app", "--work", "2"], "unrecognized arguments: --work"),
         (["shop.mai:app"], "Did you mean shop.main?"),

@@ -39,7 +39,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(2048)  # now, so that a request can connect before uvicorn has started
-    except UnicodeError:  # no name can be written so
+    except (TypeError, UnicodeError):  # no name is written so
         sock.close()
         raise InputError(f"--host {host} is no address.\n{_ADVICE}") from None
     except OSError as error:
