@@ -186,7 +186,7 @@ def test_a_hog_in_a_thread_holds_the_loop_by_the_gil(screen: Screen) -> None:
 def test_c_code_that_sleeps_with_the_gil_is_not_disturbed(screen: Screen) -> None:
     """It sleeps on the loop and keeps the GIL, for as long as without a viewer: no signal ends its sleep."""
     asleep = screen.get("/asleep")
-    now = screen.until(lambda line, now: (held(line, now) or Block(0, None, 0)).keeps_gil)
+    now = screen.until(lambda line, now: (line.block_at(now) or Block(0, None, 0)).keeps_gil)
     block = screen.timeline.block_at(now)
     assert block is not None
     assert block.kind == "sleeping"

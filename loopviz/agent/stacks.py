@@ -1,6 +1,8 @@
-"""Stacks for the viewer: a signal at which the process writes every thread's stack into a pipe.
+"""Stacks for the viewer: a signal at which a thread writes its own stack into a pipe.
 
-`faulthandler` does that in C, in the signal's handler, so the answer comes although C code keeps the GIL.
+`faulthandler` does that in C, in the signal's handler, so the answer comes although C code keeps the GIL. The
+thread that is asked writes nothing of other threads: one that gets the GIL meanwhile would change its frames
+while they are read, and that can end the process.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _ROOM = 1 << 20
 
 
 class Stacks:
-    """Has the stacks written when `signal` comes; to be made and closed in the main thread or any other."""
+    """Has the stack of a thread written when `signal` comes to it; made and closed in any thread."""
 
     def __init__(self, pipe: int) -> None:
         """`pipe` is the end of a pipe that is written to; it does not block from now on."""
@@ -42,7 +44,7 @@ class Stacks:
             return
         try:
             _prepare(pipe)
-            register(number, file=pipe, all_threads=True, chain=False)
+            register(number, file=pipe, all_threads=False, chain=False)
         except (OSError, RuntimeError, ValueError) as error:
             self.why = f"faulthandler could not be registered ({error})"
             return

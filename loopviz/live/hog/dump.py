@@ -1,13 +1,13 @@
-"""What `faulthandler` writes of the stacks of all threads, as CPython 3.11 to 3.14 write it. Pure."""
+"""What `faulthandler` writes of the stack of a thread, as CPython 3.11 to 3.14 write it. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-__all__ = ["Frame", "Stack", "parse"]
+__all__ = ["Frame", "parse"]
 
-_THREAD = re.compile(r"(Current thread|Thread) 0x([0-9a-f]+)(?: \[.*\])? \(most recent call first\):$")
+_STACK = "Stack (most recent call first):"
 _FRAME = re.compile(r'  File (?:"(.*)"|\?\?\?), line (\d+|\?\?\?)(?: in (.*))?$')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 
@@ -21,48 +21,22 @@ class Frame(NamedTuple):
     """Its name, without those of the class or the function around it."""
 
 
-class Stack(NamedTuple):
-    """The stack of a thread."""
+def parse(text: str) -> list[Frame]:
+    """The frames of the first stack in a text, the innermost first, at most 100.
 
-    ident: int
-    """As `threading.get_ident`."""
-    current: bool
-    """Whether the thread has written all of this itself."""
-    frames: tuple[Frame, ...]
-    """The innermost first, at most 100."""
-    collecting: bool = False
-    """Whether it collects garbage (3.14)."""
-
-
-def parse(text: str) -> list[Stack]:
-    """The stacks in a text, which may end anywhere. Lines that are not known are skipped."""
-    stacks: list[Stack] = []
+    The text may end anywhere. Lines that are not known are skipped.
+    """
     frames: list[Frame] | None = None
-    head: tuple[int, bool] = (0, False)
-    collecting = False
-
-    def end() -> None:
-        if frames is not None:
-            stacks.append(Stack(*head, tuple(frames), collecting))
-
     for line in text.splitlines():
-        if found := _THREAD.match(line):
-            end()
-            head = int(found[2], 16), found[1] == "Current thread"
-            frames, collecting = [], False
-        elif frames is None:
-            continue
+        if frames is None:
+            frames = [] if line == _STACK else None
         elif found := _FRAME.match(line):
             file, number, function = found.groups()
             at = int(number) if number.isdigit() else 0
             frames.append(Frame(_unescaped(file or ""), at, _unescaped(function or "")))
-        elif line == "  Garbage-collecting":
-            collecting = True
-        elif line and not line.startswith("  "):  # the C stack of 3.14
-            end()
-            frames = None
-    end()
-    return stacks
+        elif line and not line.startswith("  "):  # the C stack of 3.14, or another answer
+            break
+    return frames or []
 
 
 def _unescaped(text: str) -> str:

@@ -61,21 +61,9 @@ class Places:
         file, line_number, function, _ = definition
         return Line(file, line_number, function, self._called(working) if working is not None else "")
 
-    def sleeps(self, frames: Sequence[Frame]) -> bool:
-        """Whether the loop sleeps in its selector, with nothing to run."""
-        return bool(frames) and frames[0].function == "select" and frames[0].file.endswith("selectors.py")
-
-    def runs_loop(self, frames: Sequence[Frame]) -> bool:
-        """Whether this is the stack of a thread that runs an event loop."""
-        return len(list(_until_loop(frames))) < len(frames)
-
     def is_ours(self, frames: Sequence[Frame]) -> bool:
         """Whether this is the stack of a thread of loopviz's own."""
         return any(self._module(frame).startswith("loopviz.") for frame in frames)
-
-    def is_call(self, frames: Sequence[Frame]) -> bool:
-        """Whether this is the stack of a worker thread that executes a call."""
-        return any(map(_is_call, frames))
 
     def _users(self, frames: Sequence[Frame]) -> Line | None:
         for index, frame in enumerate(frames):

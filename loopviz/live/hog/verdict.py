@@ -20,11 +20,12 @@ class Verdict(NamedTuple):
     """Who keeps the GIL. Threads have their numbers in the operating system."""
 
     keeper: int
-    """0 if none computes: then one that sleeps in C code keeps it."""
-    asks: int
-    """The thread to be asked for the stacks: one in which the signal interrupts no system call."""
+    """The thread that computes, which can be asked for its stack. 0 if none does: then one that sleeps in C
+    code keeps it, and a signal would end its sleep."""
     still: frozenset[int]
     """The threads that neither computed nor waited for the GIL."""
+    waits: frozenset[int]
+    """The threads that waited for it."""
 
 
 def verdict(before: Reading, now: Reading, reporter: int) -> Verdict | None:
@@ -45,14 +46,15 @@ def verdict(before: Reading, now: Reading, reporter: int) -> Verdict | None:
     most = max(used, key=lambda number: used[number])
     total = sum(used.values())
     still = {number for number, (then, thread) in pairs.items() if thread.sleeps == then.sleeps}
+    waits = frozenset(number for number, pair in pairs.items() if _waits(*pair, took))
     if used[most] > _ENOUGH * took:
         # If several take turns, the process is busy. Its threads run freely, and are better not asked.
         alone = used[most] > _ALMOST_ALL * total and most in still
-        return Verdict(most, most, frozenset()) if alone else None
+        return Verdict(most, frozenset(), waits) if alone else None
     # Who has the GIL and no core does not sleep with it: on a busy machine, it may pass it on at once.
     if total > _ENOUGH * took or any(then.runs or thread.runs for then, thread in pairs.values()):
         return None
-    return Verdict(0, reporter, frozenset(still))
+    return Verdict(0, frozenset(still), waits)
 
 
 def _waits(before: ThreadReading, now: ThreadReading, took: int) -> bool:

@@ -2,8 +2,8 @@
 
 A process reports at least 20 times a second, see `loopviz.wire.messages`. If it does not, it may be stopped,
 short of a core, or C code in it keeps the GIL. Then what it could not report any more is read from its black
-box, and it is asked for its stacks. What follows from that are events as the process itself would report
-them, and `keeps`.
+box, and the thread that computes is asked for its stack. What follows from that are events as the process
+itself would report them, and `keeps`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from loopviz.agent import blackbox
 from loopviz.live.hog import ask, machine
 from loopviz.live.hog.channel import Channel
-from loopviz.live.hog.dump import Frame, Stack, parse
+from loopviz.live.hog.dump import Frame, parse
 from loopviz.live.hog.heard import Heard
 from loopviz.live.hog.place import Places
 from loopviz.live.hog.verdict import Verdict, verdict
@@ -57,7 +57,7 @@ class _Episode:
     verdict: Verdict
     reading: machine.Reading
     asked: int = 0
-    """When it was asked for its stacks last; 0 once it has answered."""
+    """When it was asked for a stack last; 0 once it has answered."""
     due: int = 0
     """When it is to be asked again."""
     seen: int = 0
@@ -132,7 +132,7 @@ class Watch:
         if not self._heard or silent < _BASELINE:
             return
         if self._episode is not None and self._episode.asked:
-            self._read_answer(now, self._episode)
+            self._read_answer(self._episode)
         readings = self._looks
         if readings and silent < _SILENT:
             return
@@ -171,15 +171,15 @@ class Watch:
         episode.verdict, episode.reading = found, reading
         if now < episode.due:
             return
-        if episode.asked or not self._ask(found.asks):
-            self._report(now, episode, [])  # it does not answer
+        if episode.asked or not self._ask(found.keeper):
+            self._report(episode, [])  # it does not answer
             episode.asked = 0
         else:
             episode.asked = now
         episode.due = now + _ASK_EVERY
 
     def _ask(self, thread: int) -> bool:
-        if not self._signal or self._pipe < 0 or not machine.takes(self._pid, self._signal):
+        if not thread or not self._signal or self._pipe < 0 or not machine.takes(self._pid, self._signal):
             return False
         self._pour()  # an answer that has come too late
         return ask.send(self._pid, thread, self._signal)
@@ -191,16 +191,16 @@ class Watch:
                 data += more
         return data.decode("ascii", errors="replace")
 
-    def _read_answer(self, now: int, episode: _Episode) -> None:
-        if stacks := parse(self._pour()):
+    def _read_answer(self, episode: _Episode) -> None:
+        if frames := parse(self._pour()):
             episode.asked = 0
-            self._report(now, episode, stacks)
+            self._report(episode, frames)
 
     # -- what follows --------------------------------------------------------------------------
 
-    def _report(self, now: int, episode: _Episode, stacks: Sequence[Stack]) -> None:
-        """Report what keeps the GIL, by the stacks of all threads, or none."""
-        keeper = self._keeper(episode, stacks)
+    def _report(self, episode: _Episode, frames: Sequence[Frame]) -> None:
+        """Report what keeps the GIL, by the stack of the thread that computes, or none."""
+        keeper = self._keeper(episode, frames)
         known, at = self._known, episode.reading.t
         if keeper.native not in episode.noted.threads and self._places.is_ours(keeper.frames):
             return
@@ -231,27 +231,22 @@ class Watch:
         events.append((at, KEEPS, began, keeper.number, *(line or Line("", 0, "", ""))))
         self._take(sorted(events, key=lambda event: event[0]))
 
-    def _keeper(self, episode: _Episode, stacks: Sequence[Stack]) -> _Keeper:
+    def _keeper(self, episode: _Episode, frames: Sequence[Frame]) -> _Keeper:
         """The thread that keeps the GIL: one that computes, or one that sleeps in C code."""
-        noted, known, places = episode.noted, self._known, self._places
-        native, asks, still = episode.verdict
-        current = next((stack for stack in stacks if stack.current), None)
-        loop = current
-        if asks != self._loop_native:
-            loop = next((stack for stack in stacks if places.runs_loop(stack.frames)), None)
-        sleeps = noted.step is None and loop is not None and places.sleeps(loop.frames)
-        runs = loop is not None and not sleeps
+        noted, known = episode.noted, self._known
+        native, still, waits = episode.verdict
+        runs = noted.step is not None or self._loop_native in waits
         base = known.loop // _WORKER * _WORKER + _FOREIGN
         if native:
             number = known.loop if native == self._loop_native else noted.threads.get(native, base + native)
-            return _Keeper(native, number, current.frames if current is not None else (), runs)
-        if self._loop_native in still and not sleeps:
-            return _Keeper(self._loop_native, known.loop, loop.frames if loop is not None else (), runs)
-        called = [one for one, number in noted.threads.items() if one in still and number in known.calls]
-        calls = [stack.frames for stack in stacks if places.is_call(stack.frames)]
-        native = called[0] if len(called) == 1 else 0
-        frames = calls[0] if len(calls) == 1 else ()
-        return _Keeper(native, noted.threads.get(native, base), frames, runs)
+            return _Keeper(native, number, frames, runs)
+        # A step or a call may also sleep without the GIL, so one is named only where there is no other.
+        asleep = [one for one, number in noted.threads.items() if one in still and number in known.calls]
+        if noted.step is not None and self._loop_native in still:
+            asleep.append(self._loop_native)
+        native = asleep[0] if len(asleep) == 1 else 0
+        number = known.loop if native == self._loop_native else noted.threads.get(native, base)
+        return _Keeper(native, number, (), runs)
 
     def _readings(self, episode: _Episode, keeper: _Keeper) -> list[Event]:
         """Readings of the counters of the loop's thread and of the keeper."""
