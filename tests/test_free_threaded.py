@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
 from loopviz import cli
+from loopviz.agent.agent import WATCH, Agent
 from loopviz.cli import console
 from loopviz.recording.replay import Replay
+from loopviz.wire.frames import Decoder, encode
+from loopviz.wire.messages import CALL, FAILED
 from tests.test_cli import QUICK, refuses
 
 
@@ -56,3 +60,17 @@ def test_recordings_are_read_without_the_gil(capsys, quick, tmp_path, monkeypatc
     assert cli.main(["export", recording, "--to", "json", "-o", "-"]) == 0
     assert len(json.loads(capsys.readouterr().out)["requests"]) == 3
     assert cli.main(["scenarios", quick]) == 0
+
+
+def test_a_server_without_the_gil_is_not_watched(monkeypatch):
+    """An agent there refuses a viewer, with the reason and what helps; it installs nothing."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    mine, its = socket.socketpair()
+    with mine:
+        mine.sendall(encode((CALL, 0, WATCH, ())))
+        Agent().visit(its)
+        mine.settimeout(20)
+        (message,) = Decoder().feed(mine.recv(4_096))
+    assert message[0] == FAILED
+    assert "without the GIL" in message[1]
+    assert "PYTHON_GIL=1" in message[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -94,7 +95,12 @@ class Agent:
                 if served is None or (serving and not served.kind):
                     return "No event loop runs in this process.", "Attach to the process that serves."
                 with self._importing:
-                    from loopviz.agent.look import Look  # noqa: PLC0415
+                    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            return (
+                "Its Python runs without the GIL, which loopviz does not support: it would show wrong states.",
+                "Start the server with PYTHON_GIL=1.",
+            )
+        from loopviz.agent.look import Look  # noqa: PLC0415
                 look = Look(served, self._over)
                 look.begin()
                 self._look = look
