@@ -86,6 +86,11 @@ class Agent:
 
         `serving` says that a loop is not wanted that runs no server that is known.
         """
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            return (
+                "Its Python runs without the GIL, which loopviz does not support: it would show wrong states.",
+                "Start the server with PYTHON_GIL=1.",
+            )
         with self._importing:
             from loopviz.agent.serving import find  # noqa: PLC0415
 
@@ -95,12 +100,8 @@ class Agent:
                 if served is None or (serving and not served.kind):
                     return "No event loop runs in this process.", "Attach to the process that serves."
                 with self._importing:
-                    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-            return (
-                "Its Python runs without the GIL, which loopviz does not support: it would show wrong states.",
-                "Start the server with PYTHON_GIL=1.",
-            )
-        from loopviz.agent.look import Look  # noqa: PLC0415
+                    from loopviz.agent.look import Look  # noqa: PLC0415
+
                 look = Look(served, self._over)
                 look.begin()
                 self._look = look
