@@ -88,7 +88,7 @@ class Agent:
         """
         if not getattr(sys, "_is_gil_enabled", lambda: True)():
             return (
-                "Its Python runs without the GIL, which loopviz does not support: it would show wrong states.",
+                "Its Python runs without the GIL, which loopviz does not support: states would be wrong.",
                 "Start the server with PYTHON_GIL=1.",
             )
         with self._importing:
