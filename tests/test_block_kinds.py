@@ -349,6 +349,15 @@ def test_a_stop_of_the_whole_program_is_no_block():
     assert before.requests[1].totals[State.RUNNING] == 518 * MS
 
 
+@pytest.mark.parametrize(("used", "kind"), [(190, "computing"), (5, "sleeping")])
+def test_a_stop_is_no_part_of_what_a_block_did(used, kind):
+    """What the thread did is measured against the time in which it could run."""
+    line = timeline(thread(0, 1, "loop"), readings(0, 7, 100, 3, 20), accepted(), stopped(502, since=2.5))
+    feed(line, [holds(600, since=2)], readings(702, 7 + used, 105, 3, 525), suspend(702), idle(703))
+    (found,) = line.blocks
+    assert found.kind == kind
+
+
 def test_a_block_says_for_how_long_the_program_was_stopped():
     """The sentence and the JSON document have the part of a block in which nothing ran."""
     line = timeline(accepted(), stopped(502, since=2.5), suspend(702), idle(703))

@@ -183,6 +183,7 @@ class Scripted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.taken: list[Event] = []
+        self.stopped = False
         self.used = {1: 0, 2: 0, 3: 0}
         self.waited = dict(self.used)
         monkeypatch.setattr(machine, "read", lambda _pid, now: self.reading(now))
@@ -195,7 +196,15 @@ class Scripted:
     def reading(self, now: int) -> Reading:
         """The counters of now."""
         threads = {n: ThreadReading(used, 0, self.waited[n]) for n, used in self.used.items()}
-        return Reading(now, False, threads)
+        return Reading(now, self.stopped, threads)
+
+    def stops(self, ms: int) -> None:
+        """It is stopped so long."""
+        self.stopped = True
+        for _ in range(ms // 25):
+            self.now += 25 * MS
+            self.watch.look(self.now)
+        self.stopped = False
 
     def runs(self, thread: int, ms: int, *, turns: bool = False) -> None:
         """This thread computes so long; with `turns`, it passes the GIL on in between."""
@@ -233,6 +242,19 @@ def test_two_that_keep_the_gil_one_after_the_other_are_counted_once(monkeypatch:
     assert {since for _, since, _ in second} == {first[-1][2]}
     assert first[-1][2] <= 575
     assert second[-1][2] >= 900
+
+
+def test_a_stop_within_is_neither_before_it_nor_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was seen to run was not stopped until then; afterwards the thread goes on."""
+    process = Scripted(monkeypatch)
+    process.runs(3, 500)
+    process.stops(500)
+    process.runs(3, 500)
+    stops = [event for event in process.taken if event[1] == ev.STOPPED]
+    assert (stops[0][2], stops[-1][0]) == (ns(500), ns(1_000))
+    since = {entry[1] for entry in process.kept()}
+    assert since == {0, 1_000}
+    assert all(until <= 500 or begin == 1_000 for _, begin, until in process.kept())
 
 
 @pytest.fixture

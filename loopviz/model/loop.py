@@ -93,7 +93,7 @@ class Loop:
         self._iteration = 0  # when the present iteration began; 0: no iteration was ever seen
         self._held: Block | None = None  # what the present stretch would be as a block
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_GAPS)  # when it slept, or was not seen
-        self._readings = Readings(self.lane, limits)
+        self._readings = Readings(self.lane, limits, self.stopped_within)
         self.rewritten = 0
         """How often the past was changed: who keeps the GIL is known when it is free again."""
         self._by: By = "callbacks"  # what holds the loop in the present stretch, if no step does

@@ -6,6 +6,7 @@ This follows from readings of the operating system's counters, taken from time t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 
 from loopviz.model.block import Block, Shares
@@ -27,7 +28,9 @@ _SAMPLED = 0.25
 class Readings:
     """Counters of the loop's thread and of the sampler, and the times at which they were read."""
 
-    def __init__(self, lane: Lane, limits: Limits) -> None:
+    def __init__(self, lane: Lane, limits: Limits, stopped: Callable[[int, int], int]) -> None:
+        """`stopped(start, end)` is for how much of that time (ns) the whole program was stopped."""
+        self._stopped = stopped
         self._clock = lane.samples
         self._switches: deque[tuple[int, int]] = deque(maxlen=limits.readings)
         self._waits: deque[tuple[int, int]] = deque(maxlen=limits.readings)
@@ -52,21 +55,23 @@ class Readings:
 
         `block` is the block of that time, as far as it is known.
         """
-        used = _rise(self._clock, start, end)
+        stopped = self._stopped(start, end)
+        used = self._rise(self._clock, start, end)
         if used is None:
             return None
         cpu = min(1.0, max(0.0, used))
         if not self._late:
             return Shares(cpu, 0.0, None if _kept(block, start, end) else 0.0)
-        wanted = min(1 - cpu, max(0.0, _rise(self._waits, start, end) or 0.0))
-        late = _around(self._late, start, end) / (end - start)
+        wanted = min(1 - cpu, max(0.0, self._rise(self._waits, start, end) or 0.0))
+        # Who was stopped has come late because of that.
+        late = max(0, _around(self._late, start, end) - stopped) / max(1, end - start - stopped)
         plausible = min(wanted, _CORE_WAIT * cpu)
         if wanted - plausible > _UNCLEAR:
             return Shares(cpu, plausible, None)
         if late < _RIVALRY:
             # A sampler that cannot run has not been late yet; then it was seen from outside.
             return Shares(cpu, plausible, 1 - cpu - plausible if _kept(block, start, end) else 0.0)
-        switched = _rise(self._switches, start, end)
+        switched = self._rise(self._switches, start, end)
         if switched is None:
             return Shares(cpu, wanted, None)
         # The sampler itself makes a thread that computes give up the GIL once in each of its rounds.
@@ -79,26 +84,31 @@ class Readings:
         unseen = (block is None or not block.lines) and 1 - cpu - core - gil > max(gil, cpu + core)
         return Shares(cpu, core, None if unseen else gil)
 
+    def _rise(self, readings: deque[tuple[int, int]], start: int, end: int) -> float | None:
+        """How fast a counter rose from `start` to `end`, by the nearest readings; None if they are too far.
+
+        The time in which the whole program was stopped does not count.
+        """
+        first = last = None
+        for reading in islice(reversed(readings), MAX_READINGS):
+            if last is None or abs(reading[0] - end) < abs(last[0] - end):
+                last = reading
+            if first is None or abs(reading[0] - start) <= abs(first[0] - start):
+                first = reading
+            if reading[0] <= start:
+                break
+        if first is None or last is None:
+            return None
+        covered = min(last[0], end) - max(first[0], start)
+        if covered <= 0 or covered * 2 < end - start:
+            return None
+        ran = covered - self._stopped(max(first[0], start), min(last[0], end))
+        return (last[1] - first[1]) / ran if ran > 0 else None
+
 
 def _kept(block: Block | None, start: int, end: int) -> bool:
     """Whether another thread is known to have kept the GIL for most of the time."""
     return block is not None and block.keeper is not None and 2 * block.keeper.kept > end - start
-
-
-def _rise(readings: deque[tuple[int, int]], start: int, end: int) -> float | None:
-    """How fast a counter rose from `start` to `end`, by the nearest readings; None if they are too far."""
-    first = last = None
-    for reading in islice(reversed(readings), MAX_READINGS):
-        if last is None or abs(reading[0] - end) < abs(last[0] - end):
-            last = reading
-        if first is None or abs(reading[0] - start) <= abs(first[0] - start):
-            first = reading
-        if reading[0] <= start:
-            break
-    if first is None or last is None:
-        return None
-    covered = min(last[0], end) - max(first[0], start)
-    return (last[1] - first[1]) / covered if covered > 0 and covered * 2 >= end - start else None
 
 
 def _around(readings: deque[tuple[int, int]], start: int, end: int) -> int:

@@ -139,13 +139,16 @@ class Watch:
         reading = machine.read(self._pid, now)
         if reading is None:
             return
+        ran = readings[-1].t if readings else 0
         readings.append(reading)
         while len(readings) > 1 and readings[1].t <= now - _SPAN:
             readings.popleft()
         before = readings[0]
         if reading.stopped:
-            self._take([(now, STOPPED, self._stopped or self._heard)])
+            self._take([(now, STOPPED, self._stopped or max(self._heard, ran))])
             self._stopped = now
+            if self._episode is not None:
+                self._episode.since = now  # what it does afterwards is counted from then on
             return
         found = verdict(before, reading, self._reporter) if before.t <= now - _SPAN else None
         if found is not None:
