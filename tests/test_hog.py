@@ -244,6 +244,30 @@ def test_two_that_keep_the_gil_one_after_the_other_are_counted_once(monkeypatch:
     assert second[-1][2] >= 900
 
 
+@pytest.mark.parametrize("iterates", [True, False])
+def test_a_loop_that_does_not_say_when_it_sleeps_does_not_begin_to(
+    monkeypatch: pytest.MonkeyPatch, iterates: bool
+) -> None:
+    """Such as uvloop's: nothing would say when it goes on, and its idle times would be blocks."""
+    process = Scripted(monkeypatch)
+    said: list[Event] = [(ns(0), ev.IDLE), (ns(0), ev.ITERATION)]
+    process.watch.heard(process.now, said if iterates else [])
+    process.runs(3, 300)
+    assert process.kept()
+    assert any(event[1] == ev.IDLE for event in process.taken) is iterates
+
+
+def test_a_late_look_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine lets the viewer wait as well; what the counters say of that time is true."""
+    process = Scripted(monkeypatch)
+    process.runs(3, 125)
+    process.now += 150 * MS
+    process.used[3] += 100 * MS
+    process.waited[1] += 30
+    process.watch.look(process.now)
+    assert process.kept()[-1:] == [(3, 0, 275)]
+
+
 def test_a_stop_within_is_neither_before_it_nor_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was seen to run was not stopped until then; afterwards the thread goes on."""
     process = Scripted(monkeypatch)

@@ -23,6 +23,8 @@ class Heard:
     def __init__(self) -> None:
         self.loop = 0
         """The number of the loop's thread."""
+        self.iterates = False
+        """Whether the process says when its loop sleeps and when it goes on; uvloop does not."""
         self.idle = False
         """Whether the loop sleeps, by what was reported or concluded last."""
         self.calls: dict[int, tuple[Any, ...]] = {}
@@ -45,6 +47,7 @@ class Heard:
             elif now > self._expected:
                 self._replaced.clear()
                 self._expected = 0
+        self.iterates = self.iterates or any(event[1] in {IDLE, ITERATION} for event in events)
         sent = self._sent
         sent.append((now, events))
         while sent[0][0] < now - _KEPT:
