@@ -22,9 +22,10 @@ from loopviz.agent.door import Door, DoorError, folder_in, private
 from loopviz.cli import main
 from loopviz.errors import InputError
 from loopviz.live.attach.processes import servers_below
-from loopviz.live.attach.reach import reach
+from loopviz.live.attach.reach import reach, reach_all
 from loopviz.live.attached import Attached
 from loopviz.live.commanded import Commanded
+from loopviz.live.following import Following
 from loopviz.model import Timeline
 from loopviz.wire.frames import Decoder, Message, encode
 from loopviz.wire.messages import CALL, REPLY
@@ -439,6 +440,43 @@ def test_a_command_that_starts_workers(tmp_path):
         command.stop()
     until(lambda: not any(map(psutil.pid_exists, pids)), "a worker goes on")
     assert command.death is None
+
+
+def test_the_workers_of_a_master(tmp_path, place):
+    """All workers of a master are shown, by its number; one that it starts again continues its lane."""
+    words = (
+        "gunicorn served:app -k uvicorn.workers.UvicornWorker -w 2 -b 127.0.0.1:{port} --log-level critical"
+    )
+    with Server(tmp_path, place, command=words.split()) as running:
+        until(lambda: len(servers_below(running.pid)) == 2, "it has no two workers")
+        view = Following(str(running.pid), reach_all(str(running.pid)))
+        timeline = Timeline()
+        view.start()
+
+        def seen(after: int) -> bool:
+            with contextlib.suppress(OSError):  # the one that had its connection was killed
+                running.get("/")
+            timeline.feed(view.drain())
+            new = [r for number, r in timeline.requests.items() if number > after]
+            return {r.letter for r in new if r.status == 200} == {"a", "b"}
+
+        try:
+            view.wait()
+            first, second = view.pids
+            assert first < second
+            until(lambda: seen(0), "a worker was not seen", 40)
+            os.kill(second, signal.SIGKILL)
+            until(lambda: second not in view.pids, "the new one was not seen", 40)
+            assert view.pid == first
+            before = max(timeline.requests)
+            until(lambda: seen(before), "the new one is not shown", 40)
+            assert [(one.name, one.change) for one in timeline.incidents] == [
+                ("worker b", "ended"),
+                ("worker b", "restarted"),
+            ]
+            assert (view.death, view.stopped) == (None, None)
+        finally:
+            view.stop()
 
 
 def test_a_command_ends_with_loopviz():

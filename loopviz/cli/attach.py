@@ -103,10 +103,10 @@ def _list(options: argparse.Namespace) -> int:
 def _reached(options: argparse.Namespace) -> Any:
     from loopviz.cli.console import show_progress
     from loopviz.live.attach.reach import reach_all
-    from loopviz.live.attached import Attached
+    from loopviz.live.following import Following
 
     reached = reach_all(options.process, show_progress)
-    source = Attached(*((one.connection, one.pid) for one in reached))
+    source = Following(options.process, reached)
     source.start()
     try:
         show_progress("waiting for the server's event loop")

@@ -19,7 +19,7 @@ from loopviz.stream.several import MOST_WORKERS
 from loopviz.wire.frames import encode
 from loopviz.wire.messages import CALL
 
-__all__ = ["Reached", "reach", "reach_all", "workers_of"]
+__all__ = ["Reached", "connect", "reach", "reach_all", "that_serve", "workers_of"]
 
 _LIST = "'loopviz attach' lists the servers of this user."
 
@@ -40,7 +40,7 @@ def reach(target: str, waiting: Callable[[str], None] = lambda _: None, *, servi
     """
     if not target.isdecimal():
         return _at(Path(target), serving=serving)
-    return _reached(_serving(int(target))[0], waiting)
+    return connect(that_serve(int(target))[0], waiting)
 
 
 def reach_all(target: str, waiting: Callable[[str], None] = lambda _: None) -> list[Reached]:
@@ -49,9 +49,9 @@ def reach_all(target: str, waiting: Callable[[str], None] = lambda _: None) -> l
         return [_at(Path(target))]
     reached: list[Reached] = []
     refused: list[InputError] = []
-    for process in _serving(int(target))[:MOST_WORKERS]:
+    for process in that_serve(int(target))[:MOST_WORKERS]:
         try:
-            reached.append(_reached(process, waiting))
+            reached.append(connect(process, waiting))
         except InputError as error:
             refused.append(error)
     if not reached:
@@ -59,7 +59,8 @@ def reach_all(target: str, waiting: Callable[[str], None] = lambda _: None) -> l
     return reached
 
 
-def _reached(process: psutil.Process, waiting: Callable[[str], None]) -> Reached:
+def connect(process: psutil.Process, waiting: Callable[[str], None] = lambda _: None) -> Reached:
+    """Connect to the agent of this process, which is taken there if it has none. Raises `InputError`."""
     path = socket_of(process)
     if path is not None:
         return _at(path, process.pid)
@@ -67,8 +68,8 @@ def _reached(process: psutil.Process, waiting: Callable[[str], None]) -> Reached
     return _greeted(connection, process.pid)
 
 
-def _serving(number: int) -> list[psutil.Process]:
-    """The process itself; or its workers, where they serve and it does not."""
+def that_serve(number: int) -> list[psutil.Process]:
+    """The process itself; or its workers, where they serve and it does not. Raises `InputError`."""
     process, one = _process(number)
     if not one.ports or not one.how or _is_master(one):
         found = []
