@@ -106,6 +106,8 @@ class Session:
             lambda number: {HEADER: f"{secret}-{number}"},
             self._not_seen,
         )
+        if not isolate:  # while a server in this process serves, an import would take the GIL from it
+            self._client.prepare()
 
     @property
     def _host(self) -> Host:
