@@ -403,6 +403,16 @@ def test_many_workers_leave_room_for_requests():
     assert rest.strip() == f"{12 - len(loops)} more loops, each busy for at most 0% of the last second"
 
 
+def test_of_many_workers_those_that_were_busy_in_the_time_shown_have_a_lane():
+    """A burst that is looked at later has the lane of the worker that has answered it."""
+    events = [worker(0, number, 100 + number) for number in range(12)]
+    for number in range(1, 12):
+        events += of(number, iteration(1), idle(2))
+    events += of(1, iteration(100), idle(400))
+    shown = composed(timeline(events), 80, 24, 4_000)
+    assert any(line.startswith(" LOOP b") for line in shown)
+
+
 def test_a_request_that_waits_for_one_worker_while_another_is_idle_is_named():
     """The queue is that of the worker which has accepted the connection: the others cannot help."""
     line = three_workers()

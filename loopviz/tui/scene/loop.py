@@ -21,6 +21,9 @@ from loopviz.tui.scene.pen import Line, Pen, split
 
 __all__ = ["loop_lanes"]
 
+_LOOK = 10 * NS
+"""So much of the time that is shown decides which loops have a lane (ns): more would take long."""
+
 
 def loop_lanes(
     pen: Pen, facts: Facts, frame: Frame, *, tall: bool, most: int
@@ -33,10 +36,16 @@ def loop_lanes(
     left = processes[:0]
     if len(processes) > most:
         now = frame.view.moment
-        quiet = sorted(
-            processes, key=lambda one: one.loop.busy(now - NS, now) if one.ended is None else 2 * NS
-        )
-        left = quiet[: len(processes) - most + 1]
+        until = min(now, (frame.last + 1) * frame.columns.column_ns)
+        since = max(until - _LOOK, min(until - 1, frame.first * frame.columns.column_ns))
+
+        def does(one: Process) -> float:
+            """The parts of the time that is shown, and of the last second, for which it was busy."""
+            if one.ended is not None:
+                return 3.0
+            return one.loop.busy(since, until) / (until - since) + one.loop.busy(now - NS, now) / NS
+
+        left = sorted(processes, key=does)[: len(processes) - most + 1]
     lanes = [
         (process.letter, _lane(pen, facts, frame, process, tall=tall))
         for process in processes
