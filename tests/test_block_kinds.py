@@ -337,6 +337,16 @@ def test_a_thread_that_has_just_begun_does_not_distort_the_comparison():
     assert "cores" not in " ".join(sentences)
 
 
+@pytest.mark.parametrize(("kept", "kind"), [(True, "waiting_for_gil"), (False, None)])
+def test_a_block_that_was_not_seen_waits_for_who_is_known_to_keep_the_gil(kept, kind):
+    """Whether it sleeps is not known, unless another thread was seen to keep the GIL most of the time."""
+    line = timeline(thread(0, 1, "loop"), thread(0, 2, "worker"), readings(0, 7, 100, 3, 20), accepted())
+    feed(line, readings(502, 10, 110, 3, 300), suspend(502), idle(503), [gil(504, since=50, thread=2)] * kept)
+    feed(line, [waited(505, 1, 3, 300)])
+    (found,) = line.blocks
+    assert found.kind == kind
+
+
 # -- a stop of the whole program -----------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -359,6 +360,23 @@ def test_a_signal_is_chosen_that_nobody_uses(channel: Channel) -> None:
     finally:
         signal.signal(signal.SIGRTMAX - 1, before)
         stacks.close()
+
+
+@linux
+def test_a_signal_is_not_sent_to_who_blocks_it() -> None:
+    """It would stay there, for an application that waits for any signal."""
+    number, thread = signal.SIGRTMAX - 1, threading.get_native_id()
+    before = signal.signal(number, lambda *_: None)
+    try:
+        assert machine.takes(os.getpid(), thread, number)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+        try:
+            assert not machine.takes(os.getpid(), thread, number)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    finally:
+        signal.signal(number, before)
+    assert not machine.takes(os.getpid(), thread, number)
 
 
 @linux

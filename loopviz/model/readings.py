@@ -81,8 +81,10 @@ class Readings:
         gil = asked + wanted - core
         # The sampler has not seen the thread, since it waited for the GIL itself: whether the thread
         # slept, or waited for another one that had to wait for the GIL, is not known.
-        unseen = (block is None or not block.lines) and 1 - cpu - core - gil > max(gil, cpu + core)
-        return Shares(cpu, core, None if unseen else gil)
+        rest = 1 - cpu - core
+        unseen = (block is None or not block.lines) and rest - gil > max(gil, cpu + core)
+        known = rest if _kept(block, start, end) else None
+        return Shares(cpu, core, known if unseen else gil)
 
     def _rise(self, readings: deque[tuple[int, int]], start: int, end: int) -> float | None:
         """How fast a counter rose from `start` to `end`, by the nearest readings; None if they are too far.

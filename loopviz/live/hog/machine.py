@@ -64,11 +64,13 @@ def core(pid: int, thread: int) -> int:
         return 0
 
 
-def takes(pid: int, signal: int) -> bool:
-    """Whether the process handles a signal: otherwise it could end it."""
+def takes(pid: int, thread: int, signal: int) -> bool:
+    """Whether a thread handles a signal: it could end the process, or wait for who asks for it."""
     try:
-        status = _fields(Path("/proc", str(pid), "status").read_text(encoding="utf-8", errors="replace"))
-        return bool(int(status.get("SigCgt", "0"), 16) >> (signal - 1) & 1)
+        file = Path("/proc", str(pid), "task", str(thread), "status")
+        status = _fields(file.read_text(encoding="utf-8", errors="replace"))
+        handled, blocked = int(status.get("SigCgt", "0"), 16), int(status.get("SigBlk", "0"), 16)
+        return bool((handled & ~blocked) >> (signal - 1) & 1)
     except (OSError, ValueError):
         return False
 

@@ -187,7 +187,12 @@ class Watch:
         episode.due = now + _ASK_EVERY
 
     def _ask(self, thread: int) -> bool:
-        if not thread or not self._signal or self._pipe < 0 or not machine.takes(self._pid, self._signal):
+        if (
+            not thread
+            or not self._signal
+            or self._pipe < 0
+            or not machine.takes(self._pid, thread, self._signal)
+        ):
             return False
         self._pour()  # an answer that has come too late
         return ask.send(self._pid, thread, self._signal)
