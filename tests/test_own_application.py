@@ -448,6 +448,10 @@ async def test_a_server_that_is_attached_to_gets_its_requests_from_elsewhere(dri
         await screen.press("enter")
         assert not screen.app.screen.catalogue.display
         assert screen.source.fired == []
+        source.death = Death(ns(1_200), "exit code 3", ())
+        text = said(await screen.show(at=3_000))
+        assert "ended: exit code 3." in text
+        assert "starts it again" not in text
 
 
 @run

@@ -187,7 +187,10 @@ def _begins(count: int) -> str:
 
 
 def _of_death(facts: Facts, death: Death) -> list[str]:
-    return serving.died(death.how, death.where, death.tail, facts.keys.shown("picture.restart"))
+    restart = (
+        "" if facts.attached else facts.keys.shown("picture.restart")
+    )  # what others have started is theirs
+    return serving.died(death.how, death.where, death.tail, restart)
 
 
 def _invitation(facts: Facts) -> list[str]:
