@@ -100,6 +100,7 @@ class Movable:
         def work() -> None:
             try:
                 with self._moving:
+                    self._require_response()
                     give_up()
                     self._end()
                     self.served = replace(
@@ -114,11 +115,14 @@ class Movable:
         threading.Thread(target=work, name="loopviz move", daemon=True).start()
         return done
 
-    def _end(self) -> None:
+    def _require_response(self) -> None:
+        """Raise `InputError` if the server cannot be ended, before anything is given up for that."""
         if not self.now.responds(_RESPONSE):
             raise InputError(
                 "The event loop is blocked, so the server's thread cannot end.\nTry again later."
             )
+
+    def _end(self) -> None:
         self.now.stop()
         for worker in range(self._workers):
             self._buffer.emit((now_ns(), WORKER, worker, 0, "ended", "to be started again"))
