@@ -42,6 +42,9 @@ class Served:
         """No more events."""
         return []
 
+    def catch_up(self, timeout: float) -> None:
+        """All events are here."""
+
 
 def test_the_progress_of_a_burst_counts_its_own_answers(monkeypatch):
     """On a server that has answered bursts before, progress counts the answers of this burst only."""

@@ -121,6 +121,27 @@ def test_the_requests_of_an_application_are_seen(tmp_path):
     assert not psutil.pid_exists(session.pid)
 
 
+def test_routes_that_the_lifespan_adds_are_listed(tmp_path):
+    """An application may make its routes when it starts."""
+    text = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    app.add_api_route("/late", lambda: None)
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/early")
+async def early():
+    pass
+"""
+    with served(tmp_path, text) as session:
+        assert [file.name for file in session.scenarios] == ["GET /early", "GET /late"]
+
+
 def test_other_clients_requests_have_numbers_of_the_session(tmp_path):
     """A request of another client gets the next number, and its events follow it."""
     with served(tmp_path) as session:

@@ -11,7 +11,7 @@ PREFERRED: Final = ("app", "api", "application")
 
 CLASSES: Final = {
     "blacksheep": ("Application",),
-    "connexion": ("AsyncApp", "FlaskApp"),
+    "connexion": ("AsyncApp", "FlaskApp"),  # codespell:ignore connexion
     "django": ("ASGIHandler",),
     "engineio": ("ASGIApp",),
     "falcon": ("App",),

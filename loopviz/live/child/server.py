@@ -30,7 +30,7 @@ from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import PROCESS, Change
 from loopviz.stream.source import Vitals
 from loopviz.target.application import Application, load
-from loopviz.target.routes import Route, routes
+from loopviz.target.routes import Route, known_paths, routes
 from loopviz.wire.frames import Decoder
 from loopviz.wire.messages import FAILED, HELLO, PROTOCOL, SERVING, STOPPED, Hello
 
@@ -86,15 +86,23 @@ class _Child:
             sys.argv = ["uvicorn", application.name]
             own = {str(Path(application.app_dir).resolve()), *filter(None, [application.file])}
             offered: list[Route] = []
+            paths: list[str] = []
+            loaded: list[Any] = []
 
             def loading() -> Any:
                 app = load(application)
+                paths.extend(known_paths(app))
                 offered.extend(routes(app))  # now: while it serves, it would take the GIL from requests
+                loaded.append(app)
                 return app
+
+            def offers() -> list[Route]:
+                # A lifespan may have added routes: then they are read again.
+                return offered if known_paths(loaded[0]) == paths else routes(loaded[0])
 
             settings = AS_UVICORN | dict(application.settings)
             self._serving = Serving(served, listening, self._buffer, loading, own=own, settings=settings)
-            self._routes: Callable[[], list[Any]] = lambda: offered
+            self._routes: Callable[[], list[Any]] = offers
             self._leave: Callable[[], object] = lambda: None
             calls = {}
         else:
