@@ -127,6 +127,7 @@ class Commanded(Attached):
             self._tried[self._places.pop(worker)] = time.monotonic() + _AGAIN
 
     def _has_ended(self, code: int) -> None:
+        self._command.read_all()
         tail = tuple(line for line in self._command.output() if line.strip())[-_TAIL:]
         how = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
         if self._ready.is_set():

@@ -7,9 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,12 +15,10 @@ from pathlib import Path
 import loopviz
 from loopviz.agent.door import folder_in
 from loopviz.errors import InputError
+from loopviz.live.hosts.output import Output
 
 __all__ = ["Command"]
 
-_LINES = 2_000
-_LONGEST = 4_000
-"""Characters of a line."""
 _GRACE = 1.0
 """How long the command may take to end when it is asked to (s)."""
 
@@ -37,8 +33,6 @@ class Command:
                 "--cmd needs a command.\nSay for example: loopviz run --cmd -- gunicorn shop:app"
             )
         self.name = Path(command[0]).name
-        self._lines: deque[str] = deque(maxlen=_LINES)
-        self.written = 0
         self._place = Path(tempfile.mkdtemp(prefix="loopviz-"))
         bring = Path(loopviz.__file__).resolve().parent / "agent" / "bring"
         before = os.environ.get("PYTHONPATH")
@@ -47,21 +41,24 @@ class Command:
             "LOOPVIZ_WATCH": str(self._place),
         }
         environment.setdefault("PYTHONUNBUFFERED", "1")  # what it writes is shown when it is written
+        reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command
                 list(command),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stdout=writing,
+                stderr=writing,
                 env=environment,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
+            os.close(reading)
             self._place.rmdir()
             words = getattr(error, "strerror", None) or str(error)
             raise InputError(f"{command[0]} cannot be started: {words}.\nIs it installed here?") from None
-        self._reader = threading.Thread(target=self._read, name="loopviz output", daemon=True)
-        self._reader.start()
+        finally:
+            os.close(writing)
+        self._output = Output(reading)
 
     @property
     def pid(self) -> int:
@@ -73,12 +70,18 @@ class Command:
         """Its exit code, negative if a signal has ended it; None while it runs."""
         return self._process.poll()
 
+    @property
+    def written(self) -> int:
+        """How many lines it has written."""
+        return self._output.written
+
     def output(self) -> list[str]:
-        """The last lines that it has written."""
-        for _ in range(20):
-            with suppress(RuntimeError):  # another line came meanwhile
-                return list(self._lines)
-        return []
+        """The last of them."""
+        return self._output.lines()
+
+    def read_all(self) -> None:
+        """Wait until all is read that a command has written which has ended."""
+        self._output.end()
 
     def doors(self) -> list[Path]:
         """The sockets of its processes that serve, or could, by the time at which they appeared."""
@@ -97,19 +100,9 @@ class Command:
         self._signal(signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
-        self._reader.join(0.5)
-        if self._process.stdout is not None and not self._reader.is_alive():
-            self._process.stdout.close()
+        self.read_all()
         shutil.rmtree(self._place, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
         with suppress(OSError):
             os.killpg(self._process.pid, number)
-
-    def _read(self) -> None:
-        stream = self._process.stdout
-        if stream is None:
-            return
-        for line in iter(lambda: stream.readline(_LONGEST), b""):
-            self._lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
-            self.written += 1
