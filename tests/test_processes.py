@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -26,8 +25,7 @@ from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.states import State
 from loopviz.scenario import find, read
-from loopviz.target.application import Application
-from tests.served import soon
+from tests.served import application, soon
 
 APPLICATION = """
 import os, sys, time
@@ -76,18 +74,9 @@ async def ignores():
 """
 
 
-@contextmanager
-def served(folder: Path, text: str = APPLICATION) -> Iterator[Session]:
+def served(folder: Path, text: str = APPLICATION) -> AbstractContextManager[Session]:
     """The application in a process of its own."""
-    (folder / "main.py").write_text(text)
-    application = Application("main:app", "main", "app", str(folder), str(folder))
-    session = Session([], application=application, isolate=True)
-    session.start()
-    try:
-        session.wait()
-        yield session
-    finally:
-        session.stop()
+    return application(folder, text, isolate=True)
 
 
 def route(session: Session, name: str):

@@ -7,8 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +18,7 @@ from loopviz.errors import InputError
 from loopviz.experiment.measure import settle
 from loopviz.live.session import Session
 from loopviz.model import Timeline
-from loopviz.target.application import Application
-from tests.served import soon
+from tests.served import application, soon
 
 APPLICATION = """
 import asyncio, json, os, time, threading
@@ -50,18 +48,9 @@ async def app(scope, receive, send):
 """
 
 
-@contextmanager
-def served(folder: Path, text: str = APPLICATION, workers: int = 2) -> Iterator[Session]:
+def served(folder: Path, text: str = APPLICATION, workers: int = 2) -> AbstractContextManager[Session]:
     """The application in several processes."""
-    (folder / "main.py").write_text(text)
-    application = Application("main:app", "main", "app", str(folder), str(folder))
-    session = Session([], application=application, workers=workers)
-    session.start()
-    try:
-        session.wait()
-        yield session
-    finally:
-        session.stop()
+    return application(folder, text, workers=workers)
 
 
 class Clients:

@@ -13,6 +13,7 @@ __all__ = [
     "add_json",
     "add_loop",
     "add_port",
+    "add_recording",
     "add_requests",
     "add_runnable",
     "add_target",
@@ -61,6 +62,17 @@ def add_runnable(parser: argparse.ArgumentParser) -> None:
 def add_force(parser: argparse.ArgumentParser, what: str) -> None:
     """``--force``."""
     parser.add_argument("--force", action="store_true", help=f"overwrite {what} if it exists")
+
+
+def add_recording(parser: argparse.ArgumentParser, *names: str, force: str) -> None:
+    """The option of these names for the file of a recording, and ``--force``, which overwrites `force`."""
+    parser.add_argument(
+        *names,
+        metavar="FILE",
+        default=None,
+        help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
+    )
+    add_force(parser, force)
 
 
 def add_requests(parser: argparse.ArgumentParser, help_text: str) -> None:

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from loopviz.cli.arguments import add_ascii, add_force, add_json, add_theme, period
+from loopviz.cli.arguments import add_ascii, add_json, add_recording, add_theme, period
 from loopviz.errors import InputError
 
 __all__ = ["add_parser", "command"]
@@ -38,14 +38,7 @@ def add_parser(commands: Any) -> None:
         help="watch so long without a screen, and report: 10s, 2m or 500ms",
     )
     add_json(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        default=None,
-        help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
-    )
-    add_force(parser, "FILE")
+    add_recording(parser, "-o", "--output", force="FILE")
     add_theme(parser)
     add_ascii(parser)
     parser.set_defaults(command=attach)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from loopviz.cli.arguments import (
     add_ascii,
-    add_force,
     add_json,
     add_loop,
     add_port,
+    add_recording,
     add_requests,
     add_threads,
     period,
@@ -63,14 +63,7 @@ def add_parser(commands: Any) -> None:
         help="send nothing, and watch so long what others send: 10s, 500ms, 2m",
     )
     add_port(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        default=None,
-        help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
-    )
-    add_force(parser, "FILE")
+    add_recording(parser, "-o", "--output", force="FILE")
     add_json(parser)
     add_threads(parser)
     add_loop(parser, own=True)

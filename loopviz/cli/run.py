@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from loopviz.cli.arguments import (
     add_ascii,
-    add_force,
     add_loop,
     add_port,
+    add_recording,
     add_requests,
     add_runnable,
     add_theme,
@@ -38,13 +38,7 @@ def add_parser(commands: Any) -> None:
     add_requests(parser, "how many requests a key fires at once (default: the scenario's own number)")
     add_threads(parser)
     add_loop(parser, own=True)
-    parser.add_argument(
-        "--record",
-        metavar="FILE",
-        default=None,
-        help="record all events in FILE, for 'loopviz replay'; compressed if its name ends in .gz",
-    )
-    add_force(parser, "the file of --record")
+    add_recording(parser, "--record", force="the file of --record")
     add_theme(parser)
     add_ascii(parser)
     parser.add_argument(

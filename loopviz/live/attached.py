@@ -84,7 +84,7 @@ class Attached:
         """Give a worker its lane; False if there are too many."""
         lane = self._lanes.take()
         if lane is None:
-            self._unseen["more workers"] = f"{MOST_WORKERS} are told apart"
+            self._unseen["more workers"] = f"only {MOST_WORKERS} have a lane"
             worker.link.close()
             return False
         worker.joins(self._buffer, *lane)

@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["MOST_WORKERS", "letter", "marked", "marks", "parted"]
 
 MOST_WORKERS: Final = 64
-"""Workers that are told apart."""
+"""The most workers that have a number of their own."""
 
 
 def marked(kind: str, worker: int) -> str:

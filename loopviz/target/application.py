@@ -45,7 +45,7 @@ class Application:
     reload: bool = False
     """Whether it is started again when a file has been saved."""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What else uvicorn is told, by the names of the arguments of ``uvicorn.Config``."""
+    """Further settings of uvicorn's, by the names of the arguments of ``uvicorn.Config``."""
     found: str | None = None
     """How it was found, in a few words, where the user has not named it."""
 
