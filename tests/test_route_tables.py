@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from types import SimpleNamespace as Thing
@@ -104,6 +105,18 @@ def test_a_framework_s_routes_are_read(made):
         assert (route["file"], route["function"]) == (__file__, "read_item")
         expected = {"litestar": ("GET /items/7", None)}.get(made.__name__, (None, "GET /items/1"))
         assert (route["line"], route["suggested"]) == expected
+
+
+def test_the_routes_of_a_litestar_application_have_one_order():
+    """Litestar keeps the handlers of a path in a set: GET comes first all the same."""
+
+    def handler(method: str, name: str) -> Any:
+        return Thing(fn=read_item, http_methods={method}, summary=None, tags=None, handler_name=name)
+
+    handlers = [handler("POST", "add"), handler("GET", "read"), handler("DELETE", "forget")]
+    for listed in itertools.permutations(handlers):
+        found = routes(a("litestar.app", "Litestar", routes=[Thing(path="/items", route_handlers=listed)]))
+        assert [route["method"] for route in found] == ["GET", "POST", "DELETE"]
 
 
 def test_django_s_routes_are_read(monkeypatch):

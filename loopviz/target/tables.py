@@ -90,9 +90,16 @@ def _made(
     )
 
 
+def _of_its_methods(handler: Any) -> tuple[list[int], str]:
+    """GET before POST and so on, and one order for those of one method."""
+    usual = (str(method).upper() for method in attribute(handler, "http_methods") or ())
+    return sorted(_METHODS.index(m) for m in usual if m in _METHODS), str(attribute(handler, "handler_name"))
+
+
 def _of_litestar(app: Any) -> Iterator[Endpoint]:
     for route in app.routes:
-        for handler in attribute(route, "route_handlers") or ():
+        # Litestar keeps the handlers of a path in a set: in another order each time it starts
+        for handler in sorted(attribute(route, "route_handlers") or (), key=_of_its_methods):
             function = attribute(handler, "fn")
             if str(attribute(function, "__module__")).partition(".")[0] == "litestar":
                 continue  # its own pages, and its answers to OPTIONS
