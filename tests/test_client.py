@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -266,6 +268,25 @@ def test_stopping_during_requests(events: list[ev.Event]) -> None:
             began = time.monotonic()
         assert time.monotonic() - began < 3
         assert future.done()
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_stopping_while_it_connects(events: list[ev.Event], monkeypatch, gives_up: bool) -> None:
+    """Whatever is begun then ends as it must: no coroutine is left that was never awaited."""
+    left: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda wrong: left.append(str(wrong.exc_value)))
+    with peer(hold=True) as server:
+        for number in range(12):
+            with firing(server.url, events) as client:
+                client.prepare()
+                client.load("GET", "/x", 500)
+                client.fire("GET", "/x", 20)
+                time.sleep(0.002 * number)
+                if gives_up:
+                    client.give_up()
+            del client
+    gc.collect()
+    assert left == []
 
 
 def test_never_started(events: list[ev.Event]) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loopviz.clock import now_ns
 from loopviz.live import compat
@@ -80,6 +80,8 @@ class Client:
         self._thread = threading.Thread(target=self._run, name="loopviz client", daemon=True)
         self._bursts: dict[concurrent.futures.Future[None], set[int]] = {}
         """Those that are not over, with the numbers of the requests that have no answer yet."""
+        self._sending: set[asyncio.Task[Any]] = set()
+        """The tasks of those that are being sent."""
         self._load: _Load | None = None
         self._skipped, self._why = 0, ""
 
@@ -202,15 +204,32 @@ class Client:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(self._end())
         self._loop.close()
+
+    async def _end(self) -> None:
+        """Cancel what is being sent, and wait for it.
+
+        Their own tasks end what they have started. AnyIO's tasks are not to be cancelled from outside before
+        their first step: what they were made for would never be awaited.
+        """
+        await asyncio.sleep(0)  # what was asked for at the last moment begins
+        sending = list(self._sending)
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+
+    def _sends(self) -> None:
+        """The present task sends a burst or a load: `_end` cancels it."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
 
     async def _burst(
         self, asked: _Asked, numbers: list[int], at_once: int, delay: float, unanswered: set[int]
     ) -> None:
+        self._sends()
         await asyncio.sleep(delay)
         client = self._connections()
 
@@ -238,6 +257,7 @@ class Client:
 
     async def _steady(self, load: _Load) -> None:
         """Send a load until it ends, and wait for its answers."""
+        self._sends()
         tasks: set[asyncio.Task[None]] = set()
         unanswered = load.unanswered
 
