@@ -359,6 +359,20 @@ def test_a_stop_of_the_whole_program_is_no_block():
     assert before.requests[1].totals[State.RUNNING] == 518 * MS
 
 
+@pytest.mark.parametrize(("known", "blocks"), [(True, [(450, 560)]), (False, [(60, 560)])])
+def test_a_stop_is_no_wait_for_the_gil(known, blocks):
+    """The sampler, too, was stopped: what it has waited for the GIL is the longest time without a stop."""
+    line = timeline(accepted(), suspend(10), idle(11), [stopped(450, since=70)] * known)
+    feed(line, gil(560, since=60))
+    assert [(block.start, block.end) for block in line.blocks] == [(ns(a), ns(b)) for a, b in blocks]
+
+
+def test_a_stop_leaves_no_block_of_a_short_wait():
+    """What is left of the sampler's wait for the GIL without the stop is too short for a block."""
+    line = timeline(accepted(), suspend(10), idle(11), stopped(540, since=70), gil(560, since=60))
+    assert len(line.blocks) == 0
+
+
 @pytest.mark.parametrize(("used", "kind"), [(190, "computing"), (5, "sleeping")])
 def test_a_stop_is_no_part_of_what_a_block_did(used, kind):
     """What the thread did is measured against the time in which it could run."""

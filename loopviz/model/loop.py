@@ -313,7 +313,7 @@ class Loop:
         if keeper is not None and gaps:  # one thread kept it, so the loop did not run in between
             gaps = [max(gaps, key=lambda gap: min(gap[1], t) - max(gap[0], since))]
         for start, end in gaps:
-            self._keep_waiting(max(start, since), min(end, t), start, keeper)
+            self._keep_waiting(*self._longest_run(max(start, since), min(end, t)), start, keeper)
 
     def keeps(self, t: int, since: int, keeper: Keeper | None) -> None:
         """KEEPS: a thread keeps the GIL at `t`, and has from `since` on; or, without one, that is over."""
@@ -372,6 +372,16 @@ class Loop:
     def stopped_within(self, start: int, end: int) -> int:
         """For how much of this time (ns) the whole program was stopped."""
         return sum(max(0, min(end, until) - max(start, since)) for since, until in self.stops)
+
+    def _longest_run(self, start: int, end: int) -> tuple[int, int]:
+        """The longest part of this time in which the program was not stopped: a stop is no wait."""
+        parts, after = [], start
+        for since, until in self.stops:
+            if until > after and since < end:
+                parts.append((after, max(after, since)))
+                after = until
+        parts.append((after, max(after, end)))
+        return max(parts, key=lambda part: part[1] - part[0])
 
     def _is_long(self, start: int, end: int) -> bool:
         """Whether a stretch is a block."""
