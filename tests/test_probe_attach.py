@@ -207,7 +207,8 @@ loopviz.watch({str(tmp_path)!r})
 child = os.fork()
 time.sleep(0.2)
 names = sorted(t.name for t in threading.enumerate())
-print(os.path.exists({str(tmp_path)!r} + f"/loopviz-{{os.getuid()}}/{{os.getpid()}}.sock"), names, flush=True)
+door = os.path.exists({str(tmp_path)!r} + f"/loopviz-{{os.getuid()}}/{{os.getpid()}}.sock")
+os.write(1, f"{{door}} {{names}}\\n".encode())  # at once: the other process writes as well
 if child:
     os.waitpid(child, 0)
 """
