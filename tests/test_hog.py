@@ -21,7 +21,7 @@ from loopviz.live.hog.heard import Heard
 from loopviz.live.hog.machine import Reading, ThreadReading
 from loopviz.live.hog.place import Places
 from loopviz.live.hog.verdict import verdict
-from loopviz.probe.lines import Line, Lines
+from loopviz.probe.lines import Lines
 from loopviz.stream import blackbox as layout
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Buffer
@@ -122,7 +122,7 @@ def test_a_call_in_a_thread_has_the_line_within_the_call(app: str) -> None:
     assert Places(Lines()).of_call([Frame(app, 10, "totals"), run, Frame(app, 13, "mixed")], None) == (
         app, 10, "totals", "sum",
     )  # fmt: skip
-    at = Places(Lines()).of_call([Frame(json, 200, "encode"), run], Line(app, 12, "mixed", ""))
+    at = Places(Lines()).of_call([Frame(json, 200, "encode"), run], (app, 12, "mixed"))
     assert at is not None
     assert at[:3] == (app, 12, "mixed")
     assert at.calls.startswith("json.")

@@ -19,7 +19,8 @@ from loopviz.draw.raster import map_codes
 from loopviz.export import FORMATS, Framing, Material
 from loopviz.model import Timeline
 from loopviz.model.limits import WHOLE
-from loopviz.recording import open_recording, read
+from loopviz.recording import read
+from loopviz.recording.read import open_recording
 from loopviz.recording.replay import Replay
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event, expand

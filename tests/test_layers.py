@@ -95,13 +95,13 @@ def test_every_module_and_package_is_in_a_layer():
         ("loopviz.probe", {"textual", "fastapi", "rich"}),
         ("loopviz.live.client", {"textual", "fastapi"}),
         ("loopviz.live.server", {"textual"}),
-        ("loopviz.live.session", {"textual"}),
+        ("loopviz.live.session", {"textual", "psutil", "loopviz.probe", "importlib.metadata"}),
         ("loopviz.live.helpers.guard", {"asyncio", "socket"}),
         ("loopviz.experiment.lab", {"textual"}),
         ("loopviz.export", {"textual", "fastapi", "uvicorn", "httpx"}),
         ("loopviz.recording.replay", {"textual", "fastapi", "uvicorn", "httpx"}),
         ("loopviz.draw.words", {"textual", "fastapi"}),
-        ("loopviz.tui", {"fastapi", "uvicorn", "httpx"}),
+        ("loopviz.tui", {"fastapi", "uvicorn", "httpx", "loopviz.claims", "loopviz.talk"}),
     ],
 )
 def test_what_an_import_loads(module, forbidden):

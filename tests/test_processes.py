@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 from contextlib import AbstractContextManager
+from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -25,6 +28,7 @@ from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.states import State
 from loopviz.scenario import find, read
+from loopviz.target.application import Application
 from tests.served import application, soon
 
 APPLICATION = """
@@ -108,6 +112,25 @@ def test_the_requests_of_an_application_are_seen(tmp_path):
         assert "imported" in session.output()
         assert session.written >= 1
     assert not psutil.pid_exists(session.pid)
+
+
+def test_a_recording_says_from_the_first_line_what_the_server_runs_on(tmp_path):
+    """Versions are looked up for it if the process has not reported them yet."""
+    (tmp_path / "main.py").write_text(APPLICATION)
+    app = Application("main:app", "main", "app", str(tmp_path), str(tmp_path))
+    session = Session([], application=app, isolate=True)
+    try:
+        brief = session.environment
+        assert (brief.python, brief.event_loop, brief.fastapi) == (platform.python_version(), "asyncio", "")
+        session.record(tmp_path / "first.loopviz")
+        header = json.loads((tmp_path / "first.loopviz").read_text().partition("\n")[0])
+        assert header["environment"]["fastapi"] == metadata.version("fastapi")
+        session.start()
+        session.wait()
+        assert asdict(session.environment) == header["environment"]
+    finally:
+        session.end_recording()
+        session.stop()
 
 
 def test_routes_that_the_lifespan_adds_are_listed(tmp_path):

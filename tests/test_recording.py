@@ -26,7 +26,8 @@ from loopviz.export.material import Material
 from loopviz.export.table import table
 from loopviz.model import Segment, State, Timeline, Where
 from loopviz.model.segments import Segments
-from loopviz.recording import Header, History, Recorder, open_recording, outlet
+from loopviz.recording import Header, History, Recorder, outlet
+from loopviz.recording.read import open_recording
 from loopviz.recording.replay import Replay
 from loopviz.stream import events as ev
 from loopviz.stream.buffer import Reorder

@@ -17,7 +17,8 @@ from loopviz.export import FORMATS, SHAPED, WINDOWED, Caption, Framing, Material
 from loopviz.export.material import extent
 from loopviz.model import Timeline
 from loopviz.model.limits import EXPORTED
-from loopviz.recording import Recording, ScenarioSnapshot, open_recording
+from loopviz.recording import ScenarioSnapshot
+from loopviz.recording.read import Recording, open_recording
 from loopviz.recording.whole import free_name
 
 __all__ = ["convert"]

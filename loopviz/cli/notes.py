@@ -37,7 +37,7 @@ def notes(options: argparse.Namespace) -> int:
     """Show the notes until the user quits; the exit code."""
     from loopviz.cli.console import require_terminal, screen_palette
     from loopviz.talk import follow, held, private_folder
-    from loopviz.tui import NotesApp
+    from loopviz.tui.notes import NotesApp
 
     require_terminal("What to say is in the talk's TOML file as well.")
     folder, wanted = private_folder(), options.talk

@@ -51,7 +51,8 @@ def talk(options: argparse.Namespace) -> int:
     from loopviz.live.helpers.workspace import Workspace
     from loopviz.scenario import find, read
     from loopviz.talk import Link, builtin_talk, private_folder, read_talk
-    from loopviz.tui import Aside, Lecture
+    from loopviz.tui import Aside
+    from loopviz.tui.screens.talk import Lecture
 
     palette = screen_palette(options)
     path = builtin_talk() if options.file is None else Path(options.file)

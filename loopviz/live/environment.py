@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 
 from loopviz import __version__
 from loopviz.errors import InputError
@@ -13,19 +12,22 @@ from loopviz.stream.source import Environment
 __all__ = ["environment", "require_gil"]
 
 
-def environment(loop: str) -> Environment:
-    """What the server runs on, with this event loop."""
+def environment(loop: str, *, brief: bool = False) -> Environment:
+    """What the server runs on, with this event loop.
+
+    If `brief`, without platform and versions of libraries: to look them up takes as long as a frame.
+    """
     return Environment(
         loopviz=__version__,
         python=platform.python_version(),
         implementation=platform.python_implementation(),
         gil=gil_enabled(),
         event_loop=loop,
-        fastapi=_version("fastapi"),
-        starlette=_version("starlette"),
-        uvicorn=_version("uvicorn"),
-        anyio=_version("anyio"),
-        platform=platform.platform(terse=True),
+        fastapi="" if brief else _version("fastapi"),
+        starlette="" if brief else _version("starlette"),
+        uvicorn="" if brief else _version("uvicorn"),
+        anyio="" if brief else _version("anyio"),
+        platform="" if brief else platform.platform(terse=True),
     )
 
 
@@ -43,6 +45,8 @@ def require_gil() -> None:
 
 def _version(package: str) -> str:
     """The installed version of a package; empty if it is not installed."""
+    from importlib import metadata  # noqa: PLC0415 - it takes long, too
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -6,7 +6,6 @@ import concurrent.futures
 import itertools
 import linecache
 import os
-import secrets
 import sys
 import threading
 import time
@@ -80,7 +79,7 @@ class Session:
         numbers = itertools.count(1)
         self._presses = itertools.count(1)
         self._awaited: dict[str, str] = {}
-        secret = secrets.token_hex(16)
+        secret = os.urandom(16).hex()
         served = Served(scenarios, threads, loop, secret, numbers, lazily, 0, self._process_changed)
         self._waiting: dict[concurrent.futures.Future[None], int] = {}
         """The bursts to fire when their scenario is ready, and how many requests each has."""
@@ -386,6 +385,7 @@ class Session:
 
     def record(self, place: str | Path | Place, report: Callable[[str], None] | None = None) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
+        self._host.identify()
         return self._incoming.record(self, place, report)
 
     def end_recording(self) -> None:
@@ -398,6 +398,7 @@ class Session:
 
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""
+        self._host.identify()
         return self._incoming.save(self, path)
 
     def present(self) -> int:

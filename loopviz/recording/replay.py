@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
-from loopviz.recording import Recording, open_recording
+from loopviz.recording.read import Recording, open_recording
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.stream.source import Environment, Vitals

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -30,7 +29,7 @@ def write_whole(path: Path, parts: Iterable[bytes], *, replace: bool) -> int:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     if before is not None and not os.access(real, os.W_OK):  # renaming would not ask
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    beside = real.with_name(f".loopviz-{secrets.token_hex(6)}.tmp")
+    beside = real.with_name(f".loopviz-{os.urandom(6).hex()}.tmp")
     try:
         # The system applies the umask: to ask for it, it would have to be changed, in all threads.
         file = os.open(beside, _FLAGS, 0o666 if before is None else 0o600)

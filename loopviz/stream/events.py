@@ -11,7 +11,7 @@ Fields are integers, strings or None, so that an event can be written to a file 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Annotated, Any, Final, Literal, TypeAlias, cast
+from typing import Annotated, Any, Final, Literal, TypeAlias, Union, cast
 
 from loopviz.stream import fields as f
 from loopviz.stream.fields import About, Change, Direction, PoolKind, Role, TimerHeader, Turn
@@ -362,20 +362,20 @@ AwaitedEvent: TypeAlias = Annotated[
     About("What the suspended task awaits, and who holds it.", _SAMPLES, keeps_texts=True),
 ]
 
-Event: TypeAlias = (
-    FiredEvent | SentEvent | ReceivedEvent | ClaimedEvent
-    | ReadEvent | BehindEvent | StatusEvent | RaisedEvent | RespondedEvent | SendingEvent | WritableEvent
-    | AbandonedEvent
-    | MessageEvent | ClosedEvent
-    | TaskEvent | WakeEvent | LateWakeEvent | StepEvent | RanEvent | YieldEvent | EndEvent
-    | AwaitsTaskEvent | ClientWaitEvent
-    | TokenWaitEvent | TokensEvent | PoolEvent | PoolCallEvent
-    | SubmitEvent | CallEvent | AwaitsCallEvent | ReturnEvent | ResultEvent
-    | ThreadEvent | CpuEvent | ProcessEvent | StoppedEvent
-    | WorkerEvent
-    | IdleEvent | IterationEvent | GilEvent | KeepsEvent | SwitchedEvent | WaitedEvent
-    | HoldsEvent | CallbackEvent | ExecutesEvent | WithinEvent | AwaitsEvent | AwaitedEvent
-)  # fmt: skip
+Event: TypeAlias = Union[  # noqa: UP007 - with |, each would be compared with all before it
+    FiredEvent, SentEvent, ReceivedEvent, ClaimedEvent,
+    ReadEvent, BehindEvent, StatusEvent, RaisedEvent, RespondedEvent, SendingEvent, WritableEvent,
+    AbandonedEvent,
+    MessageEvent, ClosedEvent,
+    TaskEvent, WakeEvent, LateWakeEvent, StepEvent, RanEvent, YieldEvent, EndEvent,
+    AwaitsTaskEvent, ClientWaitEvent,
+    TokenWaitEvent, TokensEvent, PoolEvent, PoolCallEvent,
+    SubmitEvent, CallEvent, AwaitsCallEvent, ReturnEvent, ResultEvent,
+    ThreadEvent, CpuEvent, ProcessEvent, StoppedEvent,
+    WorkerEvent,
+    IdleEvent, IterationEvent, GilEvent, KeepsEvent, SwitchedEvent, WaitedEvent,
+    HoldsEvent, CallbackEvent, ExecutesEvent, WithinEvent, AwaitsEvent, AwaitedEvent,
+]  # fmt: skip
 """An event of any kind."""
 
 

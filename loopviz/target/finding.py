@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.machinery import PathFinder
@@ -293,6 +292,8 @@ def _entry(file: Path) -> str | None:
     """What a pyproject.toml says in ``[tool.fastapi] entrypoint``. Raises `InputError` if it is unusable."""
     if not is_file(file):
         return None
+    import tomllib  # noqa: PLC0415 - most often there is nothing to read before the first frame
+
     text = ""
     try:
         text = file.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -53,11 +53,13 @@ from loopviz.tui.compat import (
 from loopviz.tui.hangup import watch_terminal
 from loopviz.tui.host import Framed
 from loopviz.tui.pulse import FRAME_RATE
-from loopviz.tui.screens.claims import Experimenter
 from loopviz.tui.screens.main import MainScreen
-from loopviz.tui.screens.talk import Lecture
 from loopviz.tui.terminal import driver_class, is_behind, when_continued
 from loopviz.tui.trigger import Trigger
+
+if TYPE_CHECKING:
+    from loopviz.tui.screens.claims import Experimenter
+    from loopviz.tui.screens.talk import Lecture
 
 __all__ = ["LoopvizApp"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import tempfile
 from pathlib import Path
@@ -23,7 +22,7 @@ def name_for_folder() -> Path:
     for place in dict.fromkeys(places):
         candidate = Path(place)
         if candidate.is_dir() and os.access(candidate, os.W_OK | os.X_OK) and _is_safe(candidate.resolve()):
-            return candidate.resolve() / f"loopviz-{secrets.token_hex(8)}"
+            return candidate.resolve() / f"loopviz-{os.urandom(8).hex()}"
     raise InputError(
         f"Other users can replace what is in {tempfile.gettempdir()}, where loopviz needs a folder.\n"
         "Set TMPDIR to a folder that only you can write to."

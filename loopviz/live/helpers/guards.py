@@ -9,13 +9,15 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
-
-import psutil
+from typing import TYPE_CHECKING, Final
 
 from loopviz.live.helpers import guard
 from loopviz.live.helpers.helper import Helper, Report
+
+if TYPE_CHECKING:
+    import psutil
 
 __all__ = ["Guards"]
 
@@ -35,7 +37,7 @@ class Guards:
     """
 
     def __init__(self, token: str, folder: Path, report: Report) -> None:
-        libraries = str(Path(psutil.__file__).parent.parent)
+        libraries = str(Path(_place_of_psutil()).parent.parent)
         self._cleaner = guard.Cleaner(os.getpid(), token, str(folder), libraries)
         order = {name: value for name, value in asdict(self._cleaner).items() if name != "forked"}
         self._environment = {
@@ -116,8 +118,16 @@ class _Guard:
             self._pipe = None
 
 
+def _place_of_psutil() -> str:
+    """The file of the package, which is not imported for that."""
+    spec = find_spec("psutil")
+    return (spec and spec.origin) or ""
+
+
 def _forked() -> list[psutil.Process]:
     """The processes that were forked from this one without a new program."""
+    import psutil  # noqa: PLC0415 - at the end only: it takes long to import
+
     this = psutil.Process()
     mine = this.cmdline()
     found = []

@@ -7,7 +7,6 @@ the same way in both cases (see `loopviz.live.helpers.guard`).
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import subprocess
 import sys
@@ -135,7 +134,7 @@ class _Shared:
         self._report = report
         self._lock = threading.Lock()
         self._closed = False
-        token, secret = secrets.token_hex(_SECRET), secrets.token_hex(_SECRET)
+        token, secret = os.urandom(_SECRET).hex(), os.urandom(_SECRET).hex()
         self.folder = name_for_folder()
         self._guards = Guards(token, self.folder, report)
         self._secret = secret

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePath
 
@@ -16,7 +16,7 @@ from loopviz.live.hog.dump import Frame
 from loopviz.probe.lines import CALLS, PASS_ON, Line, Lines, short
 from loopviz.probe.threads import Threads
 
-__all__ = ["Places"]
+__all__ = ["Places", "places"]
 
 _RUNS_LOOP = {"run", "run_forever", "run_until_complete"}
 _LOOP_FILES = ("asyncio/base_events.py", "asyncio/runners.py")
@@ -47,8 +47,8 @@ class Places:
         ]
         return self._users(inside) or self._of_library(inside)
 
-    def of_call(self, frames: Sequence[Frame], definition: Line | None) -> Line | None:
-        """Where a worker thread is in its call, whose function is defined there."""
+    def of_call(self, frames: Sequence[Frame], definition: tuple[str, int, str] | None) -> Line | None:
+        """Where a worker thread is in its call, whose function is defined in that file, at that line."""
         inside = []
         for frame in frames:
             if _is_call(frame):
@@ -58,7 +58,7 @@ class Places:
         if line is not None or definition is None:
             return line or self._of_library(inside)
         working = self._at_work(inside)
-        file, line_number, function, _ = definition
+        file, line_number, function = definition
         return Line(file, line_number, function, self._called(working) if working is not None else "")
 
     def is_ours(self, frames: Sequence[Frame]) -> bool:
@@ -101,6 +101,11 @@ class Places:
         if inside.rpartition("/")[2] == "loopviz":
             parts = ("loopviz", *parts)
         return ".".join(parts).removesuffix(".__init__")
+
+
+def places(own: Iterable[str], libraries: Iterable[str]) -> Places:
+    """Finds the lines of a process; for the arguments see `loopviz.probe.lines.Lines`."""
+    return Places(Lines(own, libraries))
 
 
 def _until_loop(frames: Sequence[Frame]) -> Iterator[Frame]:

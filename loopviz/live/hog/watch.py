@@ -13,17 +13,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loopviz.agent import blackbox
 from loopviz.live.hog import ask, machine
 from loopviz.live.hog.channel import Channel
 from loopviz.live.hog.dump import Frame, parse
 from loopviz.live.hog.heard import Heard
-from loopviz.live.hog.place import Places
 from loopviz.live.hog.verdict import Verdict, verdict
-from loopviz.probe.lines import Line, Lines
 from loopviz.stream.events import CPU, HOLDS, IDLE, ITERATION, KEEPS, STOPPED, WAITED, WITHIN, Event
+
+if TYPE_CHECKING:  # it loads the probe, which the program needs only when a process falls silent
+    from loopviz.live.hog.place import Places
 
 __all__ = ["EVERY", "Watch"]
 
@@ -92,7 +93,9 @@ class Watch:
         if channel is not None:
             os.set_blocking(self._pipe, False)
         self._signal = self._loop_native = self._reporter = 0
-        self._places = Places(Lines())
+        self._own: Sequence[str] = ()
+        self._libraries: Sequence[str] = ()
+        self._places: Places | None = None
         self._known = Heard()
         self._heard = self._looked = 0
         self._looks: deque[machine.Reading] = deque()
@@ -107,7 +110,8 @@ class Watch:
         self._signal = int(hello.get("signal") or 0)
         self._loop_native = int(hello.get("loop_thread") or 0)
         self._reporter = int(hello.get("reporter") or 0)
-        self._places = Places(Lines(hello.get("own") or (), hello.get("libraries") or ()))
+        self._own, self._libraries = hello.get("own") or (), hello.get("libraries") or ()
+        self._places = None
 
     def heard(self, now: int, events: list[Event]) -> list[Event]:
         """The process has sent these events, perhaps none. Returns those that are new."""
@@ -211,11 +215,20 @@ class Watch:
 
     # -- what follows --------------------------------------------------------------------------
 
+    def _finds(self) -> Places:
+        """What finds the user's line in its stacks."""
+        if self._places is None:
+            from loopviz.live.hog.place import places  # noqa: PLC0415 - see above
+
+            self._places = places(self._own, self._libraries)
+        return self._places
+
     def _report(self, episode: _Episode, frames: Sequence[Frame]) -> None:
         """Report what keeps the GIL, by the stack of the thread that computes, or none."""
         keeper = self._keeper(episode, frames)
         known, at = self._known, episode.reading.t
-        if keeper.native not in episode.noted.threads and self._places.is_ours(keeper.frames):
+        places = self._finds()
+        if keeper.native not in episode.noted.threads and places.is_ours(keeper.frames):
             return
         events: list[Event] = self._readings(episode, keeper)
         began = episode.since
@@ -223,7 +236,7 @@ class Watch:
             if known.idle:
                 known.idle = False
                 events.append((episode.since, ITERATION))
-            line = self._places.of_loop(keeper.frames)
+            line = places.of_loop(keeper.frames)
             if line is not None:
                 step = episode.noted.step
                 events.append((at, HOLDS, *((step.task, step.began) if step else (0, began)), *line))
@@ -233,15 +246,15 @@ class Watch:
                 events.append((known.until, ITERATION))
             call = known.calls.get(keeper.number)
             if call is None:
-                line = self._places.of_loop(keeper.frames)
+                line = places.of_loop(keeper.frames)
             else:
                 began, _, called, _, _, _, file, first, function = call
-                line = self._places.of_call(keeper.frames, Line(file, first, function, "") if file else None)
+                line = places.of_call(keeper.frames, (file, first, function) if file else None)
                 if line is not None:
                     events.append((at, WITHIN, called, *line))
         episode.seen = at
         began = min(max(episode.since, began), at)
-        events.append((at, KEEPS, began, keeper.number, *(line or Line("", 0, "", ""))))
+        events.append((at, KEEPS, began, keeper.number, *(line or ("", 0, "", ""))))
         self._take(sorted(events, key=lambda event: event[0]))
 
     def _keeper(self, episode: _Episode, frames: Sequence[Frame]) -> _Keeper:

@@ -88,6 +88,9 @@ class ThreadHost:
         buffer, probe = self._buffer, self.serving.probe
         return Vitals(buffer.emitted, buffer.dropped, probe.cost_ns, tuple(probe.failures))
 
+    def identify(self) -> None:
+        """It is complete."""
+
     def start(self) -> None:
         """Start the thread."""
         if self.scenarios is not None:

@@ -78,6 +78,9 @@ class Host(Protocol):
     def ended(self) -> bool:
         """Whether it does not run, or no longer."""
 
+    def identify(self) -> None:
+        """See to it that `environment` is complete, at once: before it is started, it may be brief."""
+
     def start(self) -> None:
         """Start it; returns at once."""
 

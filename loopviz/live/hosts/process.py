@@ -72,7 +72,9 @@ class ProcessHost:
         self._renumber = Renumber(served.numbers)
         self._workspace = Workspace(served.process_changed)
         self.address = named(sock)
-        self.environment: Environment = environment(served.loop)
+        self.environment: Environment = environment(served.loop, brief=True)
+        """Brief until the process has said what it runs on, or until `identify`."""
+        self._introduced = False
         self.routes: Sequence[ScenarioFile] = () if application is not None else served.scenarios
         self.blind: Sequence[tuple[str, str]] = ()
         self.stopped: str | None = None
@@ -128,6 +130,11 @@ class ProcessHost:
         )
 
     # -- its life ------------------------------------------------------------------------------
+
+    def identify(self) -> None:
+        """Look up what the process has not said yet: it runs on the same."""
+        if not self._introduced:
+            self.environment = environment(self._served.loop)
 
     def start(self) -> None:
         """Start the process; returns at once."""
@@ -241,7 +248,7 @@ class ProcessHost:
         elif kind == BLIND:
             self.blind = [*((what, why) for what, why in message[1]), *self._noticed]
         elif kind == HELLO:
-            self._introduced(message[1])
+            self._introduce(message[1])
         elif kind == SERVING:
             if self._application is not None:
                 self.routes = scenario_files(self._application, message[1], known(self._application.folder))
@@ -253,11 +260,12 @@ class ProcessHost:
         elif kind == STOPPED:
             self.stopped = message[1]
 
-    def _introduced(self, hello: Mapping[str, Any]) -> None:
+    def _introduce(self, hello: Mapping[str, Any]) -> None:
         if hello.get("protocol") != PROTOCOL:
             self._failed = "The server's process has another version of loopviz.\nInstall one version."
             self._ready.set()
             return
+        self._introduced = True
         self.environment = Environment(**hello["environment"])
         if self._watch is not None:
             self._watch.hello(hello)

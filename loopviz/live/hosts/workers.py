@@ -155,6 +155,10 @@ class WorkersHost:
 
     # -- their lives ---------------------------------------------------------------------------
 
+    def identify(self) -> None:
+        """See to it that the environment is complete."""
+        self._hosts[0].identify()
+
     def start(self) -> None:
         """Start all of them; returns at once."""
         for worker, host in enumerate(self._hosts):

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from textual.screen import Screen
+from typing import TYPE_CHECKING
 
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.actions.firing import Firing
 from loopviz.tui.keys import Context
-from loopviz.tui.screens.claim_text import Quiz
-from loopviz.tui.screens.claims import Claims, Experimenter
-from loopviz.tui.screens.comparison import Comparison
 from loopviz.tui.screens.detail import Detail
 from loopviz.tui.screens.help import Help
 from loopviz.tui.screens.main import MainScreen
-from loopviz.tui.screens.pick import Pick
-from loopviz.tui.screens.talk import TalkScreen
+
+if TYPE_CHECKING:
+    from loopviz.tui.screens.claim_text import Quiz
+    from loopviz.tui.screens.claims import Experimenter
+
+# Other screens are imported when they are opened: before the first frame each of them would delay it.
 
 __all__ = ["Opening"]
 
 
-_CONTEXTS: tuple[tuple[type[Screen[Any]], Context], ...] = (
-    (Detail, "request"), (Comparison, "comparison"), (Claims, "claims"), (TalkScreen, "talk"),
-)  # fmt: skip
-"""Where keys other than those of the picture work."""
+_CONTEXTS: dict[str, Context] = {
+    "Detail": "request", "Comparison": "comparison", "Claims": "claims", "TalkScreen": "talk",
+}  # fmt: skip
+"""The screens where keys other than those of the picture work."""
 
 
 _PICTURE: Context = "picture"
@@ -54,7 +53,7 @@ class Opening(Firing):
 
     def action_help(self) -> None:
         """Open the legend and the keys, those of this screen first."""
-        context = next((name for kind, name in _CONTEXTS if isinstance(self.screen, kind)), _PICTURE)
+        context = _CONTEXTS.get(type(self.screen).__name__, _PICTURE)
         self.push_screen(Help(self, context))
 
     def action_catalogue(self) -> None:
@@ -66,6 +65,8 @@ class Opening(Firing):
         """Choose scenarios, and run them side by side."""
         if not self.needs_client():
             return
+        from loopviz.tui.screens.pick import Pick  # noqa: PLC0415 - see above
+
         ready = [file for file in self.source.scenarios if file.servable]
         self.push_screen(Pick(self.palette, ready, self.keys), self._compare)
 
@@ -73,6 +74,8 @@ class Opening(Firing):
         known = {file.name: file for file in self.source.scenarios}
         chosen = [known[name] for name in names or () if name in known]
         if len(chosen) > 1:
+            from loopviz.tui.screens.comparison import Comparison  # noqa: PLC0415 - see above
+
             self.push_screen(Comparison(self, chosen, self.action_compare))
 
     def action_claims(self) -> None:
@@ -80,6 +83,9 @@ class Opening(Firing):
         if self.experimenter is None:
             self.say("Claims can only be tested where a server can be started.")
         else:
+            from loopviz.tui.screens.claim_text import Quiz  # noqa: PLC0415 - see above
+            from loopviz.tui.screens.claims import Claims  # noqa: PLC0415
+
             self._quiz = self._quiz or Quiz()
             self.push_screen(Claims(self, self.experimenter, self._quiz), self._fire_live)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from loopviz.scenario import ScenarioFile
 from loopviz.tui.actions.firing import Firing
 from loopviz.tui.expectation import answers, said
-from loopviz.tui.screens.prediction import Prediction
 
 __all__ = ["Predicting"]
 
@@ -41,6 +40,8 @@ class Predicting(Firing):
         def answered(answer: int | None) -> None:
             if answer:
                 self._guess = _Guess(times, answer, asked.at)
+
+        from loopviz.tui.screens.prediction import Prediction  # noqa: PLC0415 - not before the first frame
 
         self.push_screen(Prediction(self, file, asked.count, times), answered)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from loopviz.tui.actions.predict import Predicting
-from loopviz.tui.screens.talk import Lecture, TalkScreen
+
+if TYPE_CHECKING:
+    from loopviz.tui.screens.talk import Lecture, TalkScreen
 
 __all__ = ["Staging"]
 
@@ -22,6 +26,8 @@ class Staging(Predicting):
                 self.say("There is no talk here: 'loopviz talk' begins one.")
             return
         if self._stage is None:
+            from loopviz.tui.screens.talk import TalkScreen  # noqa: PLC0415 - not before the first frame
+
             self._stage = TalkScreen(self, self.lecture)
             self.install_screen(self._stage, "talk")
         if self.screen is not self._stage:
