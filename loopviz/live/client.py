@@ -216,8 +216,10 @@ class Client:
         await asyncio.sleep(0)  # what was asked for at the last moment begins
         sending = list(self._sending)
         for task in sending:
-            task.cancel()
+            if not task.cancelling():  # else it is closing its connections: a second time would end that
+                task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
+        await asyncio.sleep(0)  # connections that are closed are gone in the next iteration
 
     def _sends(self) -> None:
         """The present task sends a burst or a load: `_end` cancels it."""
