@@ -17,7 +17,11 @@ CONFIGURATION: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_tex
 
 
 def pytest_in(folder: Path, test: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a project that has one test file and this project's conftest."""
+    """Run a project that has one test file and this project's conftest.
+
+    Its temporary files, and so the locks of `tests.turns`, are in its folder. Else a test of another run that
+    waits for the end of this one, to be alone, would make the tests in here wait, too.
+    """
     (folder / "tests").mkdir()
     (folder / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
     (folder / "tests" / "test_it.py").write_text(test)
@@ -25,7 +29,7 @@ def pytest_in(folder: Path, test: str, **environment: str) -> subprocess.Complet
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs"],
         cwd=folder,
-        env={"PATH": "", **environment},
+        env={"PATH": "", "TMPDIR": str(folder), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
