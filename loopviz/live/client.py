@@ -25,6 +25,8 @@ __all__ = ["MOST_UNANSWERED", "Client", "Fired"]
 MOST_UNANSWERED = 300
 """A steady load has no more requests than this that are not answered: each has a socket at both ends."""
 
+_CLOSING = 0.1
+"""How long what is cancelled has to end before it is cancelled again (s)."""
 _NOT_TRACED = f"{{}} does not report {compat.SENDING!r}; the time before its connection is used"
 
 Fired = Callable[[int, int], None]
@@ -218,7 +220,11 @@ class Client:
         for task in sending:
             if not task.cancelling():  # else it is closing its connections: a second time would end that
                 task.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
+        left = set(sending)
+        while left:
+            _, left = await asyncio.wait(left, timeout=_CLOSING)
+            for task in asyncio.all_tasks() - {asyncio.current_task()} if left else ():
+                task.cancel()  # AnyIO 4.14 may lose a cancellation
         await asyncio.sleep(0)  # connections that are closed are gone in the next iteration
 
     def _sends(self) -> None:
