@@ -273,7 +273,8 @@ def test_stopping_during_requests(events: list[ev.Event]) -> None:
 @pytest.mark.slow  # and so not with the lowest version of AnyIO, which itself leaves connections open
 @pytest.mark.parametrize("gives_up", [False, True])
 def test_stopping_while_it_connects(events: list[ev.Event], monkeypatch, gives_up: bool) -> None:
-    """Whatever is begun then ends as it must: no coroutine is left that was never awaited."""
+    """No coroutine is left that was never awaited, and no connection open, whenever it is stopped."""
+    gc.collect()  # what other tests have left
     left: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda wrong: left.append(str(wrong.exc_value)))
     with peer(hold=True) as server:

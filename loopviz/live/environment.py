@@ -45,7 +45,7 @@ def require_gil() -> None:
 
 def _version(package: str) -> str:
     """The installed version of a package; empty if it is not installed."""
-    from importlib import metadata  # noqa: PLC0415 - it takes long, too
+    from importlib import metadata  # noqa: PLC0415 - its import alone takes several milliseconds
 
     try:
         return metadata.version(package)

@@ -7,7 +7,7 @@ run, so that a noisy machine disturbs both alike. What should be reached is prin
 ``screen``: frames per second, the longest gap between two frames, the time until the line is shown that holds
 the loop, and the time until ``q`` has ended the program, while a regular expression keeps the GIL, and
 while four threads compute. ``latency``: a foreign client that keeps its connection. ``start``: from the
-command to the first frame, beside the time that uvicorn needs until it serves, with the CPU time of both.
+command to the first frame, beside the time that uvicorn needs until it serves.
 """
 
 from __future__ import annotations
