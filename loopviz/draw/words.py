@@ -9,7 +9,7 @@ from typing import Literal
 
 from rich.cells import cell_len
 
-from loopviz.clock import NS
+from loopviz.clock import NS, duration, ordinary
 from loopviz.draw.look import CODES, KINDS, NAMES
 from loopviz.draw.safe import printable
 from loopviz.model import Awaits, Block, Request, Starvation, State, Timeline, WebSocket, Where
@@ -63,15 +63,6 @@ def ascii_only(text: str) -> str:
     return "".join(c if c.isascii() else "?" * cell_len(c) for c in plain)
 
 
-def duration(ns: float) -> str:
-    """A duration in the usual unit: ``85 µs``, ``120 ms``, ``1.8 s``."""
-    if ns < 0.9995e6:
-        return f"{ns / 1e3:.0f} µs"
-    if ns < 0.9995e9:
-        return f"{ns / 1e6:.0f} ms"
-    return f"{ns / 1e9:.1f} s" if ns < 99.95e9 else f"{ns / 1e9:.0f} s"
-
-
 def figure(value: float, unit: str) -> str:
     """A measured figure and its unit (``s``, ``x``, ``threads`` or another word): ``1.02 s``, ``7.9 x``."""
     if unit == "s":
@@ -81,13 +72,6 @@ def figure(value: float, unit: str) -> str:
     if unit == "threads":
         return f"{value:.0f}"
     return f"{value:.0f} {unit}"
-
-
-def ordinary(ns: float) -> str:
-    """A duration without digits that say nothing: ``8 s``, ``0.5 s``, ``40 ms``."""
-    if ns < NS / 10:
-        return duration(ns)
-    return f"{ns / NS:.0f} s" if ns >= 100 * NS else f"{round(ns / NS, 1):g} s"
 
 
 def tick(ns: int) -> str:

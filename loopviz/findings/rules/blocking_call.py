@@ -1,0 +1,69 @@
+"""A call in `async def` that holds the event loop: it sleeps, or it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loopviz.clock import duration
+from loopviz.findings.finding import Finding
+from loopviz.findings.held import Held, held
+from loopviz.findings.repairs import of_call
+from loopviz.findings.seen import Seen
+from loopviz.findings.words import called, count, named, times, waited
+
+__all__ = ["look"]
+
+_ENOUGH = 3
+"""So many samples of a line: the line is measured, not met by chance."""
+
+
+def look(seen: Seen) -> Iterator[Finding]:
+    """One finding for each function that holds the loop."""
+    for one in held(seen, (block for block in seen.blocks if block.kind != "waiting_for_gil")):
+        found = _finding(seen, one)
+        if found is not None:
+            yield found
+
+
+def _finding(seen: Seen, one: Held) -> Finding | None:
+    loss = one.loss(seen)
+    if not seen.matters(loss):
+        return None
+    where, kind = one.where, one.kind
+    computes = kind == "computing"
+    place = called(where) if where is not None else "A call whose line could not be seen"
+    evidence = [
+        ("held the loop", f"{duration(one.length)}, {times(len(one.blocks))}"),
+        ("delayed", count(len(loss.requests), "request")),
+        ("longest wait", duration(loss.longest)),
+    ]
+    if one.cpu is not None:
+        evidence.append(("CPU of the loop's thread meanwhile", f"{one.cpu:.0%}"))
+    advice = of_call(seen, where, computes=computes)
+    return Finding(
+        id="blocking-call",
+        severity=seen.severity(loss),
+        confidence="measured" if kind and one.lines.total() >= _ENOUGH else "likely",
+        title="Computing in async def" if computes else "A blocking call in async def",
+        what=f"{place} held the event loop {times(len(one.blocks))}, for {duration(one.length)} in all; "
+        f"{waited(loss)}.",
+        why=_WHY[kind],
+        do=advice.do,
+        where=where,
+        requests=named(loss.requests),
+        culprits=named(block.request for block in one.blocks),
+        evidence=tuple(evidence),
+        lost=loss.total,
+        change=advice.change,
+        repair=advice.kind,
+        scenario=advice.scenario,
+        loss=loss,
+    )
+
+
+_WHY = {
+    "sleeping": "The call waits on the event loop's own thread and does not await: until it returns, no other"
+    " request can run.",
+    "computing": "It computes on the event loop's own thread: until it is done, no other request can run.",
+    "": "It did not await: until it returned, no other request could run.",
+}

@@ -1,0 +1,87 @@
+"""The table of rules, and what they find.
+
+If several rules see the same loss, the first one of the table has it: a blocking call in a middleware is no
+blocking call besides, and who waits for a thread because the loop is held is explained by what holds it. So
+the most specific rules come first. The table is not the order of what is shown: that is by gravity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from loopviz.findings.finding import Finding
+from loopviz.findings.loss import Loss, merged
+from loopviz.findings.rules import blocking_call
+from loopviz.findings.seen import Seen, no_lines
+from loopviz.model import Burst, Timeline
+
+__all__ = ["RULES", "Rule", "found", "of_burst", "of_time"]
+
+Rule: TypeAlias = Callable[[Seen], Iterable[Finding]]
+
+RULES: tuple[Rule, ...] = (blocking_call.look,)
+"""The rules, the most specific first."""
+
+
+def found(seen: Seen, rules: Sequence[Rule] = RULES) -> list[Finding]:
+    """What the rules find, the gravest first. Each loss is in one finding only."""
+    taken: dict[int, list[tuple[int, int]]] = {}
+    kept = []
+    for rule in rules:
+        for finding in rule(seen):
+            left = finding.loss.without(taken)
+            if left is not finding.loss:
+                if not seen.matters(left):
+                    continue
+                finding = replace(finding, lost=left.total, loss=left)  # noqa: PLW2901
+            kept.append(finding)
+            _take(taken, finding.explains or finding.loss)
+    return sorted(kept, key=lambda finding: finding.order)
+
+
+def of_burst(
+    timeline: Timeline,
+    burst: Burst,
+    lines: Callable[[str], Sequence[str]] = no_lines,
+    *,
+    now: int | None = None,
+    repaired: str | None = None,
+    gil: bool = True,
+    dropped: int = 0,
+) -> list[Finding]:
+    """The findings of a burst, as far as it has come by `now`."""
+    now = timeline.last if now is None else now
+    end = now if burst.done is None else min(now, burst.done)
+    if not burst.began or end <= burst.began:
+        return []
+    seen = Seen(
+        timeline, burst.requests, burst.began, end, now, lines, burst.scenario, repaired, gil, dropped
+    )
+    return found(seen)
+
+
+def of_time(
+    timeline: Timeline,
+    start: int,
+    end: int,
+    lines: Callable[[str], Sequence[str]] = no_lines,
+    *,
+    gil: bool = True,
+    dropped: int = 0,
+) -> list[Finding]:
+    """The findings of all requests that were alive between `start` and `end` (ns), as at `end`."""
+    requests = [
+        request
+        for request in timeline.requests.values()
+        if request.start < end
+        and (request.done is None or request.done > start)
+        and request.websocket is None
+    ]
+    return found(Seen(timeline, requests, start, end, end, lines, gil=gil, dropped=dropped))
+
+
+def _take(taken: dict[int, list[tuple[int, int]]], loss: Loss) -> None:
+    for request, times in loss.times():
+        taken[request] = merged([*taken.get(request, ()), *times], 0)

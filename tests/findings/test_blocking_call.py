@@ -1,0 +1,72 @@
+"""Findings: a call in `async def` that holds the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from loopviz.stream.events import Event
+from tests import streams
+from tests.findings.bursts import burst, ends, findings, ids
+from tests.streams import cpu, holds, step, suspend, wake
+
+SOURCE = {"app.py": [*["pass"] * 13, "    time.sleep(1)  # a while"]}
+
+
+def held(number: int, at: float, until: float, used: float = 0, calls: str = "time.sleep") -> Iterable[Event]:
+    """A step that holds the loop, and uses so much of the CPU (ms); the clock was at `at` before."""
+    yield step(at, number)
+    yield cpu(at, 1, 0)
+    for sample in range(5):
+        yield holds(at + 20 + sample * (until - at - 30) / 5, number, at, calls=calls)
+    yield cpu(until, 1, used)
+    yield from ends(until, number)
+
+
+def test_a_call_that_sleeps_on_the_loop():
+    """A call that sleeps on the loop is found, with its line, what it delays, and its repair."""
+    line = burst(2, held(1, 4, 1_004), held(2, 1_005, 2_005))
+    (found,) = findings(line, SOURCE)
+    assert (found.id, found.severity, found.confidence) == ("blocking-call", "high", "measured")
+    assert found.what == (
+        "app.py:14 (time.sleep) held the event loop twice, for 2.0 s in all; 1 request waited for it, 1.0 s."
+    )
+    assert (found.requests, found.culprits) == ((2,), (1, 2))
+    assert found.lost == 1_001_000_000  # between two blocks it waits as well
+    assert found.change == (("time.sleep(1)  # a while",), ("await asyncio.sleep(1)  # a while",))
+    assert (found.repair, found.scenario) == ("async-sleep", "async")
+    assert ("CPU of the loop's thread meanwhile", "0%") in found.evidence
+
+
+def test_a_call_that_computes_is_said_to_compute():
+    """A block whose thread used the CPU computes: it is not repaired by an await."""
+    line = burst(2, held(1, 4, 1_004, used=980, calls=""), step(1_005, 2), ends(1_006, 2))
+    (found,) = findings(line)
+    assert (found.title, found.repair) == ("Computing in async def", "process-pool")
+
+
+def test_a_call_that_nobody_waits_for_is_no_finding():
+    """A block that delays no request is no loss, and so no finding."""
+    assert ids(burst(1, held(1, 4, 1_004))) == []
+
+
+def test_an_await_is_no_finding():
+    """Who awaits as long as that does not hold the loop."""
+    awaited = [
+        step(4, 1),
+        suspend(5, 1),
+        step(5, 2),
+        suspend(6, 2),
+        streams.idle(7),
+        streams.iteration(1_000),
+    ]
+    for number in (1, 2):
+        awaited += [wake(1_000 + number, number), step(1_000 + number, number), *ends(1_001 + number, number)]
+    assert ids(burst(2, awaited)) == []
+
+
+def test_a_block_of_no_weight_is_no_finding():
+    """A block that is a small part of what a request takes anyway is no finding."""
+    waits = [step(4, 2), suspend(5, 2), streams.idle(6), streams.iteration(3_000), wake(3_000, 2)]
+    line = burst(2, waits, held(1, 3_001, 3_110), step(3_111, 2), ends(3_112, 2))
+    assert line.blocks[0].victims == [2]
+    assert ids(line) == []
