@@ -5,6 +5,7 @@ from loopviz.model.bursts import Burst
 from loopviz.model.children import Child
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
+from loopviz.model.positions import Position, Station, position, positions
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Segment, Where
 from loopviz.model.starvation import Culprit, Starvation
@@ -23,13 +24,17 @@ __all__ = [
     "Culprit",
     "Incident",
     "Lane",
+    "Position",
     "Request",
     "Segment",
     "Span",
     "Starvation",
     "State",
+    "Station",
     "Timeline",
     "Tokens",
     "WebSocket",
     "Where",
+    "position",
+    "positions",
 ]

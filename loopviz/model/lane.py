@@ -24,6 +24,8 @@ class Span(NamedTuple):
     end: int
     request: int
     where: Where | None = None
+    pool: int = 0
+    """The pool whose worker it is then; 0 where that is not known."""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from loopviz.model.children import Child, Track
 from loopviz.model.limits import MAX_LANES
 from loopviz.model.request import Request
 from loopviz.model.segments import Awaits, Where
+from loopviz.model.sightings import Frames
 from loopviz.model.states import SUSPENDED, Doing, State
 
 __all__ = ["Call", "Doing", "Life", "Task"]
@@ -54,6 +55,8 @@ class Task:
     """What its next suspension is, if it waits for the client."""
     where: Where | None = None
     awaits: Awaits | None = None
+    frames: Frames = ()
+    """The frames inside of the line at which it was seen."""
     child: Child | None = None
     """What it does, if it is or was a child task of a request."""
     track: Track | None = None
@@ -85,6 +88,10 @@ class Call:
     """The state of its request while it executes."""
     lines: Counter[Where] = field(default_factory=Counter)
     """The lines at which it was seen, and how often."""
+    latest: Where | None = None
+    """The line at which it was seen last."""
+    frames: Frames = ()
+    """The frames inside of that line."""
 
 
 @dataclass(slots=True, eq=False)
@@ -212,6 +219,8 @@ class Life:
             return
         where = telling.where or (root.where if root is not None else None) or where
         request.seen_awaiting(t, where, telling.awaits if request.state is State.AWAITING else None)
+        if where is not None:
+            request.seen_at(t, where, telling.frames if where is telling.where else ())
 
     @property
     def executing(self) -> Call | None:

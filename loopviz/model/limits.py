@@ -11,6 +11,7 @@ __all__ = [
     "MAX_BURSTS",
     "MAX_CHANGES",
     "MAX_CHILDREN",
+    "MAX_FRAMES",
     "MAX_INCIDENTS",
     "MAX_LANES",
     "MAX_LINES",
@@ -18,6 +19,8 @@ __all__ = [
     "MAX_READINGS",
     "MAX_SEGMENTS",
     "MAX_SHARED",
+    "MAX_SOURCE",
+    "MAX_SOURCES",
     "WHOLE",
     "Limits",
 ]
@@ -42,6 +45,12 @@ MAX_BURST = 5_000
 """Requests examined to find a burst, or of one."""
 MAX_BURSTS = 1_000
 """Bursts kept, the newest."""
+MAX_FRAMES = 20
+"""Frames kept of one sample."""
+MAX_SOURCE = 20_000
+"""Lines kept of one source file, from a recording."""
+MAX_SOURCES = 200
+"""Source files kept."""
 MAX_SHARED = 50_000
 """Shared values kept; see `loopviz.model.shared`."""
 

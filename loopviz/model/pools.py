@@ -72,6 +72,10 @@ class Pools:
         """The pool of each call that has not returned."""
         self._handed: dict[int, dict[int, int]] = {}
         """Of each task: its calls that have not begun, and their pools."""
+        self._given: dict[int, int] = {}
+        """Of each task that has got a thread of a limiter and not called anything in it: that limiter."""
+        self._default = 0
+        """AnyIO's default limiter, whose threads are used unless another one is seen."""
         self._waiting: dict[int, tuple[int, int, int]] = {}
         """Of each task that waits: since when, its request, and the pool."""
 
@@ -106,6 +110,8 @@ class Pools:
         elif len(self.by_number) < MAX_LANES:
             used: deque[tuple[int, int]] = deque(maxlen=self._limits.tokens)
             waits: deque[Wait] = deque(maxlen=self._limits.spans)
+            if kind == "default-limiter":
+                self._default = number
             self.by_number[number] = Pool(number, kind, name, size, used=used, waits=waits, worker=worker)
 
     def handed(self, t: int, call: int, task: int, number: int, *, executes: bool) -> None:
@@ -121,14 +127,22 @@ class Pools:
         if len(self._handed) > MAX_OPEN:
             del self._handed[next(iter(self._handed))]
 
-    def begins(self, t: int, call: int, task: int) -> None:
-        """A call begins to execute."""
+    def begins(self, t: int, call: int, task: int) -> int:
+        """A call begins to execute; the number of its pool, or 0."""
         number = self._calls.get(call)
+        given = self._given.pop(task, 0)
         if number is not None:
             self._use(t, number, 1)
+        else:
+            given = self._handed.get(task, {}).get(0, 0) or given or self._default
+        self._leaves(t, call, task, executor=number is not None)
+        return number or given
+
+    def _leaves(self, t: int, call: int, task: int, *, executor: bool) -> None:
+        """A call that the task has handed over waits no longer."""
         handed = self._handed.get(task)
         if handed is not None:
-            handed.pop(call if number is not None else 0, None)
+            handed.pop(call if executor else 0, None)
             if not handed:
                 del self._handed[task]
             elif (waits := self._waiting.get(task)) is not None:  # from now on for another call
@@ -154,7 +168,11 @@ class Pools:
         waited = self._waiting.pop(task, None)
         if waited is None:
             return
-        self._handed.get(task, {}).pop(0, None)  # of a limiter: it gives a thread, or the wait was cancelled
+        given = self._handed.get(task, {}).pop(
+            0, 0
+        )  # of a limiter: it gives a thread, or the wait was cancelled
+        if given:
+            self._given[task] = given
         since, request, number = waited
         pool = self.by_number.get(number)
         if pool is not None:
@@ -167,6 +185,7 @@ class Pools:
 
     def forget(self, task: int) -> None:
         """A task has ended, or continues without its calls."""
+        self._given.pop(task, None)
         self._handed.pop(task, None)
 
     def _use(self, t: int, number: int, change: int) -> None:

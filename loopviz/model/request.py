@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from loopviz.model.limits import MAX_SEGMENTS
 from loopviz.model.segments import Awaits, PackedTotals, Segment, Segments, Where
+from loopviz.model.sightings import Frames, Sightings
 from loopviz.model.states import DELAYED, SUSPENDED, State
 from loopviz.model.websocket import WebSocket
 from loopviz.stream.endings import GIVEN_UP
@@ -57,6 +58,10 @@ class Request:
     """When the open segment began."""
     thread: int = 0
     where: Where | None = None
+    seen: Sightings | None = None
+    """The lines at which it was seen; None while it was seen nowhere."""
+    handler: Where | None = None
+    """Where the function is defined that answers it; None where that was not seen."""
     awaits: Awaits | None = None
     """What it awaits, in state awaiting."""
     ready_at: int = 0
@@ -96,6 +101,12 @@ class Request:
             self.close(t)
         self.where, self.awaits = where or self.where, awaits or self.awaits
 
+    def seen_at(self, t: int, where: Where, frames: Frames) -> None:
+        """It was seen at this line, with these frames inside of it."""
+        if self.seen is None:
+            self.seen = Sightings()
+        self.seen.add(t, where, frames, self.since)
+
     def finish(self, t: int) -> None:
         """The last byte is sent: what follows does not count as latency."""
         if self.done is None:
@@ -130,6 +141,8 @@ class Request:
         """Take little memory from now on, since its life is over; see `Segments.pack`."""
         self.segments.pack(known)
         self.after.pack(known)
+        if self.seen is not None:
+            self.seen.pack(known)
         self.totals = PackedTotals(self.totals)
 
     # -- queries -------------------------------------------------------------------------------

@@ -50,6 +50,12 @@ class Requests:
         alive += self._ended.at(now)
         return [r for r in alive if r.start <= now and (r.done is None or r.done > now)]
 
+    def lasting_at(self, now: int) -> list[Request]:
+        """The requests that were sent, and whose tasks had not all ended, at `now`."""
+        found = [life.request for life in self.lives.values()]
+        found += [request for request in self._ended.after(now) if request.since > now]
+        return [request for request in found if request.start <= now]
+
     def ended_after(self, t: int) -> list[Request]:
         """The requests whose last task ended after `t`, the newest first."""
         return [request for request in self._ended.after(t) if request.since > t]
@@ -189,6 +195,12 @@ class Requests:
             for task in list(life.tasks.values()) if receives else ():
                 if task.doing is Doing.RECEIVING:  # another one answers: it looks for a disconnect
                     life.turn(task, Doing.SUSPENDED, t)
+
+    def handler(self, t: int, number: int, file: str, line: int, function: str) -> None:
+        """HANDLER: where the function is defined that answers the request."""
+        request = self.by_number.get(number)
+        if request is not None:
+            request.handler = self._shared.where(file, line, function)
 
     def raised(self, t: int, number: int, name: str, message: str) -> None:
         """RAISED: the application raised an exception."""

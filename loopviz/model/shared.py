@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from loopviz.model.limits import MAX_SHARED
+from loopviz.model.limits import MAX_FRAMES, MAX_SHARED
 from loopviz.model.segments import Where
+from loopviz.model.sightings import Frames
 
 __all__ = ["Shared"]
 
@@ -44,6 +45,21 @@ class Shared:
     def same(self, value: _T) -> _T:
         """The value, always the same object."""
         return cast(_T, self.table().setdefault(value, value))
+
+    def frames(self, text: str) -> Frames:
+        """The frames of FRAMES, always the same object; empty where the text is not as it must be."""
+        known = self.table().get(text)
+        if known is not None:
+            return cast("Frames", known)
+        frames = []
+        for frame in text.split("\n")[:MAX_FRAMES]:
+            line, _, rest = frame.partition("\t")
+            function, _, file = rest.partition("\t")
+            if not (line.isascii() and line.isdigit() and len(line) < 10):
+                return ()
+            frames.append(self.where(file, int(line), function))
+        self.table()[text] = found = tuple(frames)
+        return found
 
     def where(self, *line: Any) -> Where:
         """The source line with these fields, always the same object."""

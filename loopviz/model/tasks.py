@@ -14,6 +14,7 @@ from loopviz.model.requests import UNANSWERED, Requests
 from loopviz.model.rows import Rows
 from loopviz.model.segments import Awaits, Where
 from loopviz.model.shared import Shared
+from loopviz.model.sightings import Frames
 from loopviz.model.states import State
 
 __all__ = ["Tasks"]
@@ -74,6 +75,12 @@ class Tasks:
         task.where = self._shared.where(file, line, function)
         self._suspended_at(t, task)
 
+    def frames(self, number: int, frames: Frames) -> None:
+        """FRAMES: those of the next sample of the task."""
+        task = self._rows.tasks.get(number)
+        if task is not None:
+            task.frames = frames
+
     def awaited(self, t: int, number: int, what: str, name: str, holder: int) -> None:
         """AWAITED: a sample of what the suspended task awaits; `holder` is the task that holds it."""
         task = self._rows.tasks.get(number)
@@ -103,6 +110,7 @@ class Tasks:
         task.began = t
         if task.where is not None or task.awaits is not None:
             task.where = task.awaits = None
+            task.frames = ()
             if task.life is not None:
                 task.life.sampled.pop(task.number, None)
         if task.pending:
@@ -169,6 +177,7 @@ class Tasks:
         if life is not None and life.request.state is State.RUNNING:
             # What was seen before the response says nothing of the time after it.
             life.request.where = where if life.request.done is None else latest
+            life.request.seen_at(t, latest, task.frames if task is not None else ())
 
     def _turn(self, task: Task, doing: Doing, t: int) -> None:
         if doing is Doing.THREAD_WAIT:
@@ -295,5 +304,7 @@ class Tasks:
         life = task.life if task is not None else self._requests.lives.get(call.request)
         if life is not None and life.request.state is State.IN_THREAD and life.request.thread == call.thread:
             life.request.where = call.where
+            if call.latest is not None:
+                life.request.seen_at(t, call.latest, call.frames)
         if task is not None and task.child is not None:
             task.child.seen(t, call.where, thread=call.thread)

@@ -27,6 +27,7 @@ from loopviz.model.request import Request
 from loopviz.model.requests import Requests
 from loopviz.model.rows import Rows
 from loopviz.model.shared import Shared
+from loopviz.model.sources import Sources
 from loopviz.model.starvation import Starvation
 from loopviz.model.states import State
 from loopviz.model.tasks import Tasks
@@ -94,8 +95,11 @@ class Timeline:
         """How many events of known kinds were fed."""
         self.last = 0
         """The time of the newest event."""
+        self.sources = Sources()
+        """The source files that the stream carries, as recordings do."""
         self._first = 0
         self._shared = shared
+        self._tasks = tasks
         self._handlers: dict[str, Callable[..., object]] = {
             ev.FIRED: bursts.fired,
             ev.SENT: self._sent,
@@ -116,6 +120,9 @@ class Timeline:
             ev.PROCESS: self._process,
             ev.STOPPED: processes.stopped,
             ev.WORKER: self._worker,
+            ev.HANDLER: requests.handler,
+            ev.FRAMES: self._frames,
+            ev.SOURCE: self._source,
             ev.AWAITS: tasks.awaits,
             ev.AWAITED: tasks.awaited,
         }
@@ -161,6 +168,17 @@ class Timeline:
 
     def _process(self, t: int, number: int, name: str, change: str, reason: str) -> None:
         self.incidents.append(Incident(t, number, name, change, reason))
+
+    def _frames(self, t: int, task: int, call: int, frames: str) -> None:
+        found = self._shared.frames(frames)
+        if task:
+            self._tasks.frames(task, found)
+        else:
+            for process in self._processes:
+                process.threads.frames(call, found)
+
+    def _source(self, t: int, file: str, first: int, text: str) -> None:
+        self.sources.add(file, first, text)
 
     def _worker(self, t: int, worker: int, pid: int, change: str, reason: str) -> None:
         incident = self._processes.changed(t, worker, pid, change, reason)
@@ -227,6 +245,10 @@ class Timeline:
     def alive_at(self, now: int) -> list[Request]:
         """The requests that were sent, and not yet answered, at `now`."""
         return self._requests.alive_at(now)
+
+    def lasting_at(self, now: int) -> list[Request]:
+        """The requests that were sent, and whose tasks had not all ended, at `now`: answered or not."""
+        return self._requests.lasting_at(now)
 
     def ended_after(self, t: int) -> list[Request]:
         """The requests whose last task ended after `t`, the newest first."""

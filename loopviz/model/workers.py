@@ -17,6 +17,7 @@ from loopviz.model.limits import MAX_LANES, MAX_LINES, MAX_OPEN, Limits
 from loopviz.model.past import begun
 from loopviz.model.pools import Pools
 from loopviz.model.shared import Shared
+from loopviz.model.sightings import Frames
 from loopviz.model.states import State
 from loopviz.model.tasks import Tasks
 
@@ -116,11 +117,10 @@ class Workers:
         """CALL: a call begins to execute."""
         where = self._shared.where(file, line, function)
         lane = self.lane(thread)
-        lane.open = Span(t, t, request, where)
         state = State.IN_PROCESS if lane.role == "process" else State.IN_THREAD
         call = self.calls.setdefault(number, Call(task, request))
         call.thread, call.where, call.state = thread, where, state
-        self._pools.begins(t, number, task)
+        lane.open = Span(t, t, request, where, self._pools.begins(t, number, task))
         self._tasks.call_begins(t, number, call)
 
     def returns(self, t: int, number: int) -> None:
@@ -153,11 +153,18 @@ class Workers:
         where = self._shared.where(file, line, function, calls)
         if where in call.lines or len(call.lines) < MAX_LINES:
             call.lines[where] += 1
+        call.latest = where
         call.where = call.lines.most_common(1)[0][0]
         lane = self.lanes.get(call.thread)
         if lane is not None and lane.open is not None:
             lane.open = lane.open._replace(where=call.where)
         self._tasks.call_seen(t, call)
+
+    def frames(self, number: int, frames: Frames) -> None:
+        """FRAMES: those of the next sample of the call."""
+        call = self.calls.get(number)
+        if call is not None:
+            call.frames = frames
 
     def cpu(self, t: int, number: int, used: int) -> None:
         """CPU: a reading of a worker's CPU clock."""

@@ -351,6 +351,25 @@ WithinEvent: TypeAlias = Annotated[
         keeps_texts=True,
     ),
 ]
+HANDLER: Final = "handler"
+HandlerEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["handler"], f.Request, f.File, f.Line, f.Function],
+    About(
+        "The function that answers the request is defined there, with its decorators.",
+        _SAMPLES,
+        keeps_texts=True,
+    ),
+]
+FRAMES: Final = "frames"
+FramesEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["frames"], f.Task, f.Call, f.Frames],
+    About(
+        "The frames of what the next sample of the task, or else of the call, is about. They stay the same"
+        " until the next event of this kind.",
+        _SAMPLES,
+        keeps_texts=True,
+    ),
+]
 AWAITS: Final = "awaits"
 AwaitsEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["awaits"], f.Task, f.File, f.Line, f.Function],
@@ -360,6 +379,17 @@ AWAITED: Final = "awaited"
 AwaitedEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["awaited"], f.Task, f.What, f.AwaitedName, f.Holder],
     About("What the suspended task awaits, and who holds it.", _SAMPLES, keeps_texts=True),
+]
+
+# -- source code ---------------------------------------------------------------------------------
+
+SOURCE: Final = "source"
+SourceEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["source"], f.File, f.FirstLine, f.SourceText],
+    About(
+        "Lines of a source file, for those who read the recording without it. A long file has several.",
+        "Source code",
+    ),
 ]
 
 Event: TypeAlias = Union[  # noqa: UP007 - with |, each would be compared with all before it
@@ -375,6 +405,7 @@ Event: TypeAlias = Union[  # noqa: UP007 - with |, each would be compared with a
     WorkerEvent,
     IdleEvent, IterationEvent, GilEvent, KeepsEvent, SwitchedEvent, WaitedEvent,
     HoldsEvent, CallbackEvent, ExecutesEvent, WithinEvent, AwaitsEvent, AwaitedEvent,
+    HandlerEvent, FramesEvent, SourceEvent,
 ]  # fmt: skip
 """An event of any kind."""
 

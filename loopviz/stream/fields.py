@@ -81,6 +81,19 @@ Line: TypeAlias = Annotated[int, Field("line", "the line in it, from 1, or 0")]
 Function: TypeAlias = Annotated[str, Field("function", "the qualified name of the function")]
 Calls: TypeAlias = Annotated[str, Field("calls", "the function called at that line (`time.sleep`), or empty")]
 
+Frames: TypeAlias = Annotated[
+    str,
+    Field(
+        "frames",
+        "the user's line and the frames inside of it, outermost first, at most 20, one in a line of text:"
+        " line, function and file, separated by tabs",
+    ),
+]
+FirstLine: TypeAlias = Annotated[
+    int, Field("first", "the line of the file that the text begins with", least=1)
+]
+SourceText: TypeAlias = Annotated[str, Field("text", "lines of the file, as it was when they were executed")]
+
 # Bursts.
 Press: TypeAlias = Annotated[int, Field("press", "the burst, by the number of its key press: from 1")]
 ScenarioName: TypeAlias = Annotated[str, Field("scenario", "the name of the scenario")]

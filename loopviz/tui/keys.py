@@ -226,6 +226,15 @@ TABLE: tuple[Section, ...] = (
             Key("picture.write", "w", "write", "Write", "the last minutes to a file"),
         ), server=True),
     )),
+    Section("picture", "Views", (
+        Row("the views of the same moment: the timeline, the code at work, the event loop as a machine, and"
+            " the reasons", (
+            Key("picture.timeline", "1", "look('timeline')", "Timeline", "the view of time"),
+            Key("picture.code", "2", "look('code')", "Code", "the view of the code at work"),
+            Key("picture.machine", "3", "look('machine')", "Machine", "the view of the event loop and pools"),
+            Key("picture.reasons", "4", "look('reasons')", "Reasons", "the view of what was found, and why"),
+        ), foot=Foot("views", "roomy")),
+    )),
     Section("picture", "Other screens", (
         Row("what the application writes to its standard output and error", (
             Key("picture.output", "o", "output", "Output", "what the application writes"),

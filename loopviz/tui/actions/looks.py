@@ -1,4 +1,4 @@
-"""Change the theme, and save the screen as a picture."""
+"""Change the view and the theme, and save the screen as a picture."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from loopviz.recording.whole import free_name, write_whole
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.compat import Commands
 from loopviz.tui.themes import ThemeList
+from loopviz.tui.view import Look
 
 __all__ = ["Looks"]
 
@@ -42,6 +43,10 @@ class Looks(PictureApp):
         self.ansi_color = sixteen  # older versions of Textual reset it
         if not sixteen:
             self.palette.use(theme_named(name))
+
+    def action_look(self, look: Look) -> None:
+        """Show the moment as this view."""
+        self.view.look = look
 
     def action_next_theme(self) -> None:
         """Use the next theme."""

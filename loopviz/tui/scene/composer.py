@@ -7,14 +7,18 @@ from itertools import islice
 from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
+from loopviz.tui.scene.body import Body
+from loopviz.tui.scene.code import CodeBody
 from loopviz.tui.scene.foot import HitLine, foot
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.header import header, together
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
+from loopviz.tui.scene.machine import MachineBody
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.picture import Picture
+from loopviz.tui.scene.reasons import ReasonsBody
 from loopviz.tui.scene.story import Story
-from loopviz.tui.view import View
+from loopviz.tui.view import Look, View
 
 __all__ = ["Scene"]
 
@@ -36,13 +40,20 @@ class Scene:
         """The lines of the picture in the last frame."""
         self._pen = Pen(palette)
         self._picture = Picture(self._pen)
+        self._bodies: dict[Look, Body] = {
+            "timeline": self._picture,
+            "code": CodeBody(self._pen),
+            "machine": MachineBody(self._pen),
+            "reasons": ReasonsBody(self._pen),
+        }
         self._story = Story()
         self._foot_key: tuple[object, ...] = ()
         self._foot_lines: list[HitLine] = []
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
-        self._picture.forget()
+        for body in self._bodies.values():
+            body.forget()
 
     def compose(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
         """The frame: exactly `height` lines, each exactly `width` cells wide."""
@@ -57,10 +68,12 @@ class Scene:
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
         keys = self._foot(view, width, unanswered=_unanswered(timeline, view))
         room = max(0, height - len(head) - len(story) - len(keys))
-        picture = self._picture.lines(self.facts, timeline, view, width, room, roomy=roomy)
+        body = self._bodies[view.look]
+        picture = body.lines(self.facts, timeline, view, width, room, roomy=roomy)
+        picture += [[]] * (room - len(picture))
         lines = [*head, *picture, *story]
-        self._lines = range(len(head), len(head) + room)
-        self.hits = {y + len(head): hits for y, hits in self._picture.hits.items()}
+        self._lines = range(len(head), len(head) + room) if body is self._picture else range(0)
+        self.hits = {y + len(head): hits for y, hits in body.hits.items()}
         if self._story.fires is not None:
             press = Hit(key=self.facts.keys.of("picture.repaired")[0])
             self.hits[len(head) + room + len(gap) + self._story.fires] = [(0, width, press)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from loopviz.model import Burst, Timeline
 from loopviz.scenario import THREAD_LIMIT
@@ -10,7 +11,9 @@ from loopviz.tui.amounts import requests_after
 from loopviz.tui.asked import Asked
 from loopviz.tui.view.moving import Moving
 
-__all__ = ["Pace", "View"]
+__all__ = ["Look", "Pace", "View"]
+
+Look = Literal["timeline", "code", "machine", "reasons"]
 
 _STILL = 500_000_000
 """How often a picture is drawn in which nothing moves (ns)."""
@@ -33,6 +36,8 @@ class Pace:
 class View(Moving):
     """Which part of a timeline is shown, and how."""
 
+    look: Look = "timeline"
+    """As what the moment is shown: every look is of the same moment, and of the same requests."""
     requests: int | None = None
     """How many requests were asked for; None for each scenario's own number."""
     steps: int = 0

@@ -1,0 +1,160 @@
+"""Where each request is at a moment: at which station, at which line.
+
+This is the one answer for all views, so they agree. A request is at exactly one station at a time: the one
+that belongs to its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+from loopviz.model.request import Request
+from loopviz.model.segments import Awaits, Segment, Where
+from loopviz.model.sightings import Frames
+from loopviz.model.states import SUSPENDED, State
+from loopviz.model.timeline import Timeline
+
+__all__ = ["STATIONS", "Position", "Station", "position", "positions"]
+
+_BACK = 1_000
+"""So many segments are read to find since when a request is in its state."""
+
+
+class Station(StrEnum):
+    """A place in the event loop's machinery where a request can be."""
+
+    SOCKET = "socket"
+    """Sent, and not yet read by the loop."""
+    READY = "ready"
+    """In the loop's queue of what can run."""
+    LOOP = "loop"
+    """On the loop: a step of one of its tasks is executed."""
+    PARKED = "parked"
+    """Suspended at an ``await``."""
+    POOL_QUEUE = "queue"
+    """Waits for a worker of a pool."""
+    POOL = "pool"
+    """In a worker thread."""
+    PROCESS = "process"
+    """In a worker process."""
+
+
+STATIONS = {
+    State.QUEUED: Station.SOCKET,
+    State.READY: Station.READY,
+    State.RUNNING: Station.LOOP,
+    State.AWAITING: Station.PARKED,
+    State.RECEIVING: Station.PARKED,
+    State.SENDING: Station.PARKED,
+    State.TOKEN_WAIT: Station.POOL_QUEUE,
+    State.IN_THREAD: Station.POOL,
+    State.IN_PROCESS: Station.PROCESS,
+}
+"""The station of each state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a request, or a row of a task that it has started, is at a moment. Times are nanoseconds."""
+
+    request: int
+    """Its number; negative for a task's row."""
+    station: Station
+    state: State
+    since: int
+    """Since when it has been in this state without a break."""
+    where: Where | None = None
+    """The user's line at which it was last seen by that moment, in this state. For a call in a worker that
+    was not seen yet, where its function is defined. None where it is not known."""
+    frames: Frames = ()
+    """The line and the frames inside of it, outermost first; empty where they were not seen."""
+    thread: int = 0
+    """The worker thread or process that executes it; 0 for none."""
+    pool: int | None = None
+    """The pool that it waits for, or whose worker executes it; None where that is not known."""
+    awaits: Awaits | None = None
+    """What it awaits; None where that is not known."""
+    worker: int = 0
+    """The worker of the server; see `loopviz.stream.several`."""
+    answered: bool = False
+    """Whether its response has been sent: what it does now is done afterwards."""
+
+
+def position(timeline: Timeline, request: Request, t: int) -> Position | None:
+    """Where the request is at `t` (ns); None before it was sent, and after its last task has ended.
+
+    `request` may also be the row of a task: `Timeline.started`, or `loopviz.model.Child.row`.
+    """
+    return _position(timeline, request, t, None)
+
+
+def positions(timeline: Timeline, t: int) -> list[Position]:
+    """Where every request is at `t` (ns) that was sent and whose tasks have not all ended, by number.
+
+    Tasks that requests have started and do not await have positions of their own, after those of requests.
+    """
+    waiting = _waiting(timeline, t)
+    alive = {request.id: request for request in _alive(timeline, t)}
+    found = (_position(timeline, alive[number], t, waiting) for number in sorted(alive, key=_order))
+    return [one for one in found if one is not None]
+
+
+def _order(number: int) -> tuple[bool, int]:
+    return number < 0, abs(number)
+
+
+def _alive(timeline: Timeline, t: int) -> Iterable[Request]:
+    yield from timeline.lasting_at(t)
+    yield from timeline.started(t, t)
+
+
+def _position(
+    timeline: Timeline, request: Request, t: int, waiting: dict[int, int] | None
+) -> Position | None:
+    segment = request.state_at(t)
+    if segment is None:
+        return None
+    state = segment.state
+    where, frames = _line(request, segment, t)
+    pool = None
+    if state is State.TOKEN_WAIT:
+        owner = request.started_by or request.id
+        pool = (waiting if waiting is not None else _waiting(timeline, t)).get(owner)
+    elif segment.thread and (lane := timeline.workers.get(segment.thread)) is not None:
+        span = lane.span_at(t)
+        pool = (span.pool or None) if span is not None else None
+    return Position(
+        request.id, STATIONS[state], state, _since(request, segment, t), where, frames, segment.thread, pool,
+        segment.awaits, max(request.worker, 0), request.done is not None and request.done < t,
+    )  # fmt: skip
+
+
+def _line(request: Request, segment: Segment, t: int) -> tuple[Where | None, Frames]:
+    """The line at which it was last seen by `t` in this segment, and the frames inside of it."""
+    seen = request.seen.last(segment.start, t) if request.seen is not None else None
+    if seen is not None:
+        return seen.where, seen.frames
+    # A suspended task does not move, so its line has been the same since the segment began.
+    if segment.state in SUSPENDED or segment.thread:
+        return segment.where, ()
+    return None, ()
+
+
+def _since(request: Request, segment: Segment, t: int) -> int:
+    """Since when it has been in the state of this segment."""
+    since = segment.start
+    for earlier in islice(request.newest_first(t), _BACK):
+        if earlier.start >= since:
+            continue
+        if earlier.end < since or earlier.state is not segment.state:
+            break
+        since = earlier.start
+    return since
+
+
+def _waiting(timeline: Timeline, t: int) -> dict[int, int]:
+    """The pool that each request waits for."""
+    return {request: pool for pool, requests in timeline.pools.waiting_at(t).items() for request in requests}
