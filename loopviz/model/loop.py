@@ -6,7 +6,6 @@ Steps are reported to `loopviz.model.tasks`; the requests of `loopviz.model.requ
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 from loopviz.model.block import Block, By, Keeper, Shares
 from loopviz.model.busy import BIN, BusyBins
+from loopviz.model.lags import Lags
 from loopviz.model.lane import Lane, Span
 from loopviz.model.life import Doing
 from loopviz.model.limits import Limits
@@ -26,13 +26,12 @@ from loopviz.model.starvation import Starvation
 from loopviz.model.starvations import RECORDED, Starvations
 from loopviz.model.states import State
 from loopviz.model.tasks import Tasks
+from loopviz.model.timers import Timers
 
 __all__ = ["Loop"]
 
 _T = TypeVar("_T")
 
-LAG = 100_000
-"""Iterations shorter than this delay no request (ns)."""
 _GAPS = 200
 """Times between two stretches that are remembered."""
 _LATEST = 8
@@ -79,18 +78,18 @@ class Loop:
         """When it was last seen to be stopped, from another process (ns)."""
         self.starvations = Starvations(requests, limits, threshold, worker)
         self.idle = 0
-        self.lags = array("q")
-        """End and length of iterations longer than `LAG`, in turn."""
+        self.lags = Lags(limits.lags)
+        self.timers = Timers(limits.late)
         self._requests = requests
         self._rows = rows
         self._tasks = tasks
         self._shared = shared
-        self._limits = limits
         self._task = 0  # whose step it is
         self._since = 0  # when the present stretch began; 0: not known
         self._turned = 0  # when the loop last turned to something else
         self._asleep = False
         self._iteration = 0  # when the present iteration began; 0: no iteration was ever seen
+        self._iterates = 0  # when the first one began
         self._held: Block | None = None  # what the present stretch would be as a block
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_GAPS)  # when it slept, or was not seen
         self._readings = Readings(self.lane, limits, self.stopped_within)
@@ -169,8 +168,20 @@ class Loop:
 
     def lag_since(self, start: int) -> int:
         """The longest iteration that ended after `start`."""
-        ends, lengths = islice(self.lags, 0, None, 2), islice(self.lags, 1, None, 2)
-        return max((length for end, length in zip(ends, lengths, strict=True) if end > start), default=0)
+        return self.lags.longest(start)
+
+    def looked(self, now: int) -> int | None:
+        """When the loop has last looked at its selector, at `now`; `now` while it sleeps there, or nearly.
+
+        None where iterations are not seen, and where it is not kept.
+        """
+        if not self._iteration or now < self._iterates:
+            return None
+        if self._asleep and now >= self._since:
+            return now
+        if not self._asleep and now >= self._iteration:
+            return self._iteration
+        return self.lags.began(now)
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -191,10 +202,12 @@ class Loop:
         self._turn(t, number)
         if self.starvations.is_long(t):
             self.starvations.waited(self._rows.owner(number), t)
+        self.timers.fires(t, number)
         self._tasks.step(task, t)
 
     def wake(self, t: int, number: int) -> None:
         """WAKE: what the task awaited is done."""
+        self.timers.fires(t, number)
         self._tasks.wake(t, number)
         if self.blocks and t < self._turned and (self.blocks[-1].end or t) > t:
             request = self._requests.by_number.get(self._rows.owner(number))
@@ -203,6 +216,7 @@ class Loop:
 
     def late_wake(self, t: int, number: int, since: int) -> None:
         """LATE_WAKE: the task could have run since `since`, had the loop been free."""
+        self.timers.fires(t, number)
         request = self._tasks.late_wake(since, number)
         if request:
             self._delayed_since(request, since, during=True)
@@ -211,12 +225,15 @@ class Loop:
         """YIELD: the task's step ends at an await."""
         if number == self._task:  # an eager task's first step is a part of its parent's
             self._turn(t, 0)
+        if due:
+            self.timers.sleeps(t, number, due)
         self._tasks.suspend(t, number, awaited, due)
 
     def end(self, t: int, number: int) -> None:
         """END: the task's last step ends."""
         if number == self._task:
             self._turn(t, 0)
+        self.timers.fires(t, number)
         self._tasks.end(t, number)
 
     def sleeps(self, t: int) -> None:
@@ -242,6 +259,7 @@ class Loop:
             self._iteration = t
             self._turn(t, 0)
         self._iteration = t
+        self._iterates = self._iterates or t
 
     def holds(self, t: int, task: int, since: int, file: str, line: int, function: str, calls: str) -> None:
         """HOLDS: a sample of the line that holds the loop; `since` is when the step began."""
@@ -340,6 +358,7 @@ class Loop:
         if slept:
             self.idle += max(0, t - self._since)
             self._gaps.append((self._since, t))
+            self._iteration = self._iteration and t  # its selector cannot return
         self._asleep = False
         self._since = self._turned = t
         self._stood = (t, slept)
@@ -368,6 +387,7 @@ class Loop:
         """WORKER: the worker's process has ended. Nothing is known of its loop until it is started again."""
         self._turn(t, 0)
         self._since = 0
+        self.timers.clear()
 
     def stopped_within(self, start: int, end: int) -> int:
         """For how much of this time (ns) the whole program was stopped."""
@@ -504,12 +524,7 @@ class Loop:
 
     def _lag(self, t: int) -> None:
         if self._iteration:
-            length = t - self._iteration
-            if length > LAG:
-                self.lags.extend((t, length))
-                most = self._limits.lags
-                if most is not None and len(self.lags) > most:
-                    del self.lags[: most // 2]
+            self.lags.add(t, t - self._iteration)
 
     # -- waiting for the GIL -------------------------------------------------------------------
 
@@ -535,7 +550,7 @@ class Loop:
         self.lane.busy += length
         request, where = (keeper.request, keeper.where) if keeper is not None else (0, None)
         _insert(self.lane.spans, Span(start, end, request, where), lambda span: span.start, self._shared)
-        self.lags.extend((end, length))
+        self.lags.add(end, length)
         if length >= self.threshold:
             block = Block(start, end, 0, shares=Shares(0.0, 0.0, 1.0), classified=True, worker=self.worker)
             block.letter = self.lane.letter
