@@ -128,7 +128,7 @@ def test_what_waits_for_a_blocked_loop_never_begins(tmp_path: Path) -> None:
     """While one request blocks the loop, the others are given up at once, and their code never runs."""
     (file,) = read([scenario(tmp_path, "counted", COUNTED, ', path="/mine"')])
     with session(file) as made:
-        module = scenarios(made).apps._mounts["counted"].file.app.routes[-1].endpoint.__globals__
+        module = scenarios(made).apps._executed["counted"].app.routes[-1].endpoint.__globals__
         fired = [made.fire(file, 4), made.fire(file, 4)]
         assert module["held"].wait(20)
         began = time.monotonic()

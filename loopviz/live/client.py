@@ -14,6 +14,7 @@ from loopviz.clock import now_ns
 from loopviz.live import compat
 from loopviz.live.arrivals import Arrivals
 from loopviz.live.claimed import claimed
+from loopviz.stream.answer import MOST, Answer, Heard, answer
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import CLAIMED, RECEIVED, SENT, Event
 
@@ -41,6 +42,31 @@ class _Asked:
     path: str
     headers: dict[str, str]
     body: bytes | None
+    heard: _Hearing | None = None
+
+    def hears(self, number: int, response: httpx.Response | None, error: str | None) -> None:
+        """A request was answered, or has had no answer."""
+        if self.heard is not None:
+            self.heard.hears(number, response, error)
+
+
+class _Hearing:
+    """Who wants the answers of a burst, and how much of their bodies is kept."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._room = MOST
+
+    def hears(self, number: int, response: httpx.Response | None, error: str | None) -> None:
+        """Pass an answer on, bounded."""
+        if response is None:
+            self._heard(Answer(number, None, error=error))
+            return
+        kept = answer(
+            number, response.status_code, response.headers.multi_items(), response.content, self._room
+        )
+        self._room -= len(kept.body or b"")
+        self._heard(kept)
 
 
 @dataclass(eq=False)
@@ -107,17 +133,19 @@ class Client:
         fired: Fired | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        heard: Heard | None = None,
     ) -> concurrent.futures.Future[None]:
         """Send `requests` requests at once; the future is done when all of them are answered.
 
-        Each has these `headers` and this `body`. `at_once` limits the concurrent requests: as soon as one
-        is answered, the next is sent. The first are sent `delay` seconds from now. `fired` is called, by this
-        thread, before anything is sent.
+        Each has these `headers` and this `body`. `heard` is given each answer; without it, they are not kept.
+        `at_once` limits the concurrent requests: as soon as one is answered, the next is sent. The first are
+        sent `delay` seconds from now. `fired` is called, by this thread, before anything is sent.
         """
         numbers = self._in_a_row(requests)
         if fired is not None:
             fired(numbers[0], requests)
-        asked = _Asked(method, path, dict(headers or {}), body)
+        hearing = None if heard is None else _Hearing(heard)
+        asked = _Asked(method, path, dict(headers or {}), body, hearing)
         unanswered = set(numbers)
         burst = self._burst(asked, numbers, at_once or requests, delay, unanswered)
         answered = asyncio.run_coroutine_threadsafe(burst, self._loop)
@@ -323,7 +351,7 @@ class Client:
                 sent = True
                 self._emit((now_ns(), SENT, number, method, path))
 
-        status = error = None
+        status = error = response = None
         began = now_ns()
         try:
             response = await client.request(
@@ -351,6 +379,7 @@ class Client:
 
             self._blind("the moment at which a request is sent", _NOT_TRACED.format(installed("httpcore")))
         self._emit((now, RECEIVED, number, status, error))
+        asked.hears(number, response, error)
 
 
 def _take(numbers: set[int], number: int) -> bool:

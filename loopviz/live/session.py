@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from loopviz.clock import now_ns
+from loopviz.copied import show
 from loopviz.errors import InputError
 from loopviz.live.client import Client
 from loopviz.live.compat import end_multiprocessing
@@ -27,9 +29,11 @@ from loopviz.live.incoming import FROM_PROCESS, HERE, Incoming
 from loopviz.live.sockets import reached
 from loopviz.recording import Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
+from loopviz.stream.answer import Heard
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.copies import Changed
 from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
-from loopviz.stream.marked import HEADER
+from loopviz.stream.marked import COPY, HEADER, original_of, shown_as
 from loopviz.stream.source import Death, Environment, Load, Vitals
 from loopviz.target.application import Application
 from loopviz.target.remembering import remember
@@ -79,7 +83,8 @@ class Session:
         numbers = itertools.count(1)
         self._presses = itertools.count(1)
         self._awaited: dict[str, str] = {}
-        secret = os.urandom(16).hex()
+        self._secret = secret = os.urandom(16).hex()
+        self._copies = itertools.count(1)
         served = Served(scenarios, threads, loop, secret, numbers, lazily, 0, self._process_changed)
         self._waiting: dict[concurrent.futures.Future[None], int] = {}
         """The bursts to fire when their scenario is ready, and how many requests each has."""
@@ -207,6 +212,7 @@ class Session:
         *,
         at_once: int | None = None,
         delay: float = 0.0,
+        heard: Heard | None = None,
     ) -> concurrent.futures.Future[None]:
         """Send requests at once; the future is done when all of them are answered.
 
@@ -230,13 +236,14 @@ class Session:
                 fired=fired,
                 headers=scenario.headers,
                 body=scenario.body,
+                heard=heard,
             )
 
         if scenario.missing:
             executed(scenario)
         if scenario.lacking is not None:
             raise InputError(scenario.lacking)
-        if self._host.ready(scenario.name):
+        if COPY in scenario.headers or self._host.ready(scenario.name):
             return send()
         answered: concurrent.futures.Future[None] = concurrent.futures.Future()
         awaited = self._awaited
@@ -264,6 +271,52 @@ class Session:
         self._waiting[answered] = requests
         threading.Thread(target=later, name="loopviz fire", daemon=True).start()
         return answered
+
+    def fire_heard(
+        self, scenario: ScenarioFile, requests: int, heard: Heard
+    ) -> concurrent.futures.Future[None]:
+        """Fire; `heard` is called with each answer, in the client's thread."""
+        return self.fire(scenario, requests, heard=heard)
+
+    def serve_copy(
+        self, scenario: ScenarioFile, file: str, text: str
+    ) -> concurrent.futures.Future[ScenarioFile]:
+        """Serve the application of a scenario with another text of a file, beside the original.
+
+        See `loopviz.stream.copies.Copies`.
+        """
+        number = next(self._copies)
+        file = original_of(file)
+        name = "" if self._application is not None else scenario.name
+        changed = Changed(number, name, file, text, shown_as(file, number))
+        known = self._host.copy(changed)
+        show(changed.shown, text)  # the views are in this process
+        fired = replace(
+            scenario,
+            name=shown_as(scenario.name, number),
+            headers={**scenario.headers, COPY: self._secret},
+        )
+        served: concurrent.futures.Future[ScenarioFile] = concurrent.futures.Future()
+
+        def done(over: concurrent.futures.Future[None]) -> None:
+            error = concurrent.futures.CancelledError() if over.cancelled() else over.exception()
+            with suppress(concurrent.futures.InvalidStateError):  # it is not waited for
+                if error is not None:
+                    served.set_exception(error)
+                else:
+                    served.set_result(fired)
+
+        known.add_done_callback(done)
+        return served
+
+    def end_copy(self) -> concurrent.futures.Future[None]:
+        """Serve the copy no longer."""
+        try:
+            return self._host.end_copy()
+        except RuntimeError:  # the server has ended, and so has the copy
+            ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+            ended.set_result(None)
+            return ended
 
     def give_up(self) -> int:
         """Give up every request that was fired and is not answered; returns how many.

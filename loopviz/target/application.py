@@ -18,7 +18,7 @@ from loopviz.errors import InputError
 from loopviz.scenario.failing import explain, innermost
 from loopviz.target.kinds import PREFERRED, is_application
 
-__all__ = ["Application", "applications_in", "load"]
+__all__ = ["Application", "applications_in", "load", "made_of"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ def load(application: Application) -> Any:
     sys.path.insert(0, application.app_dir)
     module = _imported(application)
     _require_own(application, module)
+    return made_of(application, module)
+
+
+def made_of(application: Application, module: ModuleType) -> Any:
+    """The application in its module, which has been imported. Raises `InputError`."""
     attribute = application.attribute or _chosen(application, module)
     found: Any = module
     for part in attribute.split("."):
@@ -74,7 +79,7 @@ def load(application: Application) -> Any:
             found = getattr(found, part)
         except AttributeError:
             raise _no_attribute(application, module, attribute) from None
-    return _made(application, attribute, found)
+    return _made(application, module, attribute, found)
 
 
 def applications_in(module: ModuleType) -> list[str]:
@@ -166,12 +171,12 @@ def _no_attribute(application: Application, module: ModuleType, attribute: str) 
     return InputError(f"{application.module} has no attribute {attribute!r}.\n{hint}")
 
 
-def _made(application: Application, attribute: str, found: Any) -> Any:
+def _made(application: Application, module: ModuleType, attribute: str, found: Any) -> Any:
     """The application, made by its factory if it has one. Like uvicorn, it takes what can be called so."""
     if not callable(found):
         raise InputError(
             f"{application.module}:{attribute} is no application: it is of type {type(found).__name__}.\n"
-            f"Its applications: {_listed(applications_in(sys.modules[application.module]))}."
+            f"Its applications: {_listed(applications_in(module))}."
         )
     if not application.factory and not _takes_nothing(found):
         return found

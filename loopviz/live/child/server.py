@@ -8,7 +8,9 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -21,12 +23,14 @@ from loopviz.agent.viewer import Viewer
 from loopviz.clock import now_ns
 from loopviz.errors import InputError
 from loopviz.live.environment import environment
+from loopviz.live.hosts.copying import of_application, of_scenario
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.serving import Serving
 from loopviz.live.server.thread import AS_UVICORN
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.stream.blind import KEEPER
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.copies import Changed
 from loopviz.stream.events import PROCESS, Change
 from loopviz.stream.source import Vitals
 from loopviz.target.application import Application, load
@@ -89,6 +93,8 @@ class _Child:
             paths: list[str] = []
             loaded: list[Any] = []
 
+            since = time.time()
+
             def loading() -> Any:
                 app = load(application)
                 paths.extend(known_paths(app))
@@ -104,7 +110,11 @@ class _Child:
             self._serving = Serving(served, listening, self._buffer, loading, own=own, settings=settings)
             self._routes: Callable[[], list[Any]] = offers
             self._leave: Callable[[], object] = lambda: None
-            calls = {}
+
+            def copy(plain: Mapping[str, Any]) -> Future[None]:
+                return self._serving.copy(*of_application(Changed(**plain), application, since), apart=False)
+
+            calls = {"copy": copy}
         else:
             from loopviz.live.hosts.scenarios import Scenarios  # noqa: PLC0415 - it imports FastAPI
 
@@ -115,11 +125,21 @@ class _Child:
             self._routes = list
             self._leave = scenarios.workspace.leave
             scenarios.workspace.enter()
+
+            def copy(plain: Mapping[str, Any]) -> Future[None]:
+                changed = Changed(**plain)
+                file = scenarios.apps.file(changed.scenario)
+                if file is None:
+                    raise InputError(f"{changed.scenario} is not served here.")
+                return self._serving.copy(*of_scenario(changed, file.file), apart=True)
+
             calls = {
+                "copy": copy,
                 "prepare": partial(scenarios.prepare, server),
                 "replace": lambda path, name: scenarios.replace(server, *_scenarios([(path, name)])),
             }
         calls |= {
+            "end_copy": self._serving.end_copy,
             "give_up": self._serving.give_up,
             "set_threads": self._serving.server.set_threads,
             "answered": self._serving.probe.answered,

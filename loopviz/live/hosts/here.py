@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from loopviz.errors import InputError
 from loopviz.live.environment import environment
+from loopviz.live.hosts.copying import of_application, of_scenario
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.scenarios import Scenarios
 from loopviz.live.hosts.serving import Serving
 from loopviz.live.sockets import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.copies import Changed
 from loopviz.stream.source import Death, Vitals
 from loopviz.target.application import Application, load
 from loopviz.target.listing import scenario_files
@@ -44,6 +48,9 @@ class ThreadHost:
         self.address = named(sock)
         self.routes: Sequence[ScenarioFile] = served.scenarios
         self._buffer = buffer
+        self._application = application
+        self._since = 0.0
+        """When the application was imported (s)."""
         self.scenarios: Scenarios | None = None
         if application is not None:
             loading = partial(self._load, application)
@@ -55,6 +62,7 @@ class ThreadHost:
         self.serving = Serving(served, sock, buffer, lambda: scenarios.apps, own=own)
 
     def _load(self, application: Application) -> Any:
+        self._since = time.time()
         app = load(application)
         self.routes = scenario_files(application, routes(app), known(application.folder))
         return app
@@ -126,6 +134,20 @@ class ThreadHost:
         if self.scenarios is None:
             raise RuntimeError("an application has no scenarios")
         return self.scenarios.replace(self.serving.server, file)
+
+    def copy(self, changed: Changed) -> Future[None]:
+        """Serve a changed copy of the application, or of a scenario."""
+        if self._application is not None:
+            making = of_application(changed, self._application, self._since)
+            return self.serving.copy(*making, apart=False)
+        file = self.scenarios.apps.file(changed.scenario) if self.scenarios is not None else None
+        if file is None:
+            raise InputError(f"{changed.scenario} is not served here.")
+        return self.serving.copy(*of_scenario(changed, file.file), apart=True)
+
+    def end_copy(self) -> Future[None]:
+        """Serve it no longer."""
+        return self.serving.end_copy()
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """Do not begin these requests."""

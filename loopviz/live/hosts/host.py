@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.copies import Changed
 from loopviz.stream.events import Change
 from loopviz.stream.source import Death, Environment, Vitals
 
@@ -101,6 +102,12 @@ class Host(Protocol):
 
     def replace(self, file: ScenarioFile) -> Future[None]:
         """Serve this version of a scenario from now on."""
+
+    def copy(self, changed: Changed) -> Future[None]:
+        """Serve a changed copy beside the original, instead of the one before. Raises `InputError`."""
+
+    def end_copy(self) -> Future[None]:
+        """Serve the copy no longer."""
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """These requests of the session's own client were given up."""

@@ -28,6 +28,7 @@ from loopviz.live.numbers import FOREIGN, Renumber
 from loopviz.live.sockets import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.copies import Changed
 from loopviz.stream.events import WORKER, Event
 from loopviz.stream.source import Death, Environment, Vitals
 from loopviz.target.application import Application
@@ -341,6 +342,14 @@ class ProcessHost:
         if not over.cancelled() and over.exception() is None:
             self._prepared.add(file.name)
             self._serves[file.name] = file
+
+    def copy(self, changed: Changed) -> Future[None]:
+        """Serve a changed copy there."""
+        return self._call("copy", changed.as_dict())
+
+    def end_copy(self) -> Future[None]:
+        """Serve it no longer."""
+        return self._call("end_copy")
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """Do not begin these requests."""

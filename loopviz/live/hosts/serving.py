@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from loopviz.live.hosts.host import Served
 from loopviz.live.server.abandoning import Abandoning
+from loopviz.live.server.beside import Beside
 from loopviz.live.server.compat import as_called
 from loopviz.live.server.thread import ServerThread
 from loopviz.probe import Probe
@@ -36,7 +38,8 @@ class Serving:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.probe = Probe(buffer, numbers=served.numbers, secret=served.secret, own=own, base=served.base)
-        self._abandoning = Abandoning(None, HEADER, f"{served.secret}-")
+        self._beside = Beside(served.secret)
+        self._abandoning = Abandoning(self._beside, HEADER, f"{served.secret}-")
         self.server = ServerThread(
             self._abandoning,
             sock,
@@ -49,9 +52,17 @@ class Serving:
         )
 
     def _load(self, load: Callable[[], Any]) -> None:
-        self._abandoning.app = as_called(load())
+        self._beside.app = as_called(load())
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """Do not begin these requests, and cancel what they await. May be called in any thread."""
         self._abandoning.give_up(numbers)
         self.server.call(self._abandoning.cancel)
+
+    def copy(self, make: Callable[[], Any], forget: Callable[[], object], *, apart: bool) -> Future[None]:
+        """Serve a changed copy of the application beside it; see `Beside.serve`."""
+        return self.server.submit(self._beside.serve(make, forget, apart=apart))
+
+    def end_copy(self) -> Future[None]:
+        """Serve the copy no longer."""
+        return self.server.submit(self._beside.end())

@@ -17,12 +17,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from loopviz.clock import now_ns
+from loopviz.errors import InputError
 from loopviz.live.hosts.host import Served
 from loopviz.live.hosts.mark import WorkerBuffer
 from loopviz.live.hosts.process import ProcessHost
 from loopviz.live.sockets import named
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.buffer import Buffer
+from loopviz.stream.copies import Changed
 from loopviz.stream.events import WORKER
 from loopviz.stream.several import letter
 from loopviz.stream.source import Environment, Vitals
@@ -243,6 +245,17 @@ class WorkersHost:
     def replace(self, file: ScenarioFile) -> Future[None]:
         """Serve this version from now on."""
         return _joined([host.replace(file) for host in self._running()])
+
+    def copy(self, changed: Changed) -> Future[None]:
+        """The kernel chooses who gets a request, so that it is not known which worker answers."""
+        raise InputError(
+            f"There are {self.workers} workers, and the kernel chooses which one gets a request.\n"
+            "Run it with one worker to measure a repair."
+        )
+
+    def end_copy(self) -> Future[None]:
+        """There is none."""
+        return _joined([])
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """Do not begin these requests; it is not known which worker has which."""

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from fastapi import FastAPI
 
-from loopviz.live.server import compat
+from loopviz.live.server.mount import Mount
 from loopviz.live.server.routing import Fit, fit
 from loopviz.scenario import ScenarioFile, executed, require_own_paths
 
@@ -44,7 +44,9 @@ class Apps:
         self._lazily = lazily
         self._files = {file.name: file for file in files}
         self._execute = execute
-        self._mounts: dict[str, _Mount] = {}
+        self._mounts: dict[str, Mount] = {}
+        self._executed: dict[str, ScenarioFile] = {}
+        """What is mounted: each with its application."""
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._fired: dict[tuple[str, str], str] = {}
         self._asked = 0
@@ -59,6 +61,10 @@ class Apps:
     def serves(self, file: ScenarioFile) -> bool:
         """Whether this version of a scenario is the one that is served. May be called in any thread."""
         return self._files.get(file.name) is file
+
+    def file(self, name: str) -> ScenarioFile | None:
+        """The version of a scenario that is served; None if there is none of this name."""
+        return self._files.get(name)
 
     async def prepare(self, name: str) -> None:
         """Prepare the scenario; returns when it is ready. Raises what its file or its lifespan raises."""
@@ -83,14 +89,14 @@ class Apps:
             require_own_paths({**self._files, file.name: file}.values())
         self._asked += 1
         number = self._asked
-        mount = await self._mounted(file)
+        done, mount = await self._mounted(file)
         if number < self._served.get(file.name, 0):
             await mount.end()
             return
         self._served[file.name] = number
         before = self._mounts.get(file.name)
         self._files[file.name] = file
-        self._mounts[file.name] = mount
+        self._mounts[file.name], self._executed[file.name] = mount, done
         if not known:
             self._route()
         if before is not None:
@@ -102,13 +108,14 @@ class Apps:
         finally:
             del self._preparing[name]
 
-    async def _mounted(self, file: ScenarioFile) -> _Mount:
+    async def _mounted(self, file: ScenarioFile) -> tuple[ScenarioFile, Mount]:
         with ThreadPoolExecutor(1, "loopviz scenario") as executor:  # not the loop's: not seen by the probe
             work = asyncio.wrap_future(executor.submit(self._execute, file))
             await asyncio.wait([work])
-        mount = _Mount(work.result())
+        done = work.result()
+        mount = Mount(done.app)
         await mount.begin()
-        return mount
+        return done, mount
 
     def _route(self) -> None:
         """Note at which method and path each scenario is fired."""
@@ -130,7 +137,7 @@ class Apps:
         for name, file in self._files.items():
             if not file.servable:
                 continue
-            served = self._mounts[name].file if name in self._mounts else file
+            served = self._executed.get(name, file)
             found = fit(served.app, served.path, scope)
             if found is not None and (best is None or found > best[0]):
                 best = (found, name)
@@ -174,74 +181,3 @@ class Apps:
         mount = self._mounts[name]
         scope["state"] = mount.state.copy()
         await mount.app(scope, receive, send)
-
-
-class _Mount:
-    """An application that is served: its lifespan runs in one task from start to end.
-
-    As with uvicorn, an application that raises when it is asked for its lifespan has none.
-    """
-
-    def __init__(self, file: ScenarioFile) -> None:
-        self.file = file
-        self.app = compat.as_called(file.app)
-        self.state: dict[str, Any] = {}
-        """What its lifespan has put into its state: each request has a copy."""
-        self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self._begun = asyncio.Event()
-        self._over = asyncio.Event()
-        self._failure: str | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def begin(self) -> None:
-        """Start the lifespan, if there is one. Raises what it raises."""
-        self._messages.put_nowait({"type": "lifespan.startup"})
-        self._task = asyncio.create_task(self._live(), context=contextvars.Context())
-        await _until(self._begun, self._task)
-        if self._failure is not None:
-            await self._failed(self._task)
-
-    async def end(self) -> None:
-        """End the lifespan. Raises what it raises."""
-        if self._task is None:
-            return
-        self._messages.put_nowait({"type": "lifespan.shutdown"})
-        await _until(self._over, self._task)
-        if self._failure is not None:
-            await self._failed(self._task)
-
-    async def _failed(self, task: asyncio.Task[None]) -> None:
-        """Raise the error of the lifespan, which reports it before it raises it."""
-        await asyncio.wait([task], timeout=1.0)
-        if task.done():
-            task.result()
-        lines = (self._failure or "").strip().splitlines()
-        raise RuntimeError(lines[-1] if lines else "the lifespan failed and gave no reason")
-
-    async def _live(self) -> None:
-        scope = {
-            "type": "lifespan",
-            "asgi": {"version": "3.0", "spec_version": "2.0"},
-            "state": self.state,
-        }
-        try:
-            await self.app(scope, self._messages.get, self._heard)
-        except BaseException:
-            if self._failure is not None:
-                raise
-
-    async def _heard(self, message: Any) -> None:
-        kind = message["type"]
-        if kind in {"lifespan.startup.failed", "lifespan.shutdown.failed"}:
-            self._failure = message.get("message", "")
-        if kind.startswith("lifespan.startup."):
-            self._begun.set()
-        else:
-            self._over.set()
-
-
-async def _until(event: asyncio.Event, task: asyncio.Task[None]) -> None:
-    """Wait for the event, or for the task's end."""
-    waiting = asyncio.create_task(event.wait(), context=contextvars.Context())
-    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
