@@ -1,19 +1,31 @@
 """Blocks, sorted by what causes them, for the rules that look at blocks.
 
-Each block has one cause, so that it is in one finding only: what is most specific comes first.
+Each block has one cause, so that it is in the finding of one rule only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-from loopviz.findings.loss import Loss, merged
+from loopviz.clock import duration
+from loopviz.findings.loss import Loss, merged, overlaps
+from loopviz.findings.middleware import is_middleware
 from loopviz.findings.seen import Seen
-from loopviz.model import Block, Where
+from loopviz.findings.words import count, times
+from loopviz.model import Block, State, Where
 
-__all__ = ["Held", "held"]
+__all__ = ["ENOUGH", "Cause", "Held", "held"]
+
+ENOUGH = 3
+"""So many samples at a line: it was not met by chance."""
+_SHARED = ("connection", "lock", "semaphore")
+"""What a request awaits that another one has: while the loop is held, that one cannot give it back."""
+
+Cause: TypeAlias = Literal["call", "middleware", "background", "gil"]
+"""What held the loop: ``gil``: the loop waited for the GIL. ``background``: work that no client waits for,
+after the response or in a task of its own. ``middleware``: one of the user's. ``call``: anything else."""
 
 
 @dataclass(slots=True)
@@ -55,19 +67,75 @@ class Held:
             victims.update(seen.timeline.victims(block, seen.now))
         return seen.behind(stretches, victims)
 
+    def explains(self, seen: Seen) -> Loss:
+        """The same, and what requests waited for meanwhile that another request could not give back."""
+        stretches, loss = self.stretches(seen), self.loss(seen)
+        for request in seen.requests:
+            for s in seen.segments(request):
+                if s.state is State.TOKEN_WAIT or (s.awaits is not None and s.awaits.what in _SHARED):
+                    for since, until in overlaps(stretches, s.start, s.end):
+                        loss.add(request.id, since, until)
+        return loss
 
-def held(seen: Seen, blocks: Iterable[Block]) -> list[Held]:
-    """The blocks, put together by the function that holds the loop; the longest first.
+    def stretches(self, seen: Seen) -> list[tuple[int, int]]:
+        """When it held the loop. What the loop does in passing from one block to the next is a part of it."""
+        return merged((block.start, seen.now if block.end is None else block.end) for block in self.blocks)
+
+    def evidence(self, loss: Loss) -> list[tuple[str, str]]:
+        """What was measured of it."""
+        found = [
+            ("held the loop", f"{duration(self.length)}, {times(len(self.blocks))}"),
+            ("delayed", count(len(loss.requests), "request")),
+            ("longest wait", duration(loss.longest)),
+        ]
+        if self.cpu is not None:
+            found.append(("CPU of the loop's thread meanwhile", f"{self.cpu:.0%}"))
+        kept = sum(block.gil for block in self.blocks if block.keeps_gil)
+        if kept:
+            found.append(("kept the GIL as well", duration(kept)))
+        return found
+
+
+def held(seen: Seen, cause: Cause) -> list[Held]:
+    """The blocks of this cause, put together by the function that holds the loop; the longest first.
 
     A function that is seen at several lines is one: a loop that computes is seen at each of its lines.
     """
-    found: dict[object, Held] = {}
-    for block in blocks:
+    known: dict[Cause, list[Held]] | None = seen.worked_out.get(__name__)
+    if known is None:
+        known = seen.worked_out[__name__] = _sorted_out(seen)
+    return known.get(cause, [])
+
+
+def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
+    found: dict[tuple[Cause, object], Held] = {}
+    in_middleware: dict[Where, bool] = {}
+    for block in seen.blocks:
         where = block.where
-        one = found.setdefault(None if where is None else (where.file, where.function), Held())
+        if where is not None and where not in in_middleware:
+            in_middleware[where] = is_middleware(seen.lines(where.file), where)
+        cause = _cause(seen, block, middleware=where is not None and in_middleware[where])
+        function = None if where is None else (where.file, where.function)
+        one = found.setdefault((cause, function), Held())
         length = block.lasted(seen.now)
         one.blocks.append(block)
         one.lines.update(block.lines)
         one.length += length
         one.kinds[block.kind or ""] += length
-    return sorted(found.values(), key=lambda one: -one.length)
+    causes: dict[Cause, list[Held]] = {}
+    for (cause, _), one in sorted(found.items(), key=lambda item: -item[1].length):
+        causes.setdefault(cause, []).append(one)
+    return causes
+
+
+def _cause(seen: Seen, block: Block, *, middleware: bool) -> Cause:
+    """The most specific cause that is known."""
+    if block.kind == "waiting_for_gil":
+        return "gil"
+    request = seen.timeline.requests.get(block.request)
+    end = seen.now if block.end is None else block.end
+    # The response and what follows it can be in one step: most of it decides.
+    after = request is not None and request.done is not None and 2 * (end - request.done) > end - block.start
+    if after or (block.started_by and not block.request):
+        return "background"
+    return "middleware" if middleware else "call"

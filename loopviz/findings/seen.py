@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from loopviz.findings.finding import Severity
 from loopviz.findings.loss import FLOOR, PART, Loss, overlaps
@@ -24,7 +25,7 @@ def no_lines(_: str) -> Sequence[str]:
     return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Seen:
     """What was seen from `start` to `end` (ns). Made for one look: it keeps what rules have worked out."""
 
@@ -46,7 +47,9 @@ class Seen:
     """Whether the watched interpreter has a GIL."""
     dropped: int = 0
     """How many events were lost, because too many happened at once."""
-    _segments: dict[int, list[Segment]] = field(default_factory=dict, repr=False, compare=False)
+    worked_out: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What several rules need and one of them has worked out, by the name of its module."""
+    _segments: dict[int, list[Segment]] = field(default_factory=dict, repr=False)
 
     @property
     def took(self) -> int:

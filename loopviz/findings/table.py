@@ -13,7 +13,16 @@ from typing import TypeAlias
 
 from loopviz.findings.finding import Finding
 from loopviz.findings.loss import Loss, merged
-from loopviz.findings.rules import blocking_call
+from loopviz.findings.rules import (
+    background_work,
+    blocking_call,
+    blocking_middleware,
+    client_wait,
+    computing_in_threads,
+    gil_kept,
+    observer_late,
+    short_steps,
+)
 from loopviz.findings.seen import Seen, no_lines
 from loopviz.model import Burst, Timeline
 
@@ -21,7 +30,16 @@ __all__ = ["RULES", "Rule", "found", "of_burst", "of_time"]
 
 Rule: TypeAlias = Callable[[Seen], Iterable[Finding]]
 
-RULES: tuple[Rule, ...] = (blocking_call.look,)
+RULES: tuple[Rule, ...] = (
+    observer_late.look,
+    gil_kept.look,
+    background_work.look,
+    blocking_middleware.look,
+    blocking_call.look,
+    computing_in_threads.look,
+    short_steps.look,
+    client_wait.look,
+)
 """The rules, the most specific first."""
 
 

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
-from loopviz.findings.held import Held, held
+from loopviz.findings.held import ENOUGH, Held, held
 from loopviz.findings.repairs import of_call
 from loopviz.findings.seen import Seen
-from loopviz.findings.words import called, count, named, times, waited
+from loopviz.findings.words import called, named, times, waited
 
 __all__ = ["look"]
-
-_ENOUGH = 3
-"""So many samples of a line: the line is measured, not met by chance."""
 
 
 def look(seen: Seen) -> Iterator[Finding]:
     """One finding for each function that holds the loop."""
-    for one in held(seen, (block for block in seen.blocks if block.kind != "waiting_for_gil")):
+    for one in held(seen, "call"):
         found = _finding(seen, one)
         if found is not None:
             yield found
@@ -32,18 +29,11 @@ def _finding(seen: Seen, one: Held) -> Finding | None:
     where, kind = one.where, one.kind
     computes = kind == "computing"
     place = called(where) if where is not None else "A call whose line could not be seen"
-    evidence = [
-        ("held the loop", f"{duration(one.length)}, {times(len(one.blocks))}"),
-        ("delayed", count(len(loss.requests), "request")),
-        ("longest wait", duration(loss.longest)),
-    ]
-    if one.cpu is not None:
-        evidence.append(("CPU of the loop's thread meanwhile", f"{one.cpu:.0%}"))
     advice = of_call(seen, where, computes=computes)
     return Finding(
         id="blocking-call",
         severity=seen.severity(loss),
-        confidence="measured" if kind and one.lines.total() >= _ENOUGH else "likely",
+        confidence="measured" if kind and one.lines.total() >= ENOUGH else "likely",
         title="Computing in async def" if computes else "A blocking call in async def",
         what=f"{place} held the event loop {times(len(one.blocks))}, for {duration(one.length)} in all; "
         f"{waited(loss)}.",
@@ -52,12 +42,13 @@ def _finding(seen: Seen, one: Held) -> Finding | None:
         where=where,
         requests=named(loss.requests),
         culprits=named(block.request for block in one.blocks),
-        evidence=tuple(evidence),
+        evidence=tuple(one.evidence(loss)),
         lost=loss.total,
         change=advice.change,
         repair=advice.kind,
         scenario=advice.scenario,
         loss=loss,
+        explains=one.explains(seen),
     )
 
 

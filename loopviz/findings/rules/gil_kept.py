@@ -1,0 +1,80 @@
+"""Code in a worker thread that keeps the GIL: the event loop stands still, although nothing holds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from loopviz.clock import duration
+from loopviz.findings.finding import Finding
+from loopviz.findings.held import held
+from loopviz.findings.loss import merged
+from loopviz.findings.seen import Seen
+from loopviz.findings.words import called, count, named, times, waited
+from loopviz.model import Block, Where
+from loopviz.model.block import Keeper
+
+__all__ = ["kept", "look"]
+
+_MOST = 0.5
+"""A thread that has kept the GIL for this part of a block is its cause; less of it is taking turns."""
+
+
+def look(seen: Seen) -> Iterator[Finding]:
+    """One finding for each function that keeps the GIL."""
+    found: dict[object, list[tuple[Block, Keeper]]] = {}
+    for one in held(seen, "gil"):
+        for block in one.blocks:
+            if block.keeper is not None and kept(block, seen.now):
+                where = block.keeper.where
+                found.setdefault(where and (where.file, where.function), []).append((block, block.keeper))
+    for blocks in found.values():
+        finding = _finding(seen, blocks)
+        if finding is not None:
+            yield finding
+
+
+def kept(block: Block, now: int) -> bool:
+    """Whether one thread kept the GIL for most of the block, so that the loop could not run."""
+    keeper = block.keeper
+    return keeper is not None and block.kind == "waiting_for_gil" and keeper.kept >= _MOST * block.lasted(now)
+
+
+def _finding(seen: Seen, blocks: list[tuple[Block, Keeper]]) -> Finding | None:
+    victims: set[int] = set()
+    lines: Counter[Where] = Counter()
+    length = 0
+    for block, keeper in blocks:
+        victims.update(seen.timeline.victims(block, seen.now))
+        length += block.lasted(seen.now)
+        if keeper.where is not None:
+            lines[keeper.where] += keeper.kept
+    stretches = merged((block.start, seen.now if block.end is None else block.end) for block, _ in blocks)
+    loss = seen.behind(stretches, victims)
+    if not seen.matters(loss):
+        return None
+    where = lines.most_common(1)[0][0] if lines else None
+    place = called(where) if where is not None else "a line that could not be seen"
+    return Finding(
+        id="gil-kept",
+        severity=seen.severity(loss),
+        confidence="measured",
+        title="C code that keeps the GIL",
+        what=f"A thread at {place} kept the GIL {times(len(blocks))}, for {duration(length)} in all, and the "
+        f"event loop could not run; {waited(loss)}.",
+        why="A worker thread is no help for C code that does not release the GIL: until it returns, no other "
+        "thread runs Python, and the loop's is one of them.",
+        do="Call it in a process pool, use code that releases the GIL, or give it less at a time.",
+        where=where,
+        requests=named(loss.requests),
+        culprits=named(keeper.request for _, keeper in blocks),
+        evidence=(
+            ("GIL kept", f"{duration(length)}, {times(len(blocks))}"),
+            ("delayed", count(len(loss.requests), "request")),
+            ("longest wait", duration(loss.longest)),
+        ),
+        lost=loss.total,
+        repair="process-pool",
+        scenario=seen.repaired or "cpu_processes",
+        loss=loss,
+    )
