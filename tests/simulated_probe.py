@@ -118,6 +118,8 @@ class SimulatedProbe:
             found += [(at, "sampler", (since, ev.WAKE, task)) for at in looks]
         for since, until, task in self._awaits:
             looks = self._looks(since, until, first)[:1]
+            frames = "21\thandler\tapp.py\n9\tsleep\ttasks.py"
+            found += [(at, "sampler", (at, ev.FRAMES, task, 0, frames)) for at in looks]
             found += [(at, "sampler", (at, ev.AWAITS, task, "app.py", 21, "handler")) for at in looks]
         return found
 

@@ -405,6 +405,7 @@ def test_shapes(setup: Setup) -> None:
         ev.TOKENS: 5, ev.SUBMIT: 5, ev.CALL: 9, ev.RETURN: 3, ev.THREAD: 4, ev.CPU: 4, ev.IDLE: 2,
         ev.ITERATION: 2, ev.HOLDS: 8, ev.EXECUTES: 6, ev.AWAITS: 6, ev.AWAITS_TASK: 5, ev.AWAITS_CALL: 5,
         ev.POOL: 6, ev.POOL_CALL: 5, ev.CLIENT_WAIT: 4, ev.SENDING: 3, ev.WRITABLE: 3, ev.ABANDONED: 3,
+        ev.HANDLER: 6, ev.FRAMES: 5,
         ev.WITHIN: 7, ev.AWAITED: 6, ev.LATE_WAKE: 4, ev.CALLBACK: 5, ev.GIL: 7, ev.SWITCHED: 4, ev.WAITED: 5,
     }  # fmt: skip
     seen = {event[1] for event in served.events}

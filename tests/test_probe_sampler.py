@@ -205,6 +205,50 @@ def test_awaits(setup: Setup) -> None:
     assert [event[3:] for event in awaits] == [(__file__, line_of("the user's innermost await"), "deeper")]
 
 
+@every_setup
+def test_frames_of_an_await(setup: Setup) -> None:
+    """The frames of an await are the user's, and the library's inside of the innermost of them."""
+    with serve(patient, setup) as served:
+        served.get("/x")
+        events = served.settle()
+    root = root_of(events)
+    (frames,) = [event[4] for event in of_kind(events, ev.FRAMES) if event[2:4] == (root, 0)]
+    shown = [frame.split("\t") for frame in frames.split("\n")]
+    own = [(int(line), function) for line, function, file in shown if file == __file__]
+    assert own == [(line_of("the outer await"), "patient"), (line_of("the user's innermost await"), "deeper")]
+    assert [function for _, function, file in shown[2:] if file != __file__][:1] == ["wait_for"]
+
+
+def test_handler() -> None:
+    """The endpoint of a request that lasts is reported once, where it is defined."""
+    app = FastAPI()
+
+    @app.get("/held")  # held
+    async def held() -> None:
+        time.sleep(0.1)
+        await asyncio.sleep(0.1)
+
+    @app.get("/threads")  # threads
+    def threads() -> None:
+        time.sleep(0.1)
+
+    @app.get("/short")
+    async def short() -> None:
+        pass
+
+    with Served(app) as served:
+        served.get_all(["/held", "/threads", "/short"])
+        events = served.settle()
+    paths = {event[2]: event[4] for event in of_kind(events, ev.READ)}
+    handlers = sorted((paths[event[2]], *event[3:]) for event in of_kind(events, ev.HANDLER))
+    where = "test_handler.<locals>."
+    found = [handler for handler in handlers if handler[0] != "/short"]  # it may have waited for the others
+    assert found == [
+        ("/held", __file__, line_of("held"), where + "held"),
+        ("/threads", __file__, line_of("threads"), where + "threads"),
+    ]
+
+
 def in_a_thread() -> None:
     """Work for a while, in a call of its own."""
     inner_in_a_thread()

@@ -70,7 +70,9 @@ class Position:
     """The user's line at which it was last seen by that moment, in this state. For a call in a worker that
     was not seen yet, where its function is defined. None where it is not known."""
     frames: Frames = ()
-    """The line and the frames inside of it, outermost first; empty where they were not seen."""
+    """The user's frames, of which the last one is at `where`, and a library's inside of it, outermost first.
+
+    Empty where they were not seen, or where there is no other than `where`."""
     thread: int = 0
     """The worker thread or process that executes it; 0 for none."""
     pool: int | None = None

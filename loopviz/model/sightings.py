@@ -14,7 +14,7 @@ MAX_SIGHTINGS = 400
 """Sightings kept of one request, the newest: of 8 seconds in which each look finds another line."""
 
 Frames = tuple[Where, ...]
-"""The user's line, and the frames inside of it, outermost first; empty where they were not seen."""
+"""The user's frames and a library's inside of them, outermost first; empty where they were not seen."""
 
 
 class Sighting(NamedTuple):

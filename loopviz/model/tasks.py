@@ -110,7 +110,6 @@ class Tasks:
         task.began = t
         if task.where is not None or task.awaits is not None:
             task.where = task.awaits = None
-            task.frames = ()
             if task.life is not None:
                 task.life.sampled.pop(task.number, None)
         if task.pending:
@@ -122,6 +121,7 @@ class Tasks:
         """The task's step ends at an await."""
         task = self._rows.task(number)
         task.due = due
+        task.frames = ()
         if task.woken or not awaited or (due and due <= t):
             doing = Doing.READY
         elif not due and task.waits_for_worker:

@@ -40,6 +40,10 @@ _COMPILED = (".pyx", ".pxd", ".pxi")
 _FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "loopviz", "litestar"}
 
 
+_OWN, _INSIDE = 8, 12
+"""The frames of the user's, and of libraries inside of them, that are reported."""
+
+
 class Line(NamedTuple):
     """A source line, and what is called there ("" where that is not known)."""
 
@@ -109,6 +113,37 @@ class Lines:
             line = self._line(working or inside[-1])
         return _at(line, "") if line is not None else None
 
+    @staticmethod
+    def stack(ident: int, frames: dict[int, FrameType]) -> list[FrameType]:
+        """What the thread executes in a step or a call, by the `frames` of all threads; outermost first."""
+        inside = takewhile(_runs_no_loop, _outwards(frames.get(ident)))
+        return list(takewhile(lambda frame: frame.f_code is not _WORKER, inside))[::-1]
+
+    def frames(self, chain: Iterable[FrameType], line: Line) -> str:
+        """The user's frames of a chain, and a library's inside of the last of them, for FRAMES.
+
+        `line` is what was found for the chain. "" where there is nothing but the line itself, or where the
+        line is in none of the user's frames.
+        """
+        own: list[FrameType] = []
+        inside: list[FrameType] = []
+        for frame in chain:
+            if self.is_library(frame.f_code):
+                inside.append(frame)
+            else:
+                own.append(frame)
+                inside.clear()
+        shown = [self._line(frame)[:3] for frame in own[-_OWN:]]
+        if not shown and line.calls:
+            shown = [line[:3]]
+            inside = inside[next((i for i, f in enumerate(inside) if not _passes_on(f)), len(inside)) :]
+        if not shown or shown[-1] != line[:3]:
+            return ""
+        shown += [(f.f_code.co_filename, f.f_lineno or 0, f.f_code.co_qualname) for f in inside[:_INSIDE]]
+        if len(shown) == 1:
+            return ""
+        return "\n".join(f"{number}\t{_plain(name)}\t{_plain(file)}" for file, number, name in shown)
+
     def of_task(self, coro: Any) -> Line | None:
         """Where a suspended task awaits: the user's innermost line in its chain of awaits."""
         return self.of_chain([frame for _, frame in inwards(coro)])
@@ -120,10 +155,10 @@ class Lines:
             line = self._users(reversed(chain))
         return line
 
-    def endpoint(self, chain: Sequence[FrameType]) -> Line | None:
+    def endpoint(self, chain: Sequence[FrameType], *, adopts: bool = True) -> Line | None:
         """The definition of the user's function that a chain of awaits, or a stack, is to call or has called.
 
-        It is in the ASGI scope. Its package counts as the user's from now on.
+        It is in the ASGI scope. If `adopts`, its package counts as the user's from now on.
         """
         for frame in reversed(chain):
             code = frame.f_code
@@ -140,8 +175,9 @@ class Lines:
             if self.is_foreign(file) and file not in self._own:
                 if package in _FRAMEWORKS or not (package or file.startswith("<")):
                     return None
-                self._own.add(file if file.startswith("<") else _package(Path(file)))
-                self._foreign.clear()
+                if adopts:
+                    self._own.add(file if file.startswith("<") else _package(Path(file)))
+                    self._foreign.clear()
             return Line(file, line, function, "")
         return None
 
@@ -232,9 +268,18 @@ def _before_finalizer(innermost_first: Sequence[FrameType]) -> Iterator[FrameTyp
 def _at_work(innermost_first: Sequence[FrameType]) -> FrameType | None:
     """The outermost frame of a library's that does not only pass on what it is given."""
     for frame in _before_finalizer(innermost_first):
-        if not (_is_asgi(frame) or PASS_ON.match(_module(frame))):
+        if not _passes_on(frame):
             return frame
     return None
+
+
+def _passes_on(frame: FrameType) -> bool:
+    return _is_asgi(frame) or PASS_ON.match(_module(frame)) is not None
+
+
+def _plain(text: str) -> str:
+    """A name without the signs that separate names."""
+    return text.replace("\t", " ").replace("\n", " ")
 
 
 def _is_asgi(frame: FrameType | None) -> bool:

@@ -48,8 +48,8 @@ class Pools:
         except Exception as error:
             self._state.failed("pool", error)
 
-    def waits(self, limiter: CapacityLimiter, task: int, *, default: bool) -> None:
-        """A task has to wait for a thread of a limiter."""
+    def takes(self, limiter: CapacityLimiter, task: int, *, default: bool) -> None:
+        """A task takes a thread of a limiter, or has to wait for one."""
         try:
             if pool := self.limiter(limiter, default=default):
                 self._state.emit((clock(), POOL_CALL, 0, task, pool))

@@ -21,6 +21,7 @@ from loopviz.probe import compat
 from loopviz.probe.awaited import awaited_by, what_is_awaited
 from loopviz.probe.chain import inwards
 from loopviz.probe.gil import GilWatch, snapshot
+from loopviz.probe.handlers import Handlers
 from loopviz.probe.holders import Holders
 from loopviz.probe.lines import Line, Lines
 from loopviz.probe.readings import LoopReadings
@@ -28,7 +29,7 @@ from loopviz.probe.rivals import Rivals
 from loopviz.probe.state import NEVER, ProbeState, Trace
 from loopviz.probe.threads import Thread, Threads
 from loopviz.probe.transports import look
-from loopviz.stream.events import AWAITED, AWAITS, CALLBACK, CPU, END, EXECUTES, HOLDS, WAKE, WITHIN
+from loopviz.stream.events import AWAITED, AWAITS, CALLBACK, CPU, END, EXECUTES, FRAMES, HOLDS, WAKE, WITHIN
 
 __all__ = ["CLOCKS_EVERY", "PERIOD", "Sampler"]
 
@@ -41,6 +42,8 @@ LOOK = 20_000_000
 """How long something lasts before its line is read (ns)."""
 _READING = 5_000_000
 """CPU time (ns) for the lines of awaits in one look, with the GIL. What is left is for the next one."""
+_MOST_FRAMES = 1_000
+"""Of so many steps and calls the frames that were reported last are remembered."""
 _START = threading.Thread.start.__code__
 
 
@@ -71,6 +74,9 @@ class Sampler:
         self._rounds = 0
         self._left_off = 0
         """The task whose await was read last, if there was no time for those after it."""
+        self._handlers = Handlers(state, lines)
+        self._frames: dict[tuple[int, int], tuple[int, str]] = {}
+        """The frames that were reported last of tasks that hold the loop, and of calls in threads."""
         self._callbacks = itertools.count(1)
         self._callback: tuple[object, int] | None = None  # the handle that was seen last, and its number
         self.cpu_ns = 0
@@ -142,11 +148,17 @@ class Sampler:
         """Report the line that holds the loop, and which callback, if it is one."""
         task, since = held
         line = self._lines.of_thread(self._loop.ident, frames)
+        stack = self._lines.stack(self._loop.ident, frames) if line is not None and task else []
+        around = self._lines.frames(stack, line) if line is not None and task else ""
         # If the step ended while the stack was read, it is the wrong stack.
         if line is not None and self._loop_held(now) == held:
             seen = clock()
             if not task:
                 self._see_callback(seen, since, frames.get(self._loop.ident))
+            else:
+                self._around(seen, task, 0, since, around)
+                if (trace := self._state.live.get(task)) is not None:
+                    self._handlers.look(trace.request, stack)
             self._state.emit((seen, HOLDS, task, since, *line))
 
     def _executes(self, thread: Thread, frames: dict[int, FrameType]) -> None:
@@ -155,10 +167,27 @@ class Sampler:
         line = self._lines.of_call(thread.ident, frames, call, self._caller) if call else None
         if line is None or thread.call != call:
             return
+        around = self._lines.frames(self._lines.stack(thread.ident, frames), line)
+        if thread.call != call:
+            return
+        self._around(clock(), 0, call, thread.since, around)
         if line.calls:
             self._state.emit((clock(), WITHIN, call, *line))
         else:
             self._state.emit((clock(), EXECUTES, call, line.file, line.line, line.function))
+
+    def _around(self, now: int, task: int, call: int, since: int, frames: str) -> None:
+        """Report the frames of what lasts `since` then, if they are not those that were reported last."""
+        key = (task, call)
+        known, before = self._frames.get(key, (0, ""))
+        if frames != (before if known == since else ""):
+            self._state.emit((now, FRAMES, task, call, frames))
+        if frames:
+            self._frames[key] = since, frames
+            if len(self._frames) > _MOST_FRAMES:
+                del self._frames[next(iter(self._frames))]
+        else:
+            self._frames.pop(key, None)
 
     def _caller(self, number: int) -> Line | None:
         """Where a task awaits its call in a worker thread; else the endpoint of its request."""
@@ -278,9 +307,13 @@ class Sampler:
         chain = [frame for _, frame in inwards(compat.coroutine_of(task))]
         line = self._lines.of_chain(chain)
         awaited = what_is_awaited(task, chain, self._lines.is_library)
+        around = self._lines.frames(chain, line) if line is not None else ""
         if trace.since != since:
             return
+        self._handlers.look(trace.request, chain)
         if line is not None:
+            if around:
+                self._state.emit((clock(), FRAMES, trace.number, 0, around))
             self._state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
         if awaited is not None:
             holder = self._holders.wait(trace, awaited) if awaited.lock is not None else 0

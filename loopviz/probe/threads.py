@@ -204,7 +204,7 @@ class Threads:
             except compat.WouldBlock:
                 trace = _trace_of(borrower)
                 if trace is not None and trace.wants_thread:
-                    pools.waits(self, trace.number, default=self is limiter)
+                    pools.takes(self, trace.number, default=self is limiter)
                     emit((clock(), TOKEN_WAIT, trace.number))
                     if self is limiter:
                         total, borrowed, waiting = count()
@@ -217,6 +217,10 @@ class Threads:
             if self is limiter:
                 threads._counts = counts = count()
                 emit((clock(), TOKENS, *counts))
+            else:
+                trace = _trace_of(borrower)
+                if trace is not None and trace.wants_thread:
+                    pools.takes(self, trace.number, default=False)
 
         return acquire_on_behalf_of_nowait
 

@@ -201,8 +201,9 @@ POOL_CALL: Final = "pool-call"
 PoolCallEvent: TypeAlias = Annotated[
     tuple[f.Time, Literal["pool-call"], f.Call, f.Task, f.Pool],
     About(
-        "The task hands the call to an executor (`submit` reports the same call), or has to wait for a "
-        "thread of a limiter (call 0; `token-wait` follows).",
+        "The task hands the call to an executor (`submit` reports the same call), or (call 0) it needs a "
+        "thread of a limiter: it has to wait for one (`token-wait` follows), or has got one of another "
+        "limiter than the default one.",
         _WORKERS,
     ),
 ]

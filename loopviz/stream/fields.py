@@ -85,8 +85,8 @@ Frames: TypeAlias = Annotated[
     str,
     Field(
         "frames",
-        "the user's line and the frames inside of it, outermost first, at most 20, one in a line of text:"
-        " line, function and file, separated by tabs",
+        "the user's frames and a library's inside of the last of them, outermost first, at most 20, each in a"
+        " line of text: line, function and file, separated by tabs; empty where there is but one",
     ),
 ]
 FirstLine: TypeAlias = Annotated[
