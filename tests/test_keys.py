@@ -135,7 +135,7 @@ def test_every_sign_is_written_as_itself(sign):
 @run
 async def test_help_and_palette_have_every_key(drive):
     """The help has each row of the picture, and the command palette each action that it is to have."""
-    async with drive(size=(150, 70)) as screen:
+    async with drive(size=(150, 100)) as screen:
         await screen.press("question_mark")
         shown = screen.app.export_screenshot().replace("&#160;", " ").replace("&#x27;", "'")
         commands = {command.title: command for command in screen.app.get_system_commands(screen.app.screen)}

@@ -234,6 +234,14 @@ TABLE: tuple[Section, ...] = (
             Key("picture.machine", "3", "look('machine')", "Machine", "the view of the event loop and pools"),
             Key("picture.reasons", "4", "look('reasons')", "Reasons", "the view of what was found, and why"),
         ), foot=Foot("views", "roomy")),
+        Row("the code: with the lines of libraries inside of each line, or without them; scroll it", (
+            Key(
+                "picture.expand", "X", "expand", "Expand the code",
+                "with the lines of libraries, or without them", unwritten="upper_x",
+            ),
+            Key("picture.code-up", "shift+up", "scroll_code(-3)", "Scroll the code up"),
+            Key("picture.code-down", "shift+down", "scroll_code(3)", "Scroll the code down"),
+        )),
     )),
     Section("picture", "Other screens", (
         Row("what the application writes to its standard output and error", (

@@ -48,6 +48,15 @@ class Looks(PictureApp):
         """Show the moment as this view."""
         self.view.look = look
 
+    def action_expand(self) -> None:
+        """Show the lines of libraries in the code, or leave them out."""
+        self.view.expanded = not self.view.expanded
+        self.view.look = "code"
+
+    def action_scroll_code(self, by: int) -> None:
+        """Scroll the code by so many rows; it does not follow what happens then."""
+        self.view.scrolls_code += by
+
     def action_next_theme(self) -> None:
         """Use the next theme."""
         if self._has_no_choice():

@@ -8,7 +8,7 @@ from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.tui.scene.body import Body
-from loopviz.tui.scene.code import CodeBody
+from loopviz.tui.scene.code import Beside, CodeBody
 from loopviz.tui.scene.foot import HitLine, foot
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.header import header, together
@@ -40,9 +40,10 @@ class Scene:
         """The lines of the picture in the last frame."""
         self._pen = Pen(palette)
         self._picture = Picture(self._pen)
+        self._beside = Beside(self._pen, self._picture, CodeBody(self._pen))
         self._bodies: dict[Look, Body] = {
             "timeline": self._picture,
-            "code": CodeBody(self._pen),
+            "code": self._beside,
             "machine": MachineBody(self._pen),
             "reasons": ReasonsBody(self._pen),
         }
@@ -72,7 +73,8 @@ class Scene:
         picture = body.lines(self.facts, timeline, view, width, room, roomy=roomy)
         picture += [[]] * (room - len(picture))
         lines = [*head, *picture, *story]
-        self._lines = range(len(head), len(head) + room) if body is self._picture else range(0)
+        lanes = body is self._picture or (body is self._beside and self._beside.both)
+        self._lines = range(len(head), len(head) + room) if lanes else range(0)
         self.hits = {y + len(head): hits for y, hits in body.hits.items()}
         if self._story.fires is not None:
             press = Hit(key=self.facts.keys.of("picture.repaired")[0])

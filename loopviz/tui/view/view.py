@@ -38,6 +38,10 @@ class View(Moving):
 
     look: Look = "timeline"
     """As what the moment is shown: every look is of the same moment, and of the same requests."""
+    expanded: bool = False
+    """Whether the code view shows the frames of libraries below the user's lines."""
+    scrolls_code: int = 0
+    """By how many rows the code is to be scrolled in the next frame."""
     requests: int | None = None
     """How many requests were asked for; None for each scenario's own number."""
     steps: int = 0
