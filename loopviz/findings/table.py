@@ -19,9 +19,16 @@ from loopviz.findings.rules import (
     blocking_middleware,
     client_wait,
     computing_in_threads,
+    convoy,
     gil_kept,
     observer_late,
+    pool_exhausted,
+    sequential_awaits,
     short_steps,
+    slow_dependency,
+    thread_limit,
+    trivial_def,
+    worker_imbalance,
 )
 from loopviz.findings.seen import Seen, no_lines
 from loopviz.model import Burst, Timeline
@@ -32,6 +39,7 @@ Rule: TypeAlias = Callable[[Seen], Iterable[Finding]]
 
 RULES: tuple[Rule, ...] = (
     observer_late.look,
+    worker_imbalance.look,
     gil_kept.look,
     background_work.look,
     blocking_middleware.look,
@@ -39,6 +47,12 @@ RULES: tuple[Rule, ...] = (
     computing_in_threads.look,
     short_steps.look,
     client_wait.look,
+    thread_limit.look,
+    pool_exhausted.look,
+    convoy.look,
+    sequential_awaits.look,
+    slow_dependency.look,
+    trivial_def.look,
 )
 """The rules, the most specific first."""
 

@@ -26,6 +26,8 @@ class Span(NamedTuple):
     where: Where | None = None
     pool: int = 0
     """The pool whose worker it is then; 0 where that is not known."""
+    called: Where | None = None
+    """The function that the worker was given, by its definition; None for the loop's thread."""
 
 
 @dataclass(slots=True)

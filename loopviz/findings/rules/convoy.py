@@ -1,0 +1,181 @@
+"""A convoy: requests wait for a lock, a semaphore or a connection that others have, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from loopviz.clock import duration
+from loopviz.findings.finding import Change, Finding
+from loopviz.findings.loss import Loss
+from loopviz.findings.seen import Seen
+from loopviz.findings.words import at, called, count, named
+from loopviz.model import Awaits, Request, State, Where
+
+__all__ = ["look"]
+
+_HELD = ("lock", "semaphore", "connection")
+_SIZES = (
+    "pool_size=",
+    "max_connections=",
+    "max_size=",
+    "maxsize=",
+    "limit=",
+    "Semaphore(",
+    "CapacityLimiter(",
+)
+"""Where the size of a pool or a semaphore is declared."""
+_ENDED = 2_000_000
+"""Who has finished so shortly before (ns) has given it back."""
+
+
+@dataclass(slots=True)
+class _Convoy:
+    """The waits for one thing."""
+
+    what: str
+    name: str
+    where: Where
+    """The line at which requests wait."""
+    loss: Loss = field(default_factory=Loss)
+    holders: Counter[int] = field(default_factory=Counter)
+    """The requests that had it, and how long others waited for them (ns)."""
+    lines: Counter[Where] = field(default_factory=Counter)
+    """At which line they were meanwhile."""
+    seen: bool = False
+    """Whether who held it was seen; else it follows from who was at work meanwhile."""
+
+
+def look(seen: Seen) -> Iterator[Finding]:
+    """One finding for each thing that requests waited for, by the line at which they did."""
+    found: dict[tuple[str, str, Where], _Convoy] = {}
+    for request in seen.requests:
+        for segment in seen.segments(request):
+            awaits, where = segment.awaits, segment.where
+            if (
+                segment.state is not State.AWAITING
+                or awaits is None
+                or awaits.what not in _HELD
+                or where is None
+            ):
+                continue
+            key = awaits.what, awaits.name, where
+            convoy = found.setdefault(key, _Convoy(*key))
+            convoy.loss.add(request.id, segment.start, segment.end)
+            _add_holder(seen, convoy, awaits, request, segment.start, segment.end)
+    for convoy in sorted(found.values(), key=lambda convoy: -convoy.loss.total):
+        if seen.matters(convoy.loss):
+            if not convoy.holders:
+                _infer(seen, convoy)
+            if convoy.holders or len(convoy.loss.requests) > 1:  # else it waits for what is not seen
+                yield _finding(seen, convoy)
+
+
+def _add_holder(seen: Seen, convoy: _Convoy, awaits: Awaits, waiter: Request, start: int, end: int) -> None:
+    """Who held it from `start` to `end`, as it was seen, and what it did meanwhile."""
+    holder = seen.timeline.requests.get(awaits.holder)
+    if holder is None or holder is waiter:
+        return
+    convoy.seen = True
+    convoy.holders[holder.id] += end - start
+    for segment in seen.segments(holder):
+        lasted = min(end, segment.end) - max(start, segment.start)
+        if lasted > 0 and segment.where is not None:
+            convoy.lines[segment.where] += lasted
+
+
+def _infer(seen: Seen, convoy: _Convoy) -> None:
+    """Who had it is not seen: those who came past the line of the wait, and had not finished meanwhile."""
+    for request in seen.requests:
+        got = False
+        for segment in seen.segments(request):
+            if (
+                segment.where == convoy.where
+                and segment.awaits is not None
+                and segment.awaits.what == convoy.what
+            ):
+                got = False
+                continue
+            in_it = segment.where is not None and segment.where.function == convoy.where.function
+            got = got or in_it
+            if in_it and segment.end - segment.start > _ENDED and segment.where is not None:
+                waited = _waited(convoy, request.id, segment.start, segment.end)
+                if waited:
+                    convoy.holders[request.id] += waited
+                    convoy.lines[segment.where] += waited
+
+
+def _waited(convoy: _Convoy, holder: int, start: int, end: int) -> int:
+    """How long others waited for it within this time."""
+    return sum(
+        max(0, min(end, until) - max(start, since))
+        for request, times in convoy.loss.times()
+        if request != holder
+        for since, until in times
+    )
+
+
+def _finding(seen: Seen, convoy: _Convoy) -> Finding:
+    loss = convoy.loss
+    thing = f"a {convoy.what}" + (f" of {convoy.name}" if convoy.what == "connection" and convoy.name else "")
+    where = max(convoy.lines, key=lambda line: convoy.lines[line], default=convoy.where)
+    who = count(len(loss.requests), "request")
+    holding = [number for number, _ in convoy.holders.most_common()]
+    held = ""
+    if holding:
+        first = " ".join(f"#{number}" for number in holding[:3]) + (" ..." if len(holding) > 3 else "")
+        held = f"; {first} had it, at {called(where)}" if where != convoy.where else f"; {first} had it"
+    return Finding(
+        id="convoy",
+        severity=seen.severity(loss),
+        confidence="measured" if convoy.seen else "likely",
+        title=f"A convoy for a {convoy.what}",
+        what=f"{who} waited for {thing} at {at(convoy.where)}, up to {duration(loss.longest)}{held}.",
+        why=_WHY[convoy.what],
+        do=_DO[convoy.what],
+        where=where,
+        requests=named(loss.requests),
+        culprits=named(holding),
+        evidence=(
+            ("waited", who),
+            ("longest wait", duration(loss.longest)),
+            ("for", thing),
+            ("waits at", at(convoy.where)),
+            *((("held at", at(where)),) if convoy.lines else ()),
+        ),
+        lost=loss.total,
+        change=_change(seen, convoy),
+        scenario=seen.repaired or ("db_async" if convoy.what == "connection" else None),
+        loss=loss,
+    )
+
+
+_WHY = {
+    "lock": "One at a time can have the lock: all others wait until it is given back, whatever is free.",
+    "semaphore": "Only so many can be inside at a time; all others wait until one of them has left.",
+    "connection": "The pool has fewer connections than there are requests that need one: they take turns.",
+}
+_DO = {
+    "lock": "Hold the lock only around what must not overlap, and await slow things outside of it.",
+    "semaphore": "Allow more at a time, if what it protects can take it, or do less inside of it.",
+    "connection": "Give the pool more connections, if the database can take it, or hold each for less time.",
+}
+
+
+def _change(seen: Seen, convoy: _Convoy) -> Change | None:
+    """The line that declares the size, with a larger one, where there is only one in the file."""
+    found = [
+        (line.strip(), size)
+        for line in seen.lines(convoy.where.file)
+        for size in _SIZES
+        if size in line and convoy.what != "lock"
+    ]
+    if len(found) != 1:
+        return None
+    line, size = found[0]
+    before, _, rest = line.partition(size)
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    if not digits:
+        return None
+    return (line,), (f"{before}{size}{max(10, 5 * int(digits[:6]))}{rest[len(digits) :]}",)

@@ -1,0 +1,97 @@
+"""A slow ``def`` dependency: the endpoint is async, and yet every request needs a thread before it begins."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from statistics import median
+
+from loopviz.clock import duration
+from loopviz.findings import source
+from loopviz.findings.as_async import as_async
+from loopviz.findings.finding import Finding
+from loopviz.findings.kinds import kind_of_call
+from loopviz.findings.loss import Loss
+from loopviz.findings.seen import Seen
+from loopviz.findings.waits import calls, in_executor
+from loopviz.findings.words import at, count, named
+from loopviz.model import Span, Where
+
+__all__ = ["look"]
+
+_SLOW = 100_000_000
+"""A dependency that takes less (ns) is not slow."""
+
+
+def look(seen: Seen) -> Iterator[Finding]:
+    """The dependencies of async endpoints that took long in a thread."""
+    for called, spans in _calls(seen).items():
+        loss = Loss()
+        for span in spans:
+            loss.add(span.request, max(seen.start, span.start), min(seen.end, span.end))
+        if median(span.end - span.start for span in spans) >= _SLOW and seen.matters(loss):
+            yield _finding(seen, called, spans, loss)
+
+
+def _calls(seen: Seen) -> dict[Where, list[Span]]:
+    """The calls of dependencies of async endpoints in threads, by the dependency's definition."""
+    found: dict[Where, list[Span]] = defaultdict(list)
+    for span in calls(seen):
+        request = seen.by_number.get(span.request)
+        if request is None or span.called is None or in_executor(seen, span):
+            continue
+        if request.done is not None and span.start >= request.done:
+            continue
+        where = span.where if source.is_library(span.called.file) else span.called
+        if where is None or kind_of_call(seen, span.called, span.where) != "dependency":
+            continue
+        if _is_async(seen, where):
+            found[where].append(span)
+    return found
+
+
+def _is_async(seen: Seen, dependency: Where) -> bool:
+    """Whether an ``async def`` function of its file depends on it, or none of its file does."""
+    tree = source.tree_of(seen.lines(dependency.file))
+    if tree is None:
+        return False
+    name = dependency.function.rpartition(".")[2]
+    users = [function for function in source.functions(tree) if _takes(function, name)]
+    return not users or any(isinstance(function, ast.AsyncFunctionDef) for function in users)
+
+
+def _takes(function: source.Function, name: str) -> bool:
+    """Whether its parameters or its decorators depend on what is called so."""
+    return any(source.depends_on(node, name) for node in (function.args, *function.decorator_list))
+
+
+def _finding(seen: Seen, called: Where, spans: list[Span], loss: Loss) -> Finding:
+    each = duration(median(span.end - span.start for span in spans))
+    name = called.function.rpartition(".")[2]
+    where = max(spans, key=lambda span: span.end - span.start).where or called
+    who = count(len(loss.requests), "request")
+    return Finding(
+        id="slow-dependency",
+        severity=seen.severity(loss),
+        confidence="measured",
+        title="A slow dependency in a thread",
+        what=f"{who} spent {each} each in the dependency {name} ({at(where)}), in a worker thread, before the"
+        " endpoint began.",
+        why="FastAPI calls a def dependency in one of AnyIO's threads even where the endpoint is async def,"
+        " so that the thread limit is one for it, too.",
+        do=f"Make {name} async def and await what it waits for, or cache what it finds.",
+        where=where,
+        requests=named(loss.requests),
+        culprits=named(loss.requests),
+        evidence=(
+            ("dependency", name),
+            ("in a thread", f"{each} each"),
+            ("longest", duration(loss.longest)),
+            ("requests", str(len(loss.requests))),
+        ),
+        lost=loss.total,
+        change=as_async(seen, where),
+        scenario=seen.repaired or "dependency_async",
+        loss=loss,
+    )

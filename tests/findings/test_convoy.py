@@ -1,0 +1,66 @@
+"""Findings: a convoy for a lock or a connection."""
+
+from __future__ import annotations
+
+from loopviz.stream.events import Event
+from tests import streams
+from tests.findings.bursts import burst, ends, findings, ids
+
+
+def convoy(what: str, name: str = "", *, holder: bool = True, each: float = 300) -> list[Event]:
+    """Three requests that have something one after the other; the others await it meanwhile, at line 21."""
+    events: list[Event] = []
+    for number in (1, 2, 3):
+        events += [streams.step(4, number), streams.suspend(5, number), streams.awaits(25, number, 30)]
+        if number > 1:
+            events[-1] = streams.awaits(25, number, 21)
+            events += [streams.awaited(25, number, what, name, 1 if holder else 0)]
+    for number in (1, 2, 3):
+        at = each * number
+        events += [streams.wake(at, number), streams.step(at, number), *ends(at + 1, number)]
+        if number < 3:
+            following = number + 1
+            events += [streams.wake(at + 2, following), streams.step(at + 3, following)]
+            events += [streams.suspend(at + 4, following), streams.awaits(at + 30, following, 30)]
+            if following == 2:
+                events += [streams.awaited(at + 30, 3, what, name, 2 if holder else 0)]
+    return sorted(events, key=lambda event: event[0])
+
+
+def test_a_lock_and_who_holds_it():
+    """Who waited for a lock, who had it, and at which line that one was meanwhile."""
+    (found,) = findings(burst(3, convoy("lock")))
+    assert (found.id, found.confidence, found.title) == ("convoy", "measured", "A convoy for a lock")
+    assert (
+        found.what == "2 requests waited for a lock at app.py:21, up to 597 ms; #1 #2 had it, at app.py:30."
+    )
+    assert set(found.culprits) == {1, 2}
+    assert sorted(found.requests) == [2, 3]
+    assert found.where is not None
+    assert found.where.line == 30
+
+
+def test_connections_of_a_pool():
+    """Who has a connection is not seen; who came past the line meanwhile is likely to."""
+    source = {"app.py": ["engine = create_engine(url, pool_size=2)"]}
+    (found,) = findings(burst(3, convoy("connection", "sqlalchemy", holder=False)), source)
+    assert (found.id, found.confidence) == ("convoy", "likely")
+    assert found.what.startswith(
+        "2 requests waited for a connection of sqlalchemy at app.py:21, up to 597 ms"
+    )
+    assert 1 in found.culprits
+    assert found.change is not None
+    assert found.change[1] == ("engine = create_engine(url, pool_size=10)",)
+
+
+def test_a_lock_that_is_given_back_at_once():
+    """A wait of a few milliseconds is no convoy."""
+    waits = [streams.step(4, 2), streams.suspend(5, 2), streams.awaits(8, 2), streams.awaited(8, 2, "lock")]
+    waits += [streams.wake(15, 2), streams.step(15, 2), streams.suspend(16, 2), streams.idle(17)]
+    waits += [streams.iteration(600), streams.wake(600, 2), streams.step(600, 2), *ends(601, 2)]
+    assert ids(burst(2, waits)) == []
+
+
+def test_a_queue_is_no_convoy():
+    """Who waits for what others have yet to make does not wait for what they have."""
+    assert ids(burst(3, convoy("queue", "get", holder=False))) == []

@@ -1,0 +1,122 @@
+"""Findings: awaits one after the other that could be concurrent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
+from tests import streams
+from tests.findings.bursts import burst, ends, findings, ids
+from tests.streams import ns
+
+HEAD = ["@app.get('/')", "async def handler(session, client):"]
+
+
+def awaiting(*awaits: tuple[int, str, float], what: str = "socket") -> list[Event]:
+    """A request that awaits at these lines of these functions, for so long (ms) each."""
+    events: list[Event] = [(ns(4), ev.HANDLER, 1, "app.py", 2, "handler"), streams.step(4, 1)]
+    at = 5.0
+    for line, function, lasts in awaits:
+        events += [streams.suspend(at, 1), streams.idle(at)]
+        events += [(ns(at + 1), ev.AWAITS, 1, "app.py", line, function), streams.awaited(at + 1, 1, what)]
+        events += [streams.iteration(at + lasts), streams.wake(at + lasts, 1), streams.step(at + lasts, 1)]
+        at += lasts + 1
+    return [*events, *ends(at, 1)]
+
+
+def of(body: Sequence[str], *awaits: tuple[int, str, float], what: str = "socket") -> list[str]:
+    """The ids of what is found where the handler has this body, which begins in line 3."""
+    return ids(burst(1, awaiting(*awaits, what=what)), lines={"app.py": [*HEAD, *(f"    {b}" for b in body)]})
+
+
+def test_two_awaits_at_different_lines():
+    """Two awaits of which the second does not need the first's result take the sum of both."""
+    source = [*HEAD, "    user = await client.get('/user')", "    news = await client.get('/news')"]
+    source += ["    return user, news", "import httpx"]
+    (found,) = findings(burst(1, awaiting((3, "handler", 300), (4, "handler", 200))), {"app.py": source})
+    assert (found.id, found.confidence, found.repair) == ("sequential-awaits", "likely", "task-group")
+    assert found.what == (
+        "1 request awaited 2 times in a row at app.py:3, get(): 500 ms in all, and 300 ms the longest."
+    )
+    assert found.lost == 200_000_000
+    assert found.change is not None
+    assert found.change[1][0] == "async with asyncio.TaskGroup() as tasks:"
+
+
+def test_a_comprehension_that_awaits():
+    """A comprehension awaits for each element, in a function that it calls; gather is the repair."""
+    source = [*HEAD, "    return [await fetch(n) for n in range(3)]", "", "async def fetch(n):"]
+    source += ["    return await client.get(n)"]
+    events = awaiting((6, "fetch", 200), (6, "fetch", 200), (6, "fetch", 200))
+    (found,) = findings(burst(1, events), {"app.py": source})
+    assert "3 times in a row at app.py:3, fetch()" in found.what
+    assert found.lost == 400_000_000
+    assert found.change == (
+        ("return [await fetch(n) for n in range(3)]",),
+        ("return await asyncio.gather(*[fetch(n) for n in range(3)])",),
+    )
+
+
+def test_a_loop_that_awaits():
+    """So does a loop in which nothing depends on the time before."""
+    body = ["for name in names:", "    found.append(await fetch(name))"]
+    assert of(body, (4, "handler", 200), (4, "handler", 200)) == ["sequential-awaits"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["user = await load_user()", "return await load_news(user)"],
+        ["user = await load_user()", "name = user.name", "return await load_news(name)"],
+        ["await session.execute(a)", "await session.execute(b)"],
+        ["a = await load_user(session)", "b = await load_news(session)"],
+        ["await asyncio.sleep(0.2)", "await asyncio.sleep(0.2)"],
+        ["user = await load_user()", "if not user: return None", "return await load_news()"],
+        ["a = await client.post('/a')", "b = await client.post('/b')"],
+        ["return await gather(load_user(), load_news())"],
+    ],
+    ids=["result", "derived", "connection", "argument", "sleep", "condition", "writes", "gather"],
+)
+def test_awaits_that_have_to_be_in_order(body):
+    """The second needs the first, both use one connection, or the order may matter: nothing is said."""
+    lines = range(3, 3 + len(body))
+    assert of(body, *((line, "handler", 200) for line in (lines[0], lines[-1]))) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["while page:", "    page = await fetch(page)"],
+        ["for page in pages:", "    token = await fetch(page, token)"],
+        ["for page in pages:", "    if not await fetch(page): break"],
+        ["for page in pages:", "    await fetch(page); await asyncio.sleep(1)"],
+        ["for page in pages:", "    found.append(await session.get(page))"],
+        ["async for page in pages:", "    found.append(await fetch(page))"],
+    ],
+    ids=["while", "token", "break", "paced", "connection", "async for"],
+)
+def test_loops_that_have_to_be_in_order(body):
+    """A loop that needs the result of the time before, that can end early, or that waits on purpose."""
+    assert of(body, (4, "handler", 200), (4, "handler", 200)) == []
+
+
+@pytest.mark.parametrize("what", ["lock", "queue", "connection"])
+def test_what_somebody_else_has_is_no_reason(what):
+    """Who waits for a lock or a queue would wait for it in a group as well."""
+    body = ["a = await load_user()", "b = await load_news()"]
+    assert of(body, (3, "handler", 200), (4, "handler", 200), what=what) == []
+
+
+def test_a_function_whose_results_are_kept():
+    """What a cache keeps takes no time when it is awaited again."""
+    source = [*HEAD, "    return [await fetch(n) for n in range(3)]", "@alru_cache", "async def fetch(n):"]
+    source += ["    return await client.get(n)"]
+    assert ids(burst(1, awaiting((6, "fetch", 200), (6, "fetch", 200))), lines={"app.py": source}) == []
+
+
+def test_without_the_source_nothing_is_said():
+    """Whether one await needs another's result can be read in the source only."""
+    assert ids(burst(1, awaiting((3, "handler", 200), (4, "handler", 200)))) == []
