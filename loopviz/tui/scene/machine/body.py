@@ -63,7 +63,7 @@ def _machines(sight: Sight, stations: Plant, width: int, height: int) -> list[Ro
         return whole(sight, machines[0], stations.sockets, width, height)
     rows = [sockets_in_line(sight, stations.sockets, width, several=len(machines) > 1)]
     height -= 1
-    for columns in (1, 2, 3, 4):
+    for columns in range(min(len(machines), max(1, width // NARROWEST)), 0, -1):
         across, down = width // columns, -(-len(machines) // columns)
         if across >= NARROWEST and height // down >= LOWEST + 1:
             return [*rows, *_tiled(sight, machines, columns, across, height // down)]

@@ -45,11 +45,13 @@ def _flow(sight: Sight, drawn: Sequence[Row], width: int, lines: int) -> tuple[i
     """As many of these as fit, and the lines that they are in."""
     rows, row, space = [], Row(), Segment(" ", sight.pen.text)
     for at, chip in enumerate(drawn):
+        if chip.width > width:
+            return at, [*rows, row]
         if row.width and row.width + 1 + chip.width > width:
             rows.append(row)
             row = Row()
-        if len(rows) == lines or chip.width > width:
-            return at, rows
+            if len(rows) == lines:
+                return at, rows
         if row.width:
             row.put(space)
         row.add(chip)

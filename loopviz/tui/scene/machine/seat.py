@@ -95,12 +95,12 @@ def _block(sight: Sight, machine: Machine, block: Block) -> list[Row]:
     pen, lasts = sight.pen, waited(block.lasted(sight.now))
     number, where = block.culprit
     if block.kind == "waiting_for_gil":
-        keeper = f"a thread for {words.tag(number)}" if number else "another thread"
-        kept = Row(Segment(f"{keeper} keeps the GIL", pen.alarm))
+        keeper = f"{words.tag(number)}'s thread" if number else "another thread"
+        kept = Row(Segment(f"kept by {keeper}", pen.alarm))
         return [_caption(sight, f"NO GIL {lasts}"), kept, *_lines(sight, where)]
     first = _caption(sight, f"BLOCKS {lasts}")
     if block.keeps_gil:
-        first.say(" keeps the GIL", pen.alarm)
+        first.say(" keeps GIL", pen.alarm)
     elif block.kind is not None and not block.mixed:
         first.say(f" {KINDS[block.kind][1]}", pen.alarm)
     if machine.seat:
