@@ -34,6 +34,7 @@ from tests.streams import (
     iteration,
     made,
     ns,
+    of_worker,
     read,
     responded,
     sent,
@@ -245,7 +246,7 @@ def test_many_workers_are_folded_and_counted():
     many = Timeline()
     many.feed(scene_of_workers(200))
     for worker in range(3, 40):
-        many.feed([(ns(200), f"idle@{worker}")])
+        many.feed(of_worker(worker, idle(200)))
     assert "more workers: 0 requests" in shown(many, 210)
     assert "more workers" not in shown(line, 210)
 

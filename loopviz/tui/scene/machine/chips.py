@@ -43,7 +43,8 @@ def chips(sight: Sight, place: Place, width: int, lines: int = 1) -> list[Row]:
 
 def _flow(sight: Sight, drawn: Sequence[Row], width: int, lines: int) -> tuple[int, list[Row]]:
     """As many of these as fit, and the lines that they are in."""
-    rows, row, space = [], Row(), Segment(" ", sight.pen.text)
+    rows: list[Row] = []
+    row, space = Row(), Segment(" ", sight.pen.text)
     for at, chip in enumerate(drawn):
         if chip.width > width:
             return at, [*rows, row]
