@@ -44,6 +44,19 @@ def read(at: float, request: int = 1, task: int = 1, arrived: float | None = Non
     return (ns(at), ev.READ, request, "GET", "/", 0 if arrived is None else ns(arrived))
 
 
+def probing(at: float, path: str = "/healthz", timeout: float = 1_000) -> Event:
+    return (ns(at), ev.PROBING, path, round(timeout * MS))
+
+
+def probed(sent_at: float, took: float | None = None, why: str = "", *, after: float = 1_000) -> list[Event]:
+    """A health probe and its end: answered after `took` ms, or failed `after` so many."""
+    begun: Event = (ns(sent_at), ev.HEALTH, ns(sent_at), None, None, "")
+    if took is None:
+        why = why or "no answer within 1 s"
+        return [begun, (ns(sent_at + after), ev.HEALTH, ns(sent_at), None, 0, why)]
+    return [begun, (ns(sent_at + took), ev.HEALTH, ns(sent_at), round(took * MS), int(not why), why)]
+
+
 def status(at: float, code: int, request: int = 1) -> Event:
     return (ns(at), ev.STATUS, request, code)
 

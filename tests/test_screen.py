@@ -20,7 +20,7 @@ from loopviz.draw.look import CODES, Palette
 from loopviz.scenario import ScenarioFile
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
-from loopviz.stream.source import Death, Load, Vitals
+from loopviz.stream.source import Death, Load, Probing, Vitals
 from loopviz.tui import LoopvizApp, app
 from loopviz.tui.actions import base, firing
 from loopviz.tui.screens import detail
@@ -84,6 +84,12 @@ class FakeSource:
     def set_load(self, file: ScenarioFile, per_second: float) -> None:
         """Note the steady load."""
         self.load = Load(file, per_second) if per_second else None
+
+    probing: Probing | None = None
+
+    def set_probing(self, on: bool) -> None:
+        """Note whether health probes are sent."""
+        self.probing = Probing("/health", 1.0) if on else None
 
     def move(self) -> Future[None] | None:
         """What the test says."""

@@ -10,6 +10,7 @@ __all__ = [
     "MOST_REQUESTS",
     "add_ascii",
     "add_force",
+    "add_health",
     "add_json",
     "add_loop",
     "add_port",
@@ -30,6 +31,7 @@ MOST_REQUESTS = 1_000
 """The largest burst that can be asked for."""
 _LONGEST = 86_400.0
 """The longest time that can be asked for (s): what is seen is kept in memory."""
+_LONGEST_TIMEOUT = 60.0
 _MOST_THREADS = 10_000
 _THREAD_LIMIT = 40
 """`loopviz.scenario.THREAD_LIMIT`; its import would take longer than the rest of ``--help``."""
@@ -112,6 +114,32 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="the server's port (default: a free port)",
     )
+
+
+def add_health(parser: argparse.ArgumentParser) -> None:
+    """``--health PATH`` and ``--health-timeout SECONDS``."""
+    parser.add_argument(
+        "--health",
+        metavar="PATH",
+        default=None,
+        help="send ten health probes a second to PATH, as a load balancer does; auto: to a route that is "
+        "called like a health check",
+    )
+    parser.add_argument(
+        "--health-timeout",
+        type=_timeout,
+        default=1.0,
+        metavar="TIME",
+        help="a probe without an answer by then has failed: 500ms, 2s (default: 1s)",
+    )
+
+
+def _timeout(text: str) -> float:
+    """The type of the time after which a health probe has failed (s)."""
+    value = period(text)
+    if not 0.01 <= value <= _LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"it must be from 10ms to {_LONGEST_TIMEOUT:.0f}s, not {text!r}")
+    return value
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -128,6 +128,10 @@ def command(options: argparse.Namespace) -> int:
 
     if options.target is not None:
         raise InputError("--cmd starts the server, so there can be no TARGET.\nLeave one of them out.")
+    if options.health is not None:
+        raise InputError(
+            "A server that --cmd starts gets no probes from loopviz: it is only watched.\nLeave out --health."
+        )
     if not hasattr(os, "getuid"):
         raise InputError("This system has no Unix sockets, which loopviz needs to watch another program.")
     palette = screen_palette(options)

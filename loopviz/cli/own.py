@@ -148,6 +148,9 @@ def session_for(
     from loopviz.live.session import Session
 
     common: dict[str, Any] = {"port": options.port, "threads": options.threads, "lazily": lazily}
+    common |= {
+        name: getattr(options, name) for name in ("health", "health_timeout") if hasattr(options, name)
+    }
     if found is None:
         if getattr(options, "isolate", None):
             common["isolate"] = True

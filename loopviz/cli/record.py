@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopviz.cli.arguments import (
     add_ascii,
+    add_health,
     add_json,
     add_loop,
     add_port,
@@ -67,6 +68,7 @@ def add_parser(commands: Any) -> None:
     add_json(parser)
     add_threads(parser)
     add_loop(parser, own=True)
+    add_health(parser)
     add_ascii(parser)
     add_application(parser)
     parser.set_defaults(command=record)

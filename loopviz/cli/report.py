@@ -14,6 +14,7 @@ from rich.text import Text
 
 from loopviz.cli.console import shown
 from loopviz.clock import NS
+from loopviz.draw import health
 from loopviz.draw.look import BLOCK, CODES, LABELS, Palette
 from loopviz.draw.marks import request_codes
 from loopviz.draw.raster import code_of
@@ -200,6 +201,8 @@ def _figures(
     if interrupted:
         yield from _open_ends(unanswered, timeline, zero, end)
     yield from _loop_figures(timeline, zero, end)
+    if timeline.health.path:
+        yield "health", health.probed(timeline.health, timeline.last)
     workers = Counter(lane.role for lane in timeline.workers.values())
     if workers["process"]:
         yield "processes", f"{workers['process']} used"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopviz.cli.arguments import (
     add_ascii,
+    add_health,
     add_loop,
     add_port,
     add_recording,
@@ -39,6 +40,7 @@ def add_parser(commands: Any) -> None:
     add_threads(parser)
     add_loop(parser, own=True)
     add_recording(parser, "--record", force="the file of --record")
+    add_health(parser)
     add_theme(parser)
     add_ascii(parser)
     parser.add_argument(

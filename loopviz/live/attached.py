@@ -52,6 +52,7 @@ class Attached:
     live = True
     application: str | None = None
     load = None
+    probing = None
     scenarios: Sequence[ScenarioFile] = ()
 
     def __init__(self, *workers: tuple[socket.socket, int]) -> None:
@@ -276,6 +277,10 @@ class Attached:
     def set_load(self, scenario: ScenarioFile, per_second: float) -> NoReturn:
         """Raises `InputError`: the server gets its requests from others."""
         self.fire(scenario, 0)
+
+    def set_probing(self, on: bool) -> NoReturn:
+        """Raises `InputError`: the server gets its requests from others."""
+        raise InputError("A server that is attached to gets no probes from loopviz.\nSend them yourself.")
 
     def reload(self, scenario: ScenarioFile) -> Future[None] | None:
         """Nothing of loopviz's is served there."""

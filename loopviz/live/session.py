@@ -22,6 +22,7 @@ from loopviz.errors import InputError
 from loopviz.live.client import Client
 from loopviz.live.compat import end_multiprocessing
 from loopviz.live.environment import require_gil
+from loopviz.live.health import Prober, checked_path
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.hosts.host import Host, Served
 from loopviz.live.hosts.movable import Movable
@@ -33,15 +34,18 @@ from loopviz.stream.answer import Heard
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.copies import Changed
 from loopviz.stream.events import FIRED, PROCESS, RECEIVED, STOPPED, Change, Event
-from loopviz.stream.marked import COPY, HEADER, original_of, shown_as
-from loopviz.stream.source import Death, Environment, Load, Vitals
+from loopviz.stream.marked import COPY, HEADER, OWN_ENDPOINT, original_of, shown_as
+from loopviz.stream.source import Death, Environment, Load, Probing, Vitals
 from loopviz.target.application import Application
+from loopviz.target.health import health_route
 from loopviz.target.remembering import remember
 from loopviz.target.request_line import text_of
 
 __all__ = ["Session", "leave"]
 
 
+HEALTH_TIMEOUT = 1.0
+"""A health probe without an answer by then has failed (s)."""
 _STARTING, _BLOCKED = "starting the server", "waiting for the event loop"
 _LEAD = 0.1
 """How long a scenario is not prepared yet (s), so that it is shown first: executing a file takes the GIL."""
@@ -53,7 +57,8 @@ class Session:
     `port` 0 takes a free one; `threads` is the thread limit; `loop` is uvicorn's name of an event loop.
     Every scenario is ready when the server serves; see `loopviz.live.server.Apps` for `lazily`. Raises
     `InputError` if the port or the loop cannot be used, if two scenarios are fired at the same path, or if
-    there is no GIL. With several `workers`, as many processes serve on one socket.
+    there is no GIL. With several `workers`, as many processes serve on one socket. `health` is the path at
+    which health probes are sent as soon as it serves, or ``auto``; `health_timeout` is in seconds.
     """
 
     live = True
@@ -69,6 +74,8 @@ class Session:
         application: Application | None = None,
         isolate: bool = False,
         workers: int = 1,
+        health: str | None = None,
+        health_timeout: float = HEALTH_TIMEOUT,
     ) -> None:
         require_gil()
         if loop == "uvloop" and find_spec("uvloop") is None:
@@ -92,6 +99,11 @@ class Session:
         self._loaded: tuple[ScenarioFile, float] | None = None
         """What is to be sent steadily."""
         isolate = isolate or workers > 1
+        self._probed = None if health in {None, "auto"} else checked_path(str(health))
+        self._probes_at_once = health is not None
+        self._probe_timeout = health_timeout
+        self._prober: Prober | None = None
+        self._secret = secret
         self._incoming = Incoming(self._buffer, FROM_PROCESS if isolate else HERE)
         self._hosts = Movable(
             served,
@@ -204,6 +216,8 @@ class Session:
         """Wait until the server serves."""
         self._host.wait()
         self._client.prepare()
+        if self._probes_at_once:
+            self.set_probing(True)
 
     def fire(
         self,
@@ -410,6 +424,30 @@ class Session:
             scenario.method, scenario.path, per_second, headers=scenario.headers, body=scenario.body
         )
 
+    @property
+    def probing(self) -> Probing | None:
+        """Which health probes are sent; None if none are."""
+        prober = self._prober
+        return None if prober is None else Probing(prober.path, prober.timeout)
+
+    def set_probing(self, on: bool) -> None:
+        """Send health probes from now on, or no more. Raises `InputError` if it is not known where to."""
+        if on == (self._prober is not None):
+            return
+        if self._prober is not None:
+            self._prober.stop()
+            self._prober = None
+            return
+        path = self._probed or (OWN_ENDPOINT if self._application is None else health_route(self.scenarios))
+        if path is None:
+            raise InputError(
+                "No route of the application is called like a health check.\nName one: --health PATH."
+            )
+        self._prober = Prober(
+            reached(*self._hosts.place), path, self._probe_timeout, self._secret, self._buffer.emit
+        )
+        self._prober.start()
+
     def move(self) -> concurrent.futures.Future[None] | None:
         """Move the server to a process of its own, or back; see `loopviz.live.hosts.movable.Movable`."""
         return self._hosts.move(self.give_up, self._fixed, self.threads)
@@ -469,6 +507,7 @@ class Session:
 
     def stop(self) -> bool:
         """End client and server within about two seconds; False if the server's loop is blocked."""
+        self.set_probing(False)
         self._client.stop(0.3)
         return self._host.stop()
 

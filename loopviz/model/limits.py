@@ -79,18 +79,20 @@ class Limits:
     """Numbers about long iterations, two for each."""
     late: int | None
     """Timers that have fired late."""
+    probes: int
+    """Health probes."""
     looks: int | None
     """How much of what is kept is examined again, over the life of the timeline; see `Shared.look`."""
 
 
 LIVE = Limits(
     ended=5_000, blocks=1_000, started=1_000, children=20_000, tokens=20_000, bins=60_000,
-    spans=20_000, readings=MAX_READINGS, lags=40_000, late=10_000, looks=None,
+    spans=20_000, readings=MAX_READINGS, lags=40_000, late=10_000, probes=6_000, looks=None,
 )  # fmt: skip
 """A live server runs without end, so old data is removed."""
 WHOLE = Limits(
     ended=500_000, blocks=500_000, started=20_000, children=50_000, tokens=500_000, bins=500_000, spans=None,
-    readings=None, lags=None, late=None, looks=20_000_000,
+    readings=None, lags=None, late=None, probes=500_000, looks=20_000_000,
 )  # fmt: skip
 """A recording has an end, so all of it is kept; a forged one could have any number of blocks."""
 EXPORTED = replace(LIVE, ended=500_000, looks=WHOLE.looks)

@@ -11,6 +11,7 @@ from typing import Any
 
 from loopviz.clock import seconds
 from loopviz.model.block import Block, Keeper
+from loopviz.model.health import Health
 from loopviz.model.pools import Pool
 from loopviz.model.process import Process
 from loopviz.model.request import Request
@@ -180,6 +181,7 @@ def summarise(
             if lane.role == "process"
         ],
         "pools": _pools(timeline, limit),
+        **({"health": _health(timeline.health, zero, last)} if timeline.health.path else {}),
         **(
             {"workers": [_worker(timeline, process, zero, end) for process in timeline.processes]}
             if timeline.several
@@ -190,6 +192,25 @@ def summarise(
             "dropped": dropped,
             "blind": [{"what": what, "why": why} for what, why in blind],
         },
+    }
+
+
+def _health(health: Health, zero: int, last: int) -> dict[str, Any]:
+    """What became of the health probes, and when a load balancer would have sent no requests."""
+    return {
+        "path": health.path,
+        "timeout_s": seconds(health.timeout),
+        "probes": health.ended,
+        "failed": health.failed,
+        "longest_s": seconds(health.longest),
+        "out_for_s": seconds(health.out_for(last)),
+        "out": [
+            {
+                "start_s": seconds(out.start - zero),
+                "end_s": None if out.end is None else seconds(out.end - zero),
+            }
+            for out in health.outs
+        ],
     }
 
 

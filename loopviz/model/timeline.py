@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from loopviz.model.block import BLOCK_THRESHOLD, Block
 from loopviz.model.bursts import Burst, Bursts
 from loopviz.model.children import Child
+from loopviz.model.health import Health
 from loopviz.model.incidents import Incident
 from loopviz.model.lane import Lane, Span
 from loopviz.model.limits import LIVE, MAX_INCIDENTS, WHOLE, Limits
@@ -89,6 +90,8 @@ class Timeline:
         """Worker threads and worker processes, by number; of all workers of the server."""
         self.pools: Pools = pools
         """The pools of workers, and who waits for them."""
+        self.health = health = Health(limits)
+        """Health probes; they are no requests."""
         self.incidents: deque[Incident] = deque(maxlen=MAX_INCIDENTS)
         """Processes that have ended or were started again, the oldest first."""
         self.events = 0
@@ -105,6 +108,8 @@ class Timeline:
             ev.SENT: self._sent,
             ev.RECEIVED: self._received,
             ev.CLAIMED: requests.claimed,
+            ev.HEALTH: health.probed,
+            ev.PROBING: health.probing,
             ev.STATUS: requests.status,
             ev.RAISED: requests.raised,
             ev.RESPONDED: requests.responded,
@@ -200,6 +205,7 @@ class Timeline:
         self._bursts.prune(horizon)
         self._requests.prune(horizon)
         self._rows.prune(horizon)
+        self.health.prune(horizon)
         for process in self._processes:
             process.loop.prune(horizon, now)
             process.threads.prune(horizon)

@@ -27,7 +27,7 @@ from loopviz.probe.transports import Reply, follow_client, responded
 from loopviz.stream.blind import WEBSOCKETS
 from loopviz.stream.events import BEHIND, READ, STATUS
 from loopviz.stream.fields import WEBSOCKET
-from loopviz.stream.marked import HEADER
+from loopviz.stream.marked import HEADER, PROBE
 
 __all__ = ["make_adopt", "unread"]
 
@@ -87,6 +87,7 @@ def make_adopt(
     request_name, cycle_of, scope_name = compat.REQUEST, compat.cycle_of, compat.SCOPE
     send_name, response_name, logger_name = compat.SEND, compat.ON_RESPONSE, compat.LOGGER
     prefix = secret.encode() + b"-"
+    health = prefix + PROBE.encode()
     newest = 0
     # The name of a coroutine's code if it is a run_asgi, else "". By identity: a code object's hash is
     # computed from all of its instructions, each time. The code is kept alive, so that its id is not used
@@ -117,6 +118,10 @@ def make_adopt(
                 taken[place] |= bit
                 return number
         return 0
+
+    def is_probe(headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether it is a health probe of loopviz's own: its task runs for no request."""
+        return any(name == _NAME and compare_digest(value, health) for name, value in headers)
 
     def serves(code: CodeType) -> bool:
         """Whether the application runs in this coroutine, and uvicorn catches what it lets out."""
@@ -176,10 +181,12 @@ def make_adopt(
         return getattr(protocol_of(cycle), compat.WEBSOCKET_CLASS, True) is None
 
     def read_request(cycle: Any, name: str) -> int:
-        """Report the request that has been read; its number."""
+        """Report the request that has been read; its number, or 0 for a health probe."""
         nonlocal newest
         scope = getattr(cycle, scope_name)
         headers = scope["headers"]
+        if is_probe(headers):
+            return 0
         is_websocket = name != request_name
         held, arrived = (0, 0) if is_websocket or state.read else came_in(cycle)
         read = held or state.read or clock()
@@ -232,6 +239,9 @@ def make_adopt(
         except Exception as error:
             state.failed("request", error)
             state.unrecognised = f"a request could not be read: {type(error).__name__}: {error}"
+            return 0
+        if not number:
+            state.request_seen = True
             return 0
         try:
             if name == request_name:

@@ -31,6 +31,7 @@ class Replay:
     application = None
     death = None
     load = None
+    probing = None
     written = 0
 
     def __init__(self, path: str | Path) -> None:
@@ -90,6 +91,10 @@ class Replay:
 
     def set_load(self, scenario: ScenarioFile, per_second: float) -> NoReturn:
         """Raises `InputError`: there is no server to send requests to."""
+        raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
+
+    def set_probing(self, on: bool) -> NoReturn:
+        """Raises `InputError`: there is no server to probe."""
         raise InputError("This is a recording: there is no server.\nUse 'loopviz run'.")
 
     def move(self) -> None:

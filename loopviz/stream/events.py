@@ -49,6 +49,22 @@ ClaimedEvent: TypeAlias = Annotated[
     About("The answer has a header in which a timer of the server says how long it took.", _CLIENT),
 ]
 
+HEALTH: Final = "health"
+HealthEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["health"], f.ProbeSent, f.ProbeTook, f.ProbeOk, f.ProbeWhy],
+    About(
+        "A health probe is sent, is answered, or has failed. It is no request: it has no number, and what the"
+        " server does for it belongs to a task of no request.",
+        _CLIENT,
+        keeps_texts=True,
+    ),
+]
+PROBING: Final = "probing"
+ProbingEvent: TypeAlias = Annotated[
+    tuple[f.Time, Literal["probing"], f.ProbePath, f.ProbeTimeout],
+    About("From now on health probes are sent, or no more.", _CLIENT, keeps_texts=True),
+]
+
 # -- requests, as the server sees them -----------------------------------------------------------
 
 _REQUESTS = "Requests, as the server sees them"
@@ -394,7 +410,7 @@ SourceEvent: TypeAlias = Annotated[
 ]
 
 Event: TypeAlias = Union[  # noqa: UP007 - with |, each would be compared with all before it
-    FiredEvent, SentEvent, ReceivedEvent, ClaimedEvent,
+    FiredEvent, SentEvent, ReceivedEvent, ClaimedEvent, HealthEvent, ProbingEvent,
     ReadEvent, BehindEvent, StatusEvent, RaisedEvent, RespondedEvent, SendingEvent, WritableEvent,
     AbandonedEvent,
     MessageEvent, ClosedEvent,

@@ -154,6 +154,21 @@ Callback: TypeAlias = Annotated[
     Field("callback", "the callback; 0 where one callback cannot be distinguished from the next", "number"),
 ]
 
+# Health probes.
+ProbeSent: TypeAlias = Annotated[int, Field("sent", "when the probe was sent", "clock", least=1, past=True)]
+ProbeTook: TypeAlias = Annotated[
+    int | None, Field("took", "how long its answer took; null if there is none, or none yet", "ns")
+]
+ProbeOk: TypeAlias = Annotated[
+    int | None,
+    Field("ok", "1: answered in time, with a status below 400; 0: it has failed; null: it has been sent"),
+]
+ProbeWhy: TypeAlias = Annotated[str, Field("why", "why it has failed: `status 503`; else empty")]
+ProbePath: TypeAlias = Annotated[str, Field("path", "what the probes ask for; empty: no more are sent")]
+ProbeTimeout: TypeAlias = Annotated[
+    int, Field("timeout", "a probe without an answer by then has failed", "ns")
+]
+
 WaitsFor: TypeAlias = Annotated[
     Direction,
     Field("direction", "`receiving`: for bytes of the body; `sending`: that the client takes the response"),

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["COPY", "HEADER", "original_of", "shown_as"]
+__all__ = ["COPY", "HEADER", "OWN_ENDPOINT", "PROBE", "original_of", "shown_as"]
 
 HEADER: Final = "x-loopviz-request"
 """The header with the number of a request of loopviz's own client, after a secret of the session."""
+
+PROBE: Final = "health"
+"""What a health probe has in place of a number: it is no request of the picture."""
+OWN_ENDPOINT: Final = "/loopviz/health"
+"""What probes ask for where scenarios are served: the server answers it itself."""
 
 COPY: Final = "x-loopviz-copy"
 """The header of a request that is for the repaired copy of the application; its value is that secret."""

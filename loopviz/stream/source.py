@@ -72,6 +72,15 @@ class Load:
     """Why the last of those were not: ``300 are not answered``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """Health probes that are sent."""
+
+    path: str
+    timeout: float
+    """A probe that has no answer by then has failed (s)."""
+
+
 class Source(Protocol):
     """Where the events of a view come from, and what the view may do there."""
 
@@ -105,6 +114,13 @@ class Source(Protocol):
     @property
     def load(self) -> Load | None:
         """What is sent steadily; None if nothing is."""
+
+    @property
+    def probing(self) -> Probing | None:
+        """Which health probes are sent; None if none are."""
+
+    def set_probing(self, on: bool) -> None:
+        """Send health probes from now on, or no more. Raises `InputError` if it is not known where to."""
 
     def change_request(self, scenario: ScenarioFile) -> None:
         """Fire a route of the user's own application in this way from now on; its project remembers it.

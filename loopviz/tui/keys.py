@@ -108,6 +108,12 @@ TABLE: tuple[Section, ...] = (
         Row("steady load of the selected or last scenario: + and - change how many a second; again ends it", (
             Key("picture.load", "l", "load", "Load", "so many requests a second, or no more"),
         ), foot=Foot("{load}", "loading"), server=True, client=True),
+        Row("health probes as of a load balancer: ten a second at a trivial endpoint; again ends them", (
+            Key(
+                "picture.health", "H", "health", "Health probes", "send health probes, or no more",
+                unwritten="upper_h",
+            ),
+        ), server=True, client=True),
         Row("lower or raise the thread limit; takes effect at once", (
             Key(
                 "picture.lower-thread-limit", "left_square_bracket", "lower_thread_limit",

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from loopviz.live.server.mount import Mount
 from loopviz.live.server.routing import Fit, fit
 from loopviz.scenario import ScenarioFile, executed, require_own_paths
+from loopviz.stream.marked import OWN_ENDPOINT
 
 __all__ = ["Apps"]
 
@@ -25,7 +26,8 @@ class Apps:
     One scenario gets everything. Of several, a request at which a scenario is fired is that scenario's; for
     any other request their applications' own routes are tried. What fits none belongs to the scenario whose
     path begins like it, and else it is answered by an empty FastAPI application: 404, as a user's own server
-    would. Raises `InputError` for two scenarios that are fired at the same path.
+    would. Health probes (`OWN_ENDPOINT`) are answered here. Raises `InputError` for two scenarios that are
+    fired at the same path.
 
     A scenario whose application is not loaded yet is prepared by `prepare`, on the server's loop: its
     file is executed by `execute` (in a thread of its own, since it may import a lot) and its lifespan
@@ -172,6 +174,10 @@ class Apps:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI interface."""
+        if scope["type"] == "http" and scope["path"] == OWN_ENDPOINT:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         name = None if scope["type"] == "lifespan" else self._chosen(scope)
         if name is None:
             await self._fallback(scope, receive, send)

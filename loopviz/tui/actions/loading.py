@@ -1,4 +1,4 @@
-"""A steady load: so many requests a second of one scenario, up and down."""
+"""A steady load: so many requests a second of one scenario, up and down; and health probes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from loopviz.draw.safe import printable
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.marked import OWN_ENDPOINT
 from loopviz.tui.actions.base import PictureApp
 from loopviz.tui.amounts import FIRST_RATE, neighbour_rate
 
@@ -14,7 +15,7 @@ __all__ = ["Loading"]
 
 
 class Loading(PictureApp):
-    """The actions of a steady load."""
+    """The actions of what is sent steadily."""
 
     def action_load(self) -> None:
         """Send requests of the selected or the last scenario steadily, or send no more."""
@@ -57,6 +58,24 @@ class Loading(PictureApp):
     def follow_load(self) -> None:
         """Show what is sent steadily now."""
         self.view.load = self.source.load
+
+    def action_health(self) -> None:
+        """Send health probes, or no more."""
+        if not self.needs_client():
+            return
+        try:
+            self.source.set_probing(self.source.probing is None)
+        except InputError as error:
+            self.say(one_line(str(error)), seconds=8)
+            return
+        probing = self.source.probing
+        if probing is None:
+            self.say("No more health probes are sent.")
+        else:
+            key, own = self.keys.shown("picture.health"), probing.path == OWN_ENDPOINT
+            where = "an endpoint of the server's own" if own else printable(probing.path, 60)
+            fails = f"without an answer within {probing.timeout:g} s it has failed"
+            self.say(f"Ten probes a second at {where}: {fails}. {key} ends them.", seconds=4)
 
     def _set_load(self, file: ScenarioFile, per_second: float) -> bool:
         """Whether it was accepted."""

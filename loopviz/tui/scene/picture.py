@@ -19,6 +19,7 @@ from loopviz.tui.scene.grouped import (
     others_heading,
 )
 from loopviz.tui.scene.groups import Arranged, Groups
+from loopviz.tui.scene.health import health_lane
 from loopviz.tui.scene.loop import loop_lanes
 from loopviz.tui.scene.overview import Overview
 from loopviz.tui.scene.pen import Hit, Line, Pen
@@ -69,8 +70,11 @@ class Picture:
         several = timeline.several
         lanes = loop_lanes(pen, facts, frame, tall=roomy and not several, most=max(2, height // 3))
         lines += [linked(line, known_lines(timeline, view.now)) for _, lane in lanes for line in lane]
+        health = health_lane(pen, frame)
+        lines += [health] if health is not None else []
         lines += gap
         lines.append(thread_gauge(pen, frame))
+        top = len(lines)
         room = height - len(lines)
         lines += (
             self._groups(frame, facts, lines, room, gap, paths=paths)
@@ -79,7 +83,7 @@ class Picture:
         )
         self._tracks.end()
         if several and roomy:
-            lines = _by_worker(lines, first, [letter for letter, _ in lanes], self._lanes)
+            lines = _by_worker(lines, first, top, [letter for letter, _ in lanes], self._lanes)
         self.hits = {y: hits for y, hits in self.hits.items() if y < height}
         lines[first:] = [crossed(pen, frame, line) for line in lines[first:]]
         return [*lines, *([[]] * (height - len(lines)))][:height]
@@ -199,14 +203,16 @@ class Picture:
         return lines
 
 
-def _by_worker(lines: list[Line], first: int, loops: Sequence[str], threads: Sequence[str]) -> list[Line]:
+def _by_worker(
+    lines: list[Line], first: int, start: int, loops: Sequence[str], threads: Sequence[str]
+) -> list[Line]:
     """The same lines, with the lanes of each worker's threads below that of its loop.
 
-    The loops of the workers with the letters `loops` are from line `first` on, an empty line and the gauge of
-    all threads follow, and below them the lanes of threads, of the workers with the letters `threads`.
+    The loops of the workers with the letters `loops` are from line `first` on. What is about all of them
+    follows, such as the gauge of threads; and from line `start` on the lanes of threads, of the workers with
+    the letters `threads`.
     """
     end = first + len(loops)
-    start = end + 2
     pairs = list(zip(threads, lines[start : start + len(threads)], strict=True))
     grouped = lines[:first]
     for letter, line in zip(loops, lines[first:end], strict=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.segment import Segment
 
-from loopviz.draw import incidents, serving, words
+from loopviz.draw import health, incidents, serving, words
 from loopviz.draw.safe import printable
 from loopviz.draw.story import Said, say
 from loopviz.draw.verdict import Verdicts
@@ -70,6 +70,8 @@ class Story:
             shown = _Shown("alarm", [held_back, *shown.sentences[:1]])
         elif (ended := incidents.latest(timeline, view.moment)) is not None:
             shown = _Shown("alarm", [ended, *shown.sentences[:1]])
+        if out := health.taken_out(timeline, view.moment):
+            shown = replace(shown, sentences=[*shown.sentences[:1], out])
         if view.guessed and view.at is None:
             shown = _Shown(shown.mood, [view.guessed, *shown.sentences[:1]])
         if view.change:
