@@ -156,7 +156,8 @@ def test_a_recording_keeps_bursts_and_one_of_before_has_none(tmp_path: Path):
         recorder = Recorder(path, Header(ENVIRONMENT, "in a thread", "127.0.0.1:1", 40, ns(0)))
         recorder.write(sorted(events, key=lambda event: event[0]), ns(9_000))
         recorder.close(0, ())
-        replay, line = Replay(path), timeline_for_replay()
+        replay = Replay(path)
+        line = timeline_for_replay(replay.recording.header)
         while not replay.ended:
             line.feed(replay.drain())
         replay.stop()

@@ -18,6 +18,7 @@ from loopviz.export.material import extent
 from loopviz.model import Timeline
 from loopviz.model.limits import EXPORTED
 from loopviz.recording import ScenarioSnapshot
+from loopviz.recording.carried import carry
 from loopviz.recording.read import Recording, open_recording
 from loopviz.recording.whole import free_name
 
@@ -99,6 +100,7 @@ def _target(file: Path, suffix: str, output: str | None) -> Path | None:
 def _read(recording: Recording) -> tuple[Material, bool]:
     """The recording as a timeline, and whether all of it is there."""
     timeline = Timeline(whole=True, limits=EXPORTED)
+    carry(timeline, recording.header)
     began, shown, complete = time.monotonic(), False, True
     for batch in recording.batches():
         timeline.feed(batch)

@@ -45,7 +45,7 @@ def replay(options: argparse.Namespace) -> int:
     app = LoopvizApp(
         source,
         palette,
-        timeline=timeline_for_replay(),
+        timeline=timeline_for_replay(source.recording.header),
         leave=lambda: os._exit(0),
         aside=aside,
     )

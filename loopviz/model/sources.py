@@ -13,6 +13,8 @@ class Sources:
     """Lines of source files, by the names of the files."""
 
     def __init__(self) -> None:
+        self.only = False
+        """Whether no other file may be read: what a recording names is not opened."""
         self._files: dict[str, list[str]] = {}
 
     def __contains__(self, file: str) -> bool:

@@ -184,6 +184,7 @@ class Timeline:
 
     def _source(self, t: int, file: str, first: int, text: str) -> None:
         self.sources.add(file, first, text)
+        self.events -= 1  # nothing was measured
 
     def _worker(self, t: int, worker: int, pid: int, change: str, reason: str) -> None:
         incident = self._processes.changed(t, worker, pid, change, reason)

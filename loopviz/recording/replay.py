@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 from loopviz.errors import InputError
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
+from loopviz.recording.carried import carry
+from loopviz.recording.header import Header
 from loopviz.recording.read import Recording, open_recording
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.events import Event
@@ -143,7 +145,7 @@ class Replay:
 
     def timeline(self) -> Timeline:
         """A timeline of all events that `drain` has not returned yet."""
-        timeline = timeline_for_replay()
+        timeline = timeline_for_replay(self.recording.header)
         while not self.ended:
             timeline.feed(self.drain())
         return timeline
@@ -160,9 +162,11 @@ class Replay:
         )
 
 
-def timeline_for_replay() -> Timeline:
-    """A timeline that keeps everything, however old it is."""
-    return Timeline(whole=True)
+def timeline_for_replay(header: Header) -> Timeline:
+    """A timeline that keeps everything, however old it is, and has the source code that the header has."""
+    timeline = Timeline(whole=True)
+    carry(timeline, header)
+    return timeline
 
 
 def _distinct(files: list[ScenarioFile]) -> list[ScenarioFile]:

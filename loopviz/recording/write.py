@@ -16,6 +16,7 @@ from typing import Any, Final
 from loopviz.clock import NS
 from loopviz.errors import InputError
 from loopviz.model.timeline import RETENTION
+from loopviz.recording.carried import Carried
 from loopviz.recording.format import LONGEST_LINE, LONGEST_TEXT, shortened
 from loopviz.recording.header import Header
 from loopviz.recording.outlet import Outlet, write_all
@@ -55,11 +56,18 @@ class _Text:
         self.size = 0
         """Bytes that were added since the last ones were taken, before they were compressed."""
         self._parts: list[bytes] = []
+        self._carried = Carried()
         # The fastest level: it makes the text five times smaller, the slowest six times.
         self._zip = zlib.compressobj(1, zlib.DEFLATED, 31) if path.suffix == ".gz" else None
         self._put(header.line())
 
     def add(self, events: list[Event], seen: int) -> None:
+        """Add events, and the source files that they name first."""
+        self._add(events, seen)
+        for event in self._carried.of(events):
+            self._add([event], seen)
+
+    def _add(self, events: list[Event], seen: int) -> None:
         line = _encode([seen, *events]).encode()
         if len(line) > LONGEST_TEXT * 2:  # it has long texts, and a reader limits the length of lines
             for event in events:
