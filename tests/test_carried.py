@@ -66,7 +66,9 @@ def test_a_recording_opens_no_file_that_it_does_not_carry(tmp_path):
     secret = tmp_path / "secret.py"
     secret.write_text("password\n")
     Recorder(tmp_path / "a.lvr", HEADER).close()
-    timeline = timeline_for_replay(open_recording(tmp_path / "a.lvr").header)
+    recording = open_recording(tmp_path / "a.lvr")
+    recording.close()
+    timeline = timeline_for_replay(recording.header)
     assert list(lines_of(timeline, str(secret))) == []
     (scenario,) = HEADER.scenarios
     assert list(lines_of(timeline, scenario.file)) == scenario.source.split("\n")

@@ -84,6 +84,22 @@ class Position:
     answered: bool = False
     """Whether its response has been sent: what it does now is done afterwards."""
 
+    @property
+    def inside(self) -> Frames:
+        """A library's frames inside of the line at `where`, outermost first."""
+        at = self._at()
+        return self.frames[at + 1 :] if at >= 0 else ()
+
+    @property
+    def callers(self) -> Frames:
+        """The user's frames that have called the one at `where`, outermost first."""
+        return self.frames[: max(0, self._at())]
+
+    def _at(self) -> int:
+        """Which of the frames is at `where`; the one before the first if none is."""
+        wanted = self.where[:3] if self.where is not None else None
+        return next((at for at in range(len(self.frames) - 1, -1, -1) if self.frames[at][:3] == wanted), -1)
+
 
 def position(timeline: Timeline, request: Request, t: int) -> Position | None:
     """Where the request is at `t` (ns); None before it was sent, and after its last task has ended.

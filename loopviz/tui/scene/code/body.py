@@ -219,9 +219,9 @@ def _children(timeline: Timeline, everything: Sequence[Position], moment: int) -
 
 def _frames(marks: Sequence[Mark], cursor: int | None) -> tuple[Where, ...]:
     """The library's lines inside of a line: of the selected request, or those that most have."""
-    known = [mark for mark in marks if mark.position is not None and len(mark.position.frames) > 1]
+    known = [mark for mark in marks if mark.position is not None and mark.position.inside]
     chosen = [mark for mark in known if mark.request == cursor] or known
-    frames = Counter(mark.position.frames[1:] for mark in chosen if mark.position is not None)
+    frames = Counter(mark.position.inside for mark in chosen if mark.position is not None)
     return frames.most_common(1)[0][0] if frames else ()
 
 
