@@ -202,7 +202,7 @@ TABLE: tuple[Section, ...] = (
         Row("undo the last navigation", (Key("picture.undo", "backspace", "undo", "Undo"),)),
     )),
     Section("picture", "Requests", (
-        Row("select a request", (
+        Row("select a request; in the reasons view, open another finding", (
             Key("picture.previous-request", "up,k", "point(-1)", "Previous request", palette=False),
             Key("picture.next-request", "down,j", "point(1)", "Next request", palette=False),
             Key("picture.page-up", "pageup", "point(-10)", "Ten requests back", lead=False, palette=False),

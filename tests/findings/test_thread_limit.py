@@ -34,8 +34,8 @@ def test_endpoints_take_all_threads():
     (found,) = findings(burst(3, rounds(3, 2, 1_000, ("app.py", 2, "report"))), SOURCE)
     assert (found.id, found.severity, found.confidence) == ("thread-limit", "high", "measured")
     assert found.what == (
-        "1 request waited for a thread, up to 1.0 s: all AnyIO's 2 threads were taken by the endpoint report"
-        " (app.py:2)."
+        "1 request waited for a thread, up to 1.0 s: all 2 of AnyIO's threads were taken by the endpoint"
+        " report (app.py:2)."
     )
     assert (found.requests, found.culprits) == ((3,), (1, 2))
     assert found.lost == pytest.approx(1e9, rel=0.01)

@@ -66,11 +66,12 @@ def _finding(seen: Seen, waits: Waits, held: Sequence[Holder], kind: Kind) -> Fi
     loss, size, main = waits.loss, waits.size, held[0] if held else None
     whose = "AnyIO's" if waits.pool.kind == "default-limiter" else "the limiter's"
     pool = f"{whose} threads" if size < 0 else f"{whose} {count(size, 'thread')}"
+    taken = f"{whose} threads" if size < 0 else f"{size} of {whose} threads"
     where, name = _where(main), _name(main)
     again = _again(seen, loss.requests)
     what = (
         f"{count(len(loss.requests), 'request')} waited for a thread, up to {duration(loss.longest)}: all"
-        f" {pool if kind != 'wsgi' else f'{size} threads of the bridge'} were taken"
+        f" {taken if kind != 'wsgi' else f'{size} threads of the bridge'} were taken"
     )
     if main is not None:
         what += f" by {_HOLDS[kind].format(name=name)}" + (f" ({at(where)})" if where is not None else "")

@@ -24,7 +24,13 @@ class Rows(PictureApp):
     _saving: threading.Thread | None = None
 
     def action_point(self, by: int) -> None:
-        """Select another request: the next one (1), the previous one (-1), or one further away."""
+        """Select another request: the next one (1), the previous one (-1), or one further away.
+
+        In the reasons view, select another finding.
+        """
+        if self.view.look == "reasons":
+            self.view.finding = max(0, self.view.finding + by)
+            return
         self.view.point(self.timeline, by)
 
     def action_take_back(self) -> None:

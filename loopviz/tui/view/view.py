@@ -42,6 +42,8 @@ class View(Moving):
     """Whether the code view shows the frames of libraries below the user's lines."""
     scrolls_code: int = 0
     """By how many rows the code is to be scrolled in the next frame."""
+    finding: int = 0
+    """Which of the findings is opened in the reasons view, counted from the gravest."""
     requests: int | None = None
     """How many requests were asked for; None for each scenario's own number."""
     steps: int = 0

@@ -1,0 +1,161 @@
+"""The lines of the reasons view: one finding opened, and the titles of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from loopviz.draw.safe import printable
+from loopviz.draw.words import count, duration
+from loopviz.findings import Finding
+from loopviz.tui.scene.code.ink import inked, style_of
+from loopviz.tui.scene.frame import Facts
+from loopviz.tui.scene.pen import Line, Pen
+
+__all__ = ["nothing", "opened", "repairs", "titled"]
+
+_WIDEST = 116
+"""Longer lines are hard to read."""
+_INDENT = 3
+_LABEL = 6
+_LONGEST = 1_000
+
+
+def titled(pen: Pen, finding: Finding, width: int, *, chosen: bool) -> Line:
+    """A finding in one line: how grave it is, its title, and what it cost."""
+    mark = ("▾ " if chosen else "▸ ") if pen.palette.unicode else ("v " if chosen else "> ")
+    delayed = len(finding.loss.requests) or len(finding.requests)
+    cost = f"{count(delayed, 'request')}, {duration(finding.lost)} lost in all"
+    likely = "  likely" if finding.confidence == "likely" else ""
+    left: Line = [
+        Segment(f" {mark}", pen.title if chosen else pen.dim),
+        Segment(f"{finding.severity:<7}", _grave(pen, finding)),
+        Segment(printable(finding.title), pen.title if chosen else pen.text),
+        Segment(likely, pen.dim),
+    ]
+    used = sum(segment.cell_length for segment in left)
+    room = min(width, _WIDEST) - used - 1
+    if cell_len(cost) + 1 <= room:
+        left.append(Segment(" " * (room - cell_len(cost)) + cost, pen.dim))
+    return left
+
+
+def opened(pen: Pen, facts: Facts, finding: Finding, width: int, *, roomy: bool) -> list[list[Line]]:
+    """What there is to say of it, in parts: the first ones matter most."""
+    room = min(width, _WIDEST) - _INDENT - _LABEL - 1
+    gap: list[Line] = [[]] if roomy else []
+    what = _said(pen, "", finding.what, room, pen.title)
+    why = [*gap, *_said(pen, "Why", finding.why, room, pen.text)]
+    do = [*gap, *_said(pen, "Do", finding.do, room, pen.text)]
+    fires = [*gap, *_shows(pen, facts, finding)]
+    code = [*gap, *_change(pen, finding, room)]
+    seen = "; ".join(f"{name}: {figure}" for name, figure in finding.evidence)
+    evidence = [*gap, *_said(pen, "Seen", seen, room, pen.dim)]
+    return [what, why, do, code, fires, evidence]
+
+
+def nothing(pen: Pen, facts: Facts, name: str, width: int) -> list[Line]:
+    """That nothing was found, and what cannot be seen here."""
+    room = min(width, _WIDEST) - _INDENT
+    sentences = [
+        (f"Nothing was found that has cost requests time: {name}.", pen.title),
+        (
+            "A request may be slow for reasons of its own, or for some that cannot be seen: what another"
+            " server, a database or the network does is seen only as the time that requests await it.",
+            pen.text,
+        ),
+    ]
+    sentences += [(f"Not visible here: {what} ({why}).", pen.dim) for what, why in facts.blind]
+    lines: list[Line] = []
+    for text, style in sentences:
+        lines += [[], *([Segment(" " * _INDENT + part, style)] for part in _wrapped(text, room))]
+    return lines[1:]
+
+
+def repairs(facts: Facts, finding: Finding) -> str:
+    """The name of the scenario that can be fired here and shows the repair; empty if there is none."""
+    name = finding.scenario or ""
+    return name if name and facts.live and facts.scenario(name) is not None else ""
+
+
+def _shows(pen: Pen, facts: Facts, finding: Finding) -> list[Line]:
+    """What the key of the repair does, and which scenario shows it."""
+    key, name = facts.keys.shown("picture.repaired"), repairs(facts, finding)
+    strong = pen.palette.style(pen.palette.colours.accent, bold=True)
+    indent = Segment(" " * _INDENT, pen.text)
+    if finding.repair and facts.live and key:
+        also = f", or fires {printable(name, 40)}" if name else ""
+        return [
+            [
+                indent,
+                Segment(f"{key:<{_LABEL}}", strong),
+                Segment(f"repairs it and measures both{also}", pen.text),
+            ]
+        ]
+    if name and key:
+        said = f"fires {printable(name, 40)}, the scenario that shows the repair"
+        return [[indent, Segment(f"{key:<{_LABEL}}", strong), Segment(said, pen.text)]]
+    if finding.scenario:
+        return [
+            [
+                indent,
+                Segment(f"{'Try':<{_LABEL}}", pen.dim),
+                Segment(f"loopviz record {printable(finding.scenario, 40)}", pen.text),
+            ]
+        ]
+    return []
+
+
+def _change(pen: Pen, finding: Finding, room: int) -> list[Line]:
+    """The code before and after, a few lines each."""
+    if finding.change is None:
+        return []
+    lines: list[Line] = []
+    for mark, style, part in (
+        ("-", pen.alarm, finding.change[0]),
+        ("+", pen.palette.text("good"), finding.change[1]),
+    ):
+        for pieces in inked(part):
+            line: Line = [Segment(" " * (_INDENT + _LABEL), pen.text), Segment(f"{mark} ", style)]
+            line += [Segment(text, style_of(pen.palette, role)) for text, role in pieces]
+            lines.append(_cut(line, room + _INDENT + _LABEL))
+    return lines
+
+
+def _cut(line: Line, width: int) -> Line:
+    """The line in at most so many cells."""
+    used, kept = 0, list[Segment]()
+    for segment in line:
+        if used + segment.cell_length > width:
+            kept.append(Segment(set_cell_size(segment.text, max(0, width - used - 1)) + "…", segment.style))
+            break
+        kept.append(segment)
+        used += segment.cell_length
+    return kept
+
+
+def _said(pen: Pen, label: str, text: str, room: int, style: Style) -> list[Line]:
+    """A sentence with what it is in front."""
+    if not text:
+        return []
+    indent = Segment(" " * _INDENT, pen.text)
+    head: Line = [indent, Segment(f"{label:<{_LABEL}}", pen.dim)] if label else [indent]
+    room = room if label else room + _LABEL
+    after = Segment(" " * (_INDENT + (_LABEL if label else 0)), pen.text)
+    return [
+        [*(head if number == 0 else [after]), Segment(part, style)]
+        for number, part in enumerate(_wrapped(text, room))
+    ]
+
+
+def _wrapped(text: str, room: int) -> Sequence[str]:
+    return wrap(printable(text, _LONGEST), max(20, room), break_on_hyphens=False)
+
+
+def _grave(pen: Pen, finding: Finding) -> Style:
+    """The style of how grave it is."""
+    return {"high": pen.alarm, "medium": pen.title, "low": pen.dim}[finding.severity]

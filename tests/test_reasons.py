@@ -1,0 +1,131 @@
+"""The reasons view: findings in sentences, which of them is opened, and what is said where there is none."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from loopviz.draw.look import Palette
+from loopviz.model import Timeline
+from loopviz.stream import events as ev
+from loopviz.stream.events import Event
+from tests import streams
+from tests.findings.bursts import burst, ends
+from tests.findings.pools import rounds
+from tests.streams import feed, holds, step
+from tests.test_burst_screen import burst as fired
+from tests.test_burst_screen import drive
+from tests.test_scene import names_of_palettes, scene, text, view
+from tests.test_screen import run
+
+__all__ = ["drive"]
+
+SIZES = [(80, 24), (120, 36), (200, 60)]
+
+
+def two() -> Timeline:
+    """A burst in which the loop was held, and then all threads were taken."""
+    held = [
+        step(4, 1),
+        *(holds(at, 1, 4, calls="time.sleep") for at in range(24, 1_000, 20)),
+        *ends(1_004, 1),
+    ]
+    return burst(2, held, step(1_005, 2), ends(1_006, 2))
+
+
+def shown(
+    line: Timeline, size: tuple[int, int] = (80, 24), palette: Palette | None = None, **more: object
+) -> list[str]:
+    """The screen with the reasons of the newest burst, as text."""
+    return text(
+        scene(palette).compose(
+            line, view((line.last - streams.ZERO) / 1e6 + 2_000, look="reasons", **more), *size
+        )
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_gravest_finding_is_opened(size):
+    """What was seen, why, what to do, and the figures are readable at every size, without a cut sentence."""
+    lines = shown(two(), size)
+    assert all(cell_len(line) == size[0] for line in lines)
+    assert len(lines) == size[1]
+    said = " ".join(" ".join(lines).split())
+    assert "1 finding in x ×2" in said
+    assert "high A blocking call in async def" in said
+    assert (
+        "app.py:14 (time.sleep) held the event loop once, for 1.0 s in all; 1 request waited for it, 1.0 s."
+        in said
+    )
+    assert "Why It did not await" in said
+    assert "Do Use await asyncio.sleep" in said
+    assert "longest wait: 1.0 s" in said
+
+
+def test_the_others_are_titles_until_they_are_chosen():
+    """Of several findings one is opened; a key opens the next one, and the last one stays the last."""
+    line = burst(4, rounds(3, 2, 1_000, ("app.py", 2, "report")))
+    feed(line, step(2_100, 4), *(holds(at, 4, 2_100) for at in range(2_120, 3_000, 20)), ends(3_100, 4))
+    feed(line, streams.idle(3_101))
+    first = shown(line)
+    titles = [row for row in first if row[:3] in {" ▾ ", " ▸ "}]
+    if len(titles) > 1:
+        assert titles[0].startswith(" ▾ ")
+        second = shown(line, finding=1)
+        assert next(row for row in second if row[:3] == " ▾ ")[3:40] == titles[1][3:40]
+        assert shown(line, finding=9) == shown(line, finding=len(titles) - 1)
+
+
+def test_no_finding_is_said_plainly_with_what_cannot_be_seen():
+    """Where nothing was found, that is said, and what cannot be seen here."""
+    line = burst(1, step(4, 1), ends(5, 1))
+    said = " ".join(" ".join(shown(line)).split())
+    assert "Nothing was found that has cost requests time: x ×1." in said
+    assert "what another server, a database or the network does is seen only as the time" in said
+
+
+def test_names_from_outside_cannot_control_the_terminal():
+    """A path with an escape sequence is written out."""
+    at = ("\x1b[2Jx.py", 14, "h\x1b", "time.sleep")
+    held: list[Event] = [(streams.ns(t), ev.HOLDS, 1, streams.ns(4), *at) for t in range(24, 1_000, 20)]
+    lines = shown(burst(2, step(4, 1), held, ends(1_004, 1), step(1_005, 2), ends(1_006, 2)))
+    assert all(line.isprintable() for line in lines)
+    assert any("x.py:14" in line for line in lines)
+
+
+@names_of_palettes
+def test_every_palette_has_all_words(palette):
+    """Without colour, in a light theme and in ASCII the same words are there."""
+    said = " ".join(" ".join(shown(two(), palette=palette)).split())
+    assert "high" in said
+    assert "Why It did not await" in said
+
+
+def test_a_moment_of_a_burst_is_said_to_be_one():
+    """A moment before the end of the burst is described as far as it has come."""
+    line = two()
+    lines = text(scene().compose(line, view(600, look="reasons"), 80, 24))
+    assert "after its first request" in lines[1] + lines[2]
+    assert any("for 5" in row for row in lines)
+
+
+def test_a_part_of_the_time_has_its_own_findings():
+    """Between two cursors, what happened there is described, whatever was fired last."""
+    line = two()
+    at = view(3_000, look="reasons")
+    at.mark, at.at = streams.ns(1_100), streams.ns(2_000)
+    said = " ".join(" ".join(text(scene().compose(line, at, 80, 24))).split())
+    assert "Nothing was found that has cost requests time: the 900 ms that are selected." in said
+
+
+@run
+async def test_four_shows_the_reasons_and_one_the_timeline(drive):
+    """The keys change the view, and moving down in the reasons selects no request."""
+    async with drive(size=(80, 24)) as screen:
+        await screen.show(fired(1, 1_000, 1), at=2_000)
+        lines = await screen.press("4")
+        assert any("Nothing was found" in line for line in lines)
+        await screen.press("j")
+        assert screen.app.view.cursor is None
+        lines = await screen.press("1")
+        assert not any("Nothing was found" in line for line in lines)
