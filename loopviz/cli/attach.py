@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from loopviz.cli.arguments import add_ascii, add_json, add_recording, add_theme, period
+from loopviz.cli.plain import add_plain
 from loopviz.errors import InputError
 
 __all__ = ["add_parser", "command"]
@@ -41,6 +42,7 @@ def add_parser(commands: Any) -> None:
     add_recording(parser, "-o", "--output", force="FILE")
     add_theme(parser)
     add_ascii(parser)
+    add_plain(parser)
     parser.set_defaults(command=attach)
 
 
@@ -54,6 +56,10 @@ def attach(options: argparse.Namespace) -> int:
 
     with place_for(options.output, [], force=options.force) as place:
         if options.duration is not None:
+            if options.plain:
+                raise InputError(
+                    "--for reports at its end, --plain tells what happens.\nLeave one of them out."
+                )
             return _report(options, place)
         if options.json:
             raise InputError("--json needs to know how long to watch.\nSay for example --for 10s.")
@@ -113,16 +119,21 @@ def _reached(options: argparse.Namespace) -> Any:
 
 
 def _screen(options: argparse.Namespace, place: Any) -> int:
-    from loopviz.cli.console import require_terminal, screen_palette
+    from loopviz.cli.console import require_terminal, screen_palette, without_progress
 
     palette = screen_palette(options)
-    require_terminal("Without one, use 'loopviz attach PID --for 10s'.")
+    if options.plain:
+        from loopviz.cli.plain import attached
+
+        with without_progress():
+            return attached(_reached(options), options, place, options.output)
+    require_terminal("Without one, use --plain, or 'loopviz attach PID --for 10s'.")
     return _show(_reached(options), palette, place, options.output)
 
 
 def command(options: argparse.Namespace) -> int:
     """``loopviz run --cmd``: start a command, and show the server in it; the exit code."""
-    from loopviz.cli.console import require_terminal, screen_palette
+    from loopviz.cli.console import require_terminal, screen_palette, without_progress
     from loopviz.cli.recorded import place_for
     from loopviz.live.commanded import Commanded
 
@@ -135,7 +146,12 @@ def command(options: argparse.Namespace) -> int:
     if not hasattr(os, "getuid"):
         raise InputError("This system has no Unix sockets, which loopviz needs to watch another program.")
     palette = screen_palette(options)
-    require_terminal("Without one, start the command, and use 'loopviz attach PID --for 10s'.")
+    if options.plain:
+        from loopviz.cli.plain import attached
+
+        with without_progress(), place_for(options.record, [], force=options.force) as place:
+            return attached(Commanded(options.words), options, place, options.record)
+    require_terminal("Without one, use --plain, or start the command, and 'loopviz attach PID --for 10s'.")
     with place_for(options.record, [], force=options.force) as place:
         return _show(Commanded(options.words), palette, place, options.record)
 

@@ -6,7 +6,9 @@ import argparse
 import os
 import re
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 
@@ -17,7 +19,15 @@ from loopviz.draw.themes import DARK, TERMINAL, theme_named
 from loopviz.draw.words import ascii_only
 from loopviz.errors import InputError
 
-__all__ = ["console_for", "palette_for", "require_terminal", "screen_palette", "show_progress", "shown"]
+__all__ = [
+    "console_for",
+    "palette_for",
+    "require_terminal",
+    "screen_palette",
+    "show_progress",
+    "shown",
+    "without_progress",
+]
 
 _FAMILIES = re.compile(
     r"(alacritty|ansi|contour|cygwin|eterm|foot|ghostty|gnome|hterm|iterm2?|kitty|konsole|linux|mintty|mlterm"
@@ -26,6 +36,10 @@ _FAMILIES = re.compile(
     re.IGNORECASE,
 )
 """Names of terminals that can show the screen, for where the terminfo database has no entry."""
+
+
+_quiet = threading.Event()
+"""Set while no progress is to be shown."""
 
 
 def palette_for(options: argparse.Namespace) -> Palette:
@@ -67,9 +81,19 @@ def shown(text: str, palette: Palette) -> str:
     return safe if palette.unicode else ascii_only(safe)
 
 
+@contextmanager
+def without_progress() -> Iterator[None]:
+    """Show no progress meanwhile: it is written over what stands on its line."""
+    _quiet.set()
+    try:
+        yield
+    finally:
+        _quiet.clear()
+
+
 def show_progress(text: str) -> None:
     """Show progress on standard error, on one line that is removed by an empty text."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _quiet.is_set():
         sys.stderr.write(f"\r\x1b[K{printable(text)}")
         sys.stderr.flush()
 

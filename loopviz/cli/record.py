@@ -23,6 +23,7 @@ from loopviz.errors import InputError
 
 if TYPE_CHECKING:
     from loopviz.cli.interruption import Interruption
+    from loopviz.cli.plain import Narration
     from loopviz.draw.look import Palette
     from loopviz.experiment.measure import Run
     from loopviz.recording import Place
@@ -66,6 +67,12 @@ def add_parser(commands: Any) -> None:
     add_port(parser)
     add_recording(parser, "-o", "--output", force="FILE")
     add_json(parser)
+    parser.add_argument(
+        "--narrate",
+        action="store_true",
+        help="say in plain sentences what happens, while it does, in place of the table; with --json on "
+        "standard error",
+    )
     add_threads(parser)
     add_loop(parser, own=True)
     add_health(parser)
@@ -76,7 +83,7 @@ def add_parser(commands: Any) -> None:
 
 def record(options: argparse.Namespace) -> int:
     """Measure once and print the report on standard output; the exit code."""
-    from loopviz.cli.console import palette_for
+    from loopviz.cli.console import palette_for, without_progress
     from loopviz.cli.interruption import Interruption
     from loopviz.cli.recorded import place_for
     from loopviz.live.helpers.workspace import Workspace
@@ -88,7 +95,11 @@ def record(options: argparse.Namespace) -> int:
     own = found if isinstance(found, Application) else None
     _check(options, own)
     with place_for(options.output, files_of(found), force=options.force) as place, Workspace():
-        run = _measured(options, own, place, interruption)
+        if options.narrate:
+            with without_progress():
+                run = _narrated(options, own, place, interruption)
+        else:
+            run = _measured(options, own, place, interruption)
     code = _print(run, options, palette_for(options))
     if run.interrupted is not None:
         leave(interruption.code)  # what the requests that have no answer have started may never end
@@ -116,7 +127,11 @@ def _check(options: argparse.Namespace, own: Application | None) -> None:
 
 
 def _measured(
-    options: argparse.Namespace, own: Application | None, place: Place | None, interruption: Interruption
+    options: argparse.Namespace,
+    own: Application | None,
+    place: Place | None,
+    interruption: Interruption,
+    narration: Narration | None = None,
 ) -> Run:
     from loopviz.cli.console import show_progress
     from loopviz.cli.scenarios import one
@@ -128,6 +143,9 @@ def _measured(
         _warn(own)
     scenario = one(options.target) if own is None else as_scenario(own)
     session = session_for(own, [scenario] if own is None else [], options)
+    if narration is not None:
+        narration.begin(session)
+        common |= {"tap": narration.tap, "progress": None}
     if options.seconds is not None:
         return watch(session, scenario, options.seconds, **common)
     if own is None:
@@ -135,6 +153,18 @@ def _measured(
     from loopviz.scenario import DEFAULT_REQUESTS
 
     return measure_own(session, own, options.request, options.requests or DEFAULT_REQUESTS, **common)
+
+
+def _narrated(
+    options: argparse.Namespace, own: Application | None, place: Place | None, interruption: Interruption
+) -> Run:
+    """The same, and what happens is said meanwhile."""
+    from loopviz.cli.plain import Narration
+
+    narration = Narration(options, sys.stderr if options.json else sys.stdout)
+    run = _measured(options, own, place, interruption, narration)
+    narration.end(run.interrupted or 0)
+    return run
 
 
 def _warn(own: Application) -> None:
@@ -159,8 +189,10 @@ def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:
         print(shown(said, palette), file=sys.stderr)
     if options.json:
         print(json.dumps(run.summary(), indent=2))
-    else:
+    elif not options.narrate:
         _report(run, palette)
+    else:
+        _say_unseen(run, palette)
     if options.output is None:
         return 0
     return print_recorded(options.output, run.recorded, run.lost, run.unrecorded)
@@ -169,9 +201,7 @@ def _print(run: Run, options: argparse.Namespace, palette: Palette) -> int:
 def _report(run: Run, palette: Palette) -> None:
     from loopviz.cli.console import console_for, shown
     from loopviz.cli.report import print_report
-    from loopviz.draw.incidents import sentence
-    from loopviz.draw.words import count
-    from loopviz.stream.blind import REQUESTS, TASKS, nothing_visible
+    from loopviz.stream.blind import nothing_visible
 
     unseen = nothing_visible(run.blind)
     if unseen is not None:
@@ -185,6 +215,16 @@ def _report(run: Run, palette: Palette) -> None:
         threads=run.threads,
         interrupted=run.interrupted,
     )
+    _say_unseen(run, palette)
+
+
+def _say_unseen(run: Run, palette: Palette) -> None:
+    """Say on standard error what was not visible, or is lost, and which processes have ended."""
+    from loopviz.cli.console import shown
+    from loopviz.draw.incidents import sentence
+    from loopviz.draw.words import count
+    from loopviz.stream.blind import REQUESTS, TASKS
+
     for what, why in run.blind:
         if what not in {TASKS, REQUESTS}:  # they are in the report
             print(shown(f"not visible here: {what} ({why})", palette), file=sys.stderr)

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from loopviz.cli.arguments import add_ascii, add_theme
+from loopviz.cli.plain import add_plain
 from loopviz.draw.safe import printable
 from loopviz.errors import InputError
 
@@ -24,6 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("file", metavar="FILE", help="a recording")
     add_theme(parser)
     add_ascii(parser)
+    add_plain(parser)
     parser.set_defaults(command=replay)
 
 
@@ -34,8 +36,10 @@ def replay(options: argparse.Namespace) -> int:
 
     palette = screen_palette(options)
     source = Replay(options.file)
+    if options.plain:
+        return _plain(source, options)
     try:
-        require_terminal("Without one, use 'loopviz export'; see 'loopviz export --help'.")
+        require_terminal("Without one, use --plain, or 'loopviz export'; see 'loopviz export --help'.")
     except InputError:
         source.stop()
         raise
@@ -56,6 +60,21 @@ def replay(options: argparse.Namespace) -> int:
     finally:
         aside.release()
         source.stop()
-        if source.damage is not None:
-            print(printable(f"{source.recording.path}: {source.damage}", 4_096), file=sys.stderr)
+        _say_damage(source)
     return app.return_code or app.return_value or 0
+
+
+def _plain(source: Any, options: argparse.Namespace) -> int:
+    """Tell what was recorded in sentences; the exit code."""
+    from loopviz.cli.plain import recorded
+
+    try:
+        return recorded(source, options)
+    finally:
+        source.stop()
+        _say_damage(source)
+
+
+def _say_damage(source: Any) -> None:
+    if source.damage is not None:
+        print(printable(f"{source.recording.path}: {source.damage}", 4_096), file=sys.stderr)

@@ -22,6 +22,7 @@ from loopviz.cli.arguments import (
     add_threads,
 )
 from loopviz.cli.own import add_application, changes_of, files_of, notice, session_for, target_of
+from loopviz.cli.plain import add_plain
 from loopviz.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def add_parser(commands: Any) -> None:
     add_health(parser)
     add_theme(parser)
     add_ascii(parser)
+    add_plain(parser)
     parser.add_argument(
         "--freeze-on",
         metavar="WHAT",
@@ -74,9 +76,11 @@ def run(options: argparse.Namespace) -> int:
     from loopviz.scenario import read
     from loopviz.target import Application
 
+    if options.plain:
+        return _plain(options)
     gc.disable()  # until the first frame: imports leave nothing to collect, and looking for it takes long
     palette = screen_palette(options)
-    require_terminal("Without one, use 'loopviz record TARGET'; 'loopviz scenarios' lists the scenarios.")
+    require_terminal("Without one, use --plain, or 'loopviz record TARGET'; see 'loopviz scenarios'.")
     found = target_of(options.target, options)
     own = found if isinstance(found, Application) else None
     paths = files_of(found)
@@ -105,6 +109,25 @@ def run(options: argparse.Namespace) -> int:
             return show(files, options, palette, watcher, trigger, place, aside)
         finally:
             aside.release()
+
+
+def _plain(options: argparse.Namespace) -> int:
+    """Tell what happens in sentences, in place of the picture; the exit code."""
+    from loopviz.cli.console import without_progress
+    from loopviz.cli.plain import served
+    from loopviz.cli.recorded import place_for
+    from loopviz.live.helpers.workspace import Workspace
+    from loopviz.target import Application
+
+    for option in ("--freeze-on", "--reload"):
+        if getattr(options, option.removeprefix("--").replace("-", "_")):
+            raise InputError(f"{option} needs the picture.\nLeave it out, or --plain.")
+    found = target_of(options.target, options)
+    own = found if isinstance(found, Application) else None
+    paths = files_of(found)
+    place_of = place_for(options.record, paths, force=options.force)
+    with without_progress(), place_of as place, Workspace():
+        return served(options, own, paths, place)
 
 
 def _experimenter(loop: str, watch: Any, progress: Any, cancelled: Any) -> Any:

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Tap = Callable[[list[Event]], None]
-"""Called with the events of a run as they come in."""
+"""Called with the events of a run as they come in; often, also without any."""
 
 _PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
@@ -116,6 +116,7 @@ def measure_on(
     progress: Progress | None = None,
     output: str | Place | None = None,
     interruption: AbstractContextManager[threading.Event] | None = None,
+    tap: Tap | None = None,
 ) -> Run:
     """The same on a session that is not started yet, and is stopped here."""
 
@@ -123,7 +124,14 @@ def measure_on(
         course.follow([session.fire(scenario, requests)], requests)
 
     return conduct(
-        session, scenario, requests, fire, progress=progress, output=output, interruption=interruption
+        session,
+        scenario,
+        requests,
+        fire,
+        progress=progress,
+        output=output,
+        interruption=interruption,
+        tap=tap,
     )
 
 
@@ -136,6 +144,11 @@ class Course:
     progress: Progress
     cancelled: threading.Event | None
     """Set when the run is to end with what was seen so far."""
+    tap: Tap | None = None
+
+    def feed(self) -> None:
+        """Take in the events that there are."""
+        _feed(self.timeline, self.session.drain(), self.tap)
 
     def follow(self, answered: Sequence[Future[Any]], count: int) -> None:
         """Feed the timeline until all has been answered; see `follow`."""
@@ -146,6 +159,7 @@ class Course:
             count,
             progress=self.progress,
             cancelled=self.cancelled,
+            tap=self.tap,
             hint="Ctrl+C reports what was seen" if self.cancelled is not None else "Ctrl+C ends it",
         )
 
@@ -159,6 +173,7 @@ def conduct(
     progress: Progress | None = None,
     output: str | Place | None = None,
     interruption: AbstractContextManager[threading.Event] | None = None,
+    tap: Tap | None = None,
 ) -> Run:
     """Start a session, let `act` send requests to it or wait for those of others, and end it.
 
@@ -175,12 +190,12 @@ def conduct(
         session.wait()
         try:
             with interruption or nullcontext() as cancelled:
-                act(Course(session, timeline, progress, cancelled))
-            settle(session, timeline)
+                act(Course(session, timeline, progress, cancelled, tap))
+            settle(session, timeline, tap)
         except Cancelled:
             progress("")
             session.catch_up(_INTERRUPTED)
-            timeline.feed(session.drain_all())
+            _feed(timeline, session.drain_all(), tap)
             interrupted = max(now_ns(), timeline.last)
         death = session.death
     finally:
@@ -206,6 +221,12 @@ def _silent(_: str) -> None:
     """No progress is wanted."""
 
 
+def _feed(timeline: Timeline, events: list[Event], tap: Tap | None) -> None:
+    timeline.feed(events)
+    if tap is not None:
+        tap(events)
+
+
 def follow(
     session: Session,
     timeline: Timeline,
@@ -222,18 +243,12 @@ def follow(
     `answered` are the futures of what was fired, `count` requests in all. Raises `Cancelled` within
     0.1 s after `cancelled` has been set. `hint` is added to the progress when it takes long.
     """
-
-    def feed(events: list[Event]) -> None:
-        timeline.feed(events)
-        if tap is not None:
-            tap(events)
-
     began = time.monotonic()
     before = set(timeline.requests)  # of bursts before on the same server
     while wait(answered, timeout=0.1 if tap is None else 0.03).not_done:
         if cancelled is not None and cancelled.is_set():
             raise Cancelled
-        feed(session.drain())
+        _feed(timeline, session.drain(), tap)
         waited = time.monotonic() - began
         if waited > _PATIENCE:
             fired = [r for n, r in timeline.requests.items() if r.own and n not in before]
@@ -248,7 +263,7 @@ def follow(
     session.catch_up(_SETTLE)
     until = time.monotonic() + _SETTLE
     while True:
-        feed(session.drain_all())
+        _feed(timeline, session.drain_all(), tap)
         if not timeline.live or time.monotonic() > until:
             break
         time.sleep(0.02)
@@ -261,8 +276,8 @@ def require_visible(blind: Iterable[tuple[str, str]]) -> None:
         raise NotVisibleError(f"{unseen}\nUse another version of what is named, or report this.")
 
 
-def settle(session: Session, timeline: Timeline) -> None:
+def settle(session: Session, timeline: Timeline, tap: Tap | None = None) -> None:
     """Wait until the sampler has classified the last block as sleeping or computing."""
     time.sleep(_NEXT_READING)
     session.catch_up(_SETTLE)
-    timeline.feed(session.drain_all())
+    _feed(timeline, session.drain_all(), tap)

@@ -12,7 +12,7 @@ from typing import Final
 
 from loopviz.errors import InputError
 from loopviz.experiment.alone import Progress
-from loopviz.experiment.measure import Course, Run, conduct
+from loopviz.experiment.measure import Course, Run, Tap, conduct
 from loopviz.live.session import Session
 from loopviz.recording import Place
 from loopviz.scenario import Scenario, ScenarioFile
@@ -43,6 +43,7 @@ def measure_own(
     progress: Progress | None = None,
     output: str | Place | None = None,
     interruption: AbstractContextManager[threading.Event] | None = None,
+    tap: Tap | None = None,
 ) -> Run:
     """Fire each request line `requests` times, all of them together, and wait for every answer.
 
@@ -65,6 +66,7 @@ def measure_own(
         progress=progress,
         output=output,
         interruption=interruption,
+        tap=tap,
     )
     title = ", ".join(f"{file.method} {file.path}" for file in chosen)
     return replace(run, scenario=as_scenario(application, title))
@@ -78,6 +80,7 @@ def watch(
     progress: Progress | None = None,
     output: str | Place | None = None,
     interruption: AbstractContextManager[threading.Event] | None = None,
+    tap: Tap | None = None,
 ) -> Run:
     """Send nothing, and look so many seconds at what others send. An interruption ends it early, in order."""
 
@@ -87,7 +90,7 @@ def watch(
         while (waited := time.monotonic() - began) < seconds:
             if (course.cancelled is not None and course.cancelled.is_set()) or session.death is not None:
                 break
-            course.timeline.feed(session.drain())
+            course.feed()
             if int(waited) > shown:
                 shown = int(waited)
                 seen = len(course.timeline.requests)
@@ -97,7 +100,9 @@ def watch(
             time.sleep(min(_LOOK, max(0.0, began + seconds - time.monotonic())))
         course.progress("")
 
-    run = conduct(session, scenario, 0, look, progress=progress, output=output, interruption=interruption)
+    run = conduct(
+        session, scenario, 0, look, progress=progress, output=output, interruption=interruption, tap=tap
+    )
     return replace(run, requests=len(run.timeline.requests))
 
 
