@@ -26,6 +26,7 @@ scenario = Scenario(
     expect="The first is answered at once; each later one waits for the tasks before it.",
     repair="await in the background task, or a plain def.",
     repaired="background_async",
+    finding="background-work",
     seconds=0.5,
     makespan=lambda load: (load.requests - 1) * load.seconds,
 )

@@ -23,5 +23,6 @@ scenario = Scenario(
     expect="One after the other: each holds the loop for a second, and all others wait.",
     repair="await asyncio.sleep(1), or a plain def.",
     repaired="async",
+    finding="blocking-call",
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -23,6 +23,7 @@ scenario = Scenario(
     expect="One after the other: computing holds the event loop for as long as it takes.",
     repair="compute in a process pool.",
     repaired="cpu_processes",
+    finding="blocking-call",
     seconds=0.5,
     makespan=lambda load: load.requests * load.single,
 )

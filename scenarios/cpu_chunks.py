@@ -26,6 +26,7 @@ scenario = Scenario(
     expect="Fair, not faster: none is blocked, all are slowed down and end together.",
     repair="to be faster as well: a process pool.",
     repaired="cpu_processes",
+    finding="short-steps",
     seconds=0.5,
     makespan=lambda load: load.requests * load.single,
 )

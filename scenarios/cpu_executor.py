@@ -29,6 +29,7 @@ scenario = Scenario(
     expect="No faster, because of the GIL; but the loop serves others meanwhile.",
     repair="a ProcessPoolExecutor instead of None.",
     repaired="cpu_processes",
+    finding="computing-in-threads",
     seconds=0.5,
     makespan=lambda load: (
         load.requests * load.single if load.gil else -(-load.requests // load.cores) * load.single

@@ -22,6 +22,7 @@ scenario = Scenario(
     expect="No faster: the threads share the GIL and so one core. The loop gets turns.",
     repair="compute in a process pool.",
     repaired="cpu_processes",
+    finding="computing-in-threads",
     seconds=0.5,
     makespan=lambda load: (
         load.requests * load.single

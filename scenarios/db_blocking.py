@@ -31,6 +31,7 @@ scenario = Scenario(
     expect="One after the other: while the database works, the whole server waits.",
     repair="an AsyncSession, or a plain def.",
     repaired="db_async",
+    finding="blocking-call",
     requests=6,
     seconds=0.25,
     needs=("sqlalchemy",),

@@ -42,6 +42,7 @@ scenario = Scenario(
     expect="Two at a time: the others await a connection; more threads would not help.",
     repair="a pool of more than two connections.",
     repaired="db_async",
+    finding="convoy",
     requests=8,
     seconds=0.25,
     needs=("sqlalchemy", "aiosqlite", "greenlet"),

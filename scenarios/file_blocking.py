@@ -29,6 +29,7 @@ scenario = Scenario(
     expect="One after the other: reading a file has no await, so it holds the loop.",
     repair="await anyio.open_file(…), or a plain def.",
     repaired="file_async",
+    finding="blocking-call",
     requests=4,
     seconds=0.15,
     makespan=lambda load: load.requests * load.single,

@@ -26,6 +26,7 @@ scenario = Scenario(
     expect="Ten at a time: each needs a thread, and the eleventh waits for one.",
     repair="serve it with ASGI, and await.",
     repaired="asgi",
+    finding="thread-limit",
     requests=20,
     seconds=0.5,
     path="/flask",

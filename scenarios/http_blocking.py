@@ -25,6 +25,7 @@ scenario = Scenario(
     expect="One after the other: it holds the loop while it waits for another server.",
     repair="await a call of httpx.AsyncClient.",
     repaired="http_async",
+    finding="blocking-call",
     requests=6,
     seconds=0.5,
     upstream=True,

@@ -27,6 +27,7 @@ scenario = Scenario(
     expect="One after the other: middleware runs on the loop, for every endpoint.",
     repair="await asyncio.sleep(0.2) in the middleware.",
     repaired="async",
+    finding="blocking-middleware",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -27,6 +27,7 @@ scenario = Scenario(
     expect="Forty have slept after 1 s; then each waits for a thread for the response.",
     repair="async def, and await asyncio.sleep(1).",
     repaired="async",
+    finding="thread-limit",
     requests=80,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -37,6 +37,7 @@ scenario = Scenario(
     expect="The sum of all ten: await lets others run, but does not speed up this one.",
     repair="await asyncio.gather(…) of the ten calls.",
     repaired="gather",
+    finding="sequential-awaits",
     requests=4,
     seconds=2.0,
     upstream=True,

@@ -40,6 +40,7 @@ scenario = Scenario(
     expect="It reports 0.2 s for each request: the time behind a block is not in it.",
     repair="await asyncio.sleep(0.2) in the endpoint.",
     repaired="async",
+    finding="blocking-call",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -33,6 +33,7 @@ scenario = Scenario(
     expect="It runs the endpoint in a second task; waits before and after do not count.",
     repair="write the timer as plain ASGI.",
     repaired="timer_asgi",
+    finding="blocking-call",
     seconds=0.2,
     makespan=lambda load: load.requests * load.seconds,
 )

@@ -23,5 +23,6 @@ scenario = Scenario(
     expect="The loop is free; asyncio's default executor has only cores + 4 threads.",
     repair="run_in_threadpool: it has 40 threads.",
     repaired="threadpool",
+    finding="pool-exhausted",
     makespan=lambda load: -(-load.requests // min(32, load.cores + 4)) * load.seconds,
 )

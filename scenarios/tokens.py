@@ -22,6 +22,7 @@ scenario = Scenario(
     expect="Two rounds: forty get a thread at once, twenty wait until one is free.",
     repair="async def, and await asyncio.sleep(1).",
     repaired="async",
+    finding="thread-limit",
     requests=60,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

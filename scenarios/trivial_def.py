@@ -19,6 +19,7 @@ scenario = Scenario(
     expect="To a worker thread and back for nothing: several times the work of async.",
     repair="async def: what never waits needs no thread.",
     repaired="trivial_async",
+    finding="trivial-def",
     requests=40,
     seconds=0.0,
     makespan=lambda _: 0,

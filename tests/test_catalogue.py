@@ -398,7 +398,7 @@ def test_facts_are_read_without_executing(name: str) -> None:
     done = executed(read)
     assert (done.method, done.path) == (read.method, read.path)
     for field in (
-        "title", "expect", "repair", "repaired", "key", "requests", "seconds", "group", "order", "needs",
+        "title", "expect", "repair", "repaired", "finding", "key", "requests", "seconds", "group", "order", "needs",
         "upstream",
     ):  # fmt: skip
         assert getattr(done.facts, field) == getattr(read.facts, field), field

@@ -72,6 +72,7 @@ def _document(files: Sequence[ScenarioFile]) -> dict[str, Any]:
             "expect": file.facts.expect,
             "repair": file.facts.repair,
             "repaired": file.facts.repaired,
+            "finding": file.facts.finding,
             "requests": file.facts.requests,
             "seconds": file.facts.seconds,
             "method": file.method,

@@ -72,6 +72,7 @@ _TYPES: Final[dict[str, tuple[Any, str]]] = {
     "expect": (str, "a text"),
     "repair": (str | None, "a text"),
     "repaired": (str | None, "the name of a scenario"),
+    "finding": (str | None, "the id of a finding such as 'blocking-call'"),
     "key": (str | None, "one letter from a to z"),
     "requests": (int, "a whole number from 1"),
     "seconds": (int | float, "a number of seconds"),
@@ -107,6 +108,8 @@ class Scenario:
     """What to change in the code, in one sentence, if there is something to repair."""
     repaired: str | None = None
     """The name of the scenario that shows the repair."""
+    finding: str | None = None
+    """The id of the finding that it is built to show; None if nothing is to be found in it."""
     key: str | None = None
     """The letter that fires it."""
     requests: int = DEFAULT_REQUESTS
