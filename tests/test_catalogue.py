@@ -398,8 +398,8 @@ def test_facts_are_read_without_executing(name: str) -> None:
     done = executed(read)
     assert (done.method, done.path) == (read.method, read.path)
     for field in (
-        "title", "expect", "repair", "repaired", "finding", "key", "requests", "seconds", "group", "order", "needs",
-        "upstream",
+        "title", "expect", "repair", "repaired", "finding", "key", "requests", "seconds", "group", "order",
+        "needs", "upstream",
     ):  # fmt: skip
         assert getattr(done.facts, field) == getattr(read.facts, field), field
     assert done.facts.makespan is not None

@@ -58,14 +58,17 @@ class Held:
         return sum((s.cpu + s.core) * length for s, length in known) / whole if whole else None
 
     def loss(self, seen: Seen) -> Loss:
-        """What requests waited because of it: those that could have run meanwhile."""
-        stretches = merged(
-            (block.start, seen.now if block.end is None else block.end) for block in self.blocks
-        )
-        victims: set[int] = set()
-        for block in self.blocks:
-            victims.update(seen.timeline.victims(block, seen.now))
-        return seen.behind(stretches, victims)
+        """What requests waited because of it: those that could have run meanwhile.
+
+        A request that a step has woken itself waits for the rest of that step as well. Of callbacks it is not
+        known which of them has woken it, so there it must be a victim.
+        """
+        return seen.behind(self.stretches(seen), self._only(seen))
+
+    def _only(self, seen: Seen) -> set[int] | None:
+        if all(block.by == "step" for block in self.blocks):
+            return None
+        return {number for block in self.blocks for number in seen.timeline.victims(block, seen.now)}
 
     def explains(self, seen: Seen) -> Loss:
         """The same, and what requests waited for meanwhile that another request could not give back."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["FLOOR", "PART", "Loss", "merged", "overlaps"]
+__all__ = ["FLOOR", "PART", "Loss", "gaps", "merged", "overlaps"]
 
 FLOOR = 100_000_000
 """A loss of this length, all together, is worth a finding: it is the threshold of a block."""
@@ -32,6 +32,14 @@ class Loss:
         """The request waited from `start` to `end`, or for this share of that time."""
         if end > start and share > 0:
             self._parts.setdefault(request, []).append((start, end, share))
+
+    def include(self, other: Loss) -> None:
+        """The requests waited at these times as well; what is in both is counted once."""
+        for request, parts in other._parts.items():
+            mine = merged(((start, end) for start, end, _ in self._parts.get(request, ())), 0)
+            for start, end, share in parts:
+                for since, until in gaps(mine, start, end):
+                    self.add(request, since, until, share)
 
     @property
     def total(self) -> int:
@@ -63,13 +71,9 @@ class Loss:
             return self
         left = Loss()
         for request, parts in self._parts.items():
-            gone = taken.get(request, [])
             for start, end, share in parts:
-                at = start
-                for since, until in overlaps(gone, start, end):
-                    left.add(request, at, since, share)
-                    at = until
-                left.add(request, at, end, share)
+                for since, until in gaps(taken.get(request, []), start, end):
+                    left.add(request, since, until, share)
         return left
 
 
@@ -92,6 +96,16 @@ def overlaps(stretches: Sequence[tuple[int, int]], start: int, end: int) -> Iter
         if since < until:
             yield since, until
         at += 1
+
+
+def gaps(stretches: Sequence[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts between `start` and `end` that are in none of `stretches`, which are in order and apart."""
+    for since, until in overlaps(stretches, start, end):
+        if since > start:
+            yield start, since
+        start = until
+    if end > start:
+        yield start, end
 
 
 def _start(stretch: tuple[int, int]) -> int:

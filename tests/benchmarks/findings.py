@@ -2,15 +2,14 @@
 
 Run by hand: ``python -m tests.benchmarks.findings [NAME...] [--cases FOLDER] [--times N]``. Every scenario is
 measured with its own number of requests, in a process of its own. It must yield the finding that it declares,
-once, and no other; one that declares none must yield none. A case is a scenario file, perhaps with a client of
-its own, ``drive(host, port)``; what is to be found in it is in `CASES`. ``--keep FOLDER`` keeps a recording of
-each run. Exit code 1 if precision or recall over the catalogue is below 1.
+once, and no other; one that declares none must yield none. A case is a scenario file, perhaps with a client
+of its own, ``drive(host, port)``; what is to be found in it is in `CASES`. ``--keep FOLDER`` keeps a recording
+of each run. Exit code 1 if precision or recall over the catalogue is below 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import re
 import subprocess
@@ -31,14 +30,21 @@ from loopviz.experiment.measure import Course, Run, conduct, measure
 from loopviz.findings import Finding, of_burst, of_time
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.session import Session
+from loopviz.recording import Place
 from loopviz.scenario import ScenarioFile, find, read
 
 LONGEST = 60.0
 """The longest time that one process is waited for (s)."""
 UPSTREAM = 8991
 """Where some cases expect a server that answers after 0.4 s."""
-GIVEN_UP = 6.0
+GIVEN_UP = 15.0
 """After this time (s), a run without an end is looked at as far as it has come."""
+
+CLIENT = """
+import runpy, sys
+runpy.run_path(sys.argv[1])["drive"](sys.argv[2], int(sys.argv[3]))
+"""
+"""The client of a case, in a process of its own."""
 
 CASES: dict[str, tuple[str, ...]] = {
     "cancelled_call": ("pool-exhausted",),
@@ -96,15 +102,14 @@ class Late(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def driven(file: ScenarioFile, keep: str | None) -> Run:
+def driven(file: ScenarioFile, keep: Place | None) -> Run:
     """The run of a case that has a client of its own, in another process."""
 
     def act(course: Course) -> None:
         done: Future[None] = Future()
         client = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name, "--drive", course.session.address, str(file.file)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", CLIENT, str(file.file), *course.session.address.rsplit(":", 1)],
+            stdout=sys.stderr,  # the last line of the output is the result
         )
 
         def wait() -> None:
@@ -130,8 +135,9 @@ def found_in(run: Run) -> list[Finding]:
     return of_time(timeline, start, end, lines, gil=gil, dropped=run.vitals.dropped)
 
 
-def one(path: str, keep: str | None) -> None:
+def one(path: str, kept: str | None) -> None:
     """Measure one scenario, and print what is found as JSON."""
+    keep = None if kept is None else Place(kept, force=True)
     with Workspace():
         (file,) = read([Path(path)])
         if "def drive(" in file.file.read_text(encoding="utf-8"):
@@ -139,17 +145,6 @@ def one(path: str, keep: str | None) -> None:
         else:
             run = measure(file, output=keep, interruption=given_up_later())
         print(json.dumps([[f.id, f.what, f.lost / 1e9] for f in found_in(run)]), flush=True)
-
-
-def drive(address: str, path: str) -> None:
-    """Be the client of a case."""
-    spec = importlib.util.spec_from_file_location("client", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    host, _, port = address.rpartition(":")
-    module.drive(host.rpartition("/")[2], int(port))
 
 
 # -- all of them -----------------------------------------------------------------------------------
@@ -243,11 +238,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1, help="how often")
     parser.add_argument("--keep", type=Path, help="a folder for recordings")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--drive", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.drive:
-        drive(options.drive, options.names[0])
-        return 0
     if options.one:
         one(options.names[0], options.keep and str(options.keep))
         return 0
