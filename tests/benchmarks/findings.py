@@ -3,8 +3,8 @@
 Run by hand: ``python -m tests.benchmarks.findings [NAME...] [--cases FOLDER] [--times N]``. Every scenario is
 measured with its own number of requests, in a process of its own. It must yield the finding that it declares,
 once, and no other; one that declares none must yield none. A case is a scenario file, perhaps with a client
-of its own, ``drive(host, port)``; what is to be found in it is in `CASES`. ``--keep FOLDER`` keeps a recording
-of each run. Exit code 1 if precision or recall over the catalogue is below 1.
+of its own, ``drive(host, port)``; what is to be found in it is in `CASES`. ``--keep FOLDER`` keeps recordings
+of the runs. Exit code 1 if precision or recall over the catalogue is below 1.
 """
 
 from __future__ import annotations
