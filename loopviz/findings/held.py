@@ -139,6 +139,6 @@ def _cause(seen: Seen, block: Block, *, middleware: bool) -> Cause:
     end = seen.now if block.end is None else block.end
     # The response and what follows it can be in one step: most of it decides.
     after = request is not None and request.done is not None and 2 * (end - request.done) > end - block.start
-    if after or (block.started_by and not block.request):
+    if after or (not block.request and (block.started_by or block.task)):
         return "background"
     return "middleware" if middleware else "call"
