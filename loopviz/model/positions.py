@@ -19,6 +19,8 @@ from loopviz.model.timeline import Timeline
 
 __all__ = ["STATIONS", "Position", "Station", "position", "positions"]
 
+_FRESH = 250_000_000
+"""What is suspended for moments only is taken to be where it was suspended so long ago at most (ns)."""
 _BACK = 1_000
 """So many segments are read to find since when a request is in its state."""
 
@@ -67,8 +69,9 @@ class Position:
     since: int
     """Since when it has been in this state without a break."""
     where: Where | None = None
-    """The user's line at which it was last seen by that moment, in this state. For a call in a worker that
-    was not seen yet, where its function is defined. None where it is not known."""
+    """The user's line at which it was last seen by that moment, in this state; of one that is ready, where it
+    was suspended. For a call in a worker that was not seen yet, where its function is defined. None where it
+    is not known."""
     frames: Frames = ()
     """The user's frames, of which the last one is at `where`, and a library's inside of it, outermost first.
 
@@ -158,6 +161,28 @@ def _line(request: Request, segment: Segment, t: int) -> tuple[Where | None, Fra
     # A suspended task does not move, so its line has been the same since the segment began.
     if segment.state in SUSPENDED or segment.thread:
         return segment.where, ()
+    if segment.state is State.READY or segment.state in SUSPENDED:
+        return _before(request, segment)
+    return None, ()
+
+
+def _before(request: Request, segment: Segment) -> tuple[Where | None, Frames]:
+    """The line at which it was suspended shortly before a segment in which it was not seen.
+
+    One that is ready goes on where it was suspended. Where its awaits are all too short to be seen, it was
+    seen at one of them not long ago.
+    """
+    last = request.seen.last(segment.start - _FRESH, segment.start) if request.seen is not None else None
+    for one in request.newest_first(segment.start):
+        if one.end > segment.start:
+            continue
+        suspended = one.state in SUSPENDED
+        if segment.state is State.READY and suspended and one.end == segment.start and one.where is not None:
+            return _line(request, one, segment.start)
+        if last is None or one.end < last.t:
+            break
+        if one.start <= last.t:
+            return (last.where, last.frames) if suspended or one.state is State.READY else (None, ())
     return None, ()
 
 

@@ -98,6 +98,8 @@ class Tasks:
         if life is not None and not life.sending and task.doing is not Doing.RUNNING:
             life.sampled[task.number] = task
             life.locate(t)
+            if task.where is not None and life.request.state is State.READY:
+                life.request.seen_at(t, task.where, task.frames)  # it goes on there
             if task.child is not None:
                 task.child.seen(t, task.where, task.awaits)
 

@@ -42,6 +42,10 @@ LOOK = 20_000_000
 """How long something lasts before its line is read (ns)."""
 _READING = 5_000_000
 """CPU time (ns) for the lines of awaits in one look, with the GIL. What is left is for the next one."""
+_UNSEEN = 100_000_000
+"""After this time (ns) a request that was at no line for `LOOK` is seen at one that is shorter."""
+_FLEETING = 8
+"""So many of those are read in one look."""
 _MOST_FRAMES = 1_000
 """Of so many steps and calls the frames that were reported last are remembered."""
 _START = threading.Thread.start.__code__
@@ -271,20 +275,23 @@ class Sampler:
             self._rivals.look(computing)
 
     def _suspended(self, now: int) -> None:
-        """Report every wake-up, and the line of every await, that has lasted for `LOOK`, once each."""
+        """Report every wake-up, and the line of every await, that has lasted for `LOOK`, once each.
+
+        Of requests whose awaits are all shorter, as where computing is cut into chunks, now and then one.
+        """
         traces = list(self._state.live.values())
         if self._left_off:
             traces.sort(key=lambda trace: trace.number <= self._left_off)  # stable: the others come first
             self._left_off = 0
         until = time.thread_time_ns() + _READING
+        fleeting = _FLEETING
         for trace in traces:
-            woken = trace.woken
-            if woken and trace.wake_reported != woken and now - woken > LOOK:
-                trace.wake_reported = woken
-                self._state.report_long_step(now)
-                self._state.emit((woken, WAKE, trace.number))
+            self._woken(trace, now)
             since = trace.since
-            if not since or trace.sampled == since or now - since < LOOK or self._left_off:
+            if self._left_off or (since and trace.sampled == since):
+                continue
+            if not since or now - since < LOOK:
+                fleeting -= fleeting > 0 and self._glance(trace, since, now)
                 continue
             task = trace.ref()
             if task is None or compat.is_done(task):  # collected, or ended in a step that was not seen
@@ -301,6 +308,45 @@ class Sampler:
                 self._left_off = trace.number
         for number, awaited, holder in self._holders.changed():
             self._state.emit((clock(), AWAITED, number, awaited.what, awaited.name, holder))
+
+    def _woken(self, trace: Trace, now: int) -> None:
+        """Report since when a task can go on, if that is long ago."""
+        woken = trace.woken
+        if woken and trace.wake_reported != woken and now - woken > LOOK:
+            trace.wake_reported = woken
+            self._state.report_long_step(now)
+            self._state.emit((woken, WAKE, trace.number))
+
+    @staticmethod
+    def _unseen(trace: Trace, now: int) -> bool:
+        """Whether a request's task, whose awaits are short, has been seen at none for long."""
+        if not trace.sampled:
+            trace.sampled = -now  # from now on
+        return trace.request > 0 and now - abs(trace.sampled) > _UNSEEN
+
+    def _glance(self, trace: Trace, since: int, now: int) -> bool:
+        """Report where a task is for a moment: at a short await, or where it gives way to others.
+
+        Only where it was seen nowhere for long; returns whether it was looked at.
+        """
+        state, task = self._state, trace.ref()
+        began = state.began
+        if task is None or state.current is trace or not self._unseen(trace, now):
+            return False
+        try:
+            chain = [frame for _, frame in inwards(compat.coroutine_of(task))]
+            line = self._lines.of_chain(chain)
+            around = self._lines.frames(chain, line) if line is not None else ""
+            # If a step began while the chain was read, it may have been this task's.
+            if line is not None and state.began == began and trace.since == since:
+                trace.sampled = since or clock()
+                self._handlers.look(trace.request, chain)
+                if around:
+                    state.emit((clock(), FRAMES, trace.number, 0, around))
+                state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
+        except Exception as error:
+            state.failed("await", error)
+        return True
 
     def _awaits(self, trace: Trace, task: asyncio.Task[Any], since: int) -> None:
         """Report where a task is suspended, and at what, unless it has run since."""

@@ -31,7 +31,7 @@ from loopviz.tui.scene.code.rows import (
 from loopviz.tui.scene.code.sections import Reader, Section, Sections
 from loopviz.tui.scene.code.subject import Subject, subject
 from loopviz.tui.scene.frame import Facts
-from loopviz.tui.scene.pen import Hit, Line, Pen
+from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.view import View
 
 __all__ = ["CodeBody"]
@@ -67,6 +67,11 @@ class CodeBody:
         self._sections.forget()
         self._plan = (None, ())
 
+    @property
+    def sections(self) -> Sequence[Section]:
+        """The functions of the last frame, and what is at their lines."""
+        return self._sections.shown
+
     def lines(
         self, facts: Facts, timeline: Timeline, view: View, width: int, room: int, *, roomy: bool
     ) -> list[Line]:
@@ -98,15 +103,16 @@ class CodeBody:
             for mark in marks
             if mark.code == CODES[State.READY] and _has_begun(timeline, mark.request, moment)
         }
-        head = [self._head(timeline, about, found, moment, width)]
+        head = [fitted(self._head(about, found, moment, width), width, pen.palette)]
         if not shown:
-            return [*head, [], *_nothing(pen, about)][:room]
+            return [fitted(line, width, pen.palette) for line in (*head, [], *_nothing(pen, about))][:room]
         rows = self._rows(shown, room - len(head), view, roomy=roomy)
         top = self._scrolled(rows, room - len(head), view, drawn)
         lines = head
         for row in rows[top : top + room - len(head)]:
-            marks = row.section.marks.get(row.number) if row.kind == "line" else None
-            marks = row.section.above if row.kind == "above" else marks
+            marks = row.section.above if row.kind == "above" else None
+            if row.kind == "line":
+                marks = row.section.marks.get(row.number) or row.section.through.get(row.number)
             first = next((mark.request for mark in marks or () if mark.request > 0), None)
             if first is not None:
                 self.hits[len(lines)] = [(0, columns.width, Hit(request=first, opens=False))]
@@ -163,7 +169,7 @@ class CodeBody:
 
     # -- how they are drawn --------------------------------------------------------------------
 
-    def _head(self, timeline: Timeline, about: Subject, found: Places, moment: int, width: int) -> Line:
+    def _head(self, about: Subject, found: Places, moment: int, width: int) -> Line:
         """Whose time is shown, at which moment, and how many are in which state."""
         pen = self._pen
         if about.selected is not None:
@@ -219,9 +225,9 @@ def _children(timeline: Timeline, everything: Sequence[Position], moment: int) -
 
 def _frames(marks: Sequence[Mark], cursor: int | None) -> tuple[Where, ...]:
     """The library's lines inside of a line: of the selected request, or those that most have."""
-    known = [mark for mark in marks if mark.position is not None and mark.position.inside]
+    known = [mark for mark in marks if mark.inside]
     chosen = [mark for mark in known if mark.request == cursor] or known
-    frames = Counter(mark.position.inside for mark in chosen if mark.position is not None)
+    frames = Counter(mark.inside for mark in chosen)
     return frames.most_common(1)[0][0] if frames else ()
 
 

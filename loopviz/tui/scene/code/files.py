@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Files:
         if known is None and len(self._files) >= _MOST:
             return None
         since = _BEGAN if known is None or known.version == version else time.time()
+        if known is not None:
+            linecache.checkcache(file)  # it is served again
         lines = tuple(lines_of(timeline, file))
         self._files[file] = _File(lines or None, version, since, count)
         return lines or None

@@ -13,7 +13,7 @@ from loopviz.draw.look import LABELS
 from loopviz.tui.scene.code.places import ORDER, Mark
 from loopviz.tui.scene.pen import Line, Pen
 
-__all__ = ["counted", "marked"]
+__all__ = ["counted", "inside", "marked"]
 
 _NAMED = 6
 """More requests than this are counted, however much room there is."""
@@ -50,6 +50,17 @@ def marked(pen: Pen, marks: Sequence[Mark], width: int, cursor: int | None) -> L
     variants.append([(groups[0][0], f"{len(groups[0][1])}+{len(marks) - len(groups[0][1])}", False)])
     variants.append([(groups[0][0], str(len(marks)), False)])
     return _fitting(pen, variants, width)
+
+
+def inside(pen: Pen, marks: Sequence[Mark], width: int) -> Line:
+    """What is in a function that was called at a line, in at most `width` cells."""
+    if not marks:
+        return []
+    sign = "↓" if pen.palette.unicode else "v"
+    requests = sorted({mark.request for mark in marks})
+    names = " ".join(words.tag(number) if number > 0 else "task" for number in requests)
+    text = f"{sign}{names}" if len(requests) <= _NAMED and len(names) < width else f"{sign}{len(requests)}"
+    return [Segment(text[:width], pen.dim)]
 
 
 def counted(pen: Pen, marks: Sequence[Mark], width: int) -> Line:

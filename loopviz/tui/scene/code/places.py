@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES
 from loopviz.model import Block, Where
 from loopviz.model.positions import Position, Station
+from loopviz.model.sightings import Frames
 
 __all__ = ["ORDER", "Mark", "Places", "Spot", "placed"]
 
@@ -31,6 +32,16 @@ class Mark:
     """The child task; 0 for the request itself."""
     position: Position | None = None
 
+    @property
+    def callers(self) -> Frames:
+        """The user's lines that have led to its line, outermost first."""
+        return () if self.position is None else self.position.callers
+
+    @property
+    def inside(self) -> Frames:
+        """The lines of libraries inside of its line, outermost first."""
+        return () if self.position is None else self.position.inside
+
 
 @dataclass(slots=True)
 class Places:
@@ -39,8 +50,10 @@ class Places:
     lines: dict[Spot, list[Mark]] = field(default_factory=dict)
     above: dict[Spot | None, list[Mark]] = field(default_factory=dict)
     """What is at no line yet, by the endpoint that answers it: in the socket, or not seen at a line."""
+    through: dict[Spot, list[Mark]] = field(default_factory=dict)
+    """What is in a function that was called at a line, by that line."""
     wheres: dict[Spot, Where] = field(default_factory=dict)
-    """What is known of each line in `lines`, and of each endpoint in `above`."""
+    """What is known of each line in `lines` and `through`, and of each endpoint in `above`."""
 
     @property
     def count(self) -> int:
@@ -52,6 +65,10 @@ class Places:
         spot = where.file, where.line
         self.wheres.setdefault(spot, where)
         self.lines.setdefault(spot, []).append(mark)
+        for caller in mark.callers:
+            spot = caller.file, caller.line
+            self.wheres.setdefault(spot, caller)
+            self.through.setdefault(spot, []).append(mark)
 
     def before(self, endpoint: Where | None, mark: Mark) -> None:
         """This is at no line yet."""
@@ -69,7 +86,8 @@ def placed(
 ) -> Places:
     """Where each of these is. `handler` knows the endpoint of a request; `block` holds the loop.
 
-    `children` are the tasks that a request awaits: they stand for the request where it is at the same line.
+    `children` are the tasks that a request awaits: they stand for the request where it is at the same line,
+    or at none.
     """
     found = Places()
     held, blamed = (block.request, block.where) if block is not None else (0, None)
@@ -83,9 +101,10 @@ def placed(
         stands = False
         for task in (children or {}).get(position.request, ()):
             if task.where is not None:
-                mark = Mark(position.request, CODES[task.state], -task.request, task)
+                held_by = code == BLOCK and task.station is Station.LOOP
+                mark = Mark(position.request, BLOCK if held_by else CODES[task.state], -task.request, task)
                 found.at(task.where, mark)
-                stands = stands or (mark.code == code and where is not None and task.where[:2] == where[:2])
+                stands = stands or where is None or (mark.code == code and task.where[:2] == where[:2])
         if stands:
             continue
         endpoint = handler(position.request)

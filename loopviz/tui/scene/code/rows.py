@@ -14,7 +14,7 @@ from loopviz.draw.linking import linked_style
 from loopviz.draw.safe import printable
 from loopviz.model import Where
 from loopviz.tui.scene.code.ink import Piece, style_of
-from loopviz.tui.scene.code.marks import marked
+from loopviz.tui.scene.code.marks import inside, marked
 from loopviz.tui.scene.code.sections import Section
 from loopviz.tui.scene.code.warm import FIGURE, warm
 from loopviz.tui.scene.pen import Line, Pen
@@ -128,7 +128,9 @@ def draw_line(pen: Pen, drawn: Drawn, section: Section, number: int, note: str) 
     columns = drawn.columns
     marks, warmth = section.marks.get(number, ()), section.heat.get(number)
     alarm = drawn.alarms.get((section.file, number))
-    line: Line = [Segment(" ", pen.text), *marked(pen, marks, columns.marks, drawn.cursor)]
+    called = section.through.get(number, ())
+    named = marked(pen, marks, columns.marks, drawn.cursor) if marks else inside(pen, called, columns.marks)
+    line: Line = [Segment(" ", pen.text), *named]
     used = sum(cell_len(segment.text) for segment in line) - 1
     style = pen.alarm if alarm is not None else pen.text if marks else pen.dim
     line += [

@@ -39,6 +39,8 @@ class Section:
     """The lines at which something is, or was."""
     marks: dict[int, list[Mark]] = field(default_factory=dict)
     heat: dict[int, Warmth] = field(default_factory=dict)
+    through: dict[int, list[Mark]] = field(default_factory=dict)
+    """What is in a function that was called at a line."""
     above: list[Mark] = field(default_factory=list)
     before: Warmth | None = None
     """The time at no line; of all requests, at the first endpoint."""
@@ -95,7 +97,8 @@ class Sections:
             self.forget()
             self._key = key
         for section in self.shown:
-            section.marks, section.heat, section.above, section.before = {}, {}, [], None
+            section.marks, section.heat, section.through, section.above = {}, {}, {}, []
+            section.before = None
         added: list[Section] = []
         answering = [one for where in endpoints if (one := self._section(read, where, added)) is not None]
         for section in answering:
@@ -107,7 +110,7 @@ class Sections:
         self.shown += [section for section in added if section.answers]
         self.shown += sorted((section for section in added if not section.answers), key=_busiest)
         for section in self.shown:
-            section.touched.update(section.marks, section.heat)
+            section.touched.update(section.marks, section.heat, section.through)
         return fresh or bool(added)
 
     def _put(
@@ -127,6 +130,9 @@ class Sections:
         for spot, marks in places.lines.items():
             if (at := self._section(read, places.wheres[spot], added)) is not None:
                 at.marks.setdefault(_line(at, spot[1]), []).extend(marks)
+        for spot, marks in places.through.items():
+            if (at := self._section(read, places.wheres[spot], added)) is not None:
+                at.through.setdefault(_line(at, spot[1]), []).extend(marks)
         for endpoint, marks in places.above.items():
             at = first if endpoint is None else self._section(read, places.wheres[endpoint], added)
             at = at or next(iter([*self.shown, *added]), None)

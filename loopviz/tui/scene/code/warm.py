@@ -20,9 +20,11 @@ FIGURE = 8
 def warm(pen: Pen, warmth: Warmth | None, most: int, cells: int, *, figure: bool) -> Line:
     """The bar of a line and its figure; `most` is the longest time at any line (ns)."""
     width = cells + (FIGURE if figure else 0)
+    if not width:
+        return []
     if warmth is None or not warmth.total:
         return [Segment(" " * width, pen.text)]
-    line = list(pen.cells(bar(warmth, most, cells)))
+    line = list(pen.cells(bar(warmth, most, cells))) if cells else []
     if figure:
         line.append(Segment(set_cell_size(f"{words.duration(warmth.total):>{FIGURE - 1}}", FIGURE), pen.dim))
     return line
