@@ -1,0 +1,30 @@
+"""Which kind of repair fits a call that blocks."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from loopviz.repair.making import PLANS
+from loopviz.repair.outline import read
+from loopviz.repair.place import place
+from loopviz.repair.result import Refusal
+
+__all__ = ["choose"]
+
+_ORDER = ("async-sleep", "async-client", "to-thread", "plain-def")
+"""What helps most comes first: no thread, then one for the call alone, then one for the whole function."""
+
+
+def choose(source: str, *, line: int, function: str, calls: str) -> str | None:
+    """The first kind that can be planned; None if none can."""
+    try:
+        found = place(read(source.removeprefix("\ufeff")), line, function, calls, "")
+    except Refusal:
+        return None
+    if not found.here():
+        return None  # nothing is called there
+    for kind in _ORDER:
+        with suppress(Refusal):
+            PLANS[kind](found)
+            return kind
+    return None

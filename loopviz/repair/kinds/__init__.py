@@ -1,0 +1,1 @@
+"""The kinds of repair: one module for each."""

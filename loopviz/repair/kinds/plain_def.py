@@ -1,0 +1,73 @@
+"""An `async def` function that never awaits becomes `def`: FastAPI calls it in a worker thread."""
+
+from __future__ import annotations
+
+import ast
+
+from loopviz.repair.change import Change
+from loopviz.repair.endpoints import require_either
+from loopviz.repair.known import is_about_the_loop, stays_in_its_thread
+from loopviz.repair.outline import Function, Outline, own, root_of
+from loopviz.repair.place import Place
+from loopviz.repair.result import Refusal
+from loopviz.repair.suspending import changes
+
+__all__ = ["plan"]
+
+
+def plan(place: Place) -> Change:
+    """The change for the function at a line. Raises `Refusal`."""
+    outline, function = place.outline, place.function
+    name = f"{function.name}()"
+    if isinstance(function, ast.FunctionDef):
+        raise Refusal(f"{name} is def already.")
+    for node in ast.walk(function):
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or (
+            isinstance(node, ast.comprehension) and node.is_async
+        ):
+            line = getattr(node, "lineno", getattr(outline.parents[node], "lineno", 0))
+            raise Refusal(f"{name} awaits at line {line}, so it has to be async def.")
+        if isinstance(node, ast.AsyncFunctionDef) and node is not function:
+            raise Refusal(f"{name} has an async def function in it, which is for the event loop.")
+    require_either(outline, function)
+    _require_thread(outline, function)
+    return Change(
+        f"{name} is def now: FastAPI calls it in a worker thread, and the loop serves others meanwhile.",
+        lambda rewrite: rewrite.asynchronous(function, wanted=False),
+    )
+
+
+def _require_thread(outline: Outline, function: Function) -> None:
+    """Raise `Refusal` if something in a function needs the event loop's thread, or only one thread."""
+    name = f"{function.name}()"
+    for node in own(function):
+        if not isinstance(node, ast.Call):
+            continue
+        if is_about_the_loop(outline, node):
+            raise Refusal(f"{ast.unparse(node.func)}() at line {node.lineno} needs the event loop's thread.")
+        called = outline.module_function(node.func.id, node) if isinstance(node.func, ast.Name) else None
+        if isinstance(called, ast.AsyncFunctionDef):
+            raise Refusal(f"{name} makes a coroutine at line {node.lineno}, which is for the event loop.")
+        why = stays_in_its_thread(outline, node)
+        if why is not None and why.startswith("A connection") and outline.is_local(root_of(node.func), node):
+            continue  # made and used in the same thread
+        if why is not None and why.startswith("A connection") and not outline.meaning(node.func):
+            raise Refusal(why)
+        if (
+            isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"set", "reset"}
+            and _is_context(outline, node.func)
+        ):
+            raise Refusal(f"{name} sets a context variable, which would be set in the thread only.")
+    shared = changes(outline, function)
+    if shared:
+        raise Refusal(f"{name} changes {shared[0]}, which several threads would do at the same time.")
+
+
+def _is_context(outline: Outline, node: ast.Attribute) -> bool:
+    found = outline.only(root_of(node), node) if root_of(node) else None
+    parent = outline.parents.get(found) if found is not None else None
+    value = parent.value if isinstance(parent, ast.Assign | ast.AnnAssign) else None
+    return not (
+        isinstance(value, ast.Call) and outline.meaning(value.func) not in {"", "contextvars.ContextVar"}
+    )
