@@ -214,10 +214,10 @@ def test_in_a_terminal_there_is_not_one_escape_byte(nap):
 def test_a_recording_gives_the_text_of_the_run_itself(capsys, tmp_path, monkeypatch):
     """`record --narrate` and `replay --plain` print the same; in ASCII where the stream has no more."""
     file = tmp_path / "run.loopviz.gz"
-    assert main(["record", "async", "--requests", "2", "--narrate", "-o", str(file)]) == 0
+    assert main(["record", "blocking", "--requests", "2", "--narrate", "-o", str(file)]) == 0
     live = capsys.readouterr().out
     assert live.startswith(
-        "0.000 s  async: 2 requests to GET /async were sent: 1 and 2. The thread limit is 40.\n"
+        "0.000 s  blocking: 2 requests to GET /blocking were sent: 1 and 2. The thread limit is 40.\n"
     )
     assert main(["replay", "--plain", str(file)]) == 0
     assert capsys.readouterr().out == live

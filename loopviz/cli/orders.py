@@ -123,7 +123,7 @@ class Orders:
     """Does what a line says. `say` writes an answer; what is wrong goes to standard error.
 
     `requests` is how many are fired; None: as many as the scenario says. `route` finds what a request line
-    of an application fires.
+    of an application fires. Without `fires` nothing can be fired: the server was started by others.
     """
 
     def __init__(
@@ -132,11 +132,14 @@ class Orders:
         say: Callable[[str], None],
         requests: int | None = None,
         route: Callable[[str], ScenarioFile] | None = None,
+        *,
+        fires: bool = True,
     ) -> None:
         self._source = source
         self._say = say
         self._requests = requests
         self._route_of = route
+        self._fires = fires
         self._lines: deque[str] = deque()
         self._last: tuple[ScenarioFile, int] | None = None
         self._fired: list[tuple[ScenarioFile, Future[None], float]] = []
@@ -195,6 +198,9 @@ class Orders:
 
     def help(self) -> None:
         """Say what can be typed."""
+        if not self._fires:
+            self._say(self.hint())
+            return
         own = self._source.application is not None
         for line in self._listed():
             self._say(line)
@@ -212,6 +218,8 @@ class Orders:
 
     def hint(self) -> str:
         """What can be typed, in a line."""
+        if not self._fires:
+            return "Type q and Enter to quit: loopviz leaves the server as it is."
         if self._source.application is not None:
             return "Type a route's number or a request line, and Enter, to fire it; ? lists them; q quits."
         keys = [f"{f.facts.key} ({f.name})" for f in self._source.scenarios if f.facts.key and f.servable]
@@ -233,6 +241,8 @@ class Orders:
         own = self._source.application is not None
         if word in {"?", "h", "help"}:
             self.help()
+        elif not self._fires:
+            raise InputError("Nothing can be fired at a server that others have started.\nq quits.")
         elif word == "g":
             number = self._source.give_up()
             self._say(f"Given up: {count(number, 'request')}." if number else "Nothing is running.")

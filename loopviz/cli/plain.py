@@ -42,7 +42,7 @@ def narrator_for(source: Any) -> Narrator:
     from loopviz.cli.voice import facts_of
     from loopviz.draw.narrate import Narrator
 
-    return Narrator(facts_of(source), source.source_lines, gil=source.environment.gil)
+    return Narrator(facts_of(source), gil=source.environment.gil)
 
 
 class Narration:
@@ -77,8 +77,10 @@ def recorded(source: Replay, options: argparse.Namespace) -> int:
     """Tell what was recorded, as fast as it can be read; the exit code."""
     from loopviz.cli.console import palette_for
     from loopviz.cli.voice import Voice
+    from loopviz.recording.carried import carry
 
     voice, narrator = Voice(palette_for(options)), narrator_for(source)
+    carry(narrator.timeline, source.recording.header)
     while not source.ended:
         voice.narrate(narrator.take(source.drain()))
     voice.narrate(narrator.finish())
@@ -131,7 +133,7 @@ def attached(source: Any, options: argparse.Namespace, place: Any, output: str |
         recorder = None if place is None else source.record(place)
         with Lines() as lines:
             source.start()
-            code = _told(source, options, lines)
+            code = _told(source, options, lines, fires=False)
     finally:
         source.stop()
         source.drain()
@@ -141,7 +143,14 @@ def attached(source: Any, options: argparse.Namespace, place: Any, output: str |
     return code
 
 
-def _told(source: Any, options: argparse.Namespace, lines: Lines, own: Application | None = None) -> int:
+def _told(
+    source: Any,
+    options: argparse.Namespace,
+    lines: Lines,
+    own: Application | None = None,
+    *,
+    fires: bool = True,
+) -> int:
     """Tell what happens until there is a signal, or the user quits; the exit code."""
     from loopviz.cli.console import palette_for
     from loopviz.cli.interruption import Interruption
@@ -160,7 +169,7 @@ def _told(source: Any, options: argparse.Namespace, lines: Lines, own: Applicati
             raise InputError(f"{line!r} cannot be fired here.")
         return asked_for(own, source.scenarios, line)
 
-    orders = Orders(source, voice.say, getattr(options, "requests", None), route)
+    orders = Orders(source, voice.say, getattr(options, "requests", None), route, fires=fires)
     source.wait()
     with Interruption() as asked:
         voice.say(_beginning(source))

@@ -42,11 +42,12 @@ def were_sent(requests: Sequence[Request], burst: Burst | None, zero: int) -> st
         what = what[:1].lower() + what[1:]
     if burst is None:
         return f"{when}{what}"
-    of = f" of {burst.count}" if len(requests) < burst.count else ""
-    limit = f" The thread limit is {burst.threads}."
+    if len(requests) < burst.count and what[0].isdecimal():
+        what = f"{len(requests)} of {burst.count}{what.removeprefix(str(len(requests)))}"
+    limit = f" The thread limit is {burst.threads}." if requests[0].id == burst.first else ""
     name = printable(burst.scenario, 60)
-    if " " in name or of:  # a route is said with its path
-        return f"{when}{what}{limit if not of else ''}"
+    if " " in name:  # a route is said with its path
+        return f"{when}{what}{limit}"
     return f"{name}: {when}{what}{limit}"
 
 

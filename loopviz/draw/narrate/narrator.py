@@ -7,17 +7,18 @@ server and a recording of it give the same sentences, however fast their events 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from loopviz.clock import NS
 from loopviz.draw.incidents import sentence
 from loopviz.draw.narrate.arrivals import expectation, were_sent
 from loopviz.draw.narrate.blocks import were_left_out
 from loopviz.draw.narrate.ends import End, ends, unanswered
-from loopviz.draw.narrate.outcome import Lines, found_in, found_since, judged, summed_up
+from loopviz.draw.narrate.outcome import found_in, found_since, judged, summed_up
 from loopviz.draw.narrate.pace import Pace, repeat_after
 from loopviz.draw.narrate.sentence import Sentence, Topic
 from loopviz.draw.narrate.situation import Situation, situation
-from loopviz.findings.seen import no_lines
+from loopviz.draw.source import lines_of
 from loopviz.model import Block, Burst, Incident, Request, Timeline
 from loopviz.scenario import Scenario
 from loopviz.stream.events import Event
@@ -35,6 +36,8 @@ _MOMENT = NS // 5
 _QUIET = NS
 """When nothing has happened for so long (ns), the next request is a new beginning."""
 _PRUNE = NS
+_INTERRUPTED = NS
+"""What was so until so long ago (ns) is still so: something else was to be said for a moment."""
 _AGAIN = 5 * NS
 """The same sentence is not said again for so long (ns), if it was not true in between."""
 _HINDSIGHT = 3 * NS
@@ -47,19 +50,18 @@ Facts = Callable[[str], Scenario | None]
 class Narrator:
     """Tells what happens in sentences, from the events of a server or of a recording.
 
-    `facts` gives what a scenario declares, `lines` a source file's; `gil`: whether the server has one.
+    `facts` gives what a scenario declares; `gil`: whether the server has one.
     """
 
     def __init__(
         self,
         facts: Facts = lambda _: None,
-        lines: Lines = no_lines,
         *,
         gil: bool = True,
     ) -> None:
         self.timeline = Timeline()
         self._facts = facts
-        self._lines = lines
+        self._lines = partial(lines_of, self.timeline)
         self._gil = gil
         self._pace = Pace()
         self._tick = 0
@@ -97,6 +99,8 @@ class Narrator:
         """When the present situation is said again (ns); 0 if it was not said."""
         self._places: set[tuple[str, str]] = set()
         """Kinds of situations, and lines, that were described in full."""
+        self._before: dict[tuple[str, tuple[int, int] | None], tuple[int, int, int]] = {}
+        """Of situations: since when, when it is said again, and when it was so last (ns)."""
         self._told: dict[str, tuple[str, int]] = {}
         """The last sentence of each kind, and when it was said (ns)."""
         self._blocks: dict[tuple[int, int], bool] = {}
@@ -300,8 +304,10 @@ class Narrator:
             self._now = None
             return
         if self._now is None or self._now.key != found.key:
-            self._since = t if found.moment.block is None else found.moment.block.start
-            self._repeat = 0
+            begun = t if found.block is None else found.block[0]
+            self._since, self._repeat, last = self._before.get(found.key, (begun, 0, 0))
+            if t - last > _INTERRUPTED:
+                self._since, self._repeat = begun, 0
         self._now = found
         if not self._repeat:
             if found.ripe(self._since) and self._pace.may(found.kind, t):
@@ -310,6 +316,7 @@ class Narrator:
             self._flush(t, force=True)
             self._say(t, "still", found.again(self._since))
             self._repeat = self._since + repeat_after(t - self._since)
+        self._before[found.key] = (self._since, self._repeat, t)
 
     def _describe(self, found: Situation, t: int) -> None:
         self._flush(t, force=True)
@@ -385,6 +392,7 @@ class Narrator:
         self._foreign = self._failed = self._ended_last = 0
         self._places.clear()
         self._told.clear()
+        self._before.clear()
         self._blocks.clear()
         self._announced &= {burst.number for burst in self.timeline.bursts}
 
