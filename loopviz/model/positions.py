@@ -135,9 +135,10 @@ def _alive(timeline: Timeline, t: int) -> Iterable[Request]:
 def _position(
     timeline: Timeline, request: Request, t: int, waiting: dict[int, int] | None
 ) -> Position | None:
-    segment = request.state_at(t)
-    if segment is None:
+    found = _segment(request, t)
+    if found is None:
         return None
+    segment, since = found
     state = segment.state
     where, frames = _line(request, segment, t)
     pool = None
@@ -148,7 +149,7 @@ def _position(
         span = lane.span_at(t)
         pool = (span.pool or None) if span is not None else None
     return Position(
-        request.id, STATIONS[state], state, _since(request, segment, t), where, frames, segment.thread, pool,
+        request.id, STATIONS[state], state, since, where, frames, segment.thread, pool,
         segment.awaits, max(request.worker, 0), request.done is not None and request.done < t,
     )  # fmt: skip
 
@@ -186,16 +187,20 @@ def _before(request: Request, segment: Segment) -> tuple[Where | None, Frames]:
     return None, ()
 
 
-def _since(request: Request, segment: Segment, t: int) -> int:
-    """Since when it has been in the state of this segment."""
-    since = segment.start
-    for earlier in islice(request.newest_first(t), _BACK):
+def _segment(request: Request, t: int) -> tuple[Segment, int] | None:
+    """The segment that it is in, and since when it is in that state; None before its life and after it."""
+    segments = request.newest_first(t)
+    segment = next((segment for segment in segments if segment.start < t), None)
+    if segment is None or segment.end < t:
+        return None
+    since, state = segment.start, segment.state
+    for earlier in islice(segments, _BACK):
         if earlier.start >= since:
             continue
-        if earlier.end < since or earlier.state is not segment.state:
+        if earlier.end < since or earlier.state is not state:
             break
         since = earlier.start
-    return since
+    return segment, since
 
 
 def _waiting(timeline: Timeline, t: int) -> dict[int, int]:

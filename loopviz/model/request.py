@@ -192,7 +192,7 @@ class Request:
         if self.state is None or now <= self.since:
             return
         due = self.ready_at
-        if self.state in SUSPENDED and due and due < now:
+        if due and due < now and self.state in SUSPENDED:
             if due > self.since:
                 yield Segment(self.state, self.since, due, 0, self.where, self.awaits)
             yield Segment(State.READY, max(due, self.since), now)
@@ -209,7 +209,12 @@ class Request:
 
     def newest_first(self, now: int) -> Iterator[Segment]:
         """Segments from the newest to the oldest, so that a view reads only what it shows."""
-        yield from reversed(list(self.open_segments(now)))
+        if self.state is not None and now > self.since:
+            due = self.ready_at
+            if due and due < now and self.state in SUSPENDED:
+                yield from reversed(list(self.open_segments(now)))
+            else:  # as most are: this is asked for every request of a frame
+                yield Segment(self.state, self.since, now, self.thread, self.where, self.awaits)
         yield from reversed(self.after)
         yield from reversed(self.segments)
 

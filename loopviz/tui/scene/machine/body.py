@@ -12,12 +12,17 @@ from loopviz.tui.scene.machine.brief import brief, machines_in_line, sockets_in_
 from loopviz.tui.scene.machine.picked import picked
 from loopviz.tui.scene.machine.row import Row, beside
 from loopviz.tui.scene.machine.sight import Sight
-from loopviz.tui.scene.machine.stations import Machine, Plant, plant
+from loopviz.tui.scene.machine.stations import Machine, Place, Plant, plant
 from loopviz.tui.scene.machine.whole import LOWEST, NARROWEST, whole
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.view import View
 
 __all__ = ["MachineBody"]
+
+_CROWD = 250
+"""Of more requests than this it is found out less often where they are."""
+_AGAIN = 100_000_000
+"""As often as this (ns)."""
 
 
 class MachineBody:
@@ -27,21 +32,32 @@ class MachineBody:
         self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
         """For each line of the last frame, counted from its first: what can be clicked, and where."""
         self._pen = pen
+        self._key: tuple[object, ...] = ()
+        self._found: list[Position] = []
+        self._stations = Plant(Place(), [], {})
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
+        self._key = ()
 
     def lines(
         self, facts: Facts, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool
     ) -> list[Line]:
         """The view in at most `height` lines."""
-        now = view.moment
-        found = positions(timeline, now)
-        stations = plant(timeline, found, now)
-        sight = Sight(self._pen, facts, timeline, view, stations.owners)
-        rows = _rows(sight, stations, found, width, height)
+        self._find(timeline, view)
+        sight = Sight(self._pen, facts, timeline, view, self._stations.owners)
+        rows = _rows(sight, self._stations, self._found, width, height)
         self.hits = {y: row.hits for y, row in enumerate(rows) if row.hits}
         return [row.segments for row in rows]
+
+    def _find(self, timeline: Timeline, view: View) -> None:
+        """Where everybody is: for each frame, but of a moving crowd not as often. A still one is exact."""
+        key = (id(timeline), *view.tick(_AGAIN))
+        if key == self._key and view.moves and len(self._found) > _CROWD:
+            return
+        self._key, now = key, view.moment
+        self._found = positions(timeline, now)
+        self._stations = plant(timeline, self._found, now)
 
 
 def _rows(sight: Sight, stations: Plant, found: Sequence[Position], width: int, height: int) -> list[Row]:

@@ -59,10 +59,7 @@ class Sight:
         owner = self.owners.get(one.request, 0) if one.request < 0 else one.request
         tag = words.tag(owner) if one.request > 0 else f"{words.tag(owner) if owner else '#'}'"
         chosen = self.is_selected(one)
-        row = Row(*_chip(self.pen, self.pen.palette.theme.name, self.code(one), tag, chosen))
-        if owner:
-            row.hits.append((0, row.width, Hit(request=owner)))
-        return row
+        return _chip(self.pen, self.pen.palette.theme.name, self.code(one), tag, owner, chosen)
 
     def is_selected(self, one: Position) -> bool:
         """Whether it is the request that is selected, or a task that this one has started."""
@@ -81,7 +78,8 @@ class Sight:
 
 
 @lru_cache(maxsize=8_192)
-def _chip(pen: Pen, _theme: str, code: str, tag: str, selected: bool) -> tuple[Segment, Segment]:
+def _chip(pen: Pen, _theme: str, code: str, tag: str, owner: int, selected: bool) -> Row:
+    """The same row each time: it is added to others, and never changed."""
     palette = pen.palette
     texture, fill = palette.cell(code, code)
     style = palette.name(code)[1]
@@ -91,4 +89,7 @@ def _chip(pen: Pen, _theme: str, code: str, tag: str, selected: bool) -> tuple[S
         style = pen.dim
     if selected:
         style += Style(reverse=True, bold=True)
-    return Segment(texture, fill), Segment(tag, style)
+    row = Row(Segment(texture, fill), Segment(tag, style))
+    if owner:
+        row.hits.append((0, row.width, Hit(request=owner)))
+    return row
