@@ -97,7 +97,7 @@ def crowd(count: int = CROWD) -> Timeline:
 
 def drawn(name: str, make: Callable[[], tuple[Timeline, View, Callable[[View, Timeline], None]]]) -> bool:
     """The frames of all views of the same load; whether none costs too much."""
-    frames = {}
+    frames: dict[str, Callable[[], float]] = {}
     for look in LOOKS:
         timeline, view, move = make()
         view.look = look
@@ -202,7 +202,9 @@ class Program:
 
 async def running(name: str, scenario: str, requests: int, seconds: float, rounds: int) -> bool:
     """The program, while it fires so many requests whenever there are none; whether all is well."""
-    opened, rates, cores = ({look: [] for look in LOOKS} for _ in range(3))  # type: dict[Look, list[float]]
+    opened: dict[Look, list[float]] = {look: [] for look in LOOKS}
+    rates: dict[Look, list[float]] = {look: [] for look in LOOKS}
+    cores: dict[Look, list[float]] = {look: [] for look in LOOKS}
     session = Session(read(find(None)), isolate=True)
     app = LoopvizApp(session, Palette())
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
