@@ -118,6 +118,14 @@ class FakeSource:
         """A file that has its number in each line."""
         return [f"line {number} of {file}" for number in range(1, 41)]
 
+    resized: tuple[int, int] | None = None
+    resizing: Future[bool] | None = None
+
+    def resize(self, pool: int, size: int) -> Future[bool] | None:
+        """Note which pool, and what the test says."""
+        self.resized = (pool, size)
+        return self.resizing
+
     def set_threads(self, limit: int) -> None:
         """Note the thread limit."""
         self.threads = limit

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from loopviz.draw.look import AFTER_BLOCK, BLOCK, CODES, NOTHING
 from loopviz.model import Lane, Request, State, Timeline
+from loopviz.model.past import begun
+from loopviz.model.pools import Pool
 
 __all__ = [
     "Stretch",
@@ -20,6 +22,7 @@ __all__ = [
     "lane_stretches",
     "loop_levels",
     "map_codes",
+    "pool_levels",
     "raster",
     "request_stretches",
     "token_levels",
@@ -154,6 +157,20 @@ def token_levels(timeline: Timeline, width: int, first: int, stop: int, now: int
     return "".join(
         CODES[State.TOKEN_WAIT] if waits else str(level) for level, waits in zip(most, waited, strict=True)
     )
+
+
+def pool_levels(pool: Pool, width: int, first: int, stop: int, now: int) -> str:
+    """The share of an executor's workers in use in each half column, ``0`` to ``8``."""
+    most = [0] * (stop - first)
+    until = min(now, stop * width)
+    for t, busy in begun(pool.used, until, lambda change: change[0]):
+        level = min(8, -(-8 * busy // max(1, pool.size)))
+        for index in range(max(first, t // width), min(stop, -(-until // width))):
+            most[index - first] = max(most[index - first], level)
+        until = t
+        if t < first * width:
+            break
+    return "".join(map(str, most))
 
 
 def map_codes(timeline: Timeline, start: int, width: int, cells: int) -> str:

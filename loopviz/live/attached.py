@@ -290,6 +290,9 @@ class Attached:
         """No request is loopviz's."""
         return 0
 
+    def resize(self, pool: int, size: int) -> None:
+        """Changes nothing."""
+
     def set_threads(self, limit: int) -> None:
         """Does nothing: the limit is the server's own."""
 

@@ -461,6 +461,10 @@ class Session:
         self.threads = limit
         self._host.set_threads(limit)
 
+    def resize(self, pool: int, size: int) -> concurrent.futures.Future[bool]:
+        """Change the size of a pool of the server; False if there is none with this number."""
+        return self._host.resize(pool, size)
+
     def drain(self) -> list[Event]:
         """The new events, in the order of their time; the newest ones are held back."""
         return self._incoming.drain()

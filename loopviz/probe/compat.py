@@ -14,15 +14,18 @@ import asyncio
 import os
 import platform
 import sys
+import threading
 from asyncio import futures, tasks
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor, thread
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context
 from importlib import metadata
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -48,6 +51,8 @@ __all__ = [
     "DATA_RECEIVED",
     "DRAIN",
     "ERROR_LOG",
+    "EXECUTORS",
+    "EXECUTOR_LOG",
     "EXIT_STACK",
     "FLOW",
     "GROUP",
@@ -74,7 +79,9 @@ __all__ = [
     "WAKEUP",
     "WEBSOCKETS",
     "WEBSOCKET_CLASS",
+    "ThreadPool",
     "WouldBlock",
+    "add_thread",
     "awaited_future",
     "callbacks_of",
     "change_callback",
@@ -94,6 +101,7 @@ __all__ = [
     "is_a",
     "is_done",
     "is_future",
+    "is_shut_down",
     "leave_out_hooks",
     "limiter_counts",
     "pool_name",
@@ -103,8 +111,10 @@ __all__ = [
     "ready_queue",
     "running_loop",
     "selector_of",
+    "set_pool_size",
     "set_result",
     "tasks_waiting",
+    "thread_pool",
     "worker_call",
     "writes_later",
 ]
@@ -352,6 +362,54 @@ def pool_size(executor: Any) -> int:
     """The most workers that an executor has; -1 without the name: then its size is not reported."""
     size = getattr(executor, "_max_workers", None)
     return size if isinstance(size, int) and size > 0 else -1
+
+
+class ThreadPool(NamedTuple):
+    """What a `ThreadPoolExecutor` keeps, as far as its size depends on it."""
+
+    lock: Any
+    """Held by `submit`, by `shutdown`, and while threads are added."""
+    queue: SimpleQueue[Any]
+    """What is to be executed."""
+    idle: threading.Semaphore
+    """Counts the threads that wait for something to do."""
+    threads: set[threading.Thread]
+
+
+def thread_pool(executor: Any) -> ThreadPool | None:
+    """The parts of an executor; None if it makes its threads in another way, or without one of the names.
+
+    Then its size cannot be changed, and that is said.
+    """
+    own = getattr(type(executor), "_adjust_thread_count", None)
+    if own is None or own is not getattr(ThreadPoolExecutor, "_adjust_thread_count", None):
+        return None
+    names = ("_shutdown_lock", "_work_queue", "_idle_semaphore", "_threads")
+    parts = ThreadPool(*(getattr(executor, name, None) for name in names))
+    known = isinstance(parts.queue, SimpleQueue) and isinstance(parts.idle, threading.Semaphore)
+    return parts if known and isinstance(parts.threads, set) and hasattr(parts.lock, "acquire") else None
+
+
+EXECUTORS: Final[AbstractContextManager[Any]] = getattr(thread, "_global_shutdown_lock", nullcontext())
+"""What `submit` of an executor holds besides the executor's own lock, while it begins a thread."""
+EXECUTOR_LOG: Final = "concurrent.futures"
+"""The logger to which a worker thread of an executor reports the exception with which it ends. Under another
+name the end of a thread that was not needed any more would be logged."""
+
+
+def set_pool_size(executor: Any, size: int) -> None:
+    """Let an executor have so many threads from the next one on."""
+    executor._max_workers = size
+
+
+def add_thread(executor: Any) -> None:
+    """Let an executor begin a thread as when something is submitted: unless one is idle, or it has enough."""
+    executor._adjust_thread_count()
+
+
+def is_shut_down(executor: Any) -> bool:
+    """Whether an executor takes nothing any more; False without the names."""
+    return bool(getattr(executor, "_shutdown", False) or getattr(executor, "_broken", False))
 
 
 def pool_processes(executor: Any) -> dict[int, Any]:

@@ -8,7 +8,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from loopviz.clock import now_ns as clock
+from loopviz.errors import InputError
 from loopviz.probe import compat
+from loopviz.probe.resizing import resize_executor, resize_limiter
 from loopviz.probe.state import ProbeState
 from loopviz.stream.events import POOL, POOL_CALL, PoolKind
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
 __all__ = ["Pools"]
+
+_MOST = 10_000
+"""Pools that can be resized."""
 
 
 class Pools:
@@ -28,6 +33,7 @@ class Pools:
         self._state = state
         self._numbers = itertools.count(state.base + 1)
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+        self._kinds: dict[int, PoolKind] = {}
         self._lock = threading.Lock()
 
     def limiter(self, limiter: CapacityLimiter, *, default: bool) -> int:
@@ -56,6 +62,28 @@ class Pools:
         except Exception as error:
             self._state.failed("pool", error)
 
+    def resize(self, number: int, size: int) -> bool:
+        """Let a pool have so many workers at most; False if it is not a pool of this server.
+
+        Raises `InputError` if it is gone, or cannot be changed.
+        """
+        kind = self._kinds.get(number)
+        if kind is None:
+            return False
+        with self._lock:
+            pool = next((pool for pool, (known, _) in self._known.items() if known == number), None)
+        if pool is None:
+            raise InputError("The pool is gone: the application has discarded it.")
+        if kind == "processes":
+            raise InputError("A process pool cannot be changed: its size is fixed when it is made.")
+        if kind in {"default-limiter", "limiter"}:
+            default = kind == "default-limiter"
+            resize_limiter(pool, size, self._state.loop, lambda: self.limiter(pool, default=default))
+        else:
+            resize_executor(pool, size)
+            self.executor(pool, kind)
+        return True
+
     def _number(self, pool: Any, kind: PoolKind, name: str, size: int) -> int:
         known = self._known.get(pool)
         if known is not None and known[1] == size:
@@ -63,5 +91,7 @@ class Pools:
         with self._lock:
             number = known[0] if known is not None else next(self._numbers)
             self._known[pool] = number, size
+            if known is None and len(self._kinds) < _MOST:
+                self._kinds[number] = kind
         self._state.emit((clock(), POOL, number, kind, name, size))
         return number

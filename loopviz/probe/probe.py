@@ -15,6 +15,7 @@ from loopviz.probe.classes import Hook, hook
 from loopviz.probe.counters import ThreadWaits
 from loopviz.probe.lines import Lines
 from loopviz.probe.logged import watch_log
+from loopviz.probe.pools import Pools
 from loopviz.probe.processes import Processes
 from loopviz.probe.reading import make_data_received
 from loopviz.probe.readings import LoopReadings
@@ -66,6 +67,7 @@ class Probe:
         self._undo: list[Callable[[], None]] = []
         self._state: ProbeState | None = None
         self._sampler: Sampler | None = None
+        self._pools: Pools | None = None
         self._waits: ThreadWaits | None = None
         self._processes: Processes | None = None
         self._tested: selftest.Findings | None = None
@@ -105,6 +107,7 @@ class Probe:
         state = self._state = ProbeState(self.buffer, loop, self._base, sees_tasks=not self._tested.tasks)
         state.writes_later = compat.writes_later(loop)
         threads = Threads(state)
+        self._pools = threads.pools
         self._processes = Processes(state, threads, self.not_seen)
         _watched.add(loop)
         self._undo.append(partial(_watched.discard, loop))
@@ -137,6 +140,13 @@ class Probe:
         state = self._state
         if state is not None and state.sees_tasks and not state.request_seen:
             self.not_seen(REQUESTS, unread(state))
+
+    def resize(self, pool: int, size: int) -> bool:
+        """Let a pool that was reported have so many workers at most; False if it is none of this loop's.
+
+        Raises `InputError` if it is gone, or cannot be changed. May be called in any thread.
+        """
+        return self._pools is not None and self._pools.resize(pool, size)
 
     def not_seen(self, what: str, why: str) -> None:
         """Add to `blind`, unless it is there already."""

@@ -109,6 +109,9 @@ class Replay:
         """Nothing runs."""
         return 0
 
+    def resize(self, pool: int, size: int) -> None:
+        """Changes nothing."""
+
     def set_threads(self, limit: int) -> None:
         """Does nothing."""
 

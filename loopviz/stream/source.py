@@ -191,6 +191,13 @@ class Source(Protocol):
     def set_threads(self, limit: int) -> None:
         """Change the thread limit."""
 
+    def resize(self, pool: int, size: int) -> Future[bool] | None:
+        """Let a pool, by its number, have so many workers at most. None where nothing is changed.
+
+        The future is False if there is no such pool any more, and has an `InputError` if it cannot be
+        changed.
+        """
+
     def drain(self) -> list[Event]:
         """The events since the last call, in the order of their time."""
 

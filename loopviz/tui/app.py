@@ -302,6 +302,7 @@ class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Lo
         self._report_source(now)
         self.follow_server()
         self.follow_load()
+        self.follow_knobs()
         self.follow_asked()
         self.playback.advance(now, self.present, live=live)
         if is_behind(self):  # the next frame that is drawn shows what has changed meanwhile

@@ -49,11 +49,11 @@ class Foot:
 
     words: str
     """May contain the names in braces that `loopviz.tui.scene.foot` has words for, such as ``{requests}``."""
-    place: Literal["side", "dead", "always", "roomy", "unanswered", "loading", "written"]
+    place: Literal["side", "dead", "always", "roomy", "unanswered", "loading", "written", "pools"]
     """``side``: behind the scenarios; ``roomy``: only where the line has room; ``dead``: only when the
     server's process has ended, before the others. The rest are there while something is so, and the line has
-    room: ``unanswered``, requests are; ``loading``, a load is sent; ``written``, there is new output, and
-    that is behind what is at the side."""
+    room: ``unanswered``, requests are; ``loading``, a load is sent; ``pools``, the application has pools of
+    its own; ``written``, there is new output, and that is behind what is at the side."""
     press: int = 0
     """Which of the row's keys a click on the words presses; a click on a key presses that key."""
 
@@ -114,7 +114,7 @@ TABLE: tuple[Section, ...] = (
                 unwritten="upper_h",
             ),
         ), server=True, client=True),
-        Row("lower or raise the thread limit; takes effect at once", (
+        Row("lower or raise the thread limit, or the pool that is chosen; takes effect at once", (
             Key(
                 "picture.lower-thread-limit", "left_square_bracket", "lower_thread_limit",
                 "Lower the thread limit", "fewer worker threads",
@@ -124,6 +124,16 @@ TABLE: tuple[Section, ...] = (
                 "Raise the thread limit", "more worker threads",
             ),
         ), foot=Foot("{threads}", "always", press=1), server=True),
+        Row("choose what that changes: the thread limit, or one of the application's own pools", (
+            Key(
+                "picture.previous-knob", "left_curly_bracket", "previous_knob", "Previous pool",
+                "the pool before",
+            ),
+            Key(
+                "picture.next-knob", "right_curly_bracket", "next_knob", "Next pool",
+                "the next pool",
+            ),
+        ), foot=Foot("{knobs}", "pools", press=1), server=True, client=True),
         Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
             Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
         ), foot=Foot("give up", "unanswered"), server=True, client=True),

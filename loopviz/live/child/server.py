@@ -142,6 +142,7 @@ class _Child:
             "end_copy": self._serving.end_copy,
             "give_up": self._serving.give_up,
             "set_threads": self._serving.server.set_threads,
+            "resize": self._serving.probe.resize,
             "answered": self._serving.probe.answered,
             "stop": self._stop,
             "reported": lambda: None,  # its reply comes after the events up to then

@@ -157,6 +157,19 @@ class ThreadHost:
         """Change the thread limit."""
         self.serving.server.set_threads(limit)
 
+    def resize(self, pool: int, size: int) -> Future[bool]:
+        """Change the size of a pool, in a thread of its own: the executor may be busy."""
+        done = Future[bool]()
+
+        def work() -> None:
+            try:
+                done.set_result(self.serving.probe.resize(pool, size))
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=work, name="loopviz resize", daemon=True).start()
+        return done
+
     def answered(self) -> None:
         """The probe must have seen a request."""
         self.serving.probe.answered()

@@ -115,6 +115,9 @@ class Host(Protocol):
     def set_threads(self, limit: int) -> None:
         """Change the thread limit."""
 
+    def resize(self, pool: int, size: int) -> Future[bool]:
+        """Change the size of a pool; False if it is none of this server. The future may have `InputError`."""
+
     def answered(self) -> None:
         """The client has had an answer: the probe must have seen a request."""
 

@@ -361,6 +361,10 @@ class ProcessHost:
         if self._link is not None:
             self._link.post("set_threads", limit)
 
+    def resize(self, pool: int, size: int) -> Future[bool]:
+        """Change the size of a pool."""
+        return self._call("resize", pool, size)
+
     def answered(self) -> None:
         """The probe must have seen a request."""
         if self._link is not None:

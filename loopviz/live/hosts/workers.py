@@ -269,6 +269,21 @@ class WorkersHost:
         for host in self._hosts:
             host.set_threads(limit)
 
+    def resize(self, pool: int, size: int) -> Future[bool]:
+        """Change the size of a pool, which is in one of them."""
+        done: Future[bool] = Future()
+        asked = [host.resize(pool, size) for host in self._running()]
+
+        def joined(over: Future[None]) -> None:
+            error = over.exception()
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(any(future.result() for future in asked))
+
+        _joined(asked).add_done_callback(joined)
+        return done
+
     def answered(self) -> None:
         """The probe of one of them must have seen a request; which one is not known."""
         if self._answered is None:

@@ -1,4 +1,4 @@
-"""Fire scenarios, and change how many requests and threads there are."""
+"""Fire scenarios, and change how many requests there are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from loopviz.draw.safe import printable
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.scenario import ScenarioFile
-from loopviz.tui.actions.loading import Loading
-from loopviz.tui.amounts import neighbour_limit
+from loopviz.tui.actions.knobs import Knobs
 from loopviz.tui.asked import Asked
 from loopviz.tui.keymap import Keys
 from loopviz.tui.screens.prompt import RequestPrompt
@@ -18,7 +17,7 @@ from loopviz.tui.screens.prompt import RequestPrompt
 __all__ = ["Firing"]
 
 
-class Firing(Loading):
+class Firing(Knobs):
     """The actions that change what the server has to do."""
 
     def fire(self, file: ScenarioFile, requests: int | None = None) -> None:
@@ -133,20 +132,6 @@ class Firing(Loading):
         example = newest or (files[0] if files else None)
         if example is not None and view.requests is None:
             self.say(_steps(view.steps, example, view.count_of(example.facts.requests), self.keys))
-
-    def action_raise_thread_limit(self) -> None:
-        """Let the server use more worker threads."""
-        self._limit(1)
-
-    def action_lower_thread_limit(self) -> None:
-        """Let the server use fewer worker threads."""
-        self._limit(-1)
-
-    def _limit(self, by: int) -> None:
-        if not self.needs_server():
-            return
-        self.view.threads = neighbour_limit(self.view.threads, by)
-        self.source.set_threads(self.view.threads)
 
 
 def _steps(steps: int, file: ScenarioFile, count: int, keys: Keys) -> str:

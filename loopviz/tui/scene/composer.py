@@ -89,7 +89,7 @@ class Scene:
         key = (
             self.palette.theme.name, self.facts, self._pen, width,
             view.requests, view.steps, view.threads, view.moves, unanswered, view.unread,
-            view.load and view.load.per_second,
+            view.load and view.load.per_second, view.knob, view.knobs,
         )  # fmt: skip
         if self._foot_key != key:
             self._foot_key, self._foot_lines = (

@@ -11,6 +11,7 @@ from loopviz.draw import words
 from loopviz.draw.safe import printable
 from loopviz.draw.serving import place_after, rate
 from loopviz.tui.keymap import FootItem
+from loopviz.tui.knobs import Knob
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.view import View
@@ -29,13 +30,14 @@ def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = F
     keyed = [file for file in facts.scenarios if file.facts.key and facts.live]
     numbers = {view.count_of(file.facts.requests) for file in keyed or facts.scenarios}
     count = words.count(numbers.pop(), "request") if len(numbers) == 1 else "requests"
-    load = view.load
+    load, chosen = view.load, view.chosen
     if load is not None:  # then + and - change it
         count = rate(load.per_second)
     scenarios = [_scenario(file.facts.key or "", file.name) for file in keyed]
     names = {
         "requests": count,
-        "threads": f"thread limit {view.threads}",
+        "threads": f"thread limit {view.threads}" if chosen is None else f"{chosen.name} {_size(chosen)}",
+        "knobs": "other pools",
         "freeze": "freeze" if view.moves else "continue",
         "move": place_after(facts.mode),
         "load": "end load",
@@ -46,14 +48,20 @@ def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = F
     written = facts.keys.foot(names, "written") if view.unread else []
     side, short = [*facts.keys.foot(names, "side"), *written], [*dead, *facts.keys.foot(names, "always")]
     more = [*dead, *facts.keys.foot(names, "always", "roomy")]
+    always = [*dead, *facts.keys.foot(names, "always")]
     # What is there for a while is behind the others, which stay where they are.
     brief = [
         *(facts.keys.foot(names, "loading") if load is not None else ()),
         *(facts.keys.foot(names, "unanswered") if unanswered else ()),
+        *(facts.keys.foot(names, "pools") if view.knobs else ()),
     ]
     for item in brief:
-        short, more = ([*row, item] if _fits(pen, [*row, item], width) else row for row in (short, more))
-    narrow = names | {"requests": count.partition(" ")[0], "threads": f"limit {view.threads}"}
+        short = [*short, item] if _fits(pen, [*short, item], width) else short
+        more = _with(pen, more, item, [known for known in more if known not in always], width)
+    narrow = names | {
+        "requests": count.partition(" ")[0],
+        "threads": f"limit {_size(chosen) if chosen else view.threads}",
+    }
     least = [*dead, *facts.keys.foot(narrow, "always")]
     for rows in (
         [[*scenarios, *side, *more]],
@@ -68,6 +76,24 @@ def foot(pen: Pen, facts: Facts, view: View, width: int, *, unanswered: bool = F
         if all(_cells(line) <= width for _, line in made):
             break
     return made
+
+
+def _with(
+    pen: Pen, row: list[FootItem], item: FootItem, optional: list[FootItem], width: int
+) -> list[FootItem]:
+    """The row with one more item; the last of those that are `optional` make room for it."""
+    left = list(optional)
+    while True:
+        kept = [known for known in row if known not in optional or known in left]
+        if _fits(pen, [*kept, item], width):
+            return [*kept, item]
+        if not left:
+            return row
+        left.pop()
+
+
+def _size(pool: Knob) -> str:
+    return str(pool.size) if pool.size >= 0 else "no limit"
 
 
 def _fits(pen: Pen, row: Sequence[FootItem], width: int) -> bool:

@@ -8,11 +8,12 @@ from itertools import groupby
 from rich.segment import Segment
 
 from loopviz.draw.look import CODES, LEVELS, NOTHING
-from loopviz.draw.raster import lane_stretches, raster, token_levels
+from loopviz.draw.raster import lane_stretches, pool_levels, raster, token_levels
 from loopviz.draw.words import tag
 from loopviz.model import Burst, Lane, State, Tokens
 from loopviz.model.lane import Span
 from loopviz.model.past import begun
+from loopviz.model.pools import Pool
 from loopviz.tui.scene.frame import Frame
 from loopviz.tui.scene.pen import Line, Pen
 
@@ -23,8 +24,11 @@ _MOST = 20
 
 
 def thread_gauge(pen: Pen, frame: Frame) -> Line:
-    """How many threads were in use, and when requests had to wait for one."""
+    """How many threads were in use, and when requests had to wait for one; or those of the chosen pool."""
     timeline, view, columns, palette = frame.timeline, frame.view, frame.columns, pen.palette
+    pool = timeline.pools.by_number.get(view.knob) if view.chosen is not None else None
+    if pool is not None:
+        return _pool_gauge(pen, frame, pool)
     codes = frame.codes("tokens", 0, lambda a, b: token_levels(timeline, frame.half, a, b, view.now))
     line = [pen.label("THREADS", columns, pen.title)]
     levels, waits = LEVELS[palette.mode], CODES[State.TOKEN_WAIT]
@@ -44,6 +48,40 @@ def thread_gauge(pen: Pen, frame: Frame) -> Line:
     texts = [f"AnyIO {text}" for text in _in_use(tokens)] if _others_used(frame) else []
     says = next((text for text in [*texts, *_in_use(tokens)] if len(text) < columns.says), "")
     return pen.says(line, [says], columns, palette.name(waits)[1] if tokens.waiting else pen.text)
+
+
+def _pool_gauge(pen: Pen, frame: Frame, pool: Pool) -> Line:
+    """How many workers of a pool were in use; of a limiter, how many it gives."""
+    view, columns, palette = frame.view, frame.columns, pen.palette
+    chosen = view.chosen
+    name = chosen.name if chosen is not None else pool.title
+    line = [pen.label(f"POOL {name}", columns, pen.title)]
+    waiting = len(frame.timeline.pools.waiting_at(view.moment).get(pool.number, ()))
+    wait = f", {waiting} waiting" if waiting else ""
+    style = palette.name(CODES[State.TOKEN_WAIT])[1] if waiting else pen.text
+    if pool.is_limiter:
+        line.append(Segment(" " * columns.time, pen.text))
+        size = f"limit {pool.size}" if pool.size >= 0 else "no limit"
+        return pen.says(line, [f"{size}{wait}"], columns, style)
+    codes = frame.codes(
+        "pool",
+        pool.number,
+        lambda a, b: pool_levels(pool, frame.half, a, b, view.now),
+    )
+    calm = palette.style(palette.colours.thread, palette.colours.lane)
+    for pair, run in groupby(zip(codes[::2], codes[1::2], strict=True)):
+        length = len(list(run))
+        if NOTHING in pair:  # still to come
+            line.append(Segment(" " * length, pen.text))
+        else:
+            line.append(Segment(LEVELS[palette.mode][max(map(int, pair))] * length, calm))
+    busy = next(begun(pool.used, view.moment, lambda change: change[0]), (0, 0))[1]
+    texts = (
+        f"{busy} of {pool.size} in use{wait}",
+        f"{busy} of {pool.size}{wait}",
+        f"{busy}/{pool.size}{wait}",
+    )
+    return pen.says(line, [next((text for text in texts if len(text) < columns.says), "")], columns, style)
 
 
 def _others_used(frame: Frame) -> bool:

@@ -9,6 +9,7 @@ from loopviz.model import Burst, Timeline
 from loopviz.scenario import THREAD_LIMIT
 from loopviz.tui.amounts import requests_after
 from loopviz.tui.asked import Asked
+from loopviz.tui.knobs import Knob
 from loopviz.tui.view.moving import Moving
 
 __all__ = ["Look", "Pace", "View"]
@@ -49,6 +50,10 @@ class View(Moving):
     steps: int = 0
     """By how many steps more requests are fired than that; fewer if negative."""
     threads: int = THREAD_LIMIT
+    knobs: tuple[Knob, ...] = ()
+    """The application's own pools."""
+    knob: int = 0
+    """The number of the pool whose size is to be changed; 0 for the thread limit."""
     asked: Asked | None = None
     """What was fired last, by a key."""
     unread: int = 0
@@ -58,6 +63,11 @@ class View(Moving):
     notice: str = ""
     """A message to show for a moment, in place of the sentences."""
     pace: Pace = field(default_factory=Pace)
+
+    @property
+    def chosen(self) -> Knob | None:
+        """The pool whose size is to be changed; None for the thread limit."""
+        return next((knob for knob in self.knobs if knob.number == self.knob), None)
 
     def count_of(self, own: int) -> int:
         """How many requests are fired at once of a scenario that declares `own`."""
