@@ -164,7 +164,7 @@ def test_a_pool_of_another_making_is_left_alone():
 
     class Own(ThreadPoolExecutor):
         def _adjust_thread_count(self) -> None:
-            super()._adjust_thread_count()  # type: ignore[misc]
+            super()._adjust_thread_count()
 
     own, queued = Own(2), ThreadPoolExecutor(2)
     queued._work_queue = queue.PriorityQueue()  # type: ignore[assignment]

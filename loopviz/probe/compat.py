@@ -385,9 +385,10 @@ def thread_pool(executor: Any) -> ThreadPool | None:
     if own is None or own is not getattr(ThreadPoolExecutor, "_adjust_thread_count", None):
         return None
     names = ("_shutdown_lock", "_work_queue", "_idle_semaphore", "_threads")
-    parts = ThreadPool(*(getattr(executor, name, None) for name in names))
-    known = isinstance(parts.queue, SimpleQueue) and isinstance(parts.idle, threading.Semaphore)
-    return parts if known and isinstance(parts.threads, set) and hasattr(parts.lock, "acquire") else None
+    lock, queue, idle, threads = (getattr(executor, name, None) for name in names)
+    if not (isinstance(queue, SimpleQueue) and isinstance(idle, threading.Semaphore)):
+        return None
+    return ThreadPool(lock, queue, idle, threads) if lock is not None and isinstance(threads, set) else None
 
 
 EXECUTORS: Final[AbstractContextManager[Any]] = getattr(thread, "_global_shutdown_lock", nullcontext())
