@@ -220,6 +220,20 @@ def test_a_process_that_has_ended_is_said_at_once():
     assert said.text == "The Celery worker has ended (exit code 1); it is being started again."
 
 
+def test_a_load_balancer_that_would_send_nothing_is_said_once():
+    """When health probes fail in a row it is said, and once more when they are answered again."""
+    events = [streams.probing(0, "/healthz")]
+    for at in (*range(0, 2_000, 100), *range(3_000, 4_000, 100)):
+        events += streams.probed(at, 2) if not 1_000 <= at < 2_000 else streams.probed(at)
+    said = [
+        sentence
+        for sentence in told(sorted(events, key=lambda event: event[0]))
+        if "balancer" in sentence.text
+    ]
+    assert len(said) == 2
+    assert all(sentence.topic == "incident" for sentence in said)
+
+
 # -- what holds for all events -----------------------------------------------------------------------
 
 

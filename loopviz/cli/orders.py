@@ -211,6 +211,7 @@ class Orders:
             *([] if own else ["r: fire the scenario that shows the repair of the last one."]),
             "t 4: the thread limit is 4 from now on.",
             "g: give up what is not answered.",
+            "H: send health probes, as a load balancer does, or no more.",
             "wait: the next line waits until all is answered.",
             "q: quit. ? says this again.",
         ):
@@ -248,6 +249,8 @@ class Orders:
             self._say(f"Given up: {count(number, 'request')}." if number else "Nothing is running.")
         elif word == "wait":
             self._waits = True
+        elif word == "H":
+            self._probe()
         elif word == "n" or (line.isdecimal() and not own):
             self._count(rest if word == "n" else line)
         elif word == "t":
@@ -258,6 +261,14 @@ class Orders:
             self._repair()
         else:
             self._fire(*self._meant(line, word, rest))
+
+    def _probe(self) -> None:
+        """Send health probes, or no more."""
+        self._source.set_probing(self._source.probing is None)
+        probing = self._source.probing
+        self._say(
+            "No more health probes." if probing is None else f"Ten health probes a second: {probing.path}."
+        )
 
     def _count(self, text: str) -> None:
         self._requests = _number(text, MOST_REQUESTS) if text else None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from loopviz.clock import NS
+from loopviz.draw.health import taken_out
 from loopviz.draw.incidents import sentence
 from loopviz.draw.narrate.arrivals import expectation, were_sent
 from loopviz.draw.narrate.blocks import were_left_out
@@ -93,6 +94,8 @@ class Narrator:
         """Scenarios of which it is said what is expected."""
         self._incidents = 0
         self._incident: Incident | None = None
+        self._out = (0, False)
+        """The last time that a load balancer would have taken it out, and whether its end was said."""
         self._now: Situation | None = None
         self._since = 0
         self._repeat = 0
@@ -179,6 +182,7 @@ class Narrator:
         self._arrive(t)
         self._end(t)
         self._incident_at(t)
+        self._health_at(t)
         if self._zero:
             self._tell(t)
             self._flush(t)
@@ -239,6 +243,15 @@ class Narrator:
             self._incident = incidents[-1]
         for incident in reversed(new):
             self._say(incident.t, "incident", sentence(self.timeline, incident))
+
+    def _health_at(self, t: int) -> None:
+        """Say when a load balancer would have sent no more requests, and when it would again."""
+        for out in list(self.timeline.health.outs)[-1:]:
+            told = (out.start, out.end is not None and out.end <= t)
+            if self._out != told and (self._out[0] != out.start or told[1]):
+                self._out = told
+                self._flush(t, force=True)
+                self._say(t, "incident", taken_out(self.timeline, t))
 
     # -- requests --------------------------------------------------------------------------------
 
