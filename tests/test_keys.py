@@ -221,5 +221,5 @@ def test_a_key_that_a_keymap_takes_is_no_longer_shown_elsewhere():
     assert keys.of("claims.true") == ()
     words = {"requests": "8", "threads": "40", "freeze": "freeze", "move": "move"}
     assert [item.words for item in keys.foot(words, "always", "roomy")] == [
-        "8", "40", "move", "freeze", "detail", "clear", "views", "help",
+        "8", "40", "move", "freeze", "detail", "clear", "help",
     ]  # fmt: skip

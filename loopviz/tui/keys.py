@@ -249,7 +249,7 @@ TABLE: tuple[Section, ...] = (
             Key("picture.code", "2", "look('code')", "Code", "the view of the code at work"),
             Key("picture.machine", "3", "look('machine')", "Machine", "the view of the event loop and pools"),
             Key("picture.reasons", "4", "look('reasons')", "Reasons", "the view of what was found, and why"),
-        ), foot=Foot("views", "roomy")),
+        )),
         Row("the code: with the lines of libraries inside of each line, or without them; scroll it", (
             Key(
                 "picture.expand", "X", "expand", "Expand the code",

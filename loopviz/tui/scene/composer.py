@@ -62,7 +62,8 @@ class Scene:
         gap: list[Line] = [[]] if roomy else []
         lesson = lesson_of(self.facts, timeline, view)
         workers = together(timeline, view.moment)
-        head = [header(self._pen, self.facts, view, width, lesson, workers)]
+        top, headline = header(self._pen, self.facts, view, width, lesson, workers)
+        head = [headline]
         head += [*lesson_lines(self._pen, lesson, width), *gap] if lesson is not None else gap
         said = self._story.lines(self._pen, self.facts, timeline, view, width, 3 if roomy else 2)
         story = [*gap, *said, *gap]
@@ -75,7 +76,7 @@ class Scene:
         lines = [*head, *picture, *story]
         lanes = body is self._picture or (body is self._beside and self._beside.both)
         self._lines = range(len(head), len(head) + room) if lanes else range(0)
-        self.hits = {y + len(head): hits for y, hits in body.hits.items()}
+        self.hits = {y + len(head): hits for y, hits in body.hits.items()} | {0: top}
         if self._story.fires is not None:
             press = Hit(key=self.facts.keys.of("picture.repaired")[0])
             self.hits[len(head) + room + len(gap) + self._story.fires] = [(0, width, press)]

@@ -14,13 +14,20 @@ from loopviz.draw.serving import place, place_in_short
 from loopviz.model import Timeline
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.lesson import Lesson
-from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
+from loopviz.tui.scene.views import views
 from loopviz.tui.view import View
 
 __all__ = ["header", "together"]
 
 _WIDE = 120
 """From this width on the whole address is in the headline."""
+_OWN = 40
+"""What is said at least of the server, before anything was fired (cells)."""
+_ALL = 80
+"""What is said of it where there is room."""
+_PLACE = 14
+"""What is said of where it runs, beside its address."""
 
 _SLOW = 20
 """Fewer frames a second are slow."""
@@ -30,11 +37,33 @@ _DEAR = 0.05
 
 def header(
     pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None = None, workers: Sequence[str] = ()
-) -> Line:
-    """The line; what runs is shortened until it fits beside what must be seen.
+) -> tuple[list[tuple[int, int, Hit]], Line]:
+    """The line, and which columns of it can be clicked.
 
     With a `lesson` it is the headline of what was fired last. `workers` is what `together` says.
     """
+    wanted = sum(cell_len(text) + 3 for text, _ in _right(pen, facts, view)) + 6
+    more = _ALL - _OWN
+    if lesson is None:
+        wanted += _OWN
+    else:
+        wanted += cell_len(f"{lesson.name}{lesson.title}{lesson.waits or ''}")
+        load = [cell_len(text) + 3 for text in lesson.load]
+        wanted, more = wanted + sum(load[:1]), sum(load[1:]) + cell_len(facts.address) + _PLACE
+    end, hits = views(pen, facts.keys, view.look, width - wanted - 3, width - wanted - more - 3)
+    taken = sum(segment.cell_length for segment in end) + 3
+    if not end:
+        return [], _line(pen, facts, view, width, lesson, workers)
+    at = width - taken + 2
+    line = fitted(_line(pen, facts, view, width - taken, lesson, workers), width - taken, pen.palette)
+    line += [Segment(pen.separator.lstrip(), pen.dim), *end, Segment(" ", pen.text)]
+    return [(at + first, at + stop, hit) for first, stop, hit in hits], line
+
+
+def _line(
+    pen: Pen, facts: Facts, view: View, width: int, lesson: Lesson | None, workers: Sequence[str]
+) -> Line:
+    """All but the views; what runs is shortened until it fits beside what must be seen."""
     right = _right(pen, facts, view)
     if lesson is not None:
         return _headline(pen, facts, lesson, right, width, workers)
