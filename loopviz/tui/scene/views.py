@@ -18,8 +18,8 @@ _LOOKS: tuple[Look, ...] = ("timeline", "code", "machine", "reasons")
 def views(pen: Pen, keys: Keys, look: Look, room: int, spare: int) -> tuple[Line, list[tuple[int, int, Hit]]]:
     """The words, and which columns of them press which key, in at most `room` cells; nothing if none fits.
 
-    All names if they fit into what is `spare`, or that of the view that is shown (``1 code 3 4``), or the keys
-    alone.
+    All names if they fit into what is `spare`, or that of the view that is shown (``1 code 3 4``), or the
+    keys alone.
     """
     for names, most in ((_LOOKS, spare), ((look,), room), ((), room)):
         line, hits = _written(pen, keys, look, names)
