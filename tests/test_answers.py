@@ -102,11 +102,23 @@ def test_more_answers_of_the_original_show_what_varies():
     assert compare(original[:1], [answered({"at": 3})]).same == 0
 
 
-def test_missing_answers_are_said():
-    """What has given fewer answers is not said to answer the same."""
+def test_fewer_answers_of_the_original_are_enough():
+    """The last one stands for those that are missing; without any, nothing is said to be the same."""
     one = answered({})
-    assert sentences([one], [one, one]) == "The original has given 1 answer, and the repaired code 2."
-    assert "has given none" in sentences([one], [])
+    assert sentences([one], [one, one]) == "2 of 2 answers are the same: status, headers, bodies."
+    assert compare([one], [one, answered({"a": 1})]).same == 1
+    assert "there are none" in sentences([one], [])
+    assert "there are none" in sentences([], [one])
+
+
+def test_briefly_the_status_codes_alone_are_compared():
+    """A declared repair is another scenario, whose answers say what it does."""
+    before, after = answered(b"blocked"), answered(b"awaited", x_new="1")
+    compared = compare([before, before], [after, answered(b"awaited", 500)], briefly=True)
+    assert said(compared) == ["1 of 2 answers differs.", "status: 200 -> 500."]
+    assert said(compare([before], [after], briefly=True)) == [
+        "1 of 1 answers have the same status; this repair has words of its own."
+    ]
 
 
 def test_long_bodies_are_compared_by_their_hash():

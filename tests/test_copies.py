@@ -306,3 +306,17 @@ def test_worker_processes_know_the_functions_of_a_copy(tmp_path, method):
         assert pool.submit(module.work).result(30) == "new"
     copy.forget()
     assert "LOOPVIZ_COPY" not in os.environ
+
+
+def test_a_copy_that_is_not_wanted_any_more_is_not_served(tmp_path, log):
+    """Its lifespan ends as soon as it has begun."""
+    text = MAIN.replace('"slow"', '"fast"').replace(
+        "    with open", "    import asyncio; await asyncio.sleep(0.3)\n    with open", 1
+    )
+    with served(shop(tmp_path)) as session:
+        (route,) = [file for file in session.scenarios if file.name == "GET /broken"]
+        copy = session.serve_copy(route, str(tmp_path / "shop/main.py"), text)
+        session.end_copy().result(20)
+        with pytest.raises(InputError, match="not wanted any more"):
+            copy.result(20)
+        assert log.read_text().splitlines() == ["begin slow", "begin fast", "end fast"]

@@ -32,6 +32,7 @@ from loopviz.tui.screens.output import OutputPane
 from loopviz.tui.screens.pick import Pick
 from loopviz.tui.screens.prediction import Prediction
 from loopviz.tui.screens.prompt import RequestPrompt
+from loopviz.tui.screens.repair import Repair
 from loopviz.tui.screens.talk import TalkScreen
 from loopviz.tui.view import NARROWEST, WIDEST
 from tests.test_screen import Driver, answered, drive, run
@@ -42,7 +43,7 @@ __all__ = ["drive"]  # the fixture
 BOUND_BY: dict[Context, type[DOMNode]] = {
     "app": LoopvizApp, "picture": MainScreen, "scenarios": Catalogue, "request": Detail, "help": Help,
     "pick": Pick, "comparison": Comparison, "claims": Claims, "talk": TalkScreen, "notes": NotesApp,
-    "prediction": Prediction, "prompt": RequestPrompt, "output": OutputPane,
+    "prediction": Prediction, "prompt": RequestPrompt, "output": OutputPane, "repair": Repair,
 }  # fmt: skip
 """The filter is missing: its keys are those of Textual's input and of the picture."""
 ALL = [key for section in TABLE for row in section.rows for key in row.keys]

@@ -31,11 +31,12 @@ def said(compared: Compared) -> list[str]:
 
 
 def _result(compared: Compared) -> str:
-    if compared.unequal is not None:
-        before, after = compared.unequal
-        if not after:
-            return "The answers could not be compared: the repaired code has given none."
-        return f"The original has given {words.count(before, 'answer')}, and the repaired code {after}."
+    if not compared.of:
+        return "The answers could not be compared: there are none."
+    if compared.briefly and compared.same == compared.of:
+        return (
+            f"{compared.of} of {compared.of} answers have the same status; this repair has words of its own."
+        )
     if compared.same == compared.of:
         if compared.of == 1:
             return "The answer is the same: status, headers, body."

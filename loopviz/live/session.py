@@ -401,7 +401,7 @@ class Session:
         if scenario.lacking is not None:
             raise InputError(scenario.lacking)
         self._loaded = (scenario, per_second) if per_second > 0 else None
-        if self._loaded is None or self._host.ready(scenario.name):
+        if self._loaded is None or COPY in scenario.headers or self._host.ready(scenario.name):
             self._send_steadily(scenario, per_second)
             return
 

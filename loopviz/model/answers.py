@@ -63,38 +63,38 @@ class Compared:
     """What differs, each place once: statuses, headers, then bodies."""
     varies: tuple[str, ...] = ()
     """What differs between answers of the original as well; it is not counted."""
-    unequal: tuple[int, int] | None = None
-    """How many answers each of the two has given, if these numbers differ."""
     unread: int = 0
     """How many bodies were too long to be compared place by place."""
+    briefly: bool = False
+    """Whether status codes only were compared."""
 
 
-def compare(original: Sequence[Answer], changed: Sequence[Answer]) -> Compared:
-    """Compare the answers of two versions to the same requests, the first with the first.
+def compare(original: Sequence[Answer], changed: Sequence[Answer], *, briefly: bool = False) -> Compared:
+    """Compare the answers of two versions to equal requests, the first with the first.
 
-    The originals are compared with each other first: there may be more of them than of the changed ones.
+    The originals are compared with each other first. There may be fewer of them: then the last one stands for
+    those that are missing. `briefly`, only the status codes are compared.
     """
-    varies = _varying(original)
+    varies = [] if briefly else _varying(original)
     differences: dict[str, Difference] = {}
     same = unread = 0
-    for before, after in zip(original, changed, strict=False):
-        found = {what: pair for what, *pair in _places(before, after) if not _covered(what, varies)}
-        unread += before.body is None or after.body is None
+    for number, after in enumerate(changed if original else ()):
+        before = original[min(number, len(original) - 1)]
+        places = (
+            islice(_places(before, after), int(before.status != after.status))
+            if briefly
+            else _places(before, after)
+        )
+        found = {what: pair for what, *pair in places if not _covered(what, varies)}
+        unread += not briefly and (before.body is None or after.body is None)
         same += not found
         for what, (one, other) in found.items():
             known = differences.get(what)
             times = 1 if known is None else known.requests + 1
             first = known or Difference(what, one, other)
             differences[what] = Difference(what, first.before, first.after, times)
-    enough = len(original) >= len(changed) > 0
-    return Compared(
-        same,
-        max(len(changed), 0 if enough else len(original)),
-        tuple(sorted(differences.values(), key=_order)),
-        tuple(varies),
-        None if enough else (len(original), len(changed)),
-        unread,
-    )
+    ordered = tuple(sorted(differences.values(), key=_order))
+    return Compared(same, len(changed) if original else 0, ordered, tuple(varies), unread, briefly)
 
 
 def _varying(answers: Sequence[Answer]) -> list[str]:

@@ -34,6 +34,7 @@ from loopviz.tui.actions.editing import EditingActions
 from loopviz.tui.actions.looks import Looks
 from loopviz.tui.actions.navigation import Navigation
 from loopviz.tui.actions.opening import Opening
+from loopviz.tui.actions.repairing import Repairing
 from loopviz.tui.actions.rows import Rows
 from loopviz.tui.actions.serving import Serving
 from loopviz.tui.actions.stage import Staging
@@ -71,7 +72,7 @@ _SWITCH_INTERVAL = 0.0002
 """How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
 
-class LoopvizApp(Staging, Serving, Navigation, Rows, Opening, EditingActions, Looks):
+class LoopvizApp(Staging, Repairing, Serving, Navigation, Rows, Opening, EditingActions, Looks):
     """The live picture of a source.
 
     Its exit code is 0, or 2 with a message if the source cannot start. `leave` ends the program at once; it

@@ -14,7 +14,7 @@ __all__ = ["TABLE", "Context", "Foot", "Key", "Row", "Section", "keys_of"]
 
 Context = Literal[
     "app", "picture", "scenarios", "prompt", "filter", "output", "request", "help", "pick", "comparison",
-    "claims", "talk", "notes", "prediction",
+    "claims", "talk", "notes", "prediction", "repair",
 ]  # fmt: skip
 """Where a key works: everywhere (``app``), or on one screen or part of it."""
 
@@ -89,12 +89,12 @@ class Section:
 TABLE: tuple[Section, ...] = (
     Section("picture", "Fire", (
         Row("fire the scenario with that letter", column="a letter", server=True, client=True, lessons=True),
-        Row("fire the scenario that shows the repair of the last one, with as many requests", (
+        Row("repair what was fired last: look at the change, then measure it", (
             Key(
-                "picture.repaired", "F", "repaired", "Fire the repair",
-                "fire the scenario that shows the repair of the last one", unwritten="upper_f",
+                "picture.repaired", "F", "repaired", "Repair", "show the repair of what was fired last",
+                unwritten="upper_f",
             ),
-        ), server=True, client=True, lessons=True),
+        ), server=True, client=True),
         Row("more or fewer requests at once: steps from each scenario's own number, and back to it", (
             Key(
                 "picture.more-requests", "plus", "more_requests", "More requests",
@@ -372,6 +372,28 @@ TABLE: tuple[Section, ...] = (
     Section("comparison", "The comparison", (
         Row("compare others", (Key("comparison.again", "v", "again", "Others"),)),
         Row("close", (Key("comparison.close", "escape,q", "dismiss", "Close"),)),
+    )),
+    Section("repair", "A repair", (
+        Row("fire it beside the original, with the same load; once more when it is over", (
+            Key("repair.fire", "enter", "fire", "Fire"),
+        )),
+        Row("show the next or previous repair, where there are several", (
+            Key("repair.next", "tab,right", "turn(1)", "Next repair", priority=True),
+            Key("repair.previous", "shift+tab,left", "turn(-1)", "Previous repair", priority=True),
+        )),
+        Row("scroll the change", (
+            Key("repair.up", "up,k", "scroll_by(-1)", "Up"),
+            Key("repair.down", "down,j", "scroll_by(1)", "Down"),
+            Key("repair.page-up", "pageup", "scroll_page(-1)", "Page up", lead=False),
+            Key("repair.page-down", "pagedown", "scroll_page(1)", "Page down", lead=False),
+        )),
+        Row("write the change as a patch, to a new file in the project", (
+            Key("repair.write", "w", "write", "Write a patch"),
+        )),
+        Row("give up what is fired", (Key("repair.give-up", "g", "give_up", "Give up"),)),
+        Row("back to the change, or to the picture; what is fired is given up", (
+            Key("repair.close", "escape,q", "back", "Back"),
+        )),
     )),
     Section("claims", "The claims quiz", (
         Row("predict: true, false, or it depends", (

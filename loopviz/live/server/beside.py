@@ -34,6 +34,8 @@ class Beside:
         self._name = COPY.encode()
         self._secret = secret.encode()
         self._mount: Mount | None = None
+        self._asked = 0
+        """How often another copy, or none, was asked for."""
         self._forget: Callable[[], object] = lambda: None
 
     async def serve(self, make: Callable[[], Any], forget: Callable[[], object], *, apart: bool) -> None:
@@ -43,37 +45,33 @@ class Beside:
         was. `forget` is called when it is not served any more, and if it cannot be served.
         """
         await self.end()
+        number = self._asked
         try:
-            if apart:
-                with ThreadPoolExecutor(
-                    1, "loopviz copy"
-                ) as executor:  # not the loop's: not seen by the probe
-                    work = asyncio.wrap_future(executor.submit(make))
-                    await asyncio.wait([work])
-                app = work.result()
-            else:
-                app = make()
-            mount = Mount(app)
-            try:
-                await mount.begin()
-            except Exception as error:
-                why = " ".join(str(error).split()) or type(error).__name__
-                raise InputError(f"The lifespan of the repaired copy has failed: {printable(why)}") from error
+            mount = await _begun(make, apart=apart)
         except BaseException:
             forget()
             raise
+        if number != self._asked:  # meanwhile another one was, or none
+            await self._end(mount)
+            forget()
+            raise InputError("The repaired copy is not wanted any more.")
         self._mount, self._forget = mount, forget
 
     async def end(self) -> None:
         """Serve the copy no longer: its lifespan ends."""
+        self._asked += 1
         mount, self._mount = self._mount, None
         if mount is None:
             return
         try:
-            with suppress(Exception):  # it is not the original's
-                await asyncio.wait_for(mount.end(), _END)
+            await self._end(mount)
         finally:
             self._forget()
+
+    @staticmethod
+    async def _end(mount: Mount) -> None:
+        with suppress(Exception):  # it is not the original's
+            await asyncio.wait_for(mount.end(), _END)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI interface."""
@@ -108,3 +106,21 @@ class Beside:
             return message
 
         return received
+
+
+async def _begun(make: Callable[[], Any], *, apart: bool) -> Mount:
+    """The application that is made, when its lifespan has begun."""
+    if apart:
+        with ThreadPoolExecutor(1, "loopviz copy") as executor:  # not the loop's: not seen by the probe
+            work = asyncio.wrap_future(executor.submit(make))
+            await asyncio.wait([work])
+        app = work.result()
+    else:
+        app = make()
+    mount = Mount(app)
+    try:
+        await mount.begin()
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"The lifespan of the repaired copy has failed: {printable(why)}") from error
+    return mount

@@ -5,7 +5,6 @@ from __future__ import annotations
 from loopviz.clock import now_ns
 from loopviz.draw import words
 from loopviz.draw.giving_up import given_up
-from loopviz.draw.safe import printable
 from loopviz.draw.words import one_line
 from loopviz.errors import InputError
 from loopviz.scenario import ScenarioFile
@@ -74,28 +73,6 @@ class Firing(Knobs):
         asked.sent = asked.sent or (newest is not None and newest.fired >= asked.at)
         if asked.refused:
             self.view.asked = None
-
-    def action_repaired(self) -> None:
-        """Fire the scenario that shows the repair of what was fired last, with as many requests."""
-        if not self.needs_client():
-            return
-        known = {scenario.name: scenario for scenario in self.source.scenarios}
-        burst = self.timeline.newest_burst(self.view.moment)
-        name, count = (burst.scenario, burst.count) if burst is not None else ("", 0)
-        if (unsent := self.view.unsent(burst)) is not None:
-            name, count = unsent.file.name, unsent.count
-        file = known.get(name)
-        repaired = file.facts.repaired if file is not None else None
-        if not name:
-            self.say("Nothing has been fired yet, so there is nothing to repair.")
-        elif file is None:
-            self.say(f"{name} is not served here: its repair is not known.")
-        elif repaired is None:
-            self.say(f"{name} needs no repair: it declares none.")
-        elif repaired not in known:
-            self.say(f"The repair of {name} is {printable(repaired, 40)}, which is not served here.", 4)
-        else:
-            self.fire(known[repaired], count)
 
     def action_give_up(self) -> None:
         """Give up what was fired and is not answered: the client goes away, and nothing more is begun."""

@@ -21,7 +21,8 @@ __all__ = ["Opening"]
 
 
 _CONTEXTS: dict[str, Context] = {
-    "Detail": "request", "Comparison": "comparison", "Claims": "claims", "TalkScreen": "talk",
+    "Detail": "request", "Comparison": "comparison", "Repair": "repair", "Claims": "claims",
+    "TalkScreen": "talk",
 }  # fmt: skip
 """The screens where keys other than those of the picture work."""
 

@@ -14,6 +14,8 @@ from loopviz.model import Request, Timeline
 from loopviz.model.comparison import Entry
 from loopviz.model.sample import sample_of
 from loopviz.scenario import ScenarioFile
+from loopviz.stream.answer import Heard
+from loopviz.stream.copies import Copies
 from loopviz.stream.source import Source
 
 __all__ = ["Lineup"]
@@ -37,6 +39,8 @@ class Lineup:
     """Done when the requests have been answered."""
     entry: Entry | None = None
     """What was measured; None until it is over."""
+    heard: Heard | None = None
+    """What is called with each answer, if they are to be heard."""
     waits_for: str = ""
     """The request of a run before that it waits for, since it would be measured beside it."""
     waits_since: int = 0
@@ -62,7 +66,10 @@ class Lineup:
         """Send its requests."""
         self.fired = now
         try:
-            self.sent = source.fire(self.file, requests)
+            if self.heard is not None and isinstance(source, Copies):
+                self.sent = source.fire_heard(self.file, requests, self.heard)
+            else:
+                self.sent = source.fire(self.file, requests)
         except InputError as error:
             self._fail(error)
 

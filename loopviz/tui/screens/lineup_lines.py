@@ -28,14 +28,23 @@ _LABEL, _SAYS = 11, 9
 
 
 def compose_lineup(
-    palette: Palette, timeline: Timeline, lineups: Sequence[Lineup], now: int, width: int, height: int
+    palette: Palette,
+    timeline: Timeline,
+    lineups: Sequence[Lineup],
+    now: int,
+    width: int,
+    height: int,
+    result: Sequence[Line] | None = None,
 ) -> list[Line]:
-    """The frame: `height` lines of `width` cells; every run on the same scale of time."""
+    """The frame: `height` lines of `width` cells; every run on the same scale of time.
+
+    The last lines are the `result`; without one, that of a comparison.
+    """
     cells = max(10, width - _LABEL - _SAYS)
     longest = max((lineup.makespan(now) for lineup in lineups), default=0)
     half = max(1, -(-max(longest, NS // 10) // (2 * cells)))
     ranked = ranking([lineup.entry for lineup in lineups if lineup.entry is not None])
-    result = _result(palette, lineups, ranked, width)
+    result = _result(palette, lineups, ranked, width) if result is None else result
     head: list[Line] = [[Segment(" " * _LABEL + from_zero(half, cells), palette.text("dim"))]]
     each = max(1, (height - len(head) - len(result)) // max(1, len(lineups)))
     gap: list[Line] = [[]] if each > 2 else []
