@@ -32,6 +32,9 @@ from tests import streams
 from tests.random_events import expanded_events
 from tests.streams import MS, feed, ns, timeline
 from tests.test_scene import ENVIRONMENT
+from tests.test_screen import drive, picture, run
+
+__all__ = ["drive"]
 
 SOURCE = '''\
 import time
@@ -417,3 +420,44 @@ def test_both_views_are_shown_on_wide_screens():
         assert hit.request == 1
         assert (start > 70) is lanes
         assert end <= width
+
+
+@run
+async def test_keys_open_the_view_show_frames_and_scroll(drive):
+    """2 shows the code of the moment, X the lines of libraries, and shift with an arrow scrolls it."""
+    frames = "16\thandler\tapp.py\n663\tsleep\t/usr/lib/python3.13/asyncio/tasks.py"
+    events = [*suspended(3), (ns(400), ev.FRAMES, 2, 0, frames), streams.awaits(420, 2, 16)]
+    async with drive(size=(80, 11)) as screen:
+        await screen.show(events, at=500)
+        assert "await asyncio.sleep(1)" not in "".join(screen.lines())
+        shown = await screen.press("2")
+        assert "await asyncio.sleep(1)" in row(shown, 16)
+        shown = await screen.press("X")
+        assert "↳ asyncio/tasks.py:663 sleep" in "".join(shown)
+        assert "at no line" not in "".join(await screen.press("shift+down"))
+        assert "at no line" in "".join(await screen.press("shift+up", "shift+up"))
+        assert "LOOP" in "".join(await screen.press("1"))
+
+
+@pytest.mark.parametrize("mode", ["colour", "ascii"])
+def test_the_picture_of_the_code(drive, snapshot, mode):
+    """The whole screen looks as it should while a line blocks the loop, in colour and in ASCII."""
+
+    @run
+    async def test(drive):
+        events = [source(), (ns(0), ev.FIRED, 1, "x", 1, 5, 40), streams.thread(0, 1, "loop")]
+        events += [
+            *streams.accepted(2, 2, 1),
+            handler(4, 2),
+            streams.suspend(9, 2),
+            streams.awaits(40, 2, 16),
+        ]
+        events += [*streams.accepted(1, 1, 299), *(streams.sent(310, n) for n in (3, 4, 5))]
+        events += [streams.cpu(t, 1, 12) for t in (350, 600, 900)]
+        events.append(streams.holds(900, 1, 301, 15, "time.sleep"))
+        async with drive(size=(80, 24), palette=Palette(mode)) as screen:
+            await screen.show(sorted(events, key=lambda event: event[0]), at=1_000)
+            await screen.press("2")
+            assert picture(screen) == snapshot
+
+    test(drive=drive)

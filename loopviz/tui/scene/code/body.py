@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from rich.cells import cell_len
 from rich.segment import Segment
 
 from loopviz.draw import words
-from loopviz.draw.look import BLOCK, CODES, KINDS
+from loopviz.draw.look import BLOCK, CODES
 from loopviz.draw.safe import printable
-from loopviz.model import Block, State, Timeline, Where
-from loopviz.model.heat import Heat, Spot
-from loopviz.model.positions import Position, position, positions
-from loopviz.tui.scene.code.endpoints import Endpoints
-from loopviz.tui.scene.code.files import Files
+from loopviz.model import State, Timeline, Where
 from loopviz.tui.scene.code.marks import counted
-from loopviz.tui.scene.code.places import Mark, Places, placed
+from loopviz.tui.scene.code.places import Mark
 from loopviz.tui.scene.code.plan import Row, plan, scrolled
 from loopviz.tui.scene.code.rows import (
     Columns,
@@ -28,8 +24,9 @@ from loopviz.tui.scene.code.rows import (
     draw_line,
     draw_title,
 )
-from loopviz.tui.scene.code.sections import Reader, Section, Sections
-from loopviz.tui.scene.code.subject import Subject, subject
+from loopviz.tui.scene.code.sections import Section
+from loopviz.tui.scene.code.subject import Subject
+from loopviz.tui.scene.code.work import Now, Work
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.view import View
@@ -37,9 +34,6 @@ from loopviz.tui.view import View
 __all__ = ["CodeBody"]
 
 _MOST_FRAMES = 20
-_MOST_CHILDREN = 1_000
-_HANDLERS = 100
-"""Of so many requests, the latest, the endpoints are shown where there is no burst."""
 
 
 class CodeBody:
@@ -49,65 +43,51 @@ class CodeBody:
         self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
         """For each line of the last picture, counted from its first: what can be clicked, and where."""
         self._pen = pen
-        self._heat = Heat()
-        self._files = Files()
-        self._endpoints = Endpoints()
-        self._sections = Sections()
+        self._work = Work()
+        self._key: tuple[object, ...] = ()
+        self._lines: list[Line] = []
         self._plan: tuple[object, Sequence[Row]] = (None, ())
-        self._begun: set[int] = set()
-        """Requests without a line that are ready, and have run before."""
         self._top = 0
         self._follows = True
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
-        self._heat = Heat()
-        self._files.forget()
-        self._endpoints.forget()
-        self._sections.forget()
-        self._plan = (None, ())
+        self._work.forget()
+        self._key, self._plan = (), (None, ())
 
     @property
     def sections(self) -> Sequence[Section]:
         """The functions of the last frame, and what is at their lines."""
-        return self._sections.shown
+        return self._work.sections
 
     def lines(
         self, facts: Facts, timeline: Timeline, view: View, width: int, room: int, *, roomy: bool
     ) -> list[Line]:
-        """The view in at most `room` lines."""
-        pen, moment = self._pen, view.moment
-        self.hits = {}
-        about = subject(timeline, view)
+        """The view in at most `room` lines. While it moves it is drawn some times a second."""
+        key = (
+            id(timeline), id(facts), self._pen.palette.theme.name, width, room, roomy, view.cursor,
+            view.expanded, view.load is None, view.behind is None, *view.tick(self._work.pause),
+        )  # fmt: skip
+        if key != self._key or view.scrolls_code:
+            self._key, self.hits = key, {}
+            self._lines = self._drawn(facts, timeline, view, width, room, roomy=roomy)
+        return list(self._lines)
 
-        def read(file: str) -> Sequence[str] | None:
-            return self._files.lines(timeline, facts, file)
-
-        def handler(number: int) -> Where | None:
-            return self._endpoints.of(timeline, facts, read, number)
-
-        block = timeline.block_at(moment)
-        everything = positions(timeline, moment)
-        found = placed(everything, handler, block, _children(timeline, everything, moment))
-        heat = self._heat.of(timeline, about.requests, moment, about.key)
-        endpoints = self._answering(facts, timeline, about, read, handler)
-        if self._sections.update(about.of, read, endpoints, found, heat):
+    def _drawn(
+        self, facts: Facts, timeline: Timeline, view: View, width: int, room: int, *, roomy: bool
+    ) -> list[Line]:
+        pen, now = self._pen, self._work.at(facts, timeline, view)
+        if now.fresh:
             self._top, self._follows = 0, True
-        shown = self._sections.shown
         columns = Columns.of(width)
-        most = max((warmth.total for warmth in heat.values()), default=0)
-        drawn = Drawn(columns, most, view.cursor, _alarms(block, found, moment))
-        self._begun = {
-            mark.request
-            for marks in found.above.values()
-            for mark in marks
-            if mark.code == CODES[State.READY] and _has_begun(timeline, mark.request, moment)
-        }
-        head = [fitted(self._head(about, found, moment, width), width, pen.palette)]
-        if not shown:
-            return [fitted(line, width, pen.palette) for line in (*head, [], *_nothing(pen, about))][:room]
-        rows = self._rows(shown, room - len(head), view, roomy=roomy)
-        top = self._scrolled(rows, room - len(head), view, drawn)
+        drawn = Drawn(columns, now.most, view.cursor, now.alarms)
+        head = [fitted(_head(pen, now, view.moment, width), width, pen.palette)]
+        if not self.sections:
+            return [fitted(line, width, pen.palette) for line in (*head, [], *_nothing(pen, now.about))][
+                :room
+            ]
+        rows = self._rows(self.sections, room - len(head), view, roomy=roomy)
+        top = self._scrolled(rows, room - len(head), view)
         lines = head
         for row in rows[top : top + room - len(head)]:
             marks = row.section.above if row.kind == "above" else None
@@ -116,25 +96,10 @@ class CodeBody:
             first = next((mark.request for mark in marks or () if mark.request > 0), None)
             if first is not None:
                 self.hits[len(lines)] = [(0, columns.width, Hit(request=first, opens=False))]
-            lines.append(self._draw(facts, drawn, row, view))
+            lines.append(self._draw(facts, drawn, row, view, now))
         return lines[:room]
 
     # -- which rows ----------------------------------------------------------------------------
-
-    def _answering(
-        self,
-        facts: Facts,
-        timeline: Timeline,
-        about: Subject,
-        read: Reader,
-        handler: Callable[[int], Where | None],
-    ) -> list[Where]:
-        """The endpoints of the requests that are shown."""
-        if about.burst is not None:
-            of_burst = self._endpoints.of_burst(timeline, facts, read, about.burst)
-            return [] if of_burst is None else [of_burst]
-        known = (handler(request.id) for request in about.requests[-_HANDLERS:])
-        return list(dict.fromkeys(where for where in known if where is not None))
 
     def _rows(self, shown: Sequence[Section], room: int, view: View, *, roomy: bool) -> Sequence[Row]:
         frames = {
@@ -150,7 +115,7 @@ class CodeBody:
             self._plan = key, plan(shown, room, frames, roomy=roomy)
         return self._plan[1]
 
-    def _scrolled(self, rows: Sequence[Row], room: int, view: View, drawn: Drawn) -> int:
+    def _scrolled(self, rows: Sequence[Row], room: int, view: View) -> int:
         """The first row in sight."""
         if view.scrolls_code:
             self._top, view.scrolls_code, self._follows = self._top + view.scrolls_code, 0, False
@@ -169,34 +134,13 @@ class CodeBody:
 
     # -- how they are drawn --------------------------------------------------------------------
 
-    def _head(self, about: Subject, found: Places, moment: int, width: int) -> Line:
-        """Whose time is shown, at which moment, and how many are in which state."""
-        pen = self._pen
-        if about.selected is not None:
-            whose = words.headline(about.selected)
-        elif about.burst is not None:
-            whose = f"{words.count(len(about.requests), 'request')} of {printable(about.burst.scenario, 40)}"
-        else:
-            whose = words.count(len(about.requests), "request")
-        began = about.burst.began if about.burst is not None else 0
-        at = f" at {(moment - began) / 1e9:.2f} s" if began and moment >= began else ""
-        caption = "time at each line "
-        line: Line = [Segment(f" {whose}{at}   ", pen.title)]
-        used = cell_len(line[0].text)
-        marks = [mark for marks in (*found.lines.values(), *found.above.values()) for mark in marks]
-        line += counted(pen, marks, max(0, width - used - cell_len(caption)))
-        used = sum(cell_len(segment.text) for segment in line)
-        if used + cell_len(caption) <= width:
-            line.append(Segment(" " * (width - used - cell_len(caption)) + caption, pen.dim))
-        return line
-
-    def _draw(self, facts: Facts, drawn: Drawn, row: Row, view: View) -> Line:
+    def _draw(self, facts: Facts, drawn: Drawn, row: Row, view: View, now: Now) -> Line:
         pen, section = self._pen, row.section
         if row.kind == "title":
-            note = self._files.note(facts, section.file) if section.known else "its source is not here"
+            note = self._work.files.note(facts, section.file) if section.known else "its source is not here"
             return draw_title(pen, drawn, section, note)
         if row.kind == "above":
-            return draw_above(pen, drawn, section, _above(section.above, self._begun))
+            return draw_above(pen, drawn, section, _above(section.above, now.begun))
         if row.kind == "gap":
             return draw_gap(pen, drawn, row.number)
         if row.kind == "frame":
@@ -207,20 +151,26 @@ class CodeBody:
         return []
 
 
-def _children(timeline: Timeline, everything: Sequence[Position], moment: int) -> dict[int, list[Position]]:
-    """Where the tasks are that these requests await."""
-    found: dict[int, list[Position]] = {}
-    count = 0
-    for one in everything:
-        if one.request < 0 or count >= _MOST_CHILDREN:
-            continue
-        for child in timeline.children(one.request):
-            if child.start < moment and (child.end is None or child.end > moment):
-                at = position(timeline, child.row, moment)
-                if at is not None:
-                    found.setdefault(one.request, []).append(at)
-                    count += 1
-    return found
+def _head(pen: Pen, now: Now, moment: int, width: int) -> Line:
+    """Whose time is shown, at which moment, and how many are in which state."""
+    about, found = now.about, now.found
+    if about.selected is not None:
+        whose = words.headline(about.selected)
+    elif about.burst is not None:
+        whose = f"{words.count(len(about.requests), 'request')} of {printable(about.burst.scenario, 40)}"
+    else:
+        whose = words.count(len(about.requests), "request")
+    began = about.burst.began if about.burst is not None else 0
+    at = f" at {(moment - began) / 1e9:.2f} s" if began and moment >= began else ""
+    caption = "time at each line "
+    line: Line = [Segment(f" {whose}{at}   ", pen.title)]
+    used = cell_len(line[0].text)
+    marks = [mark for marks in (*found.lines.values(), *found.above.values()) for mark in marks]
+    line += counted(pen, marks, max(0, width - used - cell_len(caption)))
+    used = sum(cell_len(segment.text) for segment in line)
+    if used + cell_len(caption) <= width:
+        line.append(Segment(" " * (width - used - cell_len(caption)) + caption, pen.dim))
+    return line
 
 
 def _frames(marks: Sequence[Mark], cursor: int | None) -> tuple[Where, ...]:
@@ -244,14 +194,6 @@ def _above(marks: Sequence[Mark], begun: Collection[int]) -> str:
     return ", ".join(filter(None, said))
 
 
-def _has_begun(timeline: Timeline, number: int, moment: int) -> bool:
-    """Whether a request has run before the moment."""
-    request = timeline.requests.get(number)
-    if request is None:
-        return True
-    return any(segment.state is State.RUNNING and segment.start < moment for segment in request.segments)
-
-
 def _note(marks: Sequence[Mark], view: View) -> str:
     """What is awaited at a line, and how many lines of libraries are inside of it."""
     said = []
@@ -268,24 +210,6 @@ def _note(marks: Sequence[Mark], view: View) -> str:
     if frames:
         said.append(f"+{words.count(frames, 'frame')}")
     return " ".join(said)
-
-
-def _alarms(block: Block | None, found: Places, moment: int) -> dict[Spot, str]:
-    """The lines that block at the moment, and what is said of each."""
-    if block is None:
-        return {}
-    _, blamed = block.culprit
-    said = []
-    if blamed is not None and blamed.calls:
-        said.append(printable(blamed.calls, 60))
-    if block.kind is not None:
-        said.append(KINDS[block.kind][1])
-    said.append(words.duration(block.lasted(moment)))
-    text = " ".join(said)
-    spots = {spot: text for spot, marks in found.lines.items() if any(mark.code == BLOCK for mark in marks)}
-    if blamed is not None and (blamed is not block.where or not spots):
-        spots[blamed.file, blamed.line] = text
-    return spots
 
 
 def _nothing(pen: Pen, about: Subject) -> list[Line]:
