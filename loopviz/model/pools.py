@@ -74,8 +74,8 @@ class Pools:
         """Of each task: its calls that have not begun, and their pools."""
         self._given: dict[int, int] = {}
         """Of each task that has got a thread of a limiter and not called anything in it: that limiter."""
-        self._default = 0
-        """AnyIO's default limiter, whose threads are used unless another one is seen."""
+        self._default: dict[int, int] = {}
+        """Of each worker: AnyIO's default limiter, whose threads are used unless another one is seen."""
         self._waiting: dict[int, tuple[int, int, int]] = {}
         """Of each task that waits: since when, its request, and the pool."""
 
@@ -95,6 +95,10 @@ class Pools:
                     found.setdefault(number, set()).add(request)
         return found
 
+    def default(self, worker: int) -> int:
+        """AnyIO's default limiter in this worker; 0 if it was not seen yet."""
+        return self._default.get(worker, 0)
+
     def longest(self, pool: Pool, now: int) -> int:
         """The longest wait for the pool up to `now`."""
         lasting = (now - since for since, _, number in self._waiting.values() if number == pool.number)
@@ -111,7 +115,7 @@ class Pools:
             used: deque[tuple[int, int]] = deque(maxlen=self._limits.tokens)
             waits: deque[Wait] = deque(maxlen=self._limits.spans)
             if kind == "default-limiter":
-                self._default = number
+                self._default.setdefault(worker, number)
             self.by_number[number] = Pool(number, kind, name, size, used=used, waits=waits, worker=worker)
 
     def handed(self, t: int, call: int, task: int, number: int, *, executes: bool) -> None:
@@ -127,14 +131,14 @@ class Pools:
         if len(self._handed) > MAX_OPEN:
             del self._handed[next(iter(self._handed))]
 
-    def begins(self, t: int, call: int, task: int) -> int:
-        """A call begins to execute; the number of its pool, or 0."""
+    def begins(self, t: int, call: int, task: int, worker: int = 0) -> int:
+        """A call of this worker begins to execute; the number of its pool, or 0."""
         number = self._calls.get(call)
         given = self._given.pop(task, 0)
         if number is not None:
             self._use(t, number, 1)
         else:
-            given = self._handed.get(task, {}).get(0, 0) or given or self._default
+            given = self._handed.get(task, {}).get(0, 0) or given or self.default(worker)
         self._leaves(t, call, task, executor=number is not None)
         return number or given
 

@@ -147,7 +147,9 @@ def _position(
         pool = (waiting if waiting is not None else _waiting(timeline, t)).get(owner)
     elif segment.thread and (lane := timeline.workers.get(segment.thread)) is not None:
         span = lane.span_at(t)
-        pool = (span.pool or None) if span is not None else None
+        pool = (span.pool if span is not None else 0) or None
+        if pool is None and lane.role == "thread":  # its limiter became known after the call had begun
+            pool = timeline.pools.default(lane.worker) or None
     return Position(
         request.id, STATIONS[state], state, since, where, frames, segment.thread, pool,
         segment.awaits, max(request.worker, 0), request.done is not None and request.done < t,

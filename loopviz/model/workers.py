@@ -120,7 +120,7 @@ class Workers:
         state = State.IN_PROCESS if lane.role == "process" else State.IN_THREAD
         call = self.calls.setdefault(number, Call(task, request))
         call.thread, call.where, call.state = thread, where, state
-        lane.open = Span(t, t, request, where, self._pools.begins(t, number, task), where)
+        lane.open = Span(t, t, request, where, self._pools.begins(t, number, task, self._worker), where)
         self._tasks.call_begins(t, number, call)
 
     def returns(self, t: int, number: int) -> None:

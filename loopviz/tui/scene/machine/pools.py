@@ -12,7 +12,7 @@ from loopviz.model import State
 from loopviz.tui.scene.machine.chips import chips
 from loopviz.tui.scene.machine.row import Row
 from loopviz.tui.scene.machine.sight import Sight, waited
-from loopviz.tui.scene.machine.stations import PoolPlace
+from loopviz.tui.scene.machine.stations import Place, PoolPlace
 
 __all__ = ["fold", "pool_rows", "shown"]
 
@@ -64,10 +64,10 @@ def pool_rows(sight: Sight, pool: PoolPlace, width: int, height: int) -> list[Ro
     room = min(_BAR, width - head.width - 2)
     if room >= 10:
         head.add(_bar(sight, pool, room))
-    queue, seats = max(20, (width - 5) // 3), 0
+    queue = max(20, (width - 5) // 3)
     seats = width - queue - 5
-    waiting = _labelled(sight, _waiting(sight, pool), pool, queue, height - 1, at_seats=False)
-    working = _labelled(sight, Row(), pool, seats, height - 1, at_seats=True)
+    waiting = _labelled(sight, _waiting(sight, pool), pool.queue, queue, height - 1)
+    working = _labelled(sight, _working(sight, pool), pool.seats, seats, height - 1)
     rows = [head]
     for y in range(height - 1):
         row = Row(Segment("  ", pen.text))
@@ -85,35 +85,21 @@ def _in_line(sight: Sight, pool: PoolPlace, width: int) -> Row:
     row.add(_use(sight, pool))
     row.pad(1 + _NAME + _USE, pen.text)
     queue = max(8, (width - row.width - 3) * 45 // 100)
-    waiting = _waiting(sight, pool)
-    if pool.queue:
-        waiting.say(" ", pen.text)
-        waiting.add(chips(sight, pool.queue, max(1, queue - waiting.width))[0])
-    row.add(waiting.pad(queue, pen.text))
+    row.add(_labelled(sight, _waiting(sight, pool), pool.queue, queue, 1)[0].pad(queue, pen.text))
     row.say(_arrow(sight), pen.text if pool.queue else pen.dim)
-    for chip in chips(sight, pool.seats, max(1, width - row.width - 1)):
-        row.add(chip)
-    if not pool.seats:
-        row.say("·" if pen.palette.unicode else "-", pen.dim)
+    row.add(_labelled(sight, _working(sight, pool), pool.seats, max(1, width - row.width - 1), 1)[0])
     return row
 
 
-def _labelled(
-    sight: Sight, label: Row, pool: PoolPlace, width: int, height: int, *, at_seats: bool
-) -> list[Row]:
-    """Chips, after a label in the first line if there is one."""
-    place = pool.seats if at_seats else pool.queue
+def _labelled(sight: Sight, label: Row, place: Place, width: int, height: int) -> list[Row]:
+    """A label, and behind it or below it those at the place."""
     if not place:
-        if at_seats:
-            label.say("no request" if pool.used else "free", sight.pen.dim)
         return [label]
-    if not label.width:
-        return chips(sight, place, width, height)
-    if height == 1:
-        label.say(" ", sight.pen.text)
-        label.add(chips(sight, place, max(1, width - label.width))[0])
-        return [label]
-    return [label, *chips(sight, place, width, height - 1)]
+    if height > 1:
+        return [label, *chips(sight, place, width, height - 1)]
+    label.say(" ", sight.pen.text)
+    label.add(chips(sight, place, max(1, width - label.width))[0])
+    return [label]
 
 
 def _name(sight: Sight, pool: PoolPlace, width: int) -> Row:
@@ -163,6 +149,13 @@ def _waiting(sight: Sight, pool: PoolPlace) -> Row:
     if others:
         row.say(f" and {others} more", pen.dim)
     return row
+
+
+def _working(sight: Sight, pool: PoolPlace) -> Row:
+    """How many requests have a seat, and how long the first of them has."""
+    if pool.seats:
+        return sight.count(pool.seats, sight.pen.palette.name(_code(pool))[1])
+    return Row(Segment("no request" if pool.used else "free", sight.pen.dim))
 
 
 def _arrow(sight: Sight) -> str:

@@ -111,7 +111,7 @@ def _upper(sight: Sight, machine: Machine, sockets: Place | None, width: int, he
     back = Row().pad(width - 1 - wide - _ARROW - (side + 1) // 2, pen.text)
     back.say(f"{'▲' if unicode else '^'} can go on", pen.dim)
     back.pad(width - wide // 2 - 1, pen.text)
-    back.say(f"{'▼' if unicode else 'v'} awaits{', or calls a worker' if wide > 40 else ''}", pen.dim)
+    back.say(f"{'▼' if unicode else 'v'} awaits{', or calls a worker' if wide > 56 else ''}", pen.dim)
     return [*rows, back]
 
 
