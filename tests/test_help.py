@@ -15,7 +15,7 @@ __all__ = ["drive"]  # the fixture
 def headings(screen: Driver) -> list[str]:
     """The sections that are on the screen, from the top."""
     known = (
-        "Fire", "States of a request", "Marks", "Time", "Requests", "Everywhere", "The map", "This program",
+        "Fire", "States of a request", "Marks", "Views", "Time", "Requests", "Everywhere", "The map", "This program",
         "An opened request", "The list of scenarios", "Not visible here",
     )  # fmt: skip
     lines = [line.strip(" │|") for line in shown(screen).split("\n")]
@@ -44,7 +44,7 @@ async def test_tab_goes_from_section_to_section(drive):
             await screen.press(key)
             await screen.pilot.pause()
             seen.append(headings(screen)[0])
-        assert seen == ["States of a request", "Marks", "Time", "Marks"]
+        assert seen == ["States of a request", "Marks", "Views", "Marks"]
         screen.app.screen.box.scroll_end(animate=False)
         await screen.pilot.pause()
         assert "scroll, this is the end  esc closes" in shown(screen).split("\n")[-1]
@@ -82,7 +82,7 @@ async def test_help_in_a_request_begins_with_its_keys(drive):
 @run
 async def test_wide_help_has_all_in_two_columns(drive):
     """In a large terminal all of the help is seen at once, and the last line offers no scrolling."""
-    async with drive(size=(200, 80)) as screen:
+    async with drive(size=(200, 95)) as screen:
         await screen.press("question_mark")
         await screen.pilot.pause()
         text = shown(screen)
@@ -90,7 +90,7 @@ async def test_wide_help_has_all_in_two_columns(drive):
             assert heading in text
         assert "scroll" not in text.split("\n")[-1]
         for width in (80, 200):
-            await screen.pilot.resize_terminal(width, 80)
+            await screen.pilot.resize_terminal(width, 95)
             await screen.pilot.pause()
         assert "The claims quiz" in shown(screen)
 
@@ -98,7 +98,7 @@ async def test_wide_help_has_all_in_two_columns(drive):
 @run
 async def test_figures_and_what_is_not_visible(drive):
     """The help has the program's own figures; what cannot be seen is at the top, as text."""
-    async with drive(size=(200, 80)) as screen:
+    async with drive(size=(200, 95)) as screen:
         screen.source.blind = [("worker threads", f"why {HOSTILE}")]
         screen.app.view.pace.dropped = 1
         await screen.press("question_mark")

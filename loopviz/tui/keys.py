@@ -108,6 +108,34 @@ TABLE: tuple[Section, ...] = (
         Row("steady load of the selected or last scenario: + and - change how many a second; again ends it", (
             Key("picture.load", "l", "load", "Load", "so many requests a second, or no more"),
         ), foot=Foot("{load}", "loading"), server=True, client=True),
+        Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
+            Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
+        ), foot=Foot("give up", "unanswered"), server=True, client=True),
+        Row("predict first: the picture of what is fired next is hidden until you have answered", (
+            Key("picture.predict", "p", "predict", "Predict first", "hide the next picture at first"),
+        ), server=True, client=True),
+        Row("the list of scenarios: type to filter, enter fires", (
+            Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
+        ), foot=Foot("{scenarios}", "side"), server=True, client=True),
+    )),
+    Section("picture", "Views", (
+        Row("the views of the same moment: the timeline, the code at work, the event loop as a machine, and"
+            " the reasons", (
+            Key("picture.timeline", "1", "look('timeline')", "Timeline", "the view of time"),
+            Key("picture.code", "2", "look('code')", "Code", "the view of the code at work"),
+            Key("picture.machine", "3", "look('machine')", "Machine", "the view of the event loop and pools"),
+            Key("picture.reasons", "4", "look('reasons')", "Reasons", "the view of what was found, and why"),
+        )),
+        Row("the code: with the lines of libraries inside of each line, or without them; scroll it", (
+            Key(
+                "picture.expand", "X", "expand", "Expand the code",
+                "with the lines of libraries, or without them", unwritten="upper_x",
+            ),
+            Key("picture.code-up", "shift+up", "scroll_code(-3)", "Scroll the code up"),
+            Key("picture.code-down", "shift+down", "scroll_code(3)", "Scroll the code down"),
+        )),
+    )),
+    Section("picture", "The server", (
         Row("health probes as of a load balancer: ten a second at a trivial endpoint; again ends them", (
             Key(
                 "picture.health", "H", "health", "Health probes", "send health probes, or no more",
@@ -134,15 +162,6 @@ TABLE: tuple[Section, ...] = (
                 "the next pool",
             ),
         ), foot=Foot("{knobs}", "pools", press=1), server=True, client=True),
-        Row("give up what is running: its requests are not waited for, and what has not begun is not begun", (
-            Key("picture.give-up", "g", "give_up", "Give up", "what is running"),
-        ), foot=Foot("give up", "unanswered"), server=True, client=True),
-        Row("predict first: the picture of what is fired next is hidden until you have answered", (
-            Key("picture.predict", "p", "predict", "Predict first", "hide the next picture at first"),
-        ), server=True, client=True),
-        Row("the list of scenarios: type to filter, enter fires", (
-            Key("picture.scenarios", "tab", "catalogue", "Scenarios", priority=True),
-        ), foot=Foot("{scenarios}", "side"), server=True, client=True),
         Row("move the server to a process of its own, or back into a thread of this program", (
             Key("picture.move", "i", "move", "Move the server", "to a process of its own, or back"),
         ), foot=Foot("{move}", "roomy"), server=True, client=True),
@@ -241,23 +260,6 @@ TABLE: tuple[Section, ...] = (
         Row("write the last minutes to a file, for loopviz replay and loopviz export", (
             Key("picture.write", "w", "write", "Write", "the last minutes to a file"),
         ), server=True),
-    )),
-    Section("picture", "Views", (
-        Row("the views of the same moment: the timeline, the code at work, the event loop as a machine, and"
-            " the reasons", (
-            Key("picture.timeline", "1", "look('timeline')", "Timeline", "the view of time"),
-            Key("picture.code", "2", "look('code')", "Code", "the view of the code at work"),
-            Key("picture.machine", "3", "look('machine')", "Machine", "the view of the event loop and pools"),
-            Key("picture.reasons", "4", "look('reasons')", "Reasons", "the view of what was found, and why"),
-        )),
-        Row("the code: with the lines of libraries inside of each line, or without them; scroll it", (
-            Key(
-                "picture.expand", "X", "expand", "Expand the code",
-                "with the lines of libraries, or without them", unwritten="upper_x",
-            ),
-            Key("picture.code-up", "shift+up", "scroll_code(-3)", "Scroll the code up"),
-            Key("picture.code-down", "shift+down", "scroll_code(3)", "Scroll the code down"),
-        )),
     )),
     Section("picture", "Other screens", (
         Row("what the application writes to its standard output and error", (
