@@ -15,8 +15,8 @@ __all__ = ["drive"]  # the fixture
 def headings(screen: Driver) -> list[str]:
     """The sections that are on the screen, from the top."""
     known = (
-        "Fire", "States of a request", "Marks", "Views", "Time", "Requests", "Everywhere", "The map", "This program",
-        "An opened request", "The list of scenarios", "Not visible here",
+        "Fire", "States of a request", "Marks", "Views", "Time", "Requests", "Everywhere", "The map",
+        "This program", "An opened request", "The list of scenarios", "Not visible here",
     )  # fmt: skip
     lines = [line.strip(" │|") for line in shown(screen).split("\n")]
     return [line for line in lines if line in known]
