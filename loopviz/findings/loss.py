@@ -23,15 +23,17 @@ _TOUCH = 1_000_000
 class Loss:
     """Parts of the lives of requests, in which they waited."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "_sums")
 
     def __init__(self) -> None:
         self._parts: dict[int, list[tuple[int, int, float]]] = {}
+        self._sums: dict[int, float] = {}
 
     def add(self, request: int, start: int, end: int, share: float = 1.0) -> None:
         """The request waited from `start` to `end`, or for this share of that time."""
         if end > start and share > 0:
             self._parts.setdefault(request, []).append((start, end, share))
+            self._sums[request] = self._sums.get(request, 0.0) + (end - start) * share
 
     def include(self, other: Loss) -> None:
         """The requests waited at these times as well; what is in both is counted once."""
@@ -44,21 +46,21 @@ class Loss:
     @property
     def total(self) -> int:
         """The time of all requests together."""
-        return sum(self.of(request) for request in self._parts)
+        return sum(map(round, self._sums.values()))
 
     @property
     def longest(self) -> int:
         """The time of the request that lost most."""
-        return max(map(self.of, self._parts), default=0)
+        return round(max(self._sums.values(), default=0))
 
     @property
     def requests(self) -> list[int]:
         """The requests that lost, those that lost most first."""
-        return sorted(self._parts, key=lambda request: (-self.of(request), request))
+        return sorted(self._sums, key=lambda request: (-round(self._sums[request]), request))
 
     def of(self, request: int) -> int:
         """How long this request waited."""
-        return round(sum((end - start) * share for start, end, share in self._parts.get(request, ())))
+        return round(self._sums.get(request, 0))
 
     def times(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         """Each request, and when it waited."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
 from loopviz.findings.held import held
-from loopviz.findings.loss import Loss, gaps, merged
+from loopviz.findings.loss import Loss, gaps, merged, overlaps
 from loopviz.findings.rules.gil_kept import kept
 from loopviz.findings.seen import Seen
 from loopviz.findings.words import at, count, named
@@ -173,10 +173,10 @@ def _lost(seen: Seen, threads: Sequence[_Thread]) -> tuple[Loss, Counter[Where],
 
 
 def _explains(seen: Seen, threads: Sequence[_Thread], loss: Loss) -> Loss:
-    """The loss, and what requests waited for the loop while it had to share the GIL with any of them.
+    """The loss, and what requests waited for a thread, or the loop, while these threads had the GIL.
 
-    That makes its steps long, and can make blocks of them. What was measured to sleep or to compute is
-    something else.
+    More threads would have to share it as well. And the loop has to: that makes its steps long, and can make
+    blocks of them. What was measured to sleep or to compute on the loop is something else.
     """
     known = merged(
         (block.start, seen.now if block.end is None else block.end)
@@ -190,4 +190,9 @@ def _explains(seen: Seen, threads: Sequence[_Thread], loss: Loss) -> Loss:
         for since, until in stretches:
             for start, end in gaps(known, since, until):
                 whole.add(number, start, end)
+    for request in seen.requests:
+        for segment in seen.segments(request):
+            if segment.state is State.TOKEN_WAIT:
+                for since, until in overlaps(working, segment.start, segment.end):
+                    whole.add(request.id, since, until)
     return whole
