@@ -27,6 +27,7 @@ scenario = Scenario(
     expect="The async endpoint needs a thread after all: a sync dependency is not free.",
     repair="async def for the dependency as well.",
     repaired="dependency_async",
+    finding="slow-dependency",
     seconds=0.5,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

@@ -26,6 +26,7 @@ scenario = Scenario(
     order=560,
     title="a dependency with yield",
     expect="The client waits for the first half; the second half follows the response.",
+    finding="slow-dependency",
     seconds=0.3,
     makespan=lambda load: -(-load.requests // load.threads) * load.seconds,
 )

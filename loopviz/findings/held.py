@@ -14,7 +14,7 @@ from loopviz.findings.loss import Loss, merged, overlaps
 from loopviz.findings.middleware import is_middleware
 from loopviz.findings.seen import Seen
 from loopviz.findings.words import count, times
-from loopviz.model import Block, State, Where
+from loopviz.model import BLOCK_THRESHOLD, Block, State, Where
 
 __all__ = ["ENOUGH", "Cause", "Held", "held"]
 
@@ -23,9 +23,10 @@ ENOUGH = 3
 _SHARED = ("connection", "lock", "semaphore")
 """What a request awaits that another one has: while the loop is held, that one cannot give it back."""
 
-Cause: TypeAlias = Literal["call", "middleware", "background", "gil"]
+Cause: TypeAlias = Literal["call", "middleware", "background", "gil", "machine"]
 """What held the loop: ``gil``: the loop waited for the GIL. ``background``: work that no client waits for,
-after the response or in a task of its own. ``middleware``: one of the user's. ``call``: anything else."""
+after the response or in a task of its own. ``middleware``: one of the user's. ``machine``: what would be no
+block if a core had been free. ``call``: anything else."""
 
 
 @dataclass(slots=True)
@@ -135,6 +136,8 @@ def _cause(seen: Seen, block: Block, *, middleware: bool) -> Cause:
     """The most specific cause that is known."""
     if block.kind == "waiting_for_gil":
         return "gil"
+    if block.shares is not None and (1 - block.shares.core) * block.lasted(seen.now) < BLOCK_THRESHOLD:
+        return "machine"
     request = seen.timeline.requests.get(block.request)
     end = seen.now if block.end is None else block.end
     # The response and what follows it can be in one step: most of it decides.

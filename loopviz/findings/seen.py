@@ -120,14 +120,19 @@ class Seen:
                 found[request.id] = times
         return found
 
-    def behind(self, stretches: Sequence[tuple[int, int]], only: set[int] | None = None) -> Loss:
-        """What requests waited for the loop in these stretches (in order, and apart); or `only` these."""
+    def behind(
+        self, stretches: Sequence[tuple[int, int]], only: set[int] | None = None, *, share: float = 1.0
+    ) -> Loss:
+        """What requests waited for the loop in these stretches, which are in order and apart.
+
+        `only` are the requests that count, if not all do; `share` is the part of their time that does.
+        """
         loss = Loss()
         for number, times in self.delayed.items():
             if only is None or number in only:
                 for start, end in times:
                     for since, until in overlaps(stretches, start, end):
-                        loss.add(number, since, until)
+                        loss.add(number, since, until, share)
         return loss
 
     def matters(self, loss: Loss) -> bool:

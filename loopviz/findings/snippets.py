@@ -44,6 +44,8 @@ def rewritten(lines: Sequence[str], where: Where, becomes: str) -> Change | None
         return None
     args = line[start + len(where.calls) + 1 : end]
     new = becomes.format(call=where.calls, args=args, rest=f", {args}" if args.strip() else "")
+    if line[end + 1 : end + 2] in (".", "[", "("):  # what follows is for the result, not for what is awaited
+        new = f"({new})"
     return (line,), (line[:start] + new + line[end + 1 :],)
 
 

@@ -56,7 +56,7 @@ class Lane:
     gil: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LIVE.readings))
     """Readings of a worker thread that computes: time, and the most that it has waited for the GIL."""
     core: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LIVE.readings))
-    """The same: how long it could have run, and no core was free."""
+    """The same, and of the loop's thread: how long it could have run, and no core was free."""
 
     @classmethod
     def within(cls, limits: Limits, number: int, name: str, role: str = "thread", worker: int = 0) -> Lane:

@@ -312,6 +312,7 @@ class Loop:
         """WAITED: how long the loop's thread has waited for a core, and the sampler for the GIL."""
         if thread == self.lane.number:
             self._readings.waited(t, core, late)
+            self.lane.core.append((t, core))
             self._classify(t)
 
     def gil(self, t: int, since: int, keeper: Keeper | None) -> None:

@@ -33,11 +33,11 @@ from loopviz.live.session import Session
 from loopviz.recording import Place
 from loopviz.scenario import ScenarioFile, find, read
 
-LONGEST = 60.0
+LONGEST = 90.0
 """The longest time that one process is waited for (s)."""
 UPSTREAM = 8991
 """Where some cases expect a server that answers after 0.4 s."""
-GIVEN_UP = 15.0
+GIVEN_UP = 40.0
 """After this time (s), a run without an end is looked at as far as it has come."""
 
 CLIENT = """
@@ -62,6 +62,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "socket_victim": ("blocking-call",),
     "task_factory_wrap": ("blocking-call",),
     "threadsafe_victim": ("blocking-call",),
+    "yield_deps": ("slow-dependency",),
 }
 """What is to be found in a case, by the name of its file; in any other, nothing, unless it declares it."""
 

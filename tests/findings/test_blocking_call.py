@@ -9,7 +9,9 @@ from tests import streams
 from tests.findings.bursts import burst, ends, findings, ids
 from tests.streams import cpu, holds, step, suspend, wake
 
-SOURCE = {"app.py": [*["pass"] * 13, "    time.sleep(1)  # a while"]}
+SOURCE = {
+    "app.py": ["import time", *["pass"] * 11, "async def handler():", "    time.sleep(1)  # a while"],
+}
 
 
 def held(number: int, at: float, until: float, used: float = 0, calls: str = "time.sleep") -> Iterable[Event]:
@@ -70,3 +72,31 @@ def test_a_block_of_no_weight_is_no_finding():
     line = burst(2, waits, held(1, 3_001, 3_110), step(3_111, 2), ends(3_112, 2))
     assert line.blocks[0].victims == [2]
     assert ids(line) == []
+
+
+def short(requests: int, length: float, used: float, few: int = 0) -> list[Event]:
+    """Requests that hold the loop for so long (ms) each, one after the other; the last `few` do not."""
+    found: list[Event] = [cpu(4, 1, 0)]
+    at = 4.0
+    for number in range(1, requests + 1):
+        until = at + (length if number <= requests - few else 0.2)
+        found += [step(at, number)]
+        found += [holds(at + 22, number, at, calls="requests.get")] if until > at + 22 else []
+        found += ends(until, number)
+        at = until
+    return [*found, cpu(at, 1, used)]
+
+
+def test_a_short_call_that_every_request_makes():
+    """A call that is shorter than a block blocks as well, if every request makes it."""
+    (found,) = findings(burst(8, short(8, 50, 20)))
+    assert (found.id, found.repair) == ("blocking-call", "async-client")
+    assert found.what == (
+        "app.py:14 (requests.get) held the event loop 8 times, for up to 50 ms each; "
+        "7 requests waited for it, up to 350 ms."
+    )
+
+
+def test_a_short_call_that_few_requests_make_is_no_finding():
+    """A cold start, which only the first requests have, is none."""
+    assert ids(burst(12, short(12, 50, 20, few=8))) == []

@@ -27,7 +27,7 @@ INNER = [*PURE[:1], "    async def own(message):", "        time.sleep(1)", *PUR
 
 def source(*lines: str) -> dict[str, list[str]]:
     """A file in which the last of these lines is line 14."""
-    return {"app.py": ["pass"] * (14 - len(lines)) + list(lines)}
+    return {"app.py": ["import time", *["pass"] * (13 - len(lines)), *lines]}
 
 
 def test_a_middleware_that_sleeps_on_the_loop():

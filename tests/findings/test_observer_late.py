@@ -5,7 +5,7 @@ from __future__ import annotations
 from loopviz.stream.events import Event
 from tests import streams
 from tests.findings.bursts import burst, ends, findings, ids
-from tests.streams import step, stopped, suspend, wake
+from tests.streams import cpu, holds, step, stopped, suspend, waited, wake
 
 
 def waits(*more: Event) -> list[Event]:
@@ -32,3 +32,25 @@ def test_events_that_were_lost():
     """If events were lost, that is a finding without a loss."""
     (found,) = findings(burst(1, waits()), dropped=12)
     assert (found.id, found.lost, found.requests) == ("observer-late", 0, ())
+
+
+def held_without_core(core: float) -> list[Event]:
+    """Four steps of 120 ms in which the loop could have run, and had no core for so long (ms) in each."""
+    found: list[Event] = [cpu(4, 1, 0), waited(4, 1)]
+    for number in (1, 2, 3, 4):
+        at = 4 + (number - 1) * 121
+        found += [step(at, number), holds(at + 30, number, at), holds(at + 60, number, at)]
+        found += [cpu(at + 120, 1, number * (120 - core)), waited(at + 120, 1, number * core)]
+        found += ends(at + 120, number)
+    return [*found, cpu(600, 1, 4 * (120 - core)), waited(600, 1, 4 * core)]
+
+
+def test_a_machine_without_a_free_core():
+    """What would be no block if a core had been free is the machine's doing, and no blocking call."""
+    (found,) = findings(burst(4, held_without_core(100)))
+    assert (found.id, found.title) == ("observer-late", "The machine had no free core")
+
+
+def test_a_machine_that_is_a_little_busy_is_no_finding():
+    """What is a block without its waits for a core as well is a blocking call."""
+    assert ids(burst(4, held_without_core(5))) == ["blocking-call"]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
 from loopviz.findings.held import ENOUGH, Held, held
-from loopviz.findings.loss import merged
 from loopviz.findings.repairs import of_call
 from loopviz.findings.seen import Seen
 from loopviz.findings.steps import Steps, long_steps
@@ -18,12 +17,6 @@ from loopviz.findings.words import called, count, named, times, waited
 from loopviz.model import BLOCK_THRESHOLD
 
 __all__ = ["look"]
-
-_COMPUTES = 0.25
-"""Short steps compute if the loop's thread used the CPU for this part of their time: a call that waits uses
-some of it as well, and on a busy machine one that computes does not get all of it."""
-_APART = 50_000_000
-"""Steps with less than this in between (ns) are one stretch: the CPU clock is not read between them."""
 
 
 def look(seen: Seen) -> Iterator[Finding]:
@@ -33,7 +26,7 @@ def look(seen: Seen) -> Iterator[Finding]:
         if found is not None:
             yield found
     for steps in long_steps(seen):
-        found = _of_steps(seen, steps)
+        found = None if steps.takes_turns(seen) else _of_steps(seen, steps)
         if found is not None:
             yield found
 
@@ -72,9 +65,8 @@ def _of_steps(seen: Seen, steps: Steps) -> Finding | None:
     loss, where = steps.loss(seen), steps.where
     if loss.longest < BLOCK_THRESHOLD or not seen.matters(loss):
         return None
-    cpu = _cpu(seen, steps)
-    computes = cpu is not None and cpu >= _COMPUTES
-    advice = of_call(seen, where, computes=computes)
+    cpu, computes = steps.cpu(seen), steps.computes(seen)
+    advice = of_call(seen, where, computes=computes is True)
     place = called(where) if where is not None else "A call whose line could not be seen"
     evidence = [
         ("held the loop", f"{duration(steps.length)}, {times(steps.count)}"),
@@ -92,8 +84,7 @@ def _of_steps(seen: Seen, steps: Steps) -> Finding | None:
         title="Computing in async def" if computes else "A blocking call in async def",
         what=f"{place} held the event loop {times(steps.count)}, for up to {duration(steps.longest)} each; "
         f"{waited(loss)}.",
-        why=f"{_WHY['computing' if computes else 'sleeping' if cpu is not None else '']} It is short, but "
-        "every request does it.",
+        why=f"{_WHY[_KINDS[computes]]} It is short, but every request does it.",
         do=advice.do,
         where=where,
         requests=named(loss.requests),
@@ -107,18 +98,7 @@ def _of_steps(seen: Seen, steps: Steps) -> Finding | None:
     )
 
 
-def _cpu(seen: Seen, steps: Steps) -> float | None:
-    """The part of the steps' time in which the loop's thread computed, about; None if that is not known.
-
-    Its CPU clock is read ten times a second: that says what it did in all steps together.
-    """
-    stretches = merged(((s.start, s.end) for one in steps.of.values() for s in one), _APART)
-    if seen.several or not seen.timeline.loop.measures(stretches[0][0]):
-        return None
-    used = sum(seen.timeline.loop.used(start, end) for start, end in stretches)
-    return min(1.0, used / sum(end - start for start, end in stretches))
-
-
+_KINDS = {True: "computing", False: "sleeping", None: ""}
 _WHY = {
     "sleeping": "The call waits on the event loop's own thread and does not await: until it returns, no other"
     " request can run.",
