@@ -45,6 +45,9 @@ from tests.streams import (
     wake,
 )
 from tests.test_scene import ENVIRONMENT, HOSTILE, SCENARIOS
+from tests.test_screen import drive, picture, run, scene_of_a_block
+
+__all__ = ["drive"]
 
 SIZES = [(80, 24), (120, 36), (200, 60), (100, 20), (72, 22), (60, 40), (30, 9), (8, 4)]
 FACTS = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:1", SCENARIOS)
@@ -286,3 +289,54 @@ def test_waits_are_said_with_few_digits():
     assert [waited(ns) for ns in (0, 9 * MS, 37 * MS, 999 * MS, 12_340 * MS, 200_000 * MS)] == [
         "0 ms", "0 ms", "30 ms", "0.9 s", "12.3 s", "200 s",
     ]  # fmt: skip
+
+
+# -- in the program ----------------------------------------------------------------------------
+
+
+@run
+async def test_keys_and_clicks_work_in_the_machine(drive):
+    """3 opens the machine, j selects a request in it, a click on its number opens it, and 1 goes back."""
+    async with drive(size=(120, 36)) as screen:
+        await screen.show(scene_of_a_block(), at=1_000)
+        text = "\n".join(await screen.press("3"))
+        assert "BLOCKS 0.6 s  sleeps" in text
+        assert "·#3 ·#4 ·#5" in text
+        await screen.press("j")
+        lines = await screen.press("j")
+        assert any("▶ #2 GET /  on the loop for 0.6 s" in one for one in lines)
+        y = next(at for at, one in enumerate(lines) if "·#3" in one)
+        await screen.pilot.click(offset=(lines[y].index("·#3") + 1, y))
+        await screen.pilot.pause()
+        assert screen.app.view.cursor == 3
+        assert len(screen.app.screen_stack) == 2
+        await screen.press("escape")
+        assert "LOOP" in "".join(await screen.press("1"))
+
+
+@run
+async def test_the_machine_shows_the_moment_of_the_time_cursor(drive):
+    """What the time cursor points at in the timeline is what the machine shows."""
+    async with drive(size=(120, 36)) as screen:
+        await screen.show(scene_of_a_block(), at=1_000)
+        await screen.press("3", "space")
+        screen.app.view.at = ns(500)
+        assert "BLOCKS 0.1 s" in "\n".join(await screen.show())
+        screen.app.view.at = ns(305)
+        text = "\n".join(await screen.show())
+        assert "running for 0 ms" in text
+        assert "SOCKETS 0" in text
+
+
+@pytest.mark.parametrize("mode", ["colour", "mono"])
+def test_the_picture_of_the_machine(drive, snapshot, mode):
+    """The whole screen while a request blocks the loop looks as it should, with colours and without."""
+
+    @run
+    async def test(drive):
+        async with drive(size=(80, 24), palette=Palette(mode)) as screen:
+            await screen.show(scene_of_a_block(), at=1_000)
+            await screen.press("3", "j")
+            assert picture(screen) == snapshot
+
+    test(drive=drive)
