@@ -28,9 +28,11 @@ from loopviz.export.perfetto import REQUESTS
 from loopviz.export.svg import MOST_REQUESTS
 from loopviz.export.svg.canvas import PLOT
 from loopviz.export.table import COLUMNS
+from loopviz.findings.listed import documents, of_run
 from loopviz.model import State, Timeline
 from loopviz.model.summary import summarise
 from loopviz.scenario.code import endpoint_code, function_code
+from loopviz.sources import lines_in
 from loopviz.stream import events as ev
 from tests.export_support import HOSTILE, busy, export, hostile
 from tests.streams import (
@@ -575,7 +577,9 @@ def test_seconds_are_exact(ns_):
 def test_the_document_is_the_summary():
     """The JSON export is the document that `loopviz record --json` prints."""
     line = busy()
-    wanted = summarise(line, scenario="a run", environment={"python": "3.13", "gil": True}, limit=1)
+    found = documents(of_run(line, lines_in))
+    environment = {"python": "3.13", "gil": True}
+    wanted = summarise(line, scenario="a run", environment=environment, limit=1, findings=found)
     assert json.loads(export(line, "json")) == json.loads(json.dumps(wanted))
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from loopviz.draw.story import say
-from loopviz.draw.verdict import Verdict, verdict
-from loopviz.model import Timeline
+from loopviz.draw.verdict import Verdict, in_brief, verdict
+from loopviz.findings import Finding, of_burst
+from loopviz.model import Timeline, Where
 from loopviz.scenario import Scenario, find, read
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.tui.scene.pen import Pen
@@ -445,10 +446,10 @@ def test_the_lines_below_say_what_happens_and_then_the_verdict():
 
 
 def test_a_wide_line_has_the_reason_as_well():
-    """Where there is room, the first line has the whole reason."""
+    """Where there is room, the first line has the reason as well: the gravest finding."""
     line, at = blocking(500, 500, 500)
     first, second = below(line, at + 10, 200)
-    assert "The event loop was held for 1.5 s of it" in first
+    assert first.endswith("app.py:14 (time.sleep) held the event loop 3 times, for 1.5 s in all.")
     assert second == "▌ Repair: await it.   F async"
 
 
@@ -467,7 +468,7 @@ def test_a_high_screen_has_the_reason_and_the_repair():
     told, view = replace(drawn.facts, scenarios=files), View(now=ns(at + 10))
     lines = Story().lines(Pen(drawn.palette), told, line, view, 120, 3)
     shown = ["".join(segment.text for segment in one) for one in lines]
-    assert [words[2:10] for words in shown] == ["Done: 3 ", "The even", "Repair: "]
+    assert [words[2:10] for words in shown] == ["Done: 3 ", "app.py:1", "Repair: "]
 
 
 def test_a_click_on_the_repair_fires_it():
@@ -494,3 +495,34 @@ def test_a_burst_that_was_given_up_before_it_was_sent_was_not_done():
     line = timeline(streams.fired(0, 1, "async", 1, 3, 40), accepted(1, 1, at=1))
     feed(line, [streams.received(5, number, None, GIVEN_UP) for number in (1, 2, 3)], streams.idle(6))
     assert of(line, 6).measured.startswith("3 of 3 requests were given up, ")
+
+
+WHOLE = "One sentence that is short."
+PART = "A part of 40 columns or so, and it goes on"
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("It is short.", "It is short."),
+        (f"{WHOLE} Another one that is long {'x' * 60}", WHOLE),
+        (f"{PART}; {'x' * 60}.", f"{PART}."),
+        ("x" * 90 + ".", "A title: app.py:14."),
+    ],
+    ids=["whole", "sentence", "part", "title"],
+)
+def test_a_finding_in_brief(what, said):
+    """Of a long finding its first sentence is said, or a part that is one; else its title and its line."""
+    where = Where("/a/app.py", 14, "handler")
+    found = Finding("convoy", "low", "likely", "A title", what, "Why.", "Do.", where, (), (), (), 1)
+    assert in_brief(found) == said
+
+
+def test_an_application_without_a_declared_repair_has_that_of_the_finding():
+    """Where no scenario says what to change, the gravest finding does, in one line."""
+    line, at = blocking(500, 500, 500)
+    burst = line.newest_burst(ns(at + 50))
+    assert burst is not None
+    said = verdict(line, burst, None, ns(at + 50), of_burst(line, burst))
+    assert said.repair.startswith("Use await asyncio.sleep(...)")
+    assert len(said.repair) <= 68

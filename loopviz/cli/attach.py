@@ -191,10 +191,13 @@ def _show(source: Any, palette: Any, place: Any, output: str | None) -> int:
 def _report(options: argparse.Namespace, place: Any) -> int:
     """Watch without a screen, and report; the exit code."""
     from dataclasses import asdict
+    from functools import partial
 
     from loopviz.cli.console import console_for, palette_for, show_progress, shown
     from loopviz.cli.recorded import print_recorded
     from loopviz.cli.report import print_report
+    from loopviz.draw.source import lines_of
+    from loopviz.findings.listed import documents, of_run
     from loopviz.model import Timeline
     from loopviz.model.summary import summarise
 
@@ -218,6 +221,9 @@ def _report(options: argparse.Namespace, place: Any) -> int:
         timeline.feed(source.drain_all())
         source.end_recording()
         source.stop()
+    found = of_run(
+        timeline, partial(lines_of, timeline), gil=source.environment.gil, dropped=source.vitals().dropped
+    )
     if options.json:
         document = summarise(
             timeline,
@@ -226,6 +232,7 @@ def _report(options: argparse.Namespace, place: Any) -> int:
             limit=source.threads,
             dropped=source.vitals().dropped,
             blind=tuple(source.blind),
+            findings=documents(found),
         )
         print(json.dumps(document, indent=2))
     else:
@@ -236,6 +243,7 @@ def _report(options: argparse.Namespace, place: Any) -> int:
             _facts(source),
             requests=len(timeline.requests),
             threads=source.threads,
+            found=found,
         )
         for what, why in source.blind:
             print(shown(f"not visible here: {what} ({why})", palette), file=sys.stderr)

@@ -125,7 +125,9 @@ def _read(recording: Recording) -> tuple[Material, bool]:
         recording.dropped,
         recording.blind,
         scenario,
-        None if known is None else Caption(known.title, known.expect, known.file, _path(known), known.source),
+        None
+        if known is None
+        else Caption(known.title, known.expect, known.file, _path(known), known.source, known.repaired),
     )
     return material, complete
 

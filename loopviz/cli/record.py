@@ -214,6 +214,7 @@ def _report(run: Run, palette: Palette) -> None:
         requests=run.requests,
         threads=run.threads,
         interrupted=run.interrupted,
+        found=run.findings,
     )
     _say_unseen(run, palette)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
@@ -32,6 +32,7 @@ from loopviz.draw.words import (
     tag,
     task_name,
 )
+from loopviz.findings import Finding
 from loopviz.model import Block, Request, Starvation, State, Timeline
 from loopviz.paths import is_file
 from loopviz.scenario import Load, Scenario, ScenarioFile, builtin_folder
@@ -51,10 +52,11 @@ def print_report(
     requests: int,
     threads: int,
     interrupted: int | None = None,
+    found: Sequence[Finding] = (),
 ) -> None:
     """Print what happened in a run of `requests` requests with a thread limit of `threads`.
 
-    `interrupted` is when it was interrupted (ns).
+    `interrupted` is when it was interrupted (ns), and `found` what was found in it, the gravest first.
     """
     rows = sorted(timeline.requests.values(), key=lambda request: request.id)
     if not rows:
@@ -85,26 +87,41 @@ def print_report(
         timeline, scenario, rows, zero, end, requests, threads, interrupted=interrupted is not None
     ):
         console.print(Text.assemble((f"{name:<10}", palette.text("dim")), shown(value, palette)))
-    for name, value in _verdict(timeline, scenario, last, interrupted=interrupted is not None):
+    for name, value in _findings(found):
+        console.print(Text.assemble((f"{name:<10}", palette.text("dim")), shown(value, palette)))
+    for name, value in _verdict(
+        timeline, scenario, last, interrupted=interrupted is not None, found=bool(found)
+    ):
         console.print(Text.assemble((f"{name:<10}", palette.text("dim")), shown(value, palette)))
 
 
+def _findings(found: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    """Each finding in its three sentences: what was seen, why it is so, and what to do."""
+    for finding in found[:_MOST]:
+        likely = ", likely" if finding.confidence == "likely" else ""
+        yield "finding", f"{finding.severity}{likely}: {printable(finding.what, 1_000)}"
+        yield "  why", printable(finding.why, 1_000)
+        yield "  do", printable(finding.do, 1_000)
+    if len(found) > _MOST:
+        yield "", f"and {count(len(found) - _MOST, 'more finding')}"
+
+
 def _verdict(
-    timeline: Timeline, scenario: ScenarioFile, last: int, *, interrupted: bool
+    timeline: Timeline, scenario: ScenarioFile, last: int, *, interrupted: bool, found: bool
 ) -> Iterator[tuple[str, str]]:
-    """Why the last burst took its time, and what to change."""
+    """Why the last burst took its time, unless a finding says it, and what to change."""
     burst = timeline.newest_burst(last)
     if interrupted or burst is None or not burst.over(last):
         return
-    found = verdict(timeline, burst, scenario.facts, last)
-    if found.mood == "alarm":
-        yield "verdict", found.measured
-    if found.why:
-        yield "why", found.why
-    if found.repair:
+    said = verdict(timeline, burst, scenario.facts, last)
+    if said.mood == "alarm":
+        yield "verdict", said.measured
+    if said.why and not found:
+        yield "why", said.why
+    if said.repair:
         shown_by = _repaired(scenario)
         shows = f" 'loopviz record {shown_by}' shows it." if shown_by else ""
-        yield "repair", f"{found.repair}{shows}"
+        yield "repair", f"{said.repair}{shows}"
 
 
 def _repaired(scenario: ScenarioFile) -> str:

@@ -35,14 +35,12 @@ class Findings:
     """Keeps the latest answer: rules read every segment of a burst, which is too much for every frame."""
 
     def __init__(self) -> None:
-        self._key: object = None
-        self._found: list[Finding] = []
-        self._until = 0
-        """Up to this moment the answer is new enough."""
+        self._kept: dict[str, tuple[object, int, list[Finding]]] = {}
+        """Of bursts and of times: for what it is, up to which moment it is new enough, and the answer."""
 
     def forget(self) -> None:
         """Look again."""
-        self._key = None
+        self._kept.clear()
 
     def of_burst(
         self,
@@ -72,7 +70,7 @@ class Findings:
                 dropped=interpreter.dropped,
             )  # fmt: skip
 
-        return self._of(key, look, now, last=over or not moves)
+        return self._of("burst", key, look, now, last=over or not moves)
 
     def of_time(
         self,
@@ -90,13 +88,16 @@ class Findings:
         def look() -> list[Finding]:
             return of_time(timeline, start, end, lines, gil=interpreter.gil, dropped=interpreter.dropped)
 
-        return self._of(key, look, end, last=not moves)
+        return self._of("time", key, look, end, last=not moves)
 
-    def _of(self, key: object, look: Callable[[], list[Finding]], now: int, *, last: bool) -> list[Finding]:
+    def _of(
+        self, kind: str, key: object, look: Callable[[], list[Finding]], now: int, *, last: bool
+    ) -> list[Finding]:
         """The answer; `last` if it will not change."""
-        if key != self._key or (not last and now >= self._until):
+        kept = self._kept.get(kind)
+        if kept is None or key != kept[0] or (not last and now >= kept[1]):
             began = time.perf_counter_ns()
-            self._key, self._found = key, look()
+            found = look()
             cost = time.perf_counter_ns() - began
-            self._until = now + max(_AGAIN, _SHARE * cost)
-        return self._found
+            kept = self._kept[kind] = key, now + max(_AGAIN, _SHARE * cost), found
+        return kept[2]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from loopviz.clock import NS
 from loopviz.draw.expected import Expected, computed, expected, law
 from loopviz.draw.reasons import reason
 from loopviz.draw.safe import printable
-from loopviz.draw.words import Mood, count, duration, fitting, ordinary
+from loopviz.draw.words import Mood, count, duration, fitting, line, ordinary
+from loopviz.findings import Finding
 from loopviz.model import Burst, Request, Timeline
 from loopviz.scenario import Scenario
 
-__all__ = ["Verdict", "Verdicts", "verdict"]
+__all__ = ["Verdict", "Verdicts", "in_brief", "verdict"]
 
 _NEAR = 0.1
 """As expected is what differs by this part, or by `_ALWAYS`."""
@@ -21,6 +23,8 @@ _ALWAYS = 150_000_000
 """What is always allowed (ns): the client and the server take some time as well."""
 _AGAIN = 500_000_000
 """How long a verdict is kept (ns): what is known of a burst changes a little after its end."""
+_REPAIR = 68
+"""Columns for what to do, where no scenario declares it in a few words."""
 _WHOLE = 0.05
 """A factor that is so near to a whole number is one."""
 
@@ -44,7 +48,7 @@ class Verdicts:
     """Keeps the latest verdict for a moment, for views that ask in every frame."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Burst, int, Verdict] | None = None
+        self._kept: tuple[Burst, Finding | None, int, Verdict] | None = None
 
     def of(
         self,
@@ -52,24 +56,29 @@ class Verdicts:
         burst: Burst,
         scenario: Scenario | None,
         now: int,
+        found: Sequence[Finding] = (),
         *,
         again: int = _AGAIN,
     ) -> Verdict:
         """As `verdict`; it may be that of a moment before, by less than `again` (ns)."""
-        kept = self._kept
-        if kept is None or kept[0] is not burst or not 0 <= now - kept[1] < again:
-            kept = self._kept = burst, now, verdict(timeline, burst, scenario, now)
-        return kept[2]
+        kept, gravest = self._kept, found[0] if found else None
+        if kept is None or kept[:2] != (burst, gravest) or not 0 <= now - kept[2] < again:
+            kept = self._kept = burst, gravest, now, verdict(timeline, burst, scenario, now, found)
+        return kept[3]
 
 
-def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> Verdict:
-    """The verdict on a burst that was over at `now` (ns)."""
+def verdict(
+    timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int, found: Sequence[Finding] = ()
+) -> Verdict:
+    """The verdict on a burst that was over at `now` (ns); `found` is what was found in it."""
     requests = burst.requests
     given_up = sum(request.given_up for request in requests) + burst.unsent
     failed = [request for request in requests if request.failed]
     unseen = burst.count - len(requests)
     took, many = duration(burst.makespan(now)), count(burst.count, "request")
     short, why, lost = reason(timeline, burst, requests, now)
+    if found:
+        why, lost = in_brief(found[0]), True
     if burst.unsent and not burst.began:
         return Verdict("alarm", f"{many} given up before the first was sent.", "", "", "")
     if given_up:
@@ -96,7 +105,26 @@ def verdict(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: in
     repair = repaired = ""
     if scenario is not None and scenario.repair and (lost or failed or not _only_under_load(scenario, burst)):
         repair, repaired = printable(scenario.repair, 200), printable(scenario.repaired or "", 40)
+    if not repair and found and (scenario is None or not scenario.repair):
+        repair = fitting(printable(found[0].do, 200), columns=_REPAIR)
     return Verdict("alarm" if failed or given_up else "dim", measured, why, repair, repaired)
+
+
+def in_brief(finding: Finding) -> str:
+    """What was found, in at most 77 columns: its first words, as far as they are a sentence."""
+    whole = printable(finding.what, 1_000)
+    sentences = [whole, whole.partition(". ")[0]]
+    for end in ("; ", ": ", ", "):
+        sentences += _shorter(sentences[-1], end)
+    place = "" if finding.where is None else f": {line(finding.where)}"
+    return fitting(*(f"{sentence.rstrip('.')}." for sentence in sentences), f"{finding.title}{place}.")
+
+
+def _shorter(sentence: str, end: str) -> Iterator[str]:
+    """The sentence without its last part, and so on."""
+    while end in sentence:
+        sentence = sentence.rpartition(end)[0]
+        yield sentence
 
 
 # -- measured against expected -----------------------------------------------------------------

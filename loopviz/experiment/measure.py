@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from typing import Any
 
 from loopviz.clock import now_ns
+from loopviz.draw.source import lines_of
 from loopviz.errors import NotVisibleError
 from loopviz.experiment.alone import Cancelled, Progress, begin
+from loopviz.findings import Finding
+from loopviz.findings.listed import documents, of_run
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
@@ -84,6 +88,19 @@ class Run:
             dropped=self.vitals.dropped,
             blind=self.blind,
             interrupted=self.interrupted,
+            findings=documents(self.findings),
+        )
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What was found in it, the gravest first."""
+        return of_run(
+            self.timeline,
+            partial(lines_of, self.timeline),
+            repaired=self.scenario.facts.repaired,
+            gil=self.environment.gil,
+            dropped=self.vitals.dropped,
+            now=self.interrupted,
         )
 
 

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from loopviz.export.material import Material
+from loopviz.findings.listed import documents
 from loopviz.model.summary import summarise
 
 __all__ = ["document"]
@@ -22,6 +23,7 @@ def document(material: Material) -> Iterator[str]:
         limit=material.limit,
         dropped=material.dropped,
         blind=material.blind,
+        findings=documents(material.findings),
         listed=_Passing,
     )
     for piece in json.JSONEncoder(indent=2).iterencode(summary):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from heapq import merge
 from itertools import chain
 
 from loopviz.clock import NS
 from loopviz.draw.safe import printable
+from loopviz.draw.source import lines_of
 from loopviz.draw.theme import Theme
 from loopviz.draw.themes import DARK
+from loopviz.findings import Finding
+from loopviz.findings.listed import of_run
 from loopviz.model import Block, Request, Segment, Span, State, Timeline, Where
 
 __all__ = [
@@ -49,6 +53,8 @@ class Caption:
     """What is asked for, without its query."""
     source: str = ""
     """The text of its file; empty if it is not known."""
+    repaired: str | None = None
+    """The scenario that shows its repair, as it declares."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,17 @@ class Material:
     scenario: str | None = None
     caption: Caption | None = None
     """None where the recording shows several scenarios, or none that it knows."""
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What was found, the gravest first."""
+        return of_run(
+            self.timeline,
+            partial(lines_of, self.timeline),
+            repaired=self.caption.repaired if self.caption is not None else None,
+            gil=self.environment.get("gil") is not False,
+            dropped=self.dropped,
+        )
 
 
 def text(recorded: object, limit: int = LONGEST) -> str:

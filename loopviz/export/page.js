@@ -432,6 +432,17 @@
       make("span", state.name));
     element("legend").append(item);
   }
+  if (data.findings.length) {
+    element("findings-section").hidden = false;
+    for (const finding of data.findings) {
+      const part = make("div");
+      part.append(make("h3", `${finding.title} (${finding.severity}${finding.likely ? ", likely" : ""})`));
+      for (const sentence of finding.said) part.append(make("p", sentence));
+      const code = [...finding.before.map((line) => `- ${line}`), ...finding.after.map((line) => `+ ${line}`)];
+      if (code.length) part.append(make("pre", code.join("\n")));
+      element("findings").append(part);
+    }
+  }
   if (data.blocks.length) {
     element("blocks-section").hidden = false;
     const blocks = data.blocks.slice(0, MOST_LISTED);

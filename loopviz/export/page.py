@@ -44,6 +44,7 @@ _UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 """Inside a JSON string the escapes mean the same characters, which do not occur outside of strings."""
 
 
+_MOST_FINDINGS = 20
 _VARIABLES = {
     "back": "background", "lane": "lane", "text": "text", "dim": "dim", "line": "grid", "accent": "accent",
     "alarm": "alarm_text", "thread": "thread", "caption": "caption", "outline": "outline",
@@ -159,6 +160,17 @@ def _data(material: Material, window: Window | None) -> Iterator[str]:
                 block.culprit[0],
             ]
             for block in all_blocks(timeline)
+        ],
+        "findings": [
+            {
+                "severity": finding.severity,
+                "likely": finding.confidence == "likely",
+                "title": text(finding.title),
+                "said": [text(finding.what), text(finding.why), text(finding.do)],
+                "before": [text(line) for line in finding.change[0]] if finding.change else [],
+                "after": [text(line) for line in finding.change[1]] if finding.change else [],
+            }
+            for finding in material.findings[:_MOST_FINDINGS]
         ],
         "tokens": [
             [t - zero, tokens.total, tokens.borrowed, tokens.waiting] for t, tokens in timeline.tokens

@@ -36,6 +36,7 @@ def summarise(
     dropped: int = 0,
     blind: Iterable[tuple[str, str]] = (),
     interrupted: int | None = None,
+    findings: Iterable[dict[str, Any]] | None = None,
     listed: Callable[[Iterator[dict[str, Any]]], list[dict[str, Any]]] = list,
 ) -> dict[str, Any]:
     """The run in `timeline` as one JSON document.
@@ -43,6 +44,7 @@ def summarise(
     `limit` is the thread limit, `dropped` the number of lost events, and `blind` has what could not be
     seen, and why. `interrupted` is when the run was interrupted (ns): what had not ended then has no end,
     its states and segments are those up to then, and the field ``interrupted`` is added.
+    `findings` are what was found in it, as `loopviz.findings.listed` has them; None where nobody has looked.
     `listed` makes a list of what may be long: the requests and the tasks that they have started.
     """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)
@@ -187,6 +189,7 @@ def summarise(
             if timeline.several
             else {}
         ),
+        **({} if findings is None else {"findings": list(findings)}),
         "probe": {
             "events": timeline.events,
             "dropped": dropped,

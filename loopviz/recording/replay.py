@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 from loopviz.errors import InputError
+from loopviz.findings.listed import documents, of_run
 from loopviz.model import Timeline
 from loopviz.model.summary import summarise
 from loopviz.recording.carried import carry
@@ -162,6 +163,15 @@ class Replay:
             limit=self.threads,
             dropped=self.recording.dropped,
             blind=self.blind,
+            findings=documents(
+                of_run(
+                    timeline,
+                    lambda file: timeline.sources.of(file) or (),
+                    repaired=self.scenarios[0].facts.repaired if len(self.scenarios) == 1 else None,
+                    gil=self.environment.gil,
+                    dropped=self.recording.dropped,
+                )
+            ),
         )
 
 

@@ -12,13 +12,17 @@ from loopviz.model import Request
 
 __all__ = ["facts", "moment", "story"]
 
+_MOST = 3
+"""Findings that are said, the gravest."""
+
 
 def story(
     material: Material, rows: Sequence[Request], shown: Sequence[Fold], zero: int, start: int, end: int
 ) -> str:
     """The picture in words, for screen readers.
 
-    `rows` are the requests in the window from `start` to `end`, and `shown` are the rows drawn.
+    `rows` are the requests in the window from `start` to `end`, and `shown` are the rows drawn. What
+    was found is said of the whole recording.
     """
     timeline = material.timeline
     parts = [f"From {moment(start - zero)} to {moment(end - zero)}: {count(len(rows), 'request')}."]
@@ -44,6 +48,8 @@ def story(
         spent = sorted(request.totals.items(), key=lambda item: -item[1])
         states = ", ".join(f"{state_name(state)} {duration(ns)}" for state, ns in spent[:3] if ns)
         parts.append(f"{name}: {duration(request.latency(timeline.last))} ({states}).")
+    for finding in material.findings[:_MOST]:
+        parts += [text(finding.what), text(finding.why), text(finding.do)]
     return " ".join(parts)
 
 

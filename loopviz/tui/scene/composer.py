@@ -16,7 +16,7 @@ from loopviz.tui.scene.lesson import lesson_lines, lesson_of
 from loopviz.tui.scene.machine import MachineBody
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.picture import Picture
-from loopviz.tui.scene.reasons import ReasonsBody
+from loopviz.tui.scene.reasons import Known, ReasonsBody
 from loopviz.tui.scene.story import Story
 from loopviz.tui.view import Look, View
 
@@ -41,13 +41,14 @@ class Scene:
         self._pen = Pen(palette)
         self._picture = Picture(self._pen)
         self._beside = Beside(self._pen, self._picture, CodeBody(self._pen))
+        known = Known()
         self._bodies: dict[Look, Body] = {
             "timeline": self._picture,
             "code": self._beside,
             "machine": MachineBody(self._pen),
-            "reasons": ReasonsBody(self._pen),
+            "reasons": ReasonsBody(self._pen, known),
         }
-        self._story = Story()
+        self._story = Story(known)
         self._foot_key: tuple[object, ...] = ()
         self._foot_lines: list[HitLine] = []
 

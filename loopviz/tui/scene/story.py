@@ -16,6 +16,7 @@ from loopviz.stream.blind import nothing_visible
 from loopviz.stream.source import Death
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
+from loopviz.tui.scene.reasons import Known
 from loopviz.tui.scene.selected import Selected
 from loopviz.tui.view import View
 
@@ -42,7 +43,8 @@ class _Shown:
 class Story:
     """Composes the lines, and keeps what does not change with every frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Known | None = None) -> None:
+        self._known = known or Known()
         self.fires: int | None = None
         """Which of the last lines ends with the key that fires the repair; None for none."""
         self._verdicts = Verdicts()
@@ -113,13 +115,12 @@ class Story:
             return _Shown("dim", [_beginning(burst, now)])
         file = facts.scenario(burst.scenario)
         declared = file.facts if file is not None else None
+        found = self._known.of_burst(facts, timeline, view, burst)
         if view.moves:
-            found = self._verdicts.of(timeline, burst, declared, now)
+            over = self._verdicts.of(timeline, burst, declared, now, found)
         else:  # of exactly this moment (1 ns), and anew (0) while events of it can still arrive
-            found = self._verdicts.of(timeline, burst, declared, now, again=0 if view.arrives else 1)
-        return _Shown(
-            found.mood, [found.measured, *filter(None, [found.why])], found.repair, found.repaired, True
-        )
+            over = self._verdicts.of(timeline, burst, declared, now, found, again=0 if view.arrives else 1)
+        return _Shown(over.mood, [over.measured, *filter(None, [over.why])], over.repair, over.repaired, True)
 
 
 def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Shown:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 
-from loopviz.draw.found import Findings, Interpreter
 from loopviz.draw.safe import printable
-from loopviz.draw.source import lines_of
 from loopviz.draw.words import count
 from loopviz.findings import Finding
 from loopviz.model import Timeline
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
+from loopviz.tui.scene.reasons.known import Known
 from loopviz.tui.scene.reasons.page import nothing, opened, titled
 from loopviz.tui.scene.reasons.subject import Subject, subject
 from loopviz.tui.view import View
@@ -24,15 +23,15 @@ __all__ = ["ReasonsBody"]
 class ReasonsBody:
     """Draws the reasons view, and caches what the next frame can reuse."""
 
-    def __init__(self, pen: Pen) -> None:
+    def __init__(self, pen: Pen, known: Known) -> None:
         self.hits: dict[int, list[tuple[int, int, Hit]]] = {}
         """For each line of the last frame, counted from its first: what can be clicked, and where."""
         self._pen = pen
-        self._findings = Findings()
+        self._known = known
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
-        self._findings.forget()
+        self._known.forget()
 
     def lines(
         self, facts: Facts, timeline: Timeline, view: View, width: int, height: int, *, roomy: bool
@@ -40,7 +39,7 @@ class ReasonsBody:
         """The view in at most `height` lines."""
         pen, about = self._pen, subject(timeline, view)
         self.hits = {}
-        found = self._found(facts, timeline, view, about)
+        found = self._known.of(facts, timeline, view, about)
         gap: list[Line] = [[]] if roomy else []
         if not found:
             return [*gap, *nothing(pen, facts, about.name, width)][:height]
@@ -60,21 +59,6 @@ class ReasonsBody:
                 lines += kept
                 lines += gap if len(found) > 1 else []
         return lines[:height]
-
-    def _found(self, facts: Facts, timeline: Timeline, view: View, about: Subject) -> list[Finding]:
-        def lines(file: str) -> Sequence[str]:
-            return lines_of(timeline, file)
-
-        interpreter = Interpreter(gil=bool(facts.environment.gil), dropped=view.pace.dropped)
-        if about.burst is None:
-            return self._findings.of_time(
-                timeline, about.start, about.end, lines, interpreter, moves=about.moves
-            )
-        file = facts.scenario(about.burst.scenario)
-        repaired = file.facts.repaired if file is not None else None
-        return self._findings.of_burst(
-            timeline, about.burst, lines, about.end, interpreter, repaired=repaired, moves=about.moves
-        )
 
     def _head(self, facts: Facts, found: Sequence[Finding], about: Subject, width: int) -> Line:
         """How many there are, of what, and how another one is chosen."""

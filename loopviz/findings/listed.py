@@ -1,0 +1,78 @@
+"""The findings of a whole run, and what JSON documents say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from loopviz.clock import seconds
+from loopviz.findings.finding import Finding
+from loopviz.findings.seen import no_lines
+from loopviz.findings.table import of_burst, of_time
+from loopviz.model import Timeline
+
+__all__ = ["documents", "of_run"]
+
+_MOST_BURSTS = 100
+"""Of so many bursts, the newest."""
+
+
+def of_run(
+    timeline: Timeline,
+    lines: Callable[[str], Sequence[str]] = no_lines,
+    *,
+    repaired: str | None = None,
+    gil: bool = True,
+    dropped: int = 0,
+    now: int | None = None,
+) -> list[Finding]:
+    """The findings of all bursts, the gravest first; of the whole time where others sent requests as well.
+
+    `repaired` is the name of the scenario that shows the repair, `now` when the run ended (ns).
+    """
+    requests = timeline.requests
+    now = timeline.last if now is None else now
+    if not requests:
+        return []
+    if any(timeline.burst_of(number) is None for number in requests):
+        start = min(request.start for request in requests.values())
+        return of_time(timeline, start, now, lines, gil=gil, dropped=dropped)
+    found = [
+        finding
+        for burst in list(timeline.bursts)[-_MOST_BURSTS:]
+        for finding in of_burst(timeline, burst, lines, now=now, repaired=repaired, gil=gil, dropped=dropped)
+    ]
+    return sorted(found, key=lambda finding: finding.order)
+
+
+def documents(found: Iterable[Finding]) -> list[dict[str, Any]]:
+    """The findings as parts of a JSON document. Fields are added, but not renamed or removed."""
+    return [
+        {
+            "id": finding.id,
+            "severity": finding.severity,
+            "confidence": finding.confidence,
+            "title": finding.title,
+            "what": finding.what,
+            "why": finding.why,
+            "do": finding.do,
+            "where": None
+            if finding.where is None
+            else {
+                "file": finding.where.file,
+                "line": finding.where.line,
+                "function": finding.where.function,
+                "calls": finding.where.calls,
+            },
+            "requests": list(finding.requests),
+            "culprits": list(finding.culprits),
+            "evidence": dict(finding.evidence),
+            "lost_s": seconds(finding.lost),
+            "change": None
+            if finding.change is None
+            else {"before": list(finding.change[0]), "after": list(finding.change[1])},
+            "repair": finding.repair,
+            "scenario": finding.scenario,
+        }
+        for finding in found
+    ]
