@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import linecache
 import socket
 import threading
 import time
@@ -25,6 +24,7 @@ from loopviz.live.link import Link
 from loopviz.live.numbers import Renumber, shifted
 from loopviz.recording import Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile
+from loopviz.sources import lines_in
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.events import STOPPED, WORKER, Event
 from loopviz.stream.several import MOST_WORKERS
@@ -251,11 +251,11 @@ class Attached:
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The text of a source file of the server's, which may be in a container."""
-        found = linecache.getlines(file)
+        found = lines_in(file)
         if not found and self.pid:
             with suppress(OSError, ValueError):
                 inside = Path(f"/proc/{self.pid}/root{file}")
-                return inside.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+                return inside.read_text(encoding="utf-8", errors="replace").splitlines()
         return found
 
     def was_paused(self, since: int, until: int) -> None:

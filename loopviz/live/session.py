@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
-import linecache
 import os
 import sys
 import threading
@@ -30,6 +29,7 @@ from loopviz.live.incoming import FROM_PROCESS, HERE, Incoming
 from loopviz.live.sockets import reached
 from loopviz.recording import Place, Recorder
 from loopviz.scenario import THREAD_LIMIT, ScenarioFile, executed, require_own_paths
+from loopviz.sources import lines_in
 from loopviz.stream.answer import Heard
 from loopviz.stream.buffer import Buffer
 from loopviz.stream.copies import Changed
@@ -489,7 +489,7 @@ class Session:
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The text of a source file that an event names."""
-        return linecache.getlines(file)
+        return lines_in(file)
 
     def save(self, path: str | Path) -> int:
         """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""

@@ -205,7 +205,7 @@ class Source(Protocol):
         """The present (ns of the events' clock); for a recording, the time of the last event read."""
 
     def source_lines(self, file: str) -> Sequence[str]:
-        """The lines of a source file that an event names; empty if it cannot be read."""
+        """The lines of a source file that an event names, without their ends; empty if it cannot be read."""
 
     def save(self, path: str | Path) -> int:
         """Save the last minutes to a new file; return how many events. Called in a thread of its own.
