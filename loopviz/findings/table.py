@@ -89,7 +89,7 @@ def of_burst(
     if not burst.began or end <= burst.began:
         return []
     seen = Seen(
-        timeline, burst.requests, burst.began, end, now, lines, burst.scenario, repaired, gil, dropped
+        timeline, burst.requests, burst.began, end, now, _bare(lines), burst.scenario, repaired, gil, dropped
     )
     return found(seen)
 
@@ -111,7 +111,12 @@ def of_time(
         and (request.done is None or request.done > start)
         and request.websocket is None
     ]
-    return found(Seen(timeline, requests, start, end, end, lines, gil=gil, dropped=dropped))
+    return found(Seen(timeline, requests, start, end, end, _bare(lines), gil=gil, dropped=dropped))
+
+
+def _bare(lines: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
+    """The same lines without their ends: some sources have them, and the rules join lines."""
+    return lambda file: [line.rstrip("\r\n") for line in lines(file)]
 
 
 def _take(taken: dict[int, list[tuple[int, int]]], loss: Loss) -> None:

@@ -114,3 +114,18 @@ def test_a_short_wait_for_a_thread():
     events = rounds(3, 2, 30, ("app.py", 2, "report"))
     later = [(e[0] + 2_000 * MS, *e[1:]) if e[0] > ns(60) else e for e in events]
     assert ids(burst(3, *later), lines=SOURCE) == []
+
+
+def test_the_repair_is_named_where_a_function_sleeps():
+    """Whether lines have their ends or not, a thread that only sleeps can be done without."""
+    events = rounds(3, 2, 1_000, ("app.py", 3, "report"))
+    for end in ("", "\n", "\r\n"):
+        (found,) = findings(burst(3, events), {"app.py": [line + end for line in SOURCE["app.py"]]})
+        assert found.repair == "async-sleep"
+        assert found.change is not None
+        assert found.change[1] == (
+            "async def report(user=Depends(current_user)):",
+            "    await asyncio.sleep(1)",
+        )
+    (found,) = findings(burst(3, events), {"app.py": ["", "", "    work()"]})
+    assert found.repair is None

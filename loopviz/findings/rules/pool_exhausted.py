@@ -77,6 +77,7 @@ def _finding(seen: Seen, waits: Waits, held: Holder | None) -> Finding:
         ),
         lost=loss.total,
         change=_change(seen, waiter or where, needed, default=default),
+        repair="async-sleep" if _sleeps(seen, where) else None,
         scenario=seen.repaired or "threadpool",
         loss=loss,
     )
@@ -89,6 +90,12 @@ def _waiter(seen: Seen, waited: list[int]) -> Where | None:
             if segment.state is State.TOKEN_WAIT and segment.where is not None:
                 return segment.where
     return None
+
+
+def _sleeps(seen: Seen, where: Where | None) -> bool:
+    """Whether a thread is needed only to sleep: then a repair does without one."""
+    lines = seen.lines(where.file) if where is not None else ()
+    return where is not None and 0 < where.line <= len(lines) and "time.sleep" in lines[where.line - 1]
 
 
 def _change(seen: Seen, where: Where | None, needed: int, *, default: bool) -> Change | None:

@@ -71,6 +71,7 @@ def _finding(seen: Seen, called: Where, spans: list[Span], loss: Loss) -> Findin
     name = called.function.rpartition(".")[2]
     where = max(spans, key=lambda span: span.end - span.start).where or called
     who = count(len(loss.requests), "request")
+    change = as_async(seen, where)
     return Finding(
         id="slow-dependency",
         severity=seen.severity(loss),
@@ -91,7 +92,8 @@ def _finding(seen: Seen, called: Where, spans: list[Span], loss: Loss) -> Findin
             ("requests", str(len(loss.requests))),
         ),
         lost=loss.total,
-        change=as_async(seen, where),
+        change=change,
+        repair="async-sleep" if change is not None else None,
         scenario=seen.repaired or "dependency_async",
         loss=loss,
     )

@@ -68,6 +68,7 @@ def _finding(seen: Seen, waits: Waits, held: Sequence[Holder], kind: Kind) -> Fi
     pool = f"{whose} threads" if size < 0 else f"{whose} {count(size, 'thread')}"
     taken = f"{whose} threads" if size < 0 else f"{size} of {whose} threads"
     where, name = _where(main), _name(main)
+    change = as_async(seen, where) if kind in {"endpoint", "dependency", "background"} else None
     again = _again(seen, loss.requests)
     what = (
         f"{count(len(loss.requests), 'request')} waited for a thread, up to {duration(loss.longest)}: all"
@@ -100,7 +101,8 @@ def _finding(seen: Seen, waits: Waits, held: Sequence[Holder], kind: Kind) -> Fi
             *((("waited a second time", count(again, "request")),) if again else ()),
         ),
         lost=loss.total,
-        change=as_async(seen, where) if kind in {"endpoint", "dependency", "background"} else None,
+        change=change,
+        repair="async-sleep" if change is not None else None,
         scenario=seen.repaired or _SHOWN.get(kind, "async"),
         loss=loss,
     )

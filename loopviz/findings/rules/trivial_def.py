@@ -98,6 +98,7 @@ def _finding(seen: Seen, called: Where, worked: float, loss: Loss) -> Finding:
         ),
         lost=loss.total,
         change=((f"def {name}(...):",), (f"async def {name}(...):",)),
+        repair="async-def",
         scenario=seen.repaired or "trivial_async",
         loss=loss,
     )
