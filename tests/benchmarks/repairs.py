@@ -1,10 +1,10 @@
 """Repairs on the real thing: each scenario with a finding that has a repair, before and after it.
 
-Run by hand: ``python -m tests.benchmarks.repairs [NAME...] [--times N]``. A scenario is fired with its own number
-of requests; its finding is taken, the repair is made, and the repaired copy is served beside the original and
-fired with as many. Printed are: whether the finding is gone, both makespans, whether the second one is what
-the law of the twin says (of the scenario that is declared to be the repair), and whether all answers are the
-same. Exit code 1 if a repair that was made misses one of these.
+Run by hand: ``python -m tests.benchmarks.repairs [NAME...] [--times N]``. A scenario is fired with its own
+number of requests; its finding is taken, the repair is made, and the repaired copy is served beside the
+original and fired with as many. Printed are: whether the finding is gone, both makespans, whether the second
+one is what the law of the twin says (of the scenario that is declared to be the repair), and whether all
+answers are the same. Exit code 1 if a repair that was made misses one of these.
 """
 
 from __future__ import annotations

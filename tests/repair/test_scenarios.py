@@ -76,7 +76,7 @@ def shape(source: str, function: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.kind}")
 def test_the_repair_does_what_the_twin_does(case: Case):
-    """The repaired function is that of the twin, but for names, texts and durations; the rest is as it was."""
+    """The repaired function is that of the twin, but for names, texts and durations."""
     source = source_of(case.name)
     calls = "time.sleep" if "time.sleep(" in case.mark else case.mark.partition("(")[0].strip()
     done = repair(source, case.kind, case.mark, function=case.function, calls=calls)
