@@ -25,9 +25,9 @@ GIL, for example, is said only if it was measured for each of them. The second s
 the repair: the one that the scenario declares, or else the one in the table.
 
 When a burst is over, the verdict takes their place: what was measured against what was expected, why, and
-the repair. The reasons that it may give are, in this order: blocks, waits for a worker, waits for a
-connection, a lock or a semaphore, many short steps in a row, threads that waited for the GIL or for a core,
-and how many requests waited or were worked for at the same time.
+the repair. The reason is the gravest [finding](findings.md), in a few words; where nothing was found, how many
+requests waited or were worked for at the same time. In few words behind the time: blocks, waits for a worker,
+for a connection, a lock or a semaphore, short steps in a row, or threads that waited for the GIL or for a core.
 
 | | when | example | repair |
 |---|---|---|---|

@@ -49,6 +49,8 @@ class Seen:
     """How many events were lost, because too many happened at once."""
     worked_out: dict[str, Any] = field(default_factory=dict, repr=False)
     """What several rules need and one of them has worked out, by the name of its module."""
+    notes: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What a rule has worked out that another one needs as well, by name."""
     _segments: dict[int, list[Segment]] = field(default_factory=dict, repr=False)
 
     @property

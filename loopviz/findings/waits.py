@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
@@ -19,7 +20,7 @@ _SHORT = 1_000_000
 """A shorter wait (ns) is the way to a free worker."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Waits:
     """The waits of some requests for one pool."""
 
@@ -29,9 +30,9 @@ class Waits:
     size: int = -1
     """How many workers the pool had."""
 
-    @property
+    @cached_property
     def loss(self) -> Loss:
-        """The same as a loss."""
+        """The same as a loss. To be asked for when all of them are there."""
         loss = Loss()
         for start, end, request in self.spans:
             loss.add(request, start, end)
@@ -74,6 +75,13 @@ def waits_by_pool(seen: Seen) -> list[Waits]:
 
     A wait is that of a request in state "waiting for a thread"; the pool's own list says for which pool.
     """
+    known: list[Waits] | None = seen.notes.get("waits")
+    if known is None:
+        known = seen.notes["waits"] = _waits_by_pool(seen)
+    return known
+
+
+def _waits_by_pool(seen: Seen) -> list[Waits]:
     pools = seen.timeline.pools
     of: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for number, pool in pools.by_number.items():
@@ -86,14 +94,14 @@ def waits_by_pool(seen: Seen) -> list[Waits]:
         for segment in seen.segments(request):
             if segment.state is not State.TOKEN_WAIT or segment.end - segment.start <= _SHORT:
                 continue
-            number = next(
-                (n for start, end, n in of[request.id] if start < segment.end > segment.start < end), 0
-            )
+            meant = (n for start, end, n in of[request.id] if start < segment.end and segment.start < end)
+            number = next(meant, 0)
             number = number or next((n for n, waiting in lasting.items() if request.id in waiting), 0)
-            if (known := pools.by_number.get(number)) is None:
-                known = Pool(0, "default-limiter", "", -1)  # of a recording that says nothing of pools
-            waits = found.setdefault(number, Waits(known, size=_size(seen, known)))
-            waits.spans.append((segment.start, segment.end, request.id))
+            if number not in found:
+                # A recording of before says nothing of pools.
+                pool = pools.by_number.get(number) or Pool(0, "default-limiter", "", -1)
+                found[number] = Waits(pool, size=_size(seen, pool))
+            found[number].spans.append((segment.start, segment.end, request.id))
     return sorted(found.values(), key=lambda waits: -waits.loss.total)
 
 

@@ -37,18 +37,27 @@ def look(seen: Seen) -> Iterator[Finding]:
 def _calls(seen: Seen) -> dict[Where, list[Span]]:
     """The calls of dependencies of async endpoints in threads, by the dependency's definition."""
     found: dict[Where, list[Span]] = defaultdict(list)
+    known: dict[tuple[Where, Where | None], Where | None] = {}
     for span in calls(seen):
         request = seen.by_number.get(span.request)
         if request is None or span.called is None or in_executor(seen, span):
             continue
         if request.done is not None and span.start >= request.done:
             continue
-        where = span.where if source.is_library(span.called.file) else span.called
-        if where is None or kind_of_call(seen, span.called, span.where) != "dependency":
-            continue
-        if _is_async(seen, where):
+        key = span.called, span.where
+        if key not in known:
+            known[key] = _dependency(seen, *key)
+        if (where := known[key]) is not None:
             found[where].append(span)
     return found
+
+
+def _dependency(seen: Seen, called: Where, line: Where | None) -> Where | None:
+    """Where a dependency of an async endpoint is defined, or one of its lines; None if the call is none."""
+    where = line if source.is_library(called.file) else called
+    if where is None or kind_of_call(seen, called, line) != "dependency":
+        return None
+    return where if _is_async(seen, where) else None
 
 
 def _is_async(seen: Seen, dependency: Where) -> bool:

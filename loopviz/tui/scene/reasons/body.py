@@ -46,7 +46,7 @@ class ReasonsBody:
         view.finding = max(0, min(view.finding, len(found) - 1))
         lines = [self._head(facts, found, about, width), *gap]
         chosen = view.finding
-        parts = opened(pen, facts, found[chosen], width, roomy=roomy)
+        parts = opened(pen, facts, found[chosen], width, _twin(facts, about), roomy=roomy)
         titles = [titled(pen, one, width, chosen=at == chosen) for at, one in enumerate(found)]
         room = height - len(lines) - len(parts[0]) - 1
         before, after = _around(len(found), chosen, max(0, room - sum(map(len, parts[1:4]))))
@@ -69,6 +69,13 @@ class ReasonsBody:
         if len(found) > 1 and all(keys):
             line.append(Segment(f"   {keys[0]} {keys[1]} choose another one", pen.dim))
         return line
+
+
+def _twin(facts: Facts, about: Subject) -> str:
+    """The scenario that shows the repair of what was fired, as it declares, if it is served here."""
+    file = facts.scenario(about.burst.scenario) if about.burst is not None else None
+    name = (file.facts.repaired or "") if file is not None else ""
+    return name if facts.scenario(name) is not None else ""
 
 
 def _around(count: int, chosen: int, room: int) -> tuple[int, int]:

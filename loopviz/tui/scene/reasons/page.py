@@ -16,7 +16,7 @@ from loopviz.tui.scene.code.ink import inked, style_of
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 
-__all__ = ["nothing", "opened", "repairs", "titled"]
+__all__ = ["nothing", "opened", "titled"]
 
 _WIDEST = 116
 """Longer lines are hard to read."""
@@ -44,14 +44,19 @@ def titled(pen: Pen, finding: Finding, width: int, *, chosen: bool) -> Line:
     return left
 
 
-def opened(pen: Pen, facts: Facts, finding: Finding, width: int, *, roomy: bool) -> list[list[Line]]:
-    """What there is to say of it, in parts: the first ones matter most."""
+def opened(
+    pen: Pen, facts: Facts, finding: Finding, width: int, twin: str, *, roomy: bool
+) -> list[list[Line]]:
+    """What there is to say of it, in parts: the first ones matter most.
+
+    `twin` is the scenario served here that shows the repair of what was fired; empty if there is none.
+    """
     room = min(width, _WIDEST) - _INDENT - _LABEL - 1
     gap: list[Line] = [[]] if roomy else []
     what = _said(pen, "", finding.what, room, pen.title)
     why = [*gap, *_said(pen, "Why", finding.why, room, pen.text)]
     do = [*gap, *_said(pen, "Do", finding.do, room, pen.text)]
-    fires = [*gap, *_shows(pen, facts, finding)]
+    fires = [*gap, *_shows(pen, facts, finding, twin)]
     code = [*gap, *_change(pen, finding, room)]
     seen = "; ".join(f"{name}: {figure}" for name, figure in finding.evidence)
     evidence = [*gap, *_said(pen, "Seen", seen, room, pen.dim)]
@@ -76,38 +81,22 @@ def nothing(pen: Pen, facts: Facts, name: str, width: int) -> list[Line]:
     return lines[1:]
 
 
-def repairs(facts: Facts, finding: Finding) -> str:
-    """The name of the scenario that can be fired here and shows the repair; empty if there is none."""
-    name = finding.scenario or ""
-    return name if name and facts.live and facts.scenario(name) is not None else ""
-
-
-def _shows(pen: Pen, facts: Facts, finding: Finding) -> list[Line]:
-    """What the key of the repair does, and which scenario shows it."""
-    key, name = facts.keys.shown("picture.repaired"), repairs(facts, finding)
-    strong = pen.palette.style(pen.palette.colours.accent, bold=True)
-    indent = Segment(" " * _INDENT, pen.text)
-    if finding.repair and facts.live and key:
-        also = f", or fires {printable(name, 40)}" if name else ""
-        return [
-            [
-                indent,
-                Segment(f"{key:<{_LABEL}}", strong),
-                Segment(f"repairs it and measures both{also}", pen.text),
-            ]
-        ]
-    if name and key:
-        said = f"fires {printable(name, 40)}, the scenario that shows the repair"
-        return [[indent, Segment(f"{key:<{_LABEL}}", strong), Segment(said, pen.text)]]
+def _shows(pen: Pen, facts: Facts, finding: Finding, twin: str) -> list[Line]:
+    """What the key of the repair does, and which scenario shows it; `twin` is one that is served here."""
+    key = facts.keys.shown("picture.repaired")
+    if key and facts.live and not facts.attached and (finding.repair or twin):
+        shown = printable(twin, 40) or "the repaired code"
+        said = f"shows the repair, and measures {shown} beside it with the same load"
+        strong = pen.palette.style(pen.palette.colours.accent, bold=True)
+        return [_labelled(pen, Segment(f"{key:<{_LABEL}}", strong), said)]
     if finding.scenario:
-        return [
-            [
-                indent,
-                Segment(f"{'Try':<{_LABEL}}", pen.dim),
-                Segment(f"loopviz record {printable(finding.scenario, 40)}", pen.text),
-            ]
-        ]
+        said = f"loopviz record {printable(finding.scenario, 40)}, which shows the repair"
+        return [_labelled(pen, Segment(f"{'Try':<{_LABEL}}", pen.dim), said)]
     return []
+
+
+def _labelled(pen: Pen, label: Segment, text: str) -> Line:
+    return [Segment(" " * _INDENT, pen.text), label, Segment(text, pen.text)]
 
 
 def _change(pen: Pen, finding: Finding, room: int) -> list[Line]:
