@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from loopviz.draw.look import Palette
-from loopviz.model import State, Timeline
+from loopviz.model import State, Timeline, Where
 from loopviz.model.heat import NOWHERE, Heat
 from loopviz.model.positions import positions
 from loopviz.scenario import Scenario, ScenarioFile
@@ -23,6 +23,7 @@ from loopviz.tui.scene.code import Beside, CodeBody
 from loopviz.tui.scene.code.files import CHANGED, Files
 from loopviz.tui.scene.code.functions import functions, of_line
 from loopviz.tui.scene.code.ink import inked
+from loopviz.tui.scene.code.libraries import Libraries, short
 from loopviz.tui.scene.code.places import placed
 from loopviz.tui.scene.code.plan import scrolled
 from loopviz.tui.scene.pen import Pen
@@ -193,6 +194,25 @@ def test_frames_of_libraries_are_shown_on_request():
     assert "+1 frame" in row(closed, 5)
     assert row(closed, 14).startswith(" ↓#1 ")
     assert opened[opened.index(row(opened, 5)) + 1].strip() == "↳ httpx/_client.py:1629 Client.send"
+
+
+def test_library_code_is_shown_on_request_only():
+    """A task of a library's own is in no function of the user's: it is counted, and X shows its code."""
+    library = "/x/lib/python3.13/site-packages/httpx/_client.py"
+    line = timeline(source(), streams.accepted(), handler(3), streams.suspend(9))
+    feed(line, (ns(40), ev.AWAITS, 1, library, 5, "send"))
+    closed, opened = drawn(line, 140), drawn(line, 140, expanded=True)
+    assert "1 in a library" in closed[2]
+    assert not any("_client.py:5" in one for one in closed)
+    assert any("_client.py:5 send" in one for one in opened)
+    assert closed[2].split()[-2:] == ["140", "ms"]
+    own = [Where(library, 2, "endpoint")]  # an application may be installed
+    assert library in Libraries()
+    assert library not in Libraries(own)
+    assert "/x/lib/python3.13/asyncio/tasks.py" in Libraries(own)
+    assert "/home/me/app.py" not in Libraries()
+    assert short("/x/lib/python3.13/asyncio/tasks.py") == "asyncio/tasks.py"
+    assert short(library) == "httpx/_client.py"
 
 
 def test_the_selected_request_is_named():

@@ -40,6 +40,11 @@ class Warmth:
         """The time in all states (ns)."""
         return sum(self.times.values())
 
+    def add(self, other: Warmth) -> None:
+        """Add the time at another one."""
+        for kind, time in other.times.items():
+            self.times[kind] = self.times.get(kind, 0) + time
+
 
 class Heat:
     """The time that some requests have spent at each line up to a moment.

@@ -34,6 +34,7 @@ from loopviz.tui.view import View
 __all__ = ["CodeBody"]
 
 _MOST_FRAMES = 20
+_REASONS = ("in the socket", "before the first step", "in a library", "not seen at a line yet")
 
 
 class CodeBody:
@@ -182,16 +183,17 @@ def _frames(marks: Sequence[Mark], cursor: int | None) -> tuple[Where, ...]:
 
 
 def _above(marks: Sequence[Mark], begun: Collection[int]) -> str:
-    """Why these are at no line."""
-    waiting = sum(mark.code == CODES[State.QUEUED] for mark in marks)
-    new = sum(mark.code == CODES[State.READY] and mark.request not in begun for mark in marks)
-    others = len(marks) - waiting - new
-    said = [
-        f"{waiting} in the socket" if waiting else "",
-        f"{new} before the first step" if new else "",
-        f"{others} not seen at a line yet" if others else "",
-    ]
-    return ", ".join(filter(None, said))
+    """Why these are at no line, and how many for each reason."""
+    reasons = Counter(_why(mark, begun) for mark in marks)
+    return ", ".join(f"{reasons[why]} {why}" for why in _REASONS if reasons[why])
+
+
+def _why(mark: Mark, begun: Collection[int]) -> str:
+    if mark.code == CODES[State.QUEUED]:
+        return _REASONS[0]
+    if mark.code == CODES[State.READY] and mark.request not in begun:
+        return _REASONS[1]
+    return _REASONS[2 if mark.position is not None and mark.position.where is not None else 3]
 
 
 def _note(marks: Sequence[Mark], view: View) -> str:

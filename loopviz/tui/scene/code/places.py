@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopviz.draw.look import APPEARANCES, BLOCK, CODES
@@ -83,11 +83,12 @@ def placed(
     handler: Callable[[int], Where | None],
     block: Block | None,
     children: Mapping[int, Sequence[Position]] | None = None,
+    hidden: Container[str] = (),
 ) -> Places:
     """Where each of these is. `handler` knows the endpoint of a request; `block` holds the loop.
 
     `children` are the tasks that a request awaits: they stand for the request where it is at the same line,
-    or at none.
+    or at none. What is in a file that is `hidden` is at none.
     """
     found = Places()
     held, blamed = (block.request, block.where) if block is not None else (0, None)
@@ -96,11 +97,11 @@ def placed(
         code, where = CODES[position.state], position.where
         if block is not None and position.station is Station.LOOP and _holds(block, position):
             code, where, seen = BLOCK, where or blamed, True
-        if position.station is Station.SOCKET:
+        if position.station is Station.SOCKET or (where is not None and where.file in hidden):
             where = None
         stands = False
         for task in (children or {}).get(position.request, ()):
-            if task.where is not None:
+            if task.where is not None and task.where.file not in hidden:
                 held_by = code == BLOCK and task.station is Station.LOOP
                 mark = Mark(position.request, BLOCK if held_by else CODES[task.state], -task.request, task)
                 found.at(task.where, mark)
@@ -115,7 +116,7 @@ def placed(
             found.at(where, mark)
         else:
             found.before(endpoint, mark)
-    if block is not None and blamed is not None and not seen and not held:
+    if block is not None and blamed is not None and not seen and not held and blamed.file not in hidden:
         found.at(blamed, Mark(0, BLOCK))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from loopviz.draw.linking import linked_style
 from loopviz.draw.safe import printable
 from loopviz.model import Where
 from loopviz.tui.scene.code.ink import Piece, style_of
+from loopviz.tui.scene.code.libraries import short
 from loopviz.tui.scene.code.marks import inside, marked
 from loopviz.tui.scene.code.sections import Section
 from loopviz.tui.scene.code.warm import FIGURE, warm
@@ -21,7 +21,6 @@ from loopviz.tui.scene.pen import Line, Pen
 
 __all__ = ["Columns", "Drawn", "draw_above", "draw_frame", "draw_gap", "draw_line", "draw_title"]
 
-_INSTALLED = re.compile(r".*(?:site-packages|dist-packages|lib/python3\.\d+t?)[/\\]", re.DOTALL)
 _NUMBER = 5
 """The cells of a line's number, with the space behind it."""
 _LEAST = 24
@@ -114,7 +113,7 @@ def draw_frame(pen: Pen, drawn: Drawn, where: Where) -> Line:
     """A library's line inside of the user's line above it."""
     space = " " * (1 + drawn.columns.marks + _NUMBER)
     sign = "↳" if pen.palette.unicode else ">"
-    file = printable(_INSTALLED.sub("", where.file), 80)
+    file = printable(short(where.file), 80)
     line = [
         Segment(f"{space}  {sign} ", pen.dim),
         Segment(f"{file}:{where.line}", linked_style(pen.dim, where)),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from loopviz.draw import words
 from loopviz.draw.look import BLOCK, CODES, KINDS
 from loopviz.draw.safe import printable
 from loopviz.model import Block, State, Timeline, Where
-from loopviz.model.heat import Heat, Spot
+from loopviz.model.heat import NOWHERE, Heat, Spot, Warmth
 from loopviz.model.positions import Position, position, positions
 from loopviz.tui.scene.code.endpoints import Endpoints
 from loopviz.tui.scene.code.files import Files
+from loopviz.tui.scene.code.libraries import Libraries
 from loopviz.tui.scene.code.places import Places, placed
 from loopviz.tui.scene.code.sections import Reader, Section, Sections
 from loopviz.tui.scene.code.subject import Subject, subject
@@ -78,13 +79,14 @@ class Work:
         def handler(number: int) -> Where | None:
             return self._endpoints.of(timeline, facts, read, number)
 
+        endpoints = self._answering(facts, timeline, about, read, handler)
+        hidden: Container[str] = () if view.expanded else Libraries(endpoints)
         block = timeline.block_at(moment)
         everything = positions(timeline, moment)
         children = _children(timeline, everything, moment)
-        found = placed(everything, handler, block, children)
-        heat = self._heat.of(timeline, about.requests, moment, about.key)
-        endpoints = self._answering(facts, timeline, about, read, handler)
-        fresh = self._sections.update(about.of, read, endpoints, found, heat)
+        found = placed(everything, handler, block, children, hidden)
+        heat = _without(self._heat.of(timeline, about.requests, moment, about.key), hidden)
+        fresh = self._sections.update((about.of, view.expanded), read, endpoints, found, heat)
         begun = {
             mark.request
             for marks in found.above.values()
@@ -110,6 +112,17 @@ class Work:
             return [] if of_burst is None else [of_burst]
         known = (handler(request.id) for request in about.requests[-_HANDLERS:])
         return list(dict.fromkeys(where for where in known if where is not None))
+
+
+def _without(heat: Mapping[Spot, Warmth], hidden: Container[str]) -> dict[Spot, Warmth]:
+    """The time at the lines of these files is at none."""
+    found: dict[Spot, Warmth] = {}
+    for spot, warmth in heat.items():
+        if spot[0] not in hidden:
+            found.setdefault(spot, Warmth(warmth.where)).add(warmth)
+        else:
+            found.setdefault(NOWHERE, Warmth(None)).add(warmth)
+    return found
 
 
 def _children(timeline: Timeline, everything: Sequence[Position], moment: int) -> dict[int, list[Position]]:
