@@ -8,7 +8,7 @@ from loopviz.repair.outline import Function, Outline
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 
-__all__ = ["caller", "calls_of"]
+__all__ = ["caller", "calls_of", "tried"]
 
 
 def calls_of(outline: Outline, function: Function) -> list[ast.Call]:
@@ -25,6 +25,24 @@ def calls_of(outline: Outline, function: Function) -> list[ast.Call]:
         if outline.function_of(parent) is not function:
             found.append(parent)
     return found
+
+
+def tried(outline: Outline, function: Function) -> int | None:
+    """The line of a `try` around a call that leads to a function; None if there is none in the file."""
+    waiting, seen = [function.name], {function.name}
+    while waiting:
+        name = waiting.pop()
+        for node in outline.nodes:
+            if getattr(node, "id", getattr(node, "attr", None)) != name:
+                continue
+            for around in outline.above(node):
+                if isinstance(around, ast.Try | ast.TryStar):
+                    return around.lineno
+            outer = outline.function_of(node)
+            if outer is not None and outer.name not in seen:
+                seen.add(outer.name)
+                waiting.append(outer.name)
+    return None
 
 
 def caller(place: Place) -> ast.Call:

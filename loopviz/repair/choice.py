@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from contextlib import suppress
 
+from loopviz.repair.known import blocks
 from loopviz.repair.making import PLANS
 from loopviz.repair.outline import read
-from loopviz.repair.place import place
+from loopviz.repair.place import Place, place
 from loopviz.repair.result import Refusal
 
 __all__ = ["choose"]
@@ -15,14 +17,20 @@ _ORDER = ("async-sleep", "async-client", "to-thread", "plain-def")
 """What helps most comes first: no thread, then one for the call alone, then one for the whole function."""
 
 
+def _computes(found: Place, call: ast.Call) -> bool:
+    """Whether a call is one of Python's own functions that do not block."""
+    outline = found.outline
+    return outline.meaning(call.func).startswith("builtins.") and not blocks(outline, call)
+
+
 def choose(source: str, *, line: int, function: str, calls: str) -> str | None:
     """The first kind that can be planned; None if none can."""
     try:
         found = place(read(source.removeprefix("\ufeff")), line, function, calls, "")
     except Refusal:
         return None
-    if not found.here():
-        return None  # nothing is called there
+    if all(_computes(found, call) for call in found.here()):
+        return None
     for kind in _ORDER:
         with suppress(Refusal):
             PLANS[kind](found)

@@ -44,6 +44,7 @@ def require_light(
     outline: Outline, function: Function, known: Collection[ast.AST] = (), depth: int = 0
 ) -> None:
     """Raise `Refusal` if something in a function may block or compute; `known` calls are taken for light."""
+    _require_plain_parameters(outline, function)
     for node in own(function):
         if isinstance(node, ast.For | ast.While | ast.With | ast.Try | ast.GeneratorExp):
             word = type(node).__name__.lower()
@@ -56,11 +57,33 @@ def require_light(
             raise Refusal(
                 f"It is not seen what the function at line {node.lineno} in {function.name}() does."
             )
-        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
-            continue
         if isinstance(node, ast.Call) and node not in known and not _is_light(outline, node, depth):
             written = ast.unparse(node.func)
             raise Refusal(f"It is not known whether {written}() at line {node.lineno} blocks.")
+
+
+def _require_plain_parameters(outline: Outline, function: Function) -> None:
+    """Raise `Refusal` if a dependency gives an object that may do something when it is only looked at."""
+    arguments = function.args
+    given = [*arguments.posonlyargs, *arguments.args]
+    defaults = dict(zip(given[::-1], arguments.defaults[::-1], strict=False))
+    defaults.update(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))  # type: ignore[arg-type]
+    for argument in (*given, *arguments.kwonlyargs):
+        kind, default = argument.annotation, defaults.get(argument)
+        depends = any(
+            _depends(node) for part in (kind, default) if part is not None for node in ast.walk(part)
+        )
+        if isinstance(kind, ast.Subscript) and depends:  # Annotated[str, Depends(...)]
+            kind = kind.slice.elts[0] if isinstance(kind.slice, ast.Tuple) else kind.slice
+        if depends and (kind is None or outline.meaning(kind).removeprefix("builtins.") not in _CONTAINERS):
+            raise Refusal(f"What {argument.arg} is comes from a dependency: it may block when it is used.")
+
+
+def _depends(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and getattr(node, "id", getattr(node, "attr", "")) in {
+        "Depends",
+        "Security",
+    }
 
 
 def _is_light(  # noqa: PLR0911 - one for each kind of call

@@ -102,6 +102,11 @@ def test_the_response_of_requests_is_read_as_that_of_httpx():
         ("r = requests.Session().get(URL)", "", "no call of"),
         ("r = [requests.get(n).text for n in b]", "", "list comprehension"),
         ("try:\n        r = requests.get(URL)\n    except requests.RequestException: pass", "", "exceptions"),
+        (
+            "r = requests.get(URL)",
+            "\n\ntry:\n    f()\nexcept requests.exceptions.Timeout: pass\n",
+            "exceptions",
+        ),
         ("r = httpx.get(URL, verify=False)", "", "verify"),
         ("r = httpx.get(URL, cookies=a)", "", "cookies"),
         ("r = httpx.Client().get(URL)", "", "no call of"),

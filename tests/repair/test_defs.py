@@ -124,6 +124,17 @@ def test_what_may_take_long_stays_def(body, why):
     assert why in refusal(endpoint(body, "def"), "async-def", "work(")
 
 
+@pytest.mark.parametrize(
+    "parameter", ["x=Depends(y)", "x: Annotated[User, Depends(y)]", "*, x: User = Security(y)"]
+)
+def test_what_a_dependency_gives_may_block_when_it_is_used(parameter):
+    """An object of a database may send a query when an attribute is read; a text does not."""
+    source = endpoint("return x.orders", "def").replace("a: str = '', b: dict = {}", parameter)
+    assert "comes from a dependency" in refusal(source, "async-def", "work(")
+    source = source.replace("User", "str").replace("x=", "x: str = ")
+    assert repair(source, "async-def", "work(")
+
+
 def test_it_is_already_what_it_would_be():
     """A `def` that should be `def`, and an `async def` that should be one, need nothing."""
     assert "is def already" in refusal(endpoint("pass", "def"), "plain-def", "work(")

@@ -31,6 +31,7 @@ HEAD = (
         ("x = [time.sleep(n) for n in y]", "time.sleep", "plain-def"),
         ("c = sqlite3.connect('a'); c.execute('b')", "c.execute", "plain-def"),
         ("x = 1 + 1", "", None),
+        ("for n in range(8_000_000): x = n", "range", None),
         ("await later()", "later", None),
     ],
 )

@@ -93,6 +93,21 @@ def test_there_is_one_pool():
     assert twice.count("run_in_executor(pool(), ") == 2
 
 
+def test_what_would_not_come_back_is_refused():
+    """An exception that cannot be sent, and a module that starts a server when it is imported."""
+    source = module("return compute(a)")
+    raising = source.replace(
+        "    total = 0\n", "    total = 0\n    if n:\n        raise HTTPException(status_code=404)\n"
+    )
+    assert "leave its process" in refusal(raising, "process-pool", "return compute(")
+    assert repair(
+        raising.replace("HTTPException(status_code=404)", "ValueError(n)"), "process-pool", "return compute("
+    )
+    assert "each worker process" in refusal(
+        source + "\n\nuvicorn.run(app)\n", "process-pool", "return compute("
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "mark", "why"),
     [

@@ -185,6 +185,15 @@ def test_an_application_that_handles_exceptions():
     assert "handles exceptions" in refusal(source, "task-group", "return [await")
 
 
+def test_who_calls_it_may_handle_exceptions():
+    """A `try` around a call that leads there would not catch a group of exceptions."""
+    after = "\n\nasync def one():\n    return await work()\n\n\nasync def two():\n    {}\n"
+    source = module("return [await fetch(n) for n in b]")
+    tried = source + after.format("try:\n        await one()\n    except ValueError:\n        pass")
+    assert "groups of exceptions" in refusal(tried, "task-group", "return [await")
+    assert repair(source + after.format("await one()"), "task-group", "return [await")
+
+
 def test_a_def_function_awaits_nothing():
     """There is nothing to run at the same time."""
     assert "no async def" in refusal("def f():\n    x = 1\n", "task-group", "x = 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ _POSITIONAL: Final = {"get": ("params",), "post": ("data", "json"), "put": ("dat
 _READ: Final = frozenset(["text", "status_code", "content", "headers"])
 _CALLED: Final = frozenset(["json", "raise_for_status"])
 _OK: Final = "ok"
+_EXCEPTION: Final = re.compile(r"^exceptions$|Exception$|Error$|Timeout$|Redirects$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +146,18 @@ def _of_requests(
     auth = given.get("auth")
     if auth is not None and not isinstance(auth, ast.Tuple):
         raise Refusal("It is not seen whether httpx knows this kind of auth.")
-    for parent in outline.above(node):
-        if isinstance(parent, ast.Try) and any(
-            "requests" in ast.dump(h.type) for h in parent.handlers if h.type
-        ):
-            raise Refusal(
-                "The exceptions of requests are handled around the call; those of httpx are others."
-            )
+    if any(_is_exception(outline, other) for other in outline.nodes):
+        raise Refusal("The file names exceptions of requests; those of httpx are others.")
     no_redirects = method == "head" and "allow_redirects" not in given
     return _Call(node, "requests", method, names, ("follow_redirects=False",) if no_redirects else ())
+
+
+def _is_exception(outline: Outline, node: ast.AST) -> bool:
+    """Whether an expression is one of the exceptions of requests."""
+    if not isinstance(node, ast.Name | ast.Attribute):
+        return False
+    library, _, name = outline.meaning(node).partition(".")
+    return library == "requests" and bool(_EXCEPTION.search(name))
 
 
 def _argument(node: ast.Call, name: str, position: int) -> ast.expr | None:

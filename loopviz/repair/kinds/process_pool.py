@@ -40,6 +40,7 @@ def plan(place: Place) -> Change:
     outline = place.outline
     computing, call = _site(place)
     function = outline.function_around(call)
+    _require_importable(outline)
     _require_for_itself(outline, computing)
     skipped = _skipped(outline, call, computing)
     _require_pickled(outline, call, computing, skipped)
@@ -187,6 +188,20 @@ def _skipped(outline: Outline, call: ast.Call, computing: Function) -> int:
     return 2 if _is_run_in_executor(call) else 1
 
 
+def _require_importable(outline: Outline) -> None:
+    """Raise `Refusal` if a worker process that imports the module would start a server."""
+    for node in outline.tree.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            called = node.value.func
+            if isinstance(called, ast.Attribute) and called.attr in {
+                "run",
+                "serve",
+                "serve_forever",
+                "start",
+            }:
+                raise Refusal(f"Line {node.lineno} would be executed by each worker process as well.")
+
+
 def _require_for_itself(outline: Outline, computing: Function, depth: int = 0) -> None:
     """Raise `Refusal` if a function needs more than its arguments, or does more than return a result."""
     name = f"{computing.name}()"
@@ -196,17 +211,30 @@ def _require_for_itself(outline: Outline, computing: Function, depth: int = 0) -
         raise Refusal(f"{name} is async def.")
     if shared := changes(outline, computing, given=True):
         raise Refusal(f"{name} changes {shared[0]}: in a worker process that would be another one.")
-    for node in own(computing):
-        if isinstance(node, ast.Yield | ast.YieldFrom):
-            raise Refusal(f"{name} is a generator, which cannot leave its process.")
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Lambda | ast.GeneratorExp):
-            raise Refusal(f"{name} returns a function, which cannot leave its process.")
+    _require_returning(outline, computing)
     for used, _, node in accesses(outline, computing):
         found = outline.only(used, node)
         if isinstance(found, ast.FunctionDef) and found is not computing and depth < 3:
             _require_for_itself(outline, found, depth + 1)
         elif isinstance(found, ast.Name):
             _require_constant(outline, found, name)
+
+
+def _require_returning(outline: Outline, computing: Function) -> None:
+    """Raise `Refusal` if what a function returns or raises may not be able to leave its process."""
+    name = f"{computing.name}()"
+    for node in own(computing):
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            raise Refusal(f"{name} is a generator, which cannot leave its process.")
+        if isinstance(node, ast.Raise) and not _is_builtin(outline, node.exc):
+            raise Refusal(f"{name} raises at line {node.lineno} what may not be able to leave its process.")
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Lambda | ast.GeneratorExp):
+            raise Refusal(f"{name} returns a function, which cannot leave its process.")
+
+
+def _is_builtin(outline: Outline, node: ast.expr | None) -> bool:
+    made = node.func if isinstance(node, ast.Call) else node
+    return made is None or outline.meaning(made).startswith("builtins.")
 
 
 def _require_constant(outline: Outline, found: ast.Name, name: str) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, cast
 
+from loopviz.repair.callers import tried
 from loopviz.repair.change import Change
 from loopviz.repair.imports import imported_as
 from loopviz.repair.independent import require_independent, require_simple
-from loopviz.repair.outline import Outline, root_of
+from loopviz.repair.outline import Function, Outline, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 
@@ -38,6 +39,20 @@ def plan(place: Place) -> Change:
     statement = place.statement()
     if statement is None:
         raise Refusal(f"There is no await at line {place.line}.")
+    _require_no_matter(outline, function, statement)
+    asyncio = imported_as(outline, "asyncio", statement)
+    imports = ("import asyncio",) if asyncio == "asyncio" else ()
+    comprehension = next((n for n in ast.walk(statement) if isinstance(n, ast.ListComp) and _awaits(n)), None)
+    loop = statement if isinstance(statement, ast.For) else outline.parents[statement]
+    if isinstance(loop, ast.For):
+        return _of_loop(outline, loop, asyncio, imports)
+    if comprehension is not None:
+        return _of_comprehension(outline, statement, comprehension, asyncio, imports)
+    return _of_row(outline, statement, asyncio, imports)
+
+
+def _require_no_matter(outline: Outline, function: Function, statement: ast.stmt) -> None:
+    """Raise `Refusal` if it matters that a task group raises groups of exceptions, or what is held meanwhile."""
     if any(
         getattr(node, "attr", "") in {"exception_handler", "add_exception_handler"} for node in outline.nodes
     ):
@@ -53,15 +68,10 @@ def plan(place: Place) -> Change:
             raise Refusal(
                 f"The with at line {around.lineno} is around it, and what it holds may be for one at a time."
             )
-    asyncio = imported_as(outline, "asyncio", statement)
-    imports = ("import asyncio",) if asyncio == "asyncio" else ()
-    comprehension = next((n for n in ast.walk(statement) if isinstance(n, ast.ListComp) and _awaits(n)), None)
-    loop = statement if isinstance(statement, ast.For) else outline.parents[statement]
-    if isinstance(loop, ast.For):
-        return _of_loop(outline, loop, asyncio, imports)
-    if comprehension is not None:
-        return _of_comprehension(outline, statement, comprehension, asyncio, imports)
-    return _of_row(outline, statement, asyncio, imports)
+    if (line := tried(outline, function)) is not None:
+        raise Refusal(
+            f"The try at line {line} calls {function.name}(), and a task group raises groups of exceptions."
+        )
 
 
 def _of_row(outline: Outline, statement: ast.stmt, asyncio: str, imports: tuple[str, ...]) -> Change:
