@@ -241,6 +241,9 @@ def test_workers_have_a_machine_each():
     assert "SOCKETS 0  of all workers" in text
     wide = frame(three_workers(), 880, (240, 60))
     assert any(one.count("ON THE LOOP") == 3 for one in wide)
+    (names,) = [one for one in wide if "WORKER b" in one]
+    assert "WORKER a" in names
+    assert "selector 0.8 s ago" in names
 
 
 def test_many_workers_are_folded_and_counted():

@@ -9,9 +9,9 @@ from loopviz.model import State
 from loopviz.tui.scene.machine.chips import chips
 from loopviz.tui.scene.machine.parked import parked_in_line
 from loopviz.tui.scene.machine.pools import fold, pool_rows, shown
-from loopviz.tui.scene.machine.row import Row, rule
+from loopviz.tui.scene.machine.row import Row
 from loopviz.tui.scene.machine.seat import Seat, seat
-from loopviz.tui.scene.machine.selector import selector, timers
+from loopviz.tui.scene.machine.selector import heading
 from loopviz.tui.scene.machine.sight import Sight
 from loopviz.tui.scene.machine.stations import Machine, Place
 
@@ -37,7 +37,7 @@ def brief(sight: Sight, machine: Machine, width: int, height: int) -> list[Row]:
         return [_all(sight, machine, found, width)]
     rows = [_loop(sight, machine, found, width)]
     if height >= 4:
-        rows.insert(0, _title(sight, machine, found, width))
+        rows.insert(0, heading(sight, machine, width, busy=found.busy, alarm=found.alarm))
     line = Row(Segment(" ", sight.pen.text))
     line.add(parked_in_line(sight, machine, width - 2 if height > 2 else width // 2))
     if height == 2:
@@ -59,20 +59,6 @@ def machines_in_line(sight: Sight, machines: list[Machine]) -> Row:
     people = sum(machine.people for machine in machines)
     said = f" {len(machines)} more workers: {people} requests"
     return Row(Segment(said, sight.pen.text if people else sight.pen.dim))
-
-
-def _title(sight: Sight, machine: Machine, found: Seat, width: int) -> Row:
-    pen, letter = sight.pen, machine.process.letter
-    row = Row(
-        Segment(f"WORKER {letter}" if letter else "EVENT LOOP", pen.alarm if found.alarm else pen.title)
-    )
-    if found.busy:
-        row.say(f"{pen.separator}{found.busy}", pen.dim)
-    for said in (selector(sight, machine), timers(sight, machine)):
-        if said.width:
-            row.say(pen.separator, pen.dim)
-            row.add(said)
-    return rule(pen, row, width)
 
 
 def _loop(sight: Sight, machine: Machine, found: Seat, width: int) -> Row:

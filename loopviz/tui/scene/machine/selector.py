@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rich.segment import Segment
 
-from loopviz.tui.scene.machine.row import Row
+from loopviz.tui.scene.machine.row import Row, rule
 from loopviz.tui.scene.machine.sight import Sight, waited
 from loopviz.tui.scene.machine.stations import Machine
 
-__all__ = ["selector", "timers"]
+__all__ = ["heading", "selector", "timers"]
 
 _LATE = 10_000_000
 """From here on (ns) a selector that was not looked at, and a timer that has not fired, is worth a figure."""
@@ -43,3 +43,16 @@ def timers(sight: Sight, machine: Machine) -> Row:
     return Row(
         Segment(several, pen.text), Segment(f" {waited(late)} late", pen.alarm if alarm else pen.title)
     )
+
+
+def heading(sight: Sight, machine: Machine, width: int, *, busy: str = "", alarm: bool = False) -> Row:
+    """A line above a machine: whose it is, and what its selector and timers do."""
+    pen, letter = sight.pen, machine.process.letter
+    row = Row(Segment(f"WORKER {letter}" if letter else "EVENT LOOP", pen.alarm if alarm else pen.title))
+    if busy:
+        row.say(f"{pen.separator}{busy}", pen.dim)
+    for said in (selector(sight, machine), timers(sight, machine)):
+        if said.width:
+            row.say(pen.separator, pen.dim)
+            row.add(said)
+    return rule(pen, row, width)

@@ -12,7 +12,7 @@ from loopviz.tui.scene.machine.parked import columns_of, parked, parked_title
 from loopviz.tui.scene.machine.pools import fold, pool_rows, shown
 from loopviz.tui.scene.machine.row import Row, beside, boxed, rule
 from loopviz.tui.scene.machine.seat import seat
-from loopviz.tui.scene.machine.selector import selector, timers
+from loopviz.tui.scene.machine.selector import heading, selector, timers
 from loopviz.tui.scene.machine.sight import Sight, waited
 from loopviz.tui.scene.machine.stations import GROUPS, Machine, Place
 
@@ -59,9 +59,10 @@ LOWEST = 3 + 2 + 1 + 1 + 5 + 1 + 1
 def whole(sight: Sight, machine: Machine, sockets: Place | None, width: int, height: int) -> list[Row]:
     """The machine in exactly `height` lines; of several machines, the `sockets` are drawn elsewhere."""
     down = -(-len(GROUPS) // columns_of(width))
-    size, spare = _size(height, down, len(machine.pools))
+    top = [heading(sight, machine, width)] if sockets is None else []
+    size, spare = _size(height - len(top), down, len(machine.pools))
     gap = [Row()] * size.gap
-    rows = [*gap, *_upper(sight, machine, sockets, width, size.boxes + spare), *gap]
+    rows = [*top, *gap, *_upper(sight, machine, sockets, width, size.boxes + spare), *gap]
     rows += [rule(sight.pen, parked_title(sight, machine), width)]
     rows += [*parked(sight, machine, width, size.place), *gap]
     rows += [rule(sight.pen, _pools_title(sight, machine), width)]
