@@ -1,8 +1,8 @@
-"""Makes the README's picture: ``uv run python -m docs.cast`` plays the talk, and writes docs/cast.svg.
+"""Makes the README's moving pictures: ``uv run python -m docs.cast`` writes docs/cast.svg and docs/five.svg.
 
-The real program, ``loopviz talk``, runs in a pseudo-terminal. What the README says about the picture is
-checked against the screen: if it was not there at its time, nothing is written, and the script says what is
-missing.
+The real program runs in a pseudo-terminal, and is played as `docs.stories` says. What the README says about
+a picture is checked against the screen: if it was not there at its time, nothing is written, and the script
+says what is missing.
 """
 
 from __future__ import annotations
@@ -15,46 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.film import Caption, Frame, animated_svg
+from docs.film import Frame, animated_svg
 from docs.screen import Player, Projector
+from docs.stories import FILMS, Check, Film, Step
 
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS, ROWS = 100, 29
 PERIOD = 0.2
 """Seconds between two frames."""
-
-_STILL = 4.4
-"""The picture for viewers without motion: this many seconds after the last step's first request."""
-_LINE = next(
-    number
-    for number, line in enumerate((ROOT / "scenarios/blocking.py").read_text("utf-8").splitlines(), 1)
-    if line.strip().startswith("time.sleep")
-)
-
-
-@dataclass(frozen=True)
-class Check:
-    """What must be on the screen `at` seconds after the step's first request is there."""
-
-    at: float
-    pattern: str
-    """A regular expression for a line."""
-    lines: int
-    """How many lines it must match, at least."""
-    claim: str
-    """The same in words, for the message."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Some keys, a caption, and what is then to be seen."""
-
-    keys: str
-    caption: Caption
-    seconds: float
-    checks: tuple[Check, ...] = ()
-    sign: str = ""
-    """A regular expression. The step's clock starts when this is on the screen: that may take a moment."""
 
 
 @dataclass
@@ -68,75 +35,35 @@ class Take:
     ended: float = 0.0
 
 
-_FIRED = r"^ EVENT LOOP"
-"""The picture of a step is there."""
-_HOLDS = rf"(sleeps on|has held) .*: blocking\.py:{_LINE}"
-
-STORY = (
-    Step("", Caption((), "loopviz talk: the code of a step"), 1.6),
-    Step(" ", Caption(("space",), "the question: everybody guesses"), 1.6),
-    Step(
-        " ",
-        Caption(("space",), "eight requests await at the same time: the event loop is idle"),
-        2.8,
-        (
-            Check(0.6, r"^ #\d+ .*──.*awaiting", 8, "eight requests are awaiting"),
-            Check(0.6, r"^ EVENT LOOP [^╱]*$", 1, "the event loop is not blocked"),
-            Check(2.7, r"8 requests in 1\.\d s", 1, "all were answered after 1 s"),
-        ),
-        sign=_FIRED,
-    ),
-    Step(" ", Caption(("space",), "the next step: one word is different"), 1.6),
-    Step(" ", Caption(("space",), "the question: everybody guesses"), 1.6),
-    Step(
-        " ",
-        Caption(("space",), "time.sleep(1) holds the event loop; the others are ready, and wait"),
-        10.5,
-        (
-            Check(2.5, _HOLDS, 1, "the sentence names the line that blocks"),
-            Check(2.5, rf"^▶ +{_LINE} .*BLOCKS", 1, "the line that blocks is marked in the code"),
-            Check(2.5, r"^ EVENT LOOP .*╱╱.*BLOCKED", 1, "the loop is drawn as blocked"),
-            Check(2.5, r"^ #\d+ .*(▚▚|··).*(ready|queued)", 4, "at least four requests are delayed"),
-            Check(_STILL, _HOLDS, 1, "the still picture names the line that blocks"),
-            Check(_STILL, r"^ #\d+ .*▚▚.*ready", 2, "requests are delayed on the still picture"),
-            Check(10.4, r"8 requests in 8\.\d s", 1, "all were answered after 8 s"),
-        ),
-        sign=_FIRED,
-    ),
-)
 _BETWEEN = 0.25
 """Seconds after each key."""
 _HOLD = 2.0
 """How long the last picture stays before it begins again (s)."""
 _ATTEMPTS = 6
 """A busy machine may spoil a performance."""
-_DESCRIPTION = (
-    "loopviz in a terminal, two steps of its talk. Eight requests await together on an idle event loop, and "
-    "take one second. Then time.sleep in an async def holds the event loop: its line is marked in the code, "
-    f"the sentence below names it, blocking.py:{_LINE}, and the other requests, which could run, are drawn "
-    "as ready. They take eight seconds."
-)
 
 
-def perform() -> tuple[Player, list[Take]]:
+def perform(film: Film) -> tuple[Player, list[Take]]:
     """Play the story; what was written, and when each step was played."""
     takes = []
-    with Player("talk", columns=COLUMNS, rows=ROWS) as player:
-        player.expect("1 of ", 20)
+    with Player(*film.arguments, columns=film.columns, rows=film.rows) as player:
+        player.expect(film.ready, 20)
         player.play(2.0)  # the first second, while it starts, is not worth showing
-        for step in STORY:
+        for step in film.steps:
             player.text()  # it draws what was written so far, which takes a moment
             take = Take(step, time.monotonic())
             for key in step.keys:
                 player.press(key)
                 player.play(_BETWEEN)
             if step.sign:
-                player.play_until(step.sign)
+                player.play_until(step.sign, step.within)
             take.zero = time.monotonic()
             player.play(step.seconds)
             take.ended = time.monotonic()
             takes.append(take)
-        player.press("q")
+        for key in film.leave:
+            player.press(key)
+            player.play(_BETWEEN)
         player.wait(15)
     return player, takes
 
@@ -151,9 +78,9 @@ def _moments(takes: Sequence[Take]) -> Iterator[tuple[float, Take, Check | None,
             yield moment, take, check, 0.0 if check else PERIOD
 
 
-def develop(player: Player, takes: Sequence[Take]) -> tuple[list[Frame], int, list[str]]:
+def develop(film: Film, player: Player, takes: Sequence[Take]) -> tuple[list[Frame], int, list[str]]:
     """The frames, the number of the still one, and what was not on the screen."""
-    projector = Projector(player.output, COLUMNS, ROWS)
+    projector = Projector(player.output, film.columns, film.rows)
     frames: list[Frame] = []
     missing: list[str] = []
     still = 0
@@ -174,7 +101,7 @@ def develop(player: Player, takes: Sequence[Take]) -> tuple[list[Frame], int, li
             frames[-1] = Frame(cells, take.step.caption, frames[-1].seconds + seconds)
         else:
             frames.append(Frame(cells, take.step.caption, seconds))
-        if take is takes[-1] and moment <= take.zero + _STILL:
+        if take is takes[film.still_step] and moment <= take.zero + film.still:
             still = len(frames) - 1
     frames[-1] = Frame(frames[-1].lines, frames[-1].caption, frames[-1].seconds + _HOLD)
     return frames, still, missing
@@ -183,17 +110,22 @@ def develop(player: Player, takes: Sequence[Take]) -> tuple[list[Frame], int, li
 def main() -> int:
     """Play, check, write; the exit code: 0 written, 1 something was not on the screen."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "cast.svg")
-    output: Path = parser.parse_args().output
+    parser.add_argument("names", nargs="*", choices=list(FILMS), default=list(FILMS))
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs", help="the folder to write to")
+    options = parser.parse_args()
+    return max(_make(FILMS[name], options.output / f"{name}.svg") for name in options.names)
+
+
+def _make(film: Film, output: Path) -> int:
     for _ in range(_ATTEMPTS):
-        frames, still, missing = develop(*perform())
+        frames, still, missing = develop(film, *perform(film))
         if not missing:
             break
     else:
-        print("docs/cast.py: the screen does not show what the README says.\n", file=sys.stderr)
+        print(f"{output}: the screen does not show what the README says.\n", file=sys.stderr)
         print("\n\n".join(missing), file=sys.stderr)
         return 1
-    svg = animated_svg(frames, still, "loopviz talk: which request holds the event loop", _DESCRIPTION)
+    svg = animated_svg(frames, still, film.title, film.description)
     output.write_text(svg, encoding="utf-8")
     seconds = sum(frame.seconds for frame in frames)
     print(f"{output}: {len(frames)} frames, {seconds:.1f} s, {len(svg) / 1000:.0f} kB")

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from docs import gallery, tables
+from docs.stories import FILMS
 from loopviz.claims import CLAIMS, Claim, Machine, catalogue, criteria
 from loopviz.cli import attach, claims, compare, export, main, notes, record, replay, run, scenarios, talk
 from loopviz.cli.export import add_parser
@@ -299,9 +300,12 @@ def test_the_moving_picture_shows_what_the_readme_says():
     assert f"`blocking.py:{line}`" in text_of("README.md")
 
 
-def test_the_moving_picture_stands_alone():
-    """It has no script and loads nothing, it moves only where motion is wanted, and it is small."""
-    text = text_of("docs/cast.svg")
+@pytest.mark.parametrize("name", FILMS)
+def test_the_moving_pictures_stand_alone(name):
+    """They have no script and load nothing, they move only where motion is wanted, and they are small."""
+    text = text_of(f"docs/{name}.svg")
+    assert f"(docs/{name}.svg)" in text_of("README.md")
+    assert all(step.caption.text in text for step in FILMS[name].steps)
     tree = ET.fromstring(text)
     assert {element.tag.removeprefix(SVG) for element in tree.iter()} == {
         "svg", "title", "desc", "style", "defs", "clipPath", "g", "use", "path", "rect", "text",
