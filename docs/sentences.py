@@ -25,9 +25,10 @@ GIL, for example, is said only if it was measured for each of them. The second s
 the repair: the one that the scenario declares, or else the one in the table.
 
 When a burst is over, the verdict takes their place: what was measured against what was expected, why, and
-the repair. The reason is the gravest [finding](findings.md), in a few words; where nothing was found, how many
-requests waited or were worked for at the same time. In few words behind the time: blocks, waits for a worker,
-for a connection, a lock or a semaphore, short steps in a row, or threads that waited for the GIL or for a core.
+the repair. The reason is the gravest [finding](findings.md), in a few words; where nothing was found, how
+many requests waited or were worked for at the same time. Behind the time stands the first of these that was
+seen: blocks, waits for a worker, for a connection, a lock or a semaphore, short steps in a row, threads that
+waited for the GIL or for a core.
 
 | | when | example | repair |
 |---|---|---|---|

@@ -149,6 +149,8 @@ def test_a_screen_reader_is_given_the_tables_and_the_rows(tab, tmp_path):
     assert ("columnheader", "latency") in tree
     assert [name for role, name in tree if role == "heading"] == [
         "a run",
+        "Findings",
+        "A blocking call in async def (high, likely)",
         "Blocks of the event loop",
         "Requests",
     ]
