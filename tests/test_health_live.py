@@ -19,8 +19,11 @@ from loopviz.live import health as module
 from loopviz.live.health import Prober, checked_path
 from loopviz.live.session import Session
 from loopviz.model import Timeline
+from loopviz.recording.replay import Replay
 from loopviz.scenario import read
 from loopviz.stream.events import Event
+from loopviz.tui.view import View
+from tests.test_scene import scene, text
 from tests.test_serving import scenario
 
 BLOCKS = """
@@ -115,23 +118,20 @@ def test_an_application_is_probed_at_its_health_check(project, capsys):
     assert [request["path"] for request in document["requests"]] == ["/block", "/block"]
 
 
-def test_a_status_from_400_on_is_a_failure(project, capsys):
-    """The report says why probes have failed."""
-    arguments = [
-        "record",
-        "ward:app",
-        "--request",
-        "GET /block",
-        "--requests",
-        "1",
-        "--in-thread",
-        "--health",
-        "/ill",
-    ]
-    assert cli.main(arguments) == 0
+def test_a_status_from_400_on_is_a_failure_and_a_replay_shows_it(project, tmp_path, capsys):
+    """The report says why probes have failed; they are in the recording, and so in the picture of a replay."""
+    file = str(tmp_path / "run.jsonl.gz")
+    arguments = ["record", "ward:app", "--request", "GET /block", "--requests", "1", "--in-thread"]
+    assert cli.main([*arguments, "--health", "/ill", "-o", file]) == 0
     printed = capsys.readouterr().out
     assert "probes of /ill" in printed
     assert "failed (status 503)" in printed
+    replay = Replay(file)
+    line = replay.timeline()
+    replay.stop()
+    assert line.health.path == "/ill"
+    assert line.health.failed == line.health.ended > 0
+    assert any("HEALTH /ill" in row for row in text(scene().compose(line, View(now=line.last), 120, 36)))
 
 
 def test_no_route_that_is_called_like_one_is_said(tmp_path, monkeypatch, capsys):
@@ -240,3 +240,40 @@ def test_an_answer_is_judged_by_its_status(answer, end):
     assert ends(events)[0][1:] == end
     assert heard[0].startswith(b"GET /x HTTP/1.1\r\nhost: 127.0.0.1:")
     assert b"\r\nx-loopviz-request: secret-health\r\n" in heard[0]
+
+
+def test_an_answer_that_is_found_too_late_is_not_judged(monkeypatch):
+    """It may have come in time while the thread of the prober could not run; one that never came has failed."""
+    asleep, answers = threading.Event(), threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        first, _ = sock.accept()  # is never answered
+        second, _ = sock.accept()
+        second.recv(65_536)
+        asleep.wait(20)
+        second.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        second.close()
+        answers.set()
+        time.sleep(2)
+        first.close()
+
+    class Sleepy(Prober):
+        def _look(self, until: int) -> None:
+            asked = [probe.connected for probe in self._outstanding.values()]
+            if until and asked == [True, True] and not answers.is_set():
+                asleep.set()
+                answers.wait(20)
+                time.sleep(0.4)
+            super()._look(until)
+
+    events: list[Event] = []
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()
+        prober = Sleepy(f"http://127.0.0.1:{sock.getsockname()[1]}", "/x", 0.25, "secret", events.append)
+        prober.start()
+        reach(lambda: ends(events))
+        prober.stop()
+    sent = [event[2] for event in events if event[1] == "health" and event[4] is None]
+    over = {event[2]: event[5] for event in events if event[1] == "health" and event[4] is not None}
+    assert over[sent[0]] == "no answer within 0.25 s"
+    assert sent[1] not in over

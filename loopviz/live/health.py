@@ -27,6 +27,8 @@ _MOST_BYTES: Final = 65_536
 """An answer that is longer counts as complete."""
 _REFUSED: Final = "no connection"
 _SAFE: Final = "/?&=%:@!$'()*+,;~-._[]"
+_OVERSLEPT: Final = 50_000_000
+"""A thread that runs so much later (ns) than it asked for did not get the GIL, or was stopped."""
 _FAILS: Final = 400
 """A status from here on is a failure, as for most load balancers."""
 
@@ -46,6 +48,8 @@ class _Outstanding:
     sock: socket.socket
     answer: bytearray = field(default_factory=bytearray)
     connected: bool = False
+    unsure: bool = False
+    """Whether it was found to be answered when this thread had not run for a while."""
 
 
 class Prober:
@@ -72,6 +76,7 @@ class Prober:
         self._emit = emit
         self._outstanding: dict[socket.socket, _Outstanding] = {}
         self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loopviz health", daemon=True)
 
@@ -81,12 +86,14 @@ class Prober:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send no more; what has no answer is not waited for. Returns within about 0.1 s."""
+        """Send no more; what has no answer is not waited for. Returns at once."""
         self._ended.set()
+        self._wake.close()
         if self._thread.ident is not None:
             self._thread.join(0.5)
 
     def _run(self) -> None:
+        self._selector.register(self._woken, selectors.EVENT_READ)
         due = now_ns()
         while not self._ended.is_set():
             now = now_ns()
@@ -95,15 +102,28 @@ class Prober:
                 due = max(due + PERIOD, now + PERIOD // 2)
                 if len(self._outstanding) < MOST_OUTSTANDING:
                     self._send()
+            self._look(0)
             self._expire(now)
             oldest = min((probe.sent for probe in self._outstanding.values()), default=due)
-            wait = min(due, oldest + self._limit) - now_ns()
-            for key, _ in self._selector.select(max(0, wait) / NS):
-                self._go_on(self._outstanding[key.fileobj])  # type: ignore[index]
+            self._look(min(due, oldest + self._limit))
         for probe in list(self._outstanding.values()):
             self._close(probe)
         self._selector.close()
+        self._woken.close()
         self._emit((now_ns(), PROBING, "", 0))
+
+    def _look(self, until: int) -> None:
+        """Wait for what comes, until then (ns); 0: only look."""
+        wait = max(0, until - now_ns()) if until else 0
+        ready = self._selector.select(wait / NS)
+        overslept = bool(until) and now_ns() - until > _OVERSLEPT
+        if overslept:
+            ready = self._selector.select(0)
+        for key, _ in ready:
+            probe = self._outstanding.get(key.fileobj)  # type: ignore[call-overload]
+            if probe is not None:
+                probe.unsure |= overslept
+                self._go_on(probe)
 
     def _send(self) -> None:
         """Open a connection, and send a probe when it is there."""
@@ -148,7 +168,9 @@ class Prober:
     def _answered(self, probe: _Outstanding) -> None:
         took = now_ns() - probe.sent
         status = _status(bytes(probe.answer[:32]))
-        if took > self._limit:
+        if took > self._limit and probe.unsure:
+            self._close(probe)  # it may have come in time, while this thread could not run: nobody knows
+        elif took > self._limit:
             self._fail(probe, self._late)
         elif not status:
             self._fail(probe, "the connection was closed without an answer")

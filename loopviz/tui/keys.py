@@ -151,7 +151,7 @@ TABLE: tuple[Section, ...] = (
                 "picture.raise-thread-limit", "right_square_bracket", "raise_thread_limit",
                 "Raise the thread limit", "more worker threads",
             ),
-        ), foot=Foot("{threads}", "always", press=1), server=True),
+        ), foot=Foot("{threads}", "always", press=1), server=True, client=True),
         Row("choose what that changes: the thread limit, or one of the application's own pools", (
             Key(
                 "picture.previous-knob", "left_curly_bracket", "previous_knob", "Previous pool",

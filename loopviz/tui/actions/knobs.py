@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from loopviz.clock import NS, now_ns
 from loopviz.draw import resizing
 from loopviz.draw.words import one_line
 from loopviz.tui.actions.loading import Loading
@@ -14,13 +15,17 @@ from loopviz.tui.scene.frame import ATTACHED
 __all__ = ["Knobs"]
 
 
+_SOON = NS
+"""After that time (ns) a size that was asked for is in the timeline, or it never will be."""
+
+
 class Knobs(Loading):
     """The actions that change how many threads there are, while requests run."""
 
     _resizing: tuple[Knob, int, Future[bool]] | None = None
     """What was asked for last: of which pool, which size; None when the answer is here."""
     _wanted: tuple[int, int, int] | None = None
-    """The pool, its size before and the size that was asked for, until an event says that it is so."""
+    """The pool, the size that was asked for, and when: an event says a moment later that it is so."""
 
     def action_raise_thread_limit(self) -> None:
         """Let the server use more worker threads; or the chosen pool."""
@@ -99,11 +104,9 @@ class Knobs(Loading):
         if chosen.fixed:
             self.say(resizing.fixed(chosen.name, chosen.size), seconds=4)
             return
-        current = (
-            self._wanted[2]
-            if self._wanted and self._wanted[:2] == (chosen.number, chosen.size)
-            else chosen.size
-        )
+        current, now = chosen.size, now_ns()
+        if self._wanted is not None and self._wanted[0] == chosen.number and now - self._wanted[2] < _SOON:
+            current = self._wanted[1]
         if current < 0:
             self.say(resizing.unlimited(chosen.name), seconds=4)
             return
@@ -114,4 +117,4 @@ class Knobs(Loading):
         done = self.source.resize(chosen.number, size)
         if done is not None:
             self._resizing = chosen, size, done
-            self._wanted = chosen.number, chosen.size, size
+            self._wanted = chosen.number, size, now
