@@ -119,7 +119,7 @@ def test_an_application_is_probed_at_its_health_check(project, capsys):
 
 
 def test_a_status_from_400_on_is_a_failure_and_a_replay_shows_it(project, tmp_path, capsys):
-    """The report says why probes have failed; they are in the recording, and so in the picture of a replay."""
+    """The report says why probes have failed; they are in the recording, and in the picture of it."""
     file = str(tmp_path / "run.jsonl.gz")
     arguments = ["record", "ward:app", "--request", "GET /block", "--requests", "1", "--in-thread"]
     assert cli.main([*arguments, "--health", "/ill", "-o", file]) == 0
@@ -243,7 +243,7 @@ def test_an_answer_is_judged_by_its_status(answer, end):
 
 
 def test_an_answer_that_is_found_too_late_is_not_judged(monkeypatch):
-    """It may have come in time while the thread of the prober could not run; one that never came has failed."""
+    """It may have come in time while the prober could not run; one that never came has failed."""
     asleep, answers = threading.Event(), threading.Event()
 
     def serve(sock: socket.socket) -> None:
