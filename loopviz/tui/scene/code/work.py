@@ -25,7 +25,7 @@ __all__ = ["Now", "Work"]
 _MOST_CHILDREN = 1_000
 _HANDLERS = 100
 """Of so many requests, the latest, the endpoints are shown where there is no burst."""
-_PAUSES = ((100, 100_000_000), (400, 250_000_000))
+_PAUSES = ((30, 1), (100, 100_000_000), (400, 250_000_000))
 _LONGEST = 500_000_000
 """While up to so many requests and tasks are alive, how often it is looked (ns); and where there are more."""
 
