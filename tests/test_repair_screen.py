@@ -87,7 +87,7 @@ class Copying(FakeSource):
     def source_lines(self, file: str) -> list[str]:
         """The lines of the file."""
         text = text_of(file) if not file.endswith(")") else None
-        return (text or "").splitlines(keepends=True)
+        return (text or "").splitlines()
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def repairing(drive, project):
 
 async def until(screen: Driver, question: Callable[[], bool]) -> None:
     """Draw frames until it is true."""
-    for _ in range(1_000):
+    for _ in range(300):
         await screen.show()
         if question():
             return

@@ -91,7 +91,7 @@ def _rows(diff: Sequence[str]) -> Iterator[_Row]:
 
 def _drawn(palette: Palette, row: _Row, width: int) -> Line:
     if row.mark == "@":
-        return [Segment("       ⋮" if palette.unicode else "       :", palette.text("dim"))]
+        return [Segment("      ···" if palette.unicode else "      ...", palette.text("dim"))]
     role: Literal["alarm", "good", "dim"] = "dim"
     if row.mark != " ":
         role = "alarm" if row.mark == "-" else "good"
