@@ -52,7 +52,7 @@ def plan(place: Place) -> Change:
 
 
 def _require_no_matter(outline: Outline, function: Function, statement: ast.stmt) -> None:
-    """Raise `Refusal` if it matters that a task group raises groups of exceptions, or what is held meanwhile."""
+    """Raise `Refusal` if somebody handles an exception of a statement, or something is held around it."""
     if any(
         getattr(node, "attr", "") in {"exception_handler", "add_exception_handler"} for node in outline.nodes
     ):
