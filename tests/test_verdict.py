@@ -472,7 +472,7 @@ def test_a_high_screen_has_the_reason_and_the_repair():
 
 
 def test_a_click_on_the_repair_fires_it():
-    """The line of the repair is where its key can be clicked; where no key is offered, nothing is."""
+    """The line of the repair is where its key can be clicked: also of one that is made from the code."""
     line, at = blocking(500, 500, 500)
     for height in (24, 36):
         drawn = scene()
@@ -483,6 +483,10 @@ def test_a_click_on_the_repair_fires_it():
         ((_, _, hit),) = drawn.hits[place]
         assert hit.key == "F"
         drawn.facts = replace(drawn.facts, scenarios=[file])
+        frame = drawn.compose(line, View(now=ns(at + 10)), 80, height)
+        assert "F shows it" in "".join(s.text for s in frame[place])
+        assert place in drawn.hits
+        drawn.facts = replace(drawn.facts, scenarios=[file], live=False)
         drawn.compose(line, View(now=ns(at + 10)), 80, height)
         assert place not in drawn.hits
 

@@ -106,7 +106,9 @@ def verdict(
     if scenario is not None and scenario.repair and (lost or failed or not _only_under_load(scenario, burst)):
         repair, repaired = printable(scenario.repair, 200), printable(scenario.repaired or "", 40)
     if not repair and found and (scenario is None or not scenario.repair):
-        repair = fitting(printable(found[0].do, 200), columns=_REPAIR)
+        do = printable(found[0].do, 200)
+        shorter = (f"{do.partition(end)[0].rstrip('.')}." for end in (". ", ": ", "; ", ", ") if end in do)
+        repair = fitting(do, *shorter, columns=_REPAIR)
     return Verdict("alarm" if failed or given_up else "dim", measured, why, repair, repaired)
 
 

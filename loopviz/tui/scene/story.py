@@ -38,6 +38,8 @@ class _Shown:
     repaired: str = ""
     """The scenario that shows the repair."""
     verdict: bool = False
+    made: bool = False
+    """Whether a repair can be made from the code."""
 
 
 class Story:
@@ -120,7 +122,9 @@ class Story:
             over = self._verdicts.of(timeline, burst, declared, now, found)
         else:  # of exactly this moment (1 ns), and anew (0) while events of it can still arrive
             over = self._verdicts.of(timeline, burst, declared, now, found, again=0 if view.arrives else 1)
-        return _Shown(over.mood, [over.measured, *filter(None, [over.why])], over.repair, over.repaired, True)
+        sentences = [over.measured, *filter(None, [over.why])]
+        made = bool(found) and found[0].repair is not None
+        return _Shown(over.mood, sentences, over.repair, over.repaired, verdict=True, made=made)
 
 
 def _while_it_lasts(facts: Facts, said: Said, burst: Burst | None) -> _Shown:
@@ -165,16 +169,17 @@ def _drawn(pen: Pen, shown: _Shown, facts: Facts, width: int, rows: int) -> tupl
 
 
 def _repair(pen: Pen, shown: _Shown, facts: Facts) -> tuple[Line, bool]:
-    """What to change, and, if it can be fired here, the key of the scenario that shows it; whether it can."""
+    """What to change, and, if it can be shown here, the key that does; whether it can."""
     if not shown.repair:
         return [], False
     line = [Segment("Repair: ", pen.dim), Segment(shown.repair, pen.text)]
     key = facts.keys.shown("picture.repaired")
-    known = facts.scenario(shown.repaired) is not None
-    if not (key and shown.repaired and known and facts.live):
+    known = bool(shown.repaired) and facts.scenario(shown.repaired) is not None
+    if not (key and facts.live and (known or (shown.made and not facts.attached))):
         return line, False
     strong = pen.palette.style(pen.palette.colours.accent, bold=True)
-    return [*line, Segment(f"   {key}", strong), Segment(f" {shown.repaired}", pen.text)], True
+    what = shown.repaired if known else "shows it"
+    return [*line, Segment(f"   {key}", strong), Segment(f" {what}", pen.text)], True
 
 
 def _beginning(burst: Burst, now: int) -> str:

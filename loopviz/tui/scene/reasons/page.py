@@ -86,7 +86,7 @@ def _shows(pen: Pen, facts: Facts, finding: Finding, twin: str) -> list[Line]:
     key = facts.keys.shown("picture.repaired")
     if key and facts.live and not facts.attached and (finding.repair or twin):
         shown = printable(twin, 40) or "the repaired code"
-        said = f"shows the repair, and measures {shown} beside it with the same load"
+        said = f"shows the repair, and measures {shown} under the same load"
         strong = pen.palette.style(pen.palette.colours.accent, bold=True)
         return [_labelled(pen, Segment(f"{key:<{_LABEL}}", strong), said)]
     if finding.scenario:
