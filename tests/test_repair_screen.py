@@ -368,9 +368,24 @@ async def test_a_repair_waits_for_what_still_runs(repairing, project):
         await screen.press("enter")
         assert "Waiting until #5 GET /slow has ended" in await redrawn(screen, at=3_700)
         assert source.copies == []
+        assert source.given_up == 0
         await screen.show([event for event in running if event[0] >= ns(3_500)], at=6_000)
         await redrawn(screen, at=6_100)
         assert len(source.copies) == 1
+
+
+@run
+async def test_what_still_runs_is_shown_and_can_be_given_up(repairing, project):
+    """The burst that is repaired may still run: its rows grow meanwhile, and g ends it."""
+    async with repairing() as (screen, source):
+        running = blocked(5, 3_010, project / "shop" / "main.py")
+        await screen.show([event for event in running if event[0] < ns(3_800)], at=3_800)
+        await opened(screen)
+        await screen.press("enter")
+        assert " #5 " in await redrawn(screen, at=3_900)
+        await screen.press("g")
+        assert "Given up: nothing was compared." in await redrawn(screen)
+        assert (source.given_up, source.ended) == (1, 0)
 
 
 @run

@@ -99,7 +99,9 @@ class Trial:
             self.source.end_copy()
 
     def give_up(self) -> None:
-        """Give up what was fired: nothing is compared."""
+        """Give up what was fired, also before: nothing is compared."""
+        if self.stage is Stage.WAITS:
+            self.source.give_up()
         self.failure = "Given up: nothing was compared."
         self.end()
 
@@ -128,9 +130,11 @@ class Trial:
         """Nothing else is to run beside it."""
         left = next(self._running(timeline, now), None)
         self.waits_for = words.headline(left) if left is not None else ""
+        burst, plan = self._burst, self.plan
         if left is not None:
+            if burst is not None and burst.scenario == plan.scenario.name and burst.began:
+                self.original.fired, self.original.requests = burst.fired, burst.requests
             return
-        plan = self.plan
         if plan.twin is not None:
             self.repaired = Lineup(plan.twin)
             self._go_on(timeline, now)
