@@ -13,6 +13,7 @@ from loopviz.clock import duration
 from loopviz.findings.loss import Loss, merged, overlaps
 from loopviz.findings.middleware import is_middleware
 from loopviz.findings.seen import Seen
+from loopviz.findings.source import is_library
 from loopviz.findings.words import count, times
 from loopviz.model import BLOCK_THRESHOLD, Block, State, Where
 
@@ -20,13 +21,16 @@ __all__ = ["ENOUGH", "Cause", "Held", "held"]
 
 ENOUGH = 3
 """So many samples at a line: it was not met by chance."""
+_HARDLY = 200_000_000
+"""One sample in this time (ns) is less than a tenth of those that there should be."""
 _SHARED = ("connection", "lock", "semaphore")
 """What a request awaits that another one has: while the loop is held, that one cannot give it back."""
 
-Cause: TypeAlias = Literal["call", "middleware", "background", "gil", "machine"]
+Cause: TypeAlias = Literal["call", "middleware", "background", "gil", "machine", "server"]
 """What held the loop: ``gil``: the loop waited for the GIL. ``background``: work that no client waits for,
 after the response or in a task of its own. ``middleware``: one of the user's. ``machine``: what would be no
-block if a core had been free. ``call``: anything else."""
+block if a core had been free. ``server``: callbacks of libraries, such as those that accept connections and
+read requests; no line of the application is to blame. ``call``: anything else."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,26 @@ class Held:
     """How long the loop was held, all together (ns)."""
     kinds: Counter[str] = field(default_factory=Counter)
     """How long by each kind of block (ns); "" where the kind is not known."""
+
+    @property
+    def hardly_seen(self) -> bool:
+        """Whether it was sampled too rarely for its length: C code that keeps the GIL hides its line.
+
+        What is seen then is the line after it, perhaps of another function.
+        """
+        return self.lines.total() * _HARDLY < self.length
+
+    def kinds_of(self, seen: Seen) -> set[tuple[str, str]]:
+        """The kinds of request whose steps these blocks are."""
+        requests = (seen.timeline.requests.get(block.request) for block in self.blocks)
+        return {(request.method, request.path) for request in requests if request is not None}
+
+    def include(self, other: Held) -> None:
+        """Those blocks are of the same cause."""
+        self.blocks += other.blocks
+        self.lines.update(other.lines)
+        self.length += other.length
+        self.kinds.update(other.kinds)
 
     @property
     def where(self) -> Where | None:
@@ -128,7 +152,14 @@ def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
         one.kinds[block.kind or ""] += length
     causes: dict[Cause, list[Held]] = {}
     for (cause, _), one in sorted(found.items(), key=lambda item: -item[1].length):
-        causes.setdefault(cause, []).append(one)
+        known = causes.setdefault(cause, [])
+        same = next(
+            (other for other in known if one.hardly_seen and one.kinds_of(seen) & other.kinds_of(seen)), None
+        )
+        if same is None:
+            known.append(one)
+        else:
+            same.include(one)
     return causes
 
 
@@ -144,4 +175,6 @@ def _cause(seen: Seen, block: Block, *, middleware: bool) -> Cause:
     after = request is not None and request.done is not None and 2 * (end - request.done) > end - block.start
     if after or (not block.request and (block.started_by or block.task)):
         return "background"
+    if block.by != "step" and (block.where is None or is_library(block.where.file)):
+        return "server"
     return "middleware" if middleware else "call"

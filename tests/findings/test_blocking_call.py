@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from loopviz.stream.events import Event
 from tests import streams
 from tests.findings.bursts import burst, ends, findings, ids
-from tests.streams import cpu, holds, step, suspend, wake
+from tests.streams import cpu, holds, ns, step, suspend, wake
 
 SOURCE = {
     "app.py": ["import time", *["pass"] * 11, "async def handler():", "    time.sleep(1)  # a while"],
@@ -49,6 +51,31 @@ def test_a_call_that_computes_is_said_to_compute():
 def test_a_call_that_nobody_waits_for_is_no_finding():
     """A block that delays no request is no loss, and so no finding."""
     assert ids(burst(1, held(1, 4, 1_004))) == []
+
+
+def test_c_code_that_hides_its_line_is_one_finding():
+    """While C code keeps the GIL no line is seen: what was hardly seen is one finding for its endpoint."""
+    seen: list[Event] = []
+    for number, function in ((1, "handler"), (2, "stamp"), (3, "handler")):
+        at = 4 + (number - 1) * 1_001
+        seen += [step(at, number), (ns(at + 990), "holds", number, ns(at), "app.py", 20, function, "")]
+        seen += ends(at + 1_000, number)
+    (found,) = findings(burst(3, seen))
+    assert (found.id, found.where and found.where.function) == ("blocking-call", "handler")
+    assert "held the event loop 3 times" in found.what
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [("/usr/lib/python3.13/asyncio/selector_events.py", []), ("app.py", ["blocking-call"])],
+)
+def test_callbacks_of_libraries_are_no_blocking_call(file, expected):
+    """A server that is busy with accepting connections has no line of the application to blame."""
+    held: list[Event] = []
+    for at in range(0, 300, 20):
+        held += [streams.callback(20 + at, 5, 0, 4), (ns(21 + at), "holds", 0, ns(4), file, 9, "f", "")]
+    done = [step(330, 1), *ends(331, 1), step(332, 2), *ends(333, 2)]
+    assert ids(burst(2, streams.iteration(4), held, streams.iteration(329), done)) == expected
 
 
 def test_an_await_is_no_finding():
