@@ -44,6 +44,7 @@ def _written(
             line.append(Segment("  " if all_named else " ", pen.dim))
             x += 2 if all_named else 1
         line.append(Segment(text, pen.title if one == look else pen.dim))
-        hits.append((x, x + len(text), Hit(key=keys.of(f"picture.{one}")[0])))
+        start = hits[-1][1] if hits else x
+        hits.append((start, x + len(text), Hit(key=keys.of(f"picture.{one}")[0])))
         x += len(text)
     return line, hits
