@@ -9,6 +9,7 @@ from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
+from loopviz.tui.pointed import pointed_at
 from tests import streams
 from tests.findings.bursts import burst, ends
 from tests.findings.pools import rounds
@@ -116,6 +117,20 @@ def test_a_part_of_the_time_has_its_own_findings():
     at.mark, at.at = streams.ns(1_100), streams.ns(2_000)
     said = " ".join(" ".join(text(scene().compose(line, at, 80, 24))).split())
     assert "Nothing was found that has cost requests time: the 900 ms that are selected." in said
+
+
+def test_what_is_opened_is_the_line_of_the_editor():
+    """The editor opens the line of the finding that is shown; what is fired next opens its gravest one."""
+    line, drawn = two(), scene()
+    at = view(3_000, look="reasons", finding=5)
+    drawn.compose(line, at, 80, 24)
+    where = pointed_at(line, at, ())
+    assert (at.finding, where and (where.file, where.line)) == (0, ("app.py", 14))
+    at.finding = 3
+    feed(line, streams.fired(4_000, 2, "y", 3, 1), streams.accepted(3, 3, at=4_001))
+    at.now = streams.ns(5_000)
+    drawn.compose(line, at, 80, 24)
+    assert (at.finding, at.found) == (0, None)
 
 
 @run

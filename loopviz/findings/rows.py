@@ -31,6 +31,8 @@ _CONNECTION = re.compile(
 """Names of what one task at a time can use."""
 _READS = {"get", "head", "options", "request"}
 _HTTP = re.compile(r"\b(?:aiohttp|httpx|niquests)\b")
+_DATABASE = re.compile(r"\b(?:aiosqlite|asyncpg|databases|peewee|psycopg|sqlalchemy|sqlmodel|tortoise)\b")
+"""In a file that names one of these, a session is one of a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Row:
 
 def rows(function: Function, source: str) -> Iterator[Row]:
     """The rows of a function; `source` is the text of its file."""
-    http = _HTTP.search(source) is not None
+    http = _HTTP.search(source) is not None and _DATABASE.search(source) is None
     yield from _of_block(function.body, http=http)
 
 

@@ -244,7 +244,8 @@ TABLE: tuple[Section, ...] = (
             " the list of routes while none is selected", (
             Key("picture.open", "enter", "detail", "Detail"),
         ), foot=Foot("detail", "roomy"), also="a click on its name"),
-        Row("open in $VISUAL or $EDITOR the line of the selection, of a block, or of what was fired last", (
+        Row("open in $VISUAL or $EDITOR the line of the selection, of a finding, of a block, or of what was"
+            " fired last", (
             Key("picture.edit", "e", "edit", "Edit", "the line of source code"),
         )),
         Row("filter the rows by path, status, state or #number", (

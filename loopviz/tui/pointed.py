@@ -17,10 +17,12 @@ __all__ = ["longest_where", "pointed_at"]
 def pointed_at(timeline: Timeline, view: View, scenarios: Sequence[ScenarioFile]) -> Where | None:
     """The line where the selected request is, or was longest; without one, the line that holds the loop.
 
-    Else the line where the requests that were fired last were longest, or that defines their endpoint. None
-    if nothing of that is known.
+    Else the line where the requests that were fired last were longest, or that defines their endpoint. In the
+    reasons view, the line of the finding that is opened. None if nothing of that is known.
     """
     moment = view.moment
+    if view.look == "reasons" and view.found is not None:
+        return view.found
     selected = timeline.requests.get(view.cursor or 0)
     if selected is not None:
         segment = selected.state_at(moment)

@@ -77,8 +77,9 @@ def test_a_loop_that_awaits():
         ["user = await load_user()", "if not user: return None", "return await load_news()"],
         ["a = await client.post('/a')", "b = await client.post('/b')"],
         ["return await gather(load_user(), load_news())"],
+        ["a = await session.get(User, 1)", "b = await session.get(Item, 2)  # httpx, sqlalchemy"],
     ],
-    ids=["result", "derived", "connection", "argument", "sleep", "condition", "writes", "gather"],
+    ids=["result", "derived", "connection", "argument", "sleep", "condition", "writes", "gather", "session"],
 )
 def test_awaits_that_have_to_be_in_order(body):
     """The second needs the first, both use one connection, or the order may matter: nothing is said."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from loopviz.model import Burst, Timeline
+from loopviz.model import Burst, Timeline, Where
 from loopviz.scenario import THREAD_LIMIT
 from loopviz.tui.amounts import requests_after
 from loopviz.tui.asked import Asked
@@ -45,6 +45,8 @@ class View(Moving):
     """By how many rows the code is to be scrolled in the next frame."""
     finding: int = 0
     """Which of the findings is opened in the reasons view, counted from the gravest."""
+    found: Where | None = None
+    """The line of that finding, once it was drawn."""
     requests: int | None = None
     """How many requests were asked for; None for each scenario's own number."""
     steps: int = 0

@@ -28,6 +28,7 @@ class ReasonsBody:
         """For each line of the last frame, counted from its first: what can be clicked, and where."""
         self._pen = pen
         self._known = known
+        self._about: object = None
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
@@ -41,11 +42,15 @@ class ReasonsBody:
         self.hits = {}
         found = self._known.of(facts, timeline, view, about)
         gap: list[Line] = [[]] if roomy else []
+        if about.key != self._about:  # something else was fired or selected: its gravest one is opened
+            self._about, view.finding = about.key, 0 if self._about is not None else view.finding
         if not found:
+            view.found = None
             return [*gap, *nothing(pen, facts, about.name, width)][:height]
         view.finding = max(0, min(view.finding, len(found) - 1))
         lines = [self._head(facts, found, about, width), *gap]
         chosen = view.finding
+        view.found = found[chosen].where
         parts = opened(pen, facts, found[chosen], width, _twin(facts, about), roomy=roomy)
         titles = [titled(pen, one, width, chosen=at == chosen) for at, one in enumerate(found)]
         room = height - len(lines) - len(parts[0]) - 1

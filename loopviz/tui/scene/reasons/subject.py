@@ -28,6 +28,13 @@ class Subject:
     moves: bool
     """Whether it goes on: the answer may be another one in the next moment."""
 
+    @property
+    def key(self) -> object:
+        """What stays the same while the same requests are described."""
+        return (
+            self.burst.number if self.burst is not None else (self.start, self.end) if not self.moves else ""
+        )
+
 
 def subject(timeline: Timeline, view: View) -> Subject:
     """What is described at the moment of this view."""
