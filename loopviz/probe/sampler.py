@@ -44,7 +44,7 @@ _READING = 5_000_000
 """CPU time (ns) for the lines of awaits in one look, with the GIL. What is left is for the next one."""
 _UNSEEN = 100_000_000
 """After this time (ns) a request that was at no line for `LOOK` is seen at one that is shorter."""
-_FLEETING = 8
+_FLEETING = 4
 """So many of those are read in one look."""
 _MOST_FRAMES = 1_000
 """Of so many steps and calls the frames that were reported last are remembered."""

@@ -18,10 +18,14 @@ class Libraries:
 
     def __init__(self, endpoints: Iterable[Where] = ()) -> None:
         self._own = {package for where in endpoints if (package := _package(where.file))}
+        self._known: dict[object, bool] = {}
 
     def __contains__(self, file: object) -> bool:
-        package = _package(file) if isinstance(file, str) else ""
-        return bool(package) and package not in self._own
+        known = self._known.get(file)
+        if known is None:
+            package = _package(file) if isinstance(file, str) else ""
+            known = self._known[file] = bool(package) and package not in self._own
+        return known
 
 
 def short(file: str) -> str:
