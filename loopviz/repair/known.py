@@ -8,7 +8,7 @@ from typing import Final
 
 from loopviz.repair.outline import Outline
 
-__all__ = ["HELPERS", "blocks", "is_about_the_loop", "stays_in_its_thread"]
+__all__ = ["HELPERS", "blocks", "is_about_the_loop", "is_of_a_file", "stays_in_its_thread"]
 
 HELPERS: Final = frozenset({
     "asyncio.to_thread", "anyio.to_thread.run_sync", "fastapi.concurrency.run_in_threadpool",
@@ -44,10 +44,10 @@ def blocks(outline: Outline, call: ast.Call) -> bool:
     """Whether a call is known to block."""
     meaning = outline.meaning(call.func)
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    return bool(_BLOCKING.fullmatch(meaning)) or method in _BLOCKING_METHODS or _is_of_a_file(outline, call)
+    return bool(_BLOCKING.fullmatch(meaning)) or method in _BLOCKING_METHODS or is_of_a_file(outline, call)
 
 
-def _is_of_a_file(outline: Outline, call: ast.Call) -> bool:
+def is_of_a_file(outline: Outline, call: ast.Call) -> bool:
     """Whether a call reads or writes a file that a `with` block has opened: ``f.read()``."""
     if not (isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)):
         return False

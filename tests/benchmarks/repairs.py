@@ -4,7 +4,8 @@ Run by hand: ``python -m tests.benchmarks.repairs [NAME...] [--times N]``. A sce
 number of requests; its finding is taken, the repair is made, and the repaired copy is served beside the
 original and fired with as many. Printed are: whether the finding is gone, both makespans, whether the second
 one is what the law of the twin says (of the scenario that is declared to be the repair), and whether all
-answers are the same. Exit code 1 if a repair that was made misses one of these.
+answers are the same. Where the repair does more than to sleep otherwise, the twin is measured as well: on
+a busy machine it takes longer than its law says, too. Exit code 1 if a repair that was made misses one of these.
 """
 
 from __future__ import annotations
@@ -67,21 +68,24 @@ def repair_for(text: str, finding: Finding) -> Any:
     return done if again is None or isinstance(again, Refused) else again
 
 
-def law_of(file: ScenarioFile, twins: dict[str, ScenarioFile], course: Course, kind: str) -> float | None:
-    """The makespan (s) that the last one of the scenarios says which are declared to repair each other."""
+def twin_of(file: ScenarioFile, files: dict[str, ScenarioFile]) -> ScenarioFile | None:
+    """The last one of the scenarios that are declared to repair each other."""
     twin, seen = file, {file.name}
-    while (name := twin.facts.repaired) is not None and name not in seen and name in twins:
+    while (name := twin.facts.repaired) is not None and name not in seen and name in files:
         seen.add(name)
-        twin = twins[name]
-    law = twin.facts.makespan
-    if law is None or twin is file:
-        return None
+        twin = files[name]
+    return None if twin is file or twin.missing else twin
+
+
+def law_of(file: ScenarioFile, twin: ScenarioFile, course: Course, kind: str) -> float | None:
+    """The makespan (s) that the twin's law says for the newest burst."""
     burst = course.timeline.newest_burst(course.timeline.last)
-    assert burst is not None
+    if twin.facts.makespan is None or burst is None:
+        return None
     single = computed(course.timeline, burst)
     # A repaired sleep sleeps as long as before. What works otherwise takes as long as in the twin.
     seconds = file.facts.seconds if kind == "async-sleep" else twin.facts.seconds
-    return law(Load.here(burst.count, burst.threads, seconds, (single or 0) / NS))
+    return twin.facts.makespan(Load.here(burst.count, burst.threads, seconds, (single or 0) / NS))
 
 
 def one(name: str, isolated: bool) -> None:
@@ -90,7 +94,7 @@ def one(name: str, isolated: bool) -> None:
     with Workspace():
         files = {file.name: file for file in read(find())}
         file = files[name]
-        count = file.facts.requests
+        count, twin = file.facts.requests, twin_of(file, files)
 
         def act(course: Course) -> None:
             result["before"], original = fired(course, file, count)
@@ -111,12 +115,16 @@ def one(name: str, isolated: bool) -> None:
             result["after"], changed = fired(course, copy, count)
             left = [other.id for other in found_in(course, file)]
             result["left"], result["gone"] = left, finding.id not in left
-            result["law"] = law_of(file, files, course, done.kind)
+            result["law"] = None if twin is None else law_of(file, twin, course, done.kind)
             compared = compare(original, changed)
             result["same"], result["of"] = compared.same, compared.of
             course.session.end_copy().result(30)
+            if twin is not None and done.kind != "async-sleep":
+                result["twin"], _ = fired(course, twin, count)
 
-        session = Session([file], threads=40, loop="asyncio", isolate=isolated)
+        session = Session(
+            [file] if twin is None else [file, twin], threads=40, loop="asyncio", isolate=isolated
+        )
         conduct(session, file, count, act)
     print(json.dumps(result), flush=True)
 
@@ -137,9 +145,10 @@ def look(name: str, *, isolated: bool) -> dict[str, Any] | None:
 
 
 def within(result: dict[str, Any]) -> bool:
-    """Whether the repaired burst took no longer than its law says."""
+    """Whether the repaired burst took as long as its law says; or as the twin, where the machine is busy."""
     law = result.get("law")
-    return law is None or result["after"] <= 1.1 * law + SHORT
+    expected = max(1.1 * (law or 0) + SHORT, 1.25 * result.get("twin", 0))
+    return law is None or result["after"] <= expected
 
 
 def row(name: str, result: dict[str, Any] | None) -> bool:
@@ -153,13 +162,14 @@ def row(name: str, result: dict[str, Any] | None) -> bool:
         print(f"{name:20} {found:20} {result['before']:5.2f} s  none: {why}", flush=True)
         return "refused" in result
     law = "" if result["law"] is None else f"(law {result['law']:.2f} s)"
+    law = f"{law[:-1]}, twin {result['twin']:.2f} s)" if "twin" in result else law
     right = result["gone"] and within(result) and result["same"] == result["of"]
     gone = "gone" if result["gone"] else "STAYS"
     also = f"  also {', '.join(result['left'])}" if result["gone"] and result["left"] else ""
     answers = f"{result['same']} of {result['of']} answers the same"
     print(
         f"{name:20} {found:20} {result['kind']:13} {result['before']:5.2f} -> {result['after']:5.2f} s"
-        f" {law:14} {'law ok ' if within(result) else 'TOO LONG'} {gone:6} {answers}{also}",
+        f" {law:27} {'law ok ' if within(result) else 'TOO LONG'} {gone:6} {answers}{also}",
         flush=True,
     )
     return bool(right)

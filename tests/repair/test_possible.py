@@ -27,6 +27,8 @@ HEAD = (
         ("x = open('a').read()", "open", "to-thread"),
         ("x = client.query('a')", "client.query", "to-thread"),
         ("with open('a') as x: x = 1", "open", "plain-def"),
+        ("with open('a') as x: y = x.read()", "x.read", "plain-def"),
+        ("with open('a') as x: await z(x.read())", "x.read", "to-thread"),
         ("with Session() as x: return x.scalar(1)", "x.scalar", "plain-def"),
         ("x = [time.sleep(n) for n in y]", "time.sleep", "plain-def"),
         ("c = sqlite3.connect('a'); c.execute('b')", "c.execute", "plain-def"),

@@ -41,9 +41,6 @@ CASES = [
     Case("http_blocking", "async-client", "httpx.get(f", "http_blocking", "", "await client.get("),
     Case("db_blocking", "plain-def", "session.scalar(", "db_blocking", "db_threads", "db_threads"),
     Case("file_blocking", "plain-def", "file.read()", "file_blocking", "", "size += len(file.read())"),
-    Case(
-        "file_blocking", "to-thread", "file.read()", "file_blocking", "", "len(await asyncio.to_thread(file."
-    ),
     Case("trivial_def", "async-def", '    return "pong"', "trivial_def", "trivial_async", "trivial_async"),
     Case("sequential", "task-group", "await fetch(", "sequential", "task_group", "task_group"),
     Case(

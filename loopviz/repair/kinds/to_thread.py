@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from loopviz.repair.callers import caller
 from loopviz.repair.change import Change
 from loopviz.repair.imports import imported_as
-from loopviz.repair.known import blocks, stays_in_its_thread
+from loopviz.repair.kinds import plain_def
+from loopviz.repair.known import blocks, is_of_a_file, stays_in_its_thread
 from loopviz.repair.outline import Function, Outline, own
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
@@ -31,6 +32,10 @@ def plan(place: Place) -> Change:
     """The change for the call at a line. Raises `Refusal`."""
     outline = place.outline
     call = _chosen(place) if isinstance(place.function, ast.AsyncFunctionDef) else caller(place)
+    if is_of_a_file(outline, call) and _can_be_def(place):
+        raise Refusal(
+            "The file is opened and closed in a with block, which blocks too: the whole function can move."
+        )
     function = outline.function_around(call)
     whole = _reads_a_file(outline, call)
     call = whole or call
@@ -53,6 +58,15 @@ def plan(place: Place) -> Change:
         make,
         ("import asyncio",) if asyncio == "asyncio" else (),
     )
+
+
+def _can_be_def(place: Place) -> bool:
+    """Whether the whole function can move to a thread."""
+    try:
+        plain_def.plan(place)
+    except Refusal:
+        return False
+    return True
 
 
 def _chosen(place: Place) -> ast.Call:
