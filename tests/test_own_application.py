@@ -230,7 +230,7 @@ def test_the_header_says_where_the_server_is(own, size):
             assert ("process 1234" in first) or ("process of its own (pid 1234)" in first)
             assert ":41873" in first
             if size[0] >= 120:
-                assert "asyncio · in a process of its own (pid 1234) · 127.0.0.1:41873" in first
+                assert "asyncio · in a process of its own (pid 1234) · " in first
             await screen.show(burst(1, 1_000, 1), at=2_000)
             if size[0] >= 120:
                 assert "own process 1234" in screen.lines()[0]
