@@ -135,16 +135,15 @@ class Copy:
     def _finds(self, top: str) -> bool:
         if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
             return False
+        found = PathFinder.find_spec(top, self.roots)
+        if found is None:  # elsewhere, though it may be below one of the folders
+            return False
+        places = [place for place in (found.origin, *(found.submodule_search_locations or ())) if place]
         imported = sys.modules.get(top)
         if imported is not None:
-            places = [getattr(imported, "__file__", None), *getattr(imported, "__path__", ())]
-            return any(place is not None and self.owns(place) for place in places)
-        found = PathFinder.find_spec(top, self.roots)
-        if found is None:
-            return False
-        return any(
-            self.owns(place) for place in (found.origin, *(found.submodule_search_locations or ())) if place
-        )
+            known = {os.path.realpath(place) for place in _places(imported)}
+            places = [place for place in places if os.path.realpath(place) in known]
+        return any(map(self.owns, places))
 
 
 class _Loader(SourceFileLoader):
@@ -211,6 +210,12 @@ class _Same(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec
+
+
+def _places(module: ModuleType) -> list[str]:
+    """The file of a module, and the folders of a package."""
+    file = getattr(module, "__file__", None)
+    return [*([file] if isinstance(file, str) else []), *getattr(module, "__path__", ())]
 
 
 def is_installed(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -267,6 +268,26 @@ def test_a_copy_of_a_scenario_is_served_too(tmp_path, isolate):
         )
     finally:
         session.stop()
+
+
+def test_what_is_imported_from_elsewhere_is_shared(tmp_path, monkeypatch):
+    """A library of a monorepo lies below the folder, and is found by a path of its own."""
+    library = tmp_path / "libraries" / "paint"
+    library.mkdir(parents=True)
+    (library / "copied_paint.py").write_text("COLOURS = []\n")
+    (tmp_path / "copied_one.py").write_text("import copied_paint\n")
+    monkeypatch.syspath_prepend(str(library))
+    for known in (False, True):
+        if known:
+            importlib.import_module("copied_paint")
+        copy = Copy(
+            11, [str(tmp_path)], str(tmp_path / "copied_one.py"), "import copied_paint\n", "one (repaired)"
+        )
+        assert copy.load("copied_one").copied_paint is sys.modules["copied_paint"]
+        copy.forget()
+        if not known:
+            sys.modules.pop("copied_paint")
+    sys.modules.pop("copied_paint")
 
 
 def test_tracebacks_show_the_lines_of_the_copy(tmp_path):
