@@ -5,7 +5,9 @@ number of requests; its finding is taken, the repair is made, and the repaired c
 original and fired with as many. Printed are: whether the finding is gone, both makespans, whether the second
 one is what the law of the twin says (of the scenario that is declared to be the repair), and whether all
 answers are the same. Where the repair does more than to sleep otherwise, the twin is measured as well: on
-a busy machine it takes longer than its law says, too. Exit code 1 if a repair that was made misses one of these.
+a busy machine it takes longer than its law says, too.
+
+Exit code 1 if a repair that was made misses one of these.
 """
 
 from __future__ import annotations
