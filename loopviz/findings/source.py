@@ -6,6 +6,7 @@ The text is parsed and never run. Where it cannot be parsed, nothing is known.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -46,7 +47,11 @@ def _parsed(lines: tuple[str, ...]) -> ast.Module | None:
     if len(text) > _MOST:
         return None
     try:
-        return ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of escape sequences in the user's texts: Python has said so before
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

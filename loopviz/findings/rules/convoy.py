@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from loopviz.clock import duration
 from loopviz.findings.finding import Change, Finding
@@ -86,34 +88,37 @@ def _add_holder(seen: Seen, convoy: _Convoy, awaits: Awaits, waiter: Request, st
 
 
 def _infer(seen: Seen, convoy: _Convoy) -> None:
-    """Who had it is not seen: those who came past the line of the wait, and had not finished meanwhile."""
+    """Who had it is not seen: those who were in the same function meanwhile, past the line of the wait."""
+    waited, wait = _Waited(convoy.loss), convoy.where
     for request in seen.requests:
-        got = False
         for segment in seen.segments(request):
-            if (
-                segment.where == convoy.where
-                and segment.awaits is not None
-                and segment.awaits.what == convoy.what
-            ):
-                got = False
+            where, awaits = segment.where, segment.awaits
+            if where is None or where.function != wait.function or where.line < wait.line:
                 continue
-            in_it = segment.where is not None and segment.where.function == convoy.where.function
-            got = got or in_it
-            if in_it and segment.end - segment.start > _ENDED and segment.where is not None:
-                waited = _waited(convoy, request.id, segment.start, segment.end)
-                if waited:
-                    convoy.holders[request.id] += waited
-                    convoy.lines[segment.where] += waited
+            waits = where == wait and awaits is not None and awaits.what == convoy.what
+            if not waits and segment.end - segment.start > _ENDED:
+                others = waited.within(segment.start, segment.end)
+                if others:
+                    convoy.holders[request.id] += others
+                    convoy.lines[where] += others
 
 
-def _waited(convoy: _Convoy, holder: int, start: int, end: int) -> int:
-    """How long others waited for it within this time."""
-    return sum(
-        max(0, min(end, until) - max(start, since))
-        for request, times in convoy.loss.times()
-        if request != holder
-        for since, until in times
-    )
+class _Waited:
+    """How long requests waited, all together, up to any moment."""
+
+    def __init__(self, loss: Loss) -> None:
+        times = [time for _, waits in loss.times() for time in waits]
+        self._starts = sorted(start for start, _ in times)
+        self._ends = sorted(end for _, end in times)
+        self._sums = [list(accumulate(moments, initial=0)) for moments in (self._starts, self._ends)]
+
+    def within(self, start: int, end: int) -> int:
+        """How long they waited in this time."""
+        return self._until(end) - self._until(start)
+
+    def _until(self, t: int) -> int:
+        begun, over = bisect_left(self._starts, t), bisect_left(self._ends, t)
+        return (begun * t - self._sums[0][begun]) - (over * t - self._sums[1][over])
 
 
 def _finding(seen: Seen, convoy: _Convoy) -> Finding:
