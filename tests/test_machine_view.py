@@ -27,6 +27,7 @@ from tests.streams import (
     MS,
     accepted,
     awaited,
+    awaits_task,
     call,
     executes,
     feed,
@@ -230,6 +231,32 @@ def test_work_after_the_response_is_dimmed_and_counted():
     text = shown(line, 200, cursor=1)
     assert "POOLS 1 in a worker" in text
     assert "its response is sent" in text
+
+
+def test_a_started_task_is_named_after_its_request():
+    """A task that a request has started and does not await is at a station of its own: ``#1'``."""
+    line = timeline(accepted(), made(3, 2, 1, 1), suspend(4), step(5, 2), suspend(6, 2), idle(7))
+    feed(line, awaits_task(8, 1, 2, 0), [(ns(9), "awaited", 2, "queue", "get", 0)])
+    text = shown(line, 110, cursor=1)
+    assert re.search(r"queue +1 +0\.1 s +─#1'", text)
+    assert "PARKED at awaits 2" in text
+
+
+def test_a_moving_crowd_is_looked_for_ten_times_a_second():
+    """Of many requests it is not found out for each frame where they are; a picture that stands is exact."""
+    line, body = queue(300), MachineBody(Pen(Palette("mono")))
+
+    def sockets(at: float, behind: int | None = None) -> int:
+        view = View(now=ns(at), look="machine", behind=behind)
+        rows = body.lines(FACTS, line, view, 120, 30, roomy=True)
+        text = "\n".join("".join(segment.text for segment in one) for one in rows)
+        return int(re.findall(r"SOCKETS (\d+)", text)[0])
+
+    assert sockets(400) == 300
+    feed(line, (ns(410), ev.RECEIVED, 300, None, "refused"))
+    assert sockets(420) == 300, "in the same tenth of a second"
+    assert sockets(420, behind=0) == 299
+    assert sockets(510) == 299
 
 
 def test_workers_have_a_machine_each():
