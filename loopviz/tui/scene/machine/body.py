@@ -22,7 +22,9 @@ __all__ = ["MachineBody"]
 _CROWD = 250
 """Of more requests than this it is found out less often where they are."""
 _AGAIN = 100_000_000
-"""As often as this (ns)."""
+"""As often as this (ns); of twice as many, half as often."""
+_LONGEST = 3
+"""So many times as long, at most."""
 
 
 class MachineBody:
@@ -52,12 +54,18 @@ class MachineBody:
 
     def _find(self, timeline: Timeline, view: View) -> None:
         """Where everybody is: for each frame, but of a moving crowd not as often. A still one is exact."""
-        key = (id(timeline), *view.tick(_AGAIN))
-        if key == self._key and view.moves and len(self._found) > _CROWD:
+        every = _pause(self._found)
+        if every and view.moves and self._key == (id(timeline), *view.tick(every)):
             return
-        self._key, now = key, view.moment
-        self._found = positions(timeline, now)
-        self._stations = plant(timeline, self._found, now)
+        self._found = positions(timeline, view.moment)
+        self._stations = plant(timeline, self._found, view.moment)
+        every = _pause(self._found)
+        self._key = (id(timeline), *view.tick(every)) if every else ()
+
+
+def _pause(found: Sequence[Position]) -> int:
+    """For how long it is not found out again where so many are (ns)."""
+    return _AGAIN * min(_LONGEST, len(found) // _CROWD)
 
 
 def _rows(sight: Sight, stations: Plant, found: Sequence[Position], width: int, height: int) -> list[Row]:
