@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from loopviz.draw.narrate import Narrator, Sentence
 from loopviz.draw.narrate.pace import Pace, repeat_after
 from loopviz.draw.narrate.spoken import between, numbers, spoken
-from loopviz.findings import of_burst
+from loopviz.findings.table import of_burst
 from loopviz.scenario import Scenario
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.stream.events import Event

@@ -8,7 +8,8 @@ import pytest
 
 from loopviz.draw.story import say
 from loopviz.draw.verdict import Verdict, in_brief, verdict
-from loopviz.findings import Finding, of_burst
+from loopviz.findings import Finding
+from loopviz.findings.table import of_burst
 from loopviz.model import Timeline, Where
 from loopviz.scenario import Scenario, find, read
 from loopviz.stream.endings import GIVEN_UP

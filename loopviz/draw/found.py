@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loopviz.findings import Finding, of_burst, of_time
+from loopviz.findings import Finding
 from loopviz.model import Burst, Timeline
 
 __all__ = ["Findings", "Interpreter"]
@@ -65,6 +65,8 @@ class Findings:
         )
 
         def look() -> list[Finding]:
+            from loopviz.findings.table import of_burst  # noqa: PLC0415 - the first frame needs no rules
+
             return of_burst(
                 timeline, burst, lines, now=now, repaired=repaired, gil=interpreter.gil,
                 dropped=interpreter.dropped,
@@ -86,6 +88,8 @@ class Findings:
         key = (id(timeline), moves or (start, end), timeline.events if not moves else 0)
 
         def look() -> list[Finding]:
+            from loopviz.findings.table import of_time  # noqa: PLC0415 - the first frame needs no rules
+
             return of_time(timeline, start, end, lines, gil=interpreter.gil, dropped=interpreter.dropped)
 
         return self._of("time", key, look, end, last=not moves)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -57,6 +58,7 @@ from loopviz.tui.pulse import FRAME_RATE
 from loopviz.tui.screens.main import MainScreen
 from loopviz.tui.terminal import driver_class, is_behind, when_continued
 from loopviz.tui.trigger import Trigger
+from loopviz.tui.view import Look
 
 if TYPE_CHECKING:
     from loopviz.tui.screens.claims import Experimenter
@@ -68,6 +70,8 @@ _LOADING = 0.06
 """About how long a frame takes in the events of a recording (s)."""
 _AFTER_DEATH = NS // 2
 """So long after the end of the server's process the picture stops (ns)."""
+_PATIENCE = 2.0
+"""How long the rest of the program waits for the first frame at most (s)."""
 _SWITCH_INTERVAL = 0.0002
 """How long a thread keeps the GIL while the program ends (s); Python's own value is 5 ms."""
 
@@ -112,6 +116,7 @@ class LoopvizApp(Staging, Repairing, Serving, Navigation, Rows, Opening, Editing
         self.lecture = lecture
         self._failed: str | None = None
         self._serves = threading.Event()
+        self._drawn = threading.Event()
         self._began = 0
         self._heard = False
         self._look_at = 0
@@ -201,6 +206,7 @@ class LoopvizApp(Staging, Repairing, Serving, Navigation, Rows, Opening, Editing
         self.action_talk(quiet=True)
         self.source.start()
         self.call_after_refresh(gc.enable)  # it may be off while the program starts
+        self.call_after_refresh(self._drawn.set)
         self._began = now_ns()
         threading.Thread(target=self._await_server, name="loopviz start", daemon=True).start()
         self.set_interval(1 / FRAME_RATE, self.tick)
@@ -217,6 +223,10 @@ class LoopvizApp(Staging, Repairing, Serving, Navigation, Rows, Opening, Editing
             self._failed = str(error)
             return
         self._serves.set()
+        self._drawn.wait(_PATIENCE)
+        importlib.import_module("loopviz.findings.table")
+        for look in get_args(Look):  # what the first frame does not need is there before a key asks for it
+            self.scene.prepare(look)
         # Start-up leaves many objects that stay: the collector need not visit them again.
         gc.collect()
         gc.freeze()

@@ -27,7 +27,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tree, installed or not
 
 from loopviz.experiment.measure import Course, Run, conduct, measure
-from loopviz.findings import Finding, of_burst, of_time
+from loopviz.findings import Finding
+from loopviz.findings.table import of_burst, of_time
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.session import Session
 from loopviz.recording import Place

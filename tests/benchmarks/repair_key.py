@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from loopviz.clock import now_ns
 from loopviz.draw.answers import said
-from loopviz.findings import of_burst
+from loopviz.findings.table import of_burst
 from loopviz.live.session import Session
 from loopviz.model import Timeline
 from loopviz.scenario import ScenarioFile, find, read

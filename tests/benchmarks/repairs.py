@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this tre
 from loopviz.clock import NS
 from loopviz.draw.expected import computed
 from loopviz.experiment.measure import Course, conduct, settle
-from loopviz.findings import Finding, of_burst
+from loopviz.findings import Finding
+from loopviz.findings.table import of_burst
 from loopviz.live.helpers.workspace import Workspace
 from loopviz.live.session import Session
 from loopviz.model.answers import compare

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from loopviz.findings import Finding, of_burst
+from loopviz.findings import Finding
+from loopviz.findings.table import of_burst
 from loopviz.model import Timeline
 from loopviz.stream.events import Event
 from tests import streams

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from loopviz.experiment.measure import measure
-from loopviz.findings import IDS, of_burst
+from loopviz.findings import IDS
+from loopviz.findings.table import of_burst
 from loopviz.scenario import find, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopviz.findings import IDS, RULES, Finding, Seen, found, of_time
+from loopviz.findings import IDS, Finding, Seen
 from loopviz.findings.loss import Loss, merged, overlaps
+from loopviz.findings.table import RULES, found, of_time
 from tests.findings.bursts import burst, findings, ids
 from tests.findings.test_blocking_call import held
 from tests.findings.test_gil import in_threads

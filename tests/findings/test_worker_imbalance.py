@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from loopviz.findings import Finding, of_burst
+from loopviz.findings import Finding
 from loopviz.findings.rules import worker_imbalance
 from loopviz.findings.seen import Seen
+from loopviz.findings.table import of_burst
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event

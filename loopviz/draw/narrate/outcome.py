@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from loopviz.draw.narrate.spoken import spoken
 from loopviz.draw.verdict import verdict
 from loopviz.draw.words import count, duration
-from loopviz.findings import Finding, of_burst, of_time
+from loopviz.findings import Finding
+from loopviz.findings.table import of_burst, of_time
 from loopviz.model import Burst, Timeline
 from loopviz.scenario import Scenario
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loopviz.clock import NS
-from loopviz.findings import Finding, of_burst, of_time
+from loopviz.findings import Finding
 from loopviz.model import Burst
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.marked import original_of
@@ -60,6 +60,7 @@ class Repairing(Firing):
             self._repair(_Meant(file, burst, count))
 
     def _repair(self, meant: _Meant) -> None:
+        from loopviz.findings.table import of_burst, of_time  # noqa: PLC0415
         from loopviz.tui.screens.repair.plans import Refusals, declared, nothing  # noqa: PLC0415 - see `Opening`
 
         file, burst = meant.file, meant.burst

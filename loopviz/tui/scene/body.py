@@ -18,6 +18,11 @@ class Body(Protocol):
     hits: dict[int, list[tuple[int, int, Hit]]]
     """For each line of the last frame, counted from its first: columns from and to, what can be clicked."""
 
+    @property
+    def has_lanes(self) -> bool:
+        """Whether the last frame had lanes, with a column for each moment."""
+        ...
+
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
         ...

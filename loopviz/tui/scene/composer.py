@@ -8,15 +8,13 @@ from loopviz.draw.linking import known_lines, linked
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.tui.scene.body import Body
-from loopviz.tui.scene.code import Beside, CodeBody
 from loopviz.tui.scene.foot import HitLine, foot
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.header import header, together
 from loopviz.tui.scene.lesson import lesson_lines, lesson_of
-from loopviz.tui.scene.machine import MachineBody
 from loopviz.tui.scene.pen import Hit, Line, Pen, fitted
 from loopviz.tui.scene.picture import Picture
-from loopviz.tui.scene.reasons import Known, ReasonsBody
+from loopviz.tui.scene.reasons.known import Known
 from loopviz.tui.scene.story import Story
 from loopviz.tui.view import Look, View
 
@@ -40,21 +38,15 @@ class Scene:
         """The lines of the picture in the last frame."""
         self._pen = Pen(palette)
         self._picture = Picture(self._pen)
-        self._beside = Beside(self._pen, self._picture, CodeBody(self._pen))
-        known = Known()
-        self._bodies: dict[Look, Body] = {
-            "timeline": self._picture,
-            "code": self._beside,
-            "machine": MachineBody(self._pen),
-            "reasons": ReasonsBody(self._pen, known),
-        }
-        self._story = Story(known)
+        self._known = Known()
+        self._bodies: dict[Look, Body] = {"timeline": self._picture}
+        self._story = Story(self._known)
         self._foot_key: tuple[object, ...] = ()
         self._foot_lines: list[HitLine] = []
 
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
-        for body in self._bodies.values():
+        for body in list(self._bodies.values()):
             body.forget()
 
     def compose(self, timeline: Timeline, view: View, width: int, height: int) -> list[Line]:
@@ -71,12 +63,11 @@ class Scene:
         story = [linked(line, known_lines(timeline, view.moment)) for line in story]
         keys = self._foot(view, width, unanswered=_unanswered(timeline, view))
         room = max(0, height - len(head) - len(story) - len(keys))
-        body = self._bodies[view.look]
+        body = self._body(view.look)
         picture = body.lines(self.facts, timeline, view, width, room, roomy=roomy)
         picture += [[]] * (room - len(picture))
         lines = [*head, *picture, *story]
-        lanes = body is self._picture or (body is self._beside and self._beside.both)
-        self._lines = range(len(head), len(head) + room) if lanes else range(0)
+        self._lines = range(len(head), len(head) + room) if body.has_lanes else range(0)
         self.hits = {y + len(head): hits for y, hits in body.hits.items()} | {0: top}
         if self._story.fires is not None:
             press = Hit(key=self.facts.keys.of("picture.repaired")[0])
@@ -85,6 +76,30 @@ class Scene:
             self.hits[len(lines)] = hits
             lines.append(line)
         return [fitted(line, width, self.palette) for line in lines[:height]]
+
+    def prepare(self, look: Look) -> None:
+        """Make ready for drawing this view; may be called in any thread."""
+        self._body(look)
+
+    def _body(self, look: Look) -> Body:
+        """What draws this view. The first frame is there sooner if the modules of the others come later."""
+        body = self._bodies.get(look)
+        if body is None:
+            body = self._bodies.setdefault(look, self._made(look))
+        return body
+
+    def _made(self, look: Look) -> Body:
+        if look == "code":
+            from loopviz.tui.scene.code import Beside, CodeBody  # noqa: PLC0415 - see `_body`
+
+            return Beside(self._pen, self._picture, CodeBody(self._pen))
+        if look == "machine":
+            from loopviz.tui.scene.machine import MachineBody  # noqa: PLC0415
+
+            return MachineBody(self._pen)
+        from loopviz.tui.scene.reasons.body import ReasonsBody  # noqa: PLC0415
+
+        return ReasonsBody(self._pen, self._known)
 
     def _foot(self, view: View, width: int, *, unanswered: bool) -> list[HitLine]:
         """The foot lines, which are made anew only if they say something else."""

@@ -50,6 +50,11 @@ class Picture:
         self._lanes: list[str] = []
         """Of each lane of a thread or process in the last frame, the letter of its worker."""
 
+    @property
+    def has_lanes(self) -> bool:
+        """It always has lanes."""
+        return True
+
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
         self._tracks.forget()

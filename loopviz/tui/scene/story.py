@@ -16,7 +16,7 @@ from loopviz.stream.blind import nothing_visible
 from loopviz.stream.source import Death
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
-from loopviz.tui.scene.reasons import Known
+from loopviz.tui.scene.reasons.known import Known
 from loopviz.tui.scene.selected import Selected
 from loopviz.tui.view import View
 

@@ -26,6 +26,11 @@ class Beside:
         """Whether the last frame has shown both."""
         self._pen, self._left, self._right = pen, left, right
 
+    @property
+    def has_lanes(self) -> bool:
+        """Whether the last frame had the lanes at the left."""
+        return self.both
+
     def forget(self) -> None:
         """Discard everything that was drawn."""
         self._right.forget()

@@ -51,6 +51,11 @@ class CodeBody:
         self._top = 0
         self._follows = True
 
+    @property
+    def has_lanes(self) -> bool:
+        """It has no lanes."""
+        return False
+
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
         self._work.forget()

@@ -38,6 +38,11 @@ class MachineBody:
         self._found: list[Position] = []
         self._stations = Plant(Place(), [], {})
 
+    @property
+    def has_lanes(self) -> bool:
+        """It has no lanes."""
+        return False
+
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
         self._key = ()

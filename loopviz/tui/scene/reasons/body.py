@@ -30,6 +30,11 @@ class ReasonsBody:
         self._known = known
         self._about: object = None
 
+    @property
+    def has_lanes(self) -> bool:
+        """It has no lanes."""
+        return False
+
     def forget(self) -> None:
         """Discard everything that was drawn: the palette or the timeline has changed."""
         self._known.forget()

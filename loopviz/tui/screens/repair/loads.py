@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from loopviz.clock import NS
-from loopviz.findings import of_time
+from loopviz.findings.table import of_time
 from loopviz.model import Request, Timeline
 from loopviz.model.answers import compare
 from loopviz.scenario import ScenarioFile

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from loopviz.draw import words
 from loopviz.errors import InputError
-from loopviz.findings import Finding, of_burst
+from loopviz.findings import Finding
+from loopviz.findings.table import of_burst
 from loopviz.model import Burst, Request, Timeline
 from loopviz.model.answers import Compared, compare
 from loopviz.model.comparison import Entry
