@@ -333,16 +333,13 @@ class Sampler:
         began = state.began
         if task is None or state.current is trace or not self._unseen(trace, now):
             return False
+        trace.sampled = -now  # it is read as any other await if it lasts
         try:
             chain = [frame for _, frame in inwards(compat.coroutine_of(task))]
             line = self._lines.of_chain(chain)
-            around = self._lines.frames(chain, line) if line is not None else ""
             # If a step began while the chain was read, it may have been this task's.
             if line is not None and state.began == began and trace.since == since:
-                trace.sampled = since or clock()
                 self._handlers.look(trace.request, chain)
-                if around:
-                    state.emit((clock(), FRAMES, trace.number, 0, around))
                 state.emit((clock(), AWAITS, trace.number, line.file, line.line, line.function))
         except Exception as error:
             state.failed("await", error)

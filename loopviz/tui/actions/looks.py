@@ -55,7 +55,8 @@ class Looks(PictureApp):
 
     def action_scroll_code(self, by: int) -> None:
         """Scroll the code by so many rows; it does not follow what happens then."""
-        self.view.scrolls_code += by
+        if self.view.look == "code":
+            self.view.scrolls_code += by
 
     def action_next_theme(self) -> None:
         """Use the next theme."""
