@@ -121,3 +121,14 @@ def test_a_function_whose_results_are_kept():
 def test_without_the_source_nothing_is_said():
     """Whether one await needs another's result can be read in the source only."""
     assert ids(burst(1, awaiting((3, "handler", 200), (4, "handler", 200)))) == []
+
+
+def test_source_that_python_warns_of_is_read_silently():
+    """A text with a wrong escape sequence is the user's: reading it says nothing, and finds what is there."""
+    body = ["for name in names:", r"    found.append(await fetch(name, '\d'))"]
+    assert of(body, (4, "handler", 200), (4, "handler", 200)) == ["sequential-awaits"]
+
+
+def test_source_that_cannot_be_parsed():
+    """A file of another version of Python, or none of Python, leads to no finding."""
+    assert of(["for name in:"], (3, "handler", 200), (3, "handler", 200)) == []
