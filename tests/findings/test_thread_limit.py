@@ -58,6 +58,21 @@ def test_by_what_the_threads_are_taken(where, by):
     assert ("threads held by", by) in found.evidence
 
 
+def test_a_dependency_that_takes_all_threads_is_one_finding():
+    """That the dependency is slow as well is not said again; and a single thread is said to be one."""
+    endpoint = "async def report(user=Depends(current_user)):"
+    source = {
+        "app.py": [
+            *SOURCE["app.py"][:1],
+            "async def report(user=Depends(current_user)):",
+            *SOURCE["app.py"][2:],
+        ]
+    }
+    (found,) = findings(burst(3, rounds(3, 1, 1_000, ("app.py", 5, "current_user"))), source)
+    assert found.id == "thread-limit"
+    assert "AnyIO's only thread was taken by the dependency current_user" in found.what
+
+
 def test_background_tasks_keep_threads():
     """Calls after the response are background tasks, whatever function they are."""
     events = [

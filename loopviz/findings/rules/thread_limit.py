@@ -13,9 +13,10 @@ from loopviz.clock import duration
 from loopviz.findings.as_async import as_async
 from loopviz.findings.finding import Finding
 from loopviz.findings.kinds import Kind, kind_of
+from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import is_library
-from loopviz.findings.waits import Holder, Waits, computes, holders, waits_by_pool
+from loopviz.findings.waits import Holder, Waits, calls, computes, holders, waits_by_pool
 from loopviz.findings.words import at, count, named
 from loopviz.model import State, Where
 
@@ -47,6 +48,8 @@ _HOLDS: Final[dict[Kind, str]] = {
     "stream": "streams of plain generators", "background": "the background task {name}",
     "validation": "validating responses", "call": "calls of {name}", "wsgi": "the WSGI application's {name}",
 }  # fmt: skip
+_TWICE = ("dependency", "endpoint", "validation")
+"""What is in a thread once, so that who waits again waits for something else."""
 _SHORT = 1_000_000
 """A shorter wait (ns) is none."""
 
@@ -65,14 +68,18 @@ def look(seen: Seen) -> Iterator[Finding]:
 def _finding(seen: Seen, waits: Waits, held: Sequence[Holder], kind: Kind) -> Finding:
     loss, size, main = waits.loss, waits.size, held[0] if held else None
     whose = "AnyIO's" if waits.pool.kind == "default-limiter" else "the limiter's"
-    pool = f"{whose} threads" if size < 0 else f"{whose} {count(size, 'thread')}"
-    taken = f"{whose} threads" if size < 0 else f"{size} of {whose} threads"
+    pool = f"{whose} threads" if size < 0 else f"{whose} {size} threads"
+    taken = f"all {pool} were" if size < 0 else f"all {size} of {whose} threads were"
+    if size == 1:
+        pool, taken = f"{whose} threads, of which there is one", f"{whose} only thread was"
+    if kind == "wsgi":
+        taken = f"all {size} threads of the bridge were"
     where, name = _where(main), _name(main)
     change = as_async(seen, where) if kind in {"endpoint", "dependency", "background"} else None
-    again = _again(seen, loss.requests)
+    again = _again(seen, loss.requests) if kind in _TWICE else 0
     what = (
-        f"{count(len(loss.requests), 'request')} waited for a thread, up to {duration(loss.longest)}: all"
-        f" {taken if kind != 'wsgi' else f'{size} threads of the bridge'} were taken"
+        f"{count(len(loss.requests), 'request')} waited for a thread, up to {duration(loss.longest)}: {taken}"
+        " taken"
     )
     if main is not None:
         what += f" by {_HOLDS[kind].format(name=name)}" + (f" ({at(where)})" if where is not None else "")
@@ -105,7 +112,18 @@ def _finding(seen: Seen, waits: Waits, held: Sequence[Holder], kind: Kind) -> Fi
         repair="async-sleep" if change is not None else None,
         scenario=seen.repaired or _SHOWN.get(kind, "async"),
         loss=loss,
+        explains=_of_dependency(seen, loss, main) if kind == "dependency" and main is not None else None,
     )
+
+
+def _of_dependency(seen: Seen, loss: Loss, main: Holder) -> Loss:
+    """The waits, and the time in the dependency itself: that it is slow need not be said again."""
+    whole = Loss()
+    whole.include(loss)
+    for span in calls(seen):
+        if span.called == main.called and span.request in seen.by_number:
+            whole.add(span.request, max(seen.start, span.start), min(seen.end, span.end))
+    return whole
 
 
 _SHOWN: Final[dict[Kind, str]] = {
