@@ -64,7 +64,7 @@ def test_a_dependency_that_takes_all_threads_is_one_finding():
     source = {
         "app.py": [
             *SOURCE["app.py"][:1],
-            "async def report(user=Depends(current_user)):",
+            endpoint,
             *SOURCE["app.py"][2:],
         ]
     }
