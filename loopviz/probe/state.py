@@ -80,7 +80,7 @@ class Trace:
         self.since = 0
         """When its last step ended (ns), while it is suspended; else 0."""
         self.sampled = 0
-        """The `since` for which the await's source line has been read; negative: when a short one was read, or
+        """The `since` for which the await's line has been read; negative: when a short one was read, or
         looked for first (ns)."""
         self.woken = 0
         """When it was scheduled to run again (ns), while it has not run yet; else 0."""
