@@ -121,6 +121,11 @@ def test_equal_requests_of_a_moment_are_one_sentence():
     ]
 
 
+def test_a_burst_of_one_request_has_its_scenario_in_front():
+    """One request is named with its path."""
+    assert lines(awaiting(1))[0] == "0.000 s  async: request 1, GET /, was sent. The thread limit is 40."
+
+
 def test_what_is_expected_is_said_once():
     """A scenario's law and its lesson are said with its first burst, and not with the next."""
     facts = Scenario(title="x", expect="All at once.", seconds=1.0, makespan=lambda load: load.seconds)

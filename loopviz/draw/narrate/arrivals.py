@@ -48,7 +48,7 @@ def were_sent(requests: Sequence[Request], burst: Burst | None, zero: int) -> st
     name = printable(burst.scenario, 60)
     if " " in name:  # a route is said with its path
         return f"{when}{what}{limit}"
-    return f"{name}: {when}{what}{limit}"
+    return f"{name}: {when}{what[:1].lower()}{what[1:]}{limit}"
 
 
 def expectation(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> str:
