@@ -22,14 +22,17 @@ def lines_in(file: str) -> Sequence[str]:
         return ()
     try:
         return [line.rstrip("\r\n") for line in linecache.getlines(file)]
-    except (OSError, ValueError, MemoryError):
+    except Exception:  # where it is in no file, a loader of the application's may be asked for it
         return ()
 
 
 def _can_be_read(file: str) -> bool:
-    """Whether it is a file, and no device or pipe: what a recording names may be anything."""
+    """Whether it is a file, and no device or pipe: what is named may be anything.
+
+    Files that the system makes, as those in /proc, have no size, and may have no end.
+    """
     try:
         found = Path(file).stat()
     except (OSError, ValueError):
         return False
-    return stat.S_ISREG(found.st_mode) and found.st_size <= MOST
+    return stat.S_ISREG(found.st_mode) and 0 < found.st_size <= MOST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 
 from loopviz.draw.source import lines_of
 from loopviz.model import Timeline
@@ -73,6 +74,28 @@ def test_a_recording_opens_no_file_that_it_does_not_carry(tmp_path):
     (scenario,) = HEADER.scenarios
     assert list(lines_of(timeline, scenario.file)) == scenario.source.split("\n")
     assert list(lines_of(Timeline(), str(secret))) == ["password"]
+
+
+def test_a_file_of_the_systems_is_not_read():
+    """It is a file, but has no size: it may have no end, or tell what is no source code."""
+    assert list(lines_in("/proc/self/environ")) == []
+
+
+def test_a_loader_that_raises_has_no_lines(monkeypatch):
+    """Source code that is in no file may be known to a loader of the application's, which may do anything."""
+
+    def lines() -> str:
+        raise LookupError("no source today")
+
+    monkeypatch.setitem(linecache.cache, "<made>", (lines,))
+    assert list(lines_in("<made>")) == []
+
+
+def test_a_recording_carries_the_file_that_the_server_has():
+    """In a container it is another one than the file of this name here."""
+    events: list[Event] = [(1, ev.AWAITS, 1, "/app/main.py", 7, "f")]
+    found = list(Carried(lambda file: [f"# {file}", "pass"]).of(events))
+    assert found == [(1, ev.SOURCE, "/app/main.py", 1, "# /app/main.py\npass")]
 
 
 def test_only_files_are_read(tmp_path):

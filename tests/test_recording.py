@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import enum
 import errno
 import gzip
 import json
@@ -570,3 +571,16 @@ def _fields_of(old: Any, new: Any) -> Any:
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [_fields_of(*both) for both in zip(old, new, strict=True)]
     return new
+
+
+def test_a_close_code_of_an_enumeration_is_kept(tmp_path):
+    """An application may close a WebSocket with a number of a type of its own: it is a number like others."""
+
+    class Closed(enum.IntEnum):
+        REFUSED = 4008
+
+    history = History()
+    history.add([(ns(1), ev.CLOSED, 1, Closed.REFUSED)], ns(2))
+    assert history.save(tmp_path / "a.lvr", HEADER) == 1
+    (batch,) = open_recording(tmp_path / "a.lvr").batches()
+    assert batch == [(ns(1), ev.CLOSED, 1, 4008)]

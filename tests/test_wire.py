@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import enum
+from http import HTTPStatus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,3 +45,17 @@ def test_what_is_no_frame_is_refused(name, data):
     """Bytes that are no message of loopviz's raise a `WireError`, and no other exception."""
     with pytest.raises(WireError):
         list(Decoder().feed(data))
+
+
+class _Page(enum.StrEnum):
+    HOME = "home.html"
+
+
+def test_values_of_an_enum_are_sent_as_plain_ones():
+    """An application may have given a text or a number of a type of its own: marshal does not write it."""
+    sent = ("events", [(1, _Page.HOME, HTTPStatus.OK, None, True)], {_Page.HOME: 1})
+    (received,) = Decoder().feed(encode(sent))
+    assert received == ("events", [(1, "home.html", 200, None, True)], {"home.html": 1})
+    assert [type(value) for value in received[1][0]] == [int, str, int, type(None), bool]
+    with pytest.raises(ValueError, match="unmarshallable"):
+        encode(("events", object()))

@@ -251,12 +251,8 @@ class Attached:
 
     def source_lines(self, file: str) -> Sequence[str]:
         """The text of a source file of the server's, which may be in a container."""
-        found = lines_in(file)
-        if not found and self.pid:
-            with suppress(OSError, ValueError):
-                inside = Path(f"/proc/{self.pid}/root{file}")
-                return inside.read_text(encoding="utf-8", errors="replace").splitlines()
-        return found
+        inside = lines_in(f"/proc/{self.pid}/root{file}") if self.pid and file.startswith("/") else ()
+        return inside or lines_in(file)
 
     def was_paused(self, since: int, until: int) -> None:
         """The viewer was stopped, and perhaps the server with it."""

@@ -52,7 +52,7 @@ class Incoming:
         self, source: Source, place: str | Path | Place, report: Callable[[str], None] | None = None
     ) -> Recorder:
         """Write the events to a file from now on; see `loopviz.recording.Recorder`."""
-        self._recorder = Recorder(place, Header.of(source, now_ns()), report)
+        self._recorder = Recorder(place, Header.of(source, now_ns()), report, source.source_lines)
         return self._recorder
 
     def end_recording(self, source: Source) -> None:
@@ -62,4 +62,5 @@ class Incoming:
 
     def save(self, source: Source, path: str | Path) -> int:
         """Write the last minutes to a file; see `loopviz.recording.History`. May be called in any thread."""
-        return self._history.save(path, Header.of(source, now_ns()), source.vitals().dropped)
+        header = Header.of(source, now_ns())
+        return self._history.save(path, header, source.vitals().dropped, source.source_lines)

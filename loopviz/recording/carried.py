@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from loopviz.model import Timeline
@@ -33,7 +33,9 @@ _LIBRARY = tuple(filter(None, (sysconfig.get_paths().get(key) for key in ("stdli
 class Carried:
     """Finds the user's source files in the events that are written, and makes events of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Callable[[str], Sequence[str]] = lines_in) -> None:
+        """`lines` has the lines of a file, where the server is."""
+        self._lines_in = lines
         self._known: set[str] = set()
         self._room = _MOST_TEXT
 
@@ -53,7 +55,7 @@ class Carried:
             yield from self._lines(event[0], file)
 
     def _lines(self, t: int, file: str) -> Iterator[Event]:
-        lines = lines_in(file)
+        lines = self._lines_in(file)
         size = sum(map(len, lines)) + len(lines)
         if not lines or size > self._room or len(file) > LONGEST_TEXT:
             return

@@ -22,9 +22,11 @@ from loopviz.recording.header import Header
 from loopviz.recording.outlet import Outlet, write_all
 from loopviz.recording.place import Place, reason
 from loopviz.recording.whole import write_whole
+from loopviz.sources import lines_in
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.stream.several import marks
+from loopviz.wire.frames import dumps
 
 __all__ = ["History", "Recorder"]
 
@@ -45,18 +47,21 @@ _LASTING: Final = {kind: kind for kind in _REPORTED_ONCE} | {
 }
 """Kinds of events that stay true, of all workers; each with its kind in the events of the first."""
 
+Lines = Callable[[str], Sequence[str]]
+"""The lines of a source file of the server's; none if it cannot be read."""
+
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class _Text:
     """The bytes of a recording."""
 
-    def __init__(self, header: Header, path: Path) -> None:
+    def __init__(self, header: Header, path: Path, lines: Lines) -> None:
         self.events = 0
         self.size = 0
         """Bytes that were added since the last ones were taken, before they were compressed."""
         self._parts: list[bytes] = []
-        self._carried = Carried()
+        self._carried = Carried(lines)
         # The fastest level: it makes the text five times smaller, the slowest six times.
         self._zip = zlib.compressobj(1, zlib.DEFLATED, 31) if path.suffix == ".gz" else None
         self._put(header.line())
@@ -107,7 +112,11 @@ class Recorder:
     """
 
     def __init__(
-        self, place: str | Path | Place, header: Header, report: Callable[[str], None] | None = None
+        self,
+        place: str | Path | Place,
+        header: Header,
+        report: Callable[[str], None] | None = None,
+        lines: Lines = lines_in,
     ) -> None:
         self.events = 0
         """How many events have been written."""
@@ -119,7 +128,7 @@ class Recorder:
         self._report = report
         self._flushed = 0
         self._unflushed = False
-        self._text = _Text(header, self.path)
+        self._text = _Text(header, self.path, lines)
         try:
             file = self._place.take()
             try:
@@ -211,7 +220,7 @@ class History:
         """Keep events that were taken in at `seen` (ns)."""
         with self._lock:
             if events:
-                self._batches.append((seen, len(events), marshal.dumps(events, 2)))
+                self._batches.append((seen, len(events), dumps(events, 2)))
                 self.events += len(events)
             batches = self._batches
             while batches and (self.events > self._most or batches[0][0] < seen - self._age):
@@ -239,7 +248,7 @@ class History:
             else:
                 self._tokens[event[1]] = event
 
-    def save(self, path: str | Path, header: Header, dropped: int = 0) -> int:
+    def save(self, path: str | Path, header: Header, dropped: int = 0, lines: Lines = lines_in) -> int:
         """Write the events kept to a new file; return how many. May be called in any thread.
 
         Raises `InputError` if the file exists or cannot be written; there is no part of it then.
@@ -257,7 +266,7 @@ class History:
             seen, _, batch = batches[0]
             first = min(event[0] for event in marshal.loads(batch))  # noqa: S302 - made by this object
             header = replace(header, started=first)
-        text = _Text(header, path)
+        text = _Text(header, path, lines)
 
         def parts() -> Iterator[bytes]:
             if known and batches:

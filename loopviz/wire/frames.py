@@ -11,7 +11,7 @@ import marshal
 from collections.abc import Iterator
 from typing import Any, Final
 
-__all__ = ["MOST", "Decoder", "Message", "WireError", "encode"]
+__all__ = ["MOST", "Decoder", "Message", "WireError", "dumps", "encode"]
 
 Message = tuple[Any, ...]
 """A kind, see `loopviz.wire.messages`, and its fields."""
@@ -29,8 +29,30 @@ class WireError(Exception):
 
 def encode(message: Message) -> bytes:
     """The frame of a message. Raises ValueError if a value in it is not plain data."""
-    payload = marshal.dumps(message, _FORMAT)
+    payload = dumps(message, _FORMAT)
     return len(payload).to_bytes(_LENGTH, "big") + payload
+
+
+def dumps(value: Any, version: int) -> bytes:
+    """As `marshal.dumps`, also of texts and whole numbers of a type of the application's, such as an enum."""
+    try:
+        return marshal.dumps(value, version)
+    except ValueError:
+        return marshal.dumps(_plain(value), version)
+
+
+def _plain(value: Any) -> Any:
+    """The same value, with texts and whole numbers of Python's own types."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__int__(value)
+    if isinstance(value, tuple | list):
+        parts = map(_plain, value)
+        return list(parts) if isinstance(value, list) else tuple(parts)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(part) for key, part in value.items()}
+    return value
 
 
 class Decoder:
