@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -157,6 +158,11 @@ def test_what_is_no_path_is_refused(path):
 def test_a_path_is_sent_as_it_may_be():
     """Letters outside ASCII are encoded; what is encoded already stays."""
     assert checked_path("/über?a=1&b=%20") == "/%C3%BCber?a=1&b=%20"
+
+
+def test_a_path_need_not_be_utf_8():
+    """An argument of other bytes is sent as these bytes."""
+    assert checked_path(os.fsdecode(b"/caf\xe9")) == "/caf%E9"
 
 
 # -- the prober itself -----------------------------------------------------------------------------------

@@ -217,6 +217,7 @@ def test_a_request_line_is_read(line, request_):
         ("GET", "is no request"),
         ("http://127.0.0.1/", "is no request"),
         ("GET /" + "a" * 200_000, "is no request"),
+        ("GET /\udcff", "is no request"),
         ("GET /items/{id}/{part:path}", "No value for id and part"),
         ("POST / {'a': 1}", "The body is no JSON"),
         ("GET / -H novalue", "is no header"),

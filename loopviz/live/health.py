@@ -37,7 +37,7 @@ def checked_path(path: str) -> str:
     """The path of an endpoint as it is sent. Raises `InputError` if it is none."""
     if not path.startswith("/") or path.startswith("//") or any(sign.isspace() for sign in path):
         raise InputError(f"--health {path!r} is no path.\nIt begins with a slash: --health /healthz.")
-    return quote(path, safe=_SAFE)
+    return quote(path, safe=_SAFE, errors="surrogateescape")  # an argument need not be UTF-8
 
 
 @dataclass(slots=True, eq=False)

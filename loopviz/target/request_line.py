@@ -30,7 +30,7 @@ def parse(text: str) -> tuple[str, str, dict[str, str], bytes | None]:
 
     A body that is JSON, or a form such as ``a=1&b=2``, gets its content type. Raises `InputError`.
     """
-    found = _LINE.fullmatch(text) if len(text) <= _MOST else None
+    found = _LINE.fullmatch(text) if len(text) <= _MOST and _is_unicode(text) else None
     if found is None:
         raise InputError(f"{_short(text)!r} is no request.\nWrite method and path, such as {_EXAMPLE}.")
     method, path, rest = (found[1] or "GET").upper(), found[2], found[3].strip()
@@ -105,6 +105,15 @@ def _kind(body: str, *, named: bool) -> str | None:
     else:
         return "application/json"
     return "application/x-www-form-urlencoded" if _FORM.fullmatch(body) else None
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be sent as UTF-8: an argument may have other bytes, and a file half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short(text: str) -> str:
