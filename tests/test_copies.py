@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import multiprocessing
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
 from loopviz.copied import Copy, NotCopiedError
 from loopviz.errors import InputError
+from loopviz.live.server.beside import Beside
+from loopviz.live.server.mount import Mount
 from loopviz.live.session import Session
 from loopviz.scenario import ScenarioFile, find, read
 from loopviz.stream.answer import Answer
@@ -341,3 +345,37 @@ def test_a_copy_that_is_not_wanted_any_more_is_not_served(tmp_path, log):
         with pytest.raises(InputError, match="not wanted any more"):
             copy.result(20)
         assert log.read_text().splitlines() == ["begin slow", "begin fast", "end fast"]
+
+
+def test_a_lifespan_that_exits_ends_only_itself():
+    """As when it finds that another instance of the application runs, which is the original."""
+
+    @asynccontextmanager
+    async def refuses(app: Any) -> AsyncIterator[None]:
+        if app is not None:
+            raise SystemExit("another instance runs")
+        yield
+
+    async def serve() -> str:
+        with pytest.raises(RuntimeError, match="SystemExit: another instance runs"):
+            await Mount(Starlette(lifespan=refuses)).begin()
+        await asyncio.sleep(0.01)
+        return "the loop goes on"
+
+    assert asyncio.run(serve()) == "the loop goes on"
+
+
+def test_a_copy_without_a_lifespan_is_forgotten_when_the_server_has_ended():
+    """Nothing of it is left in the environment, or among the modules."""
+    forgotten: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise AssertionError("there is none")
+
+    beside = Beside("secret")
+    asyncio.run(beside.serve(lambda: app, lambda: forgotten.append("it"), apart=False))
+    assert not forgotten
+    beside.over()
+    beside.over()
+    assert forgotten == ["it"]

@@ -26,8 +26,8 @@ _COMMANDS = (run, attach, record, replay, export, compare, claims, talk, notes, 
 """The commands' modules, in the order of the help; each adds its arguments by `add_parser`."""
 _LONGEST_END = 1.0
 """How long Python may take to end after the command (s)."""
-_FOLDERS = "LOOPVIZ_FOLDERS"
-"""As in `loopviz.loaded`, which reads it when it is imported, and so must not be imported here."""
+_GIVEN = ("LOOPVIZ_FOLDERS", "LOOPVIZ_COPY")
+"""As in `loopviz.loaded` and `loopviz.copied`, which read them when they are imported: not here."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done; 1: standard output was closed; 2: unusable arguments or input; 130: interrupted.
     """
     if arguments is None:  # of another loopviz, which has started this one, as from an editor
-        os.environ.pop(_FOLDERS, None)
+        for name in _GIVEN:
+            os.environ.pop(name, None)
     code = _run(arguments)
     if arguments is None:
         _end_soon(code)

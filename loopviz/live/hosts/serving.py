@@ -46,13 +46,17 @@ class Serving:
             threads=served.threads,
             loop=served.loop,
             watch=self.probe.install,
-            unwatch=self.probe.uninstall,
+            unwatch=self._ended,
             load=partial(self._load, load),
             settings=settings,
         )
 
     def _load(self, load: Callable[[], Any]) -> None:
         self._beside.app = as_called(load())
+
+    def _ended(self) -> None:
+        self.probe.uninstall()
+        self._beside.over()
 
     def give_up(self, numbers: Iterable[int]) -> None:
         """Do not begin these requests, and cancel what they await. May be called in any thread."""

@@ -68,6 +68,12 @@ class Beside:
         finally:
             self._forget()
 
+    def over(self) -> None:
+        """The server has ended: forget a copy whose lifespan it did not end, as the original has none."""
+        mount, self._mount = self._mount, None
+        if mount is not None:
+            self._forget()
+
     @staticmethod
     async def _end(mount: Mount) -> None:
         with suppress(Exception):  # it is not the original's

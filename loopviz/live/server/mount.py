@@ -60,6 +60,9 @@ class Mount:
         }
         try:
             await self.app(scope, self._messages.get, self._heard)
+        except SystemExit as error:  # raised by a task, it would end the loop, and all that it serves
+            if self._failure is not None:
+                raise RuntimeError(f"SystemExit: {error}") from error
         except BaseException:
             if self._failure is not None:
                 raise
