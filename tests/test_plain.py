@@ -9,15 +9,20 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from loopviz.cli import main
+from loopviz.cli.orders import Lines
+from loopviz.cli.voice import facts_of
 from loopviz.draw.words import ascii_only
 from tests.terminal import ROOT, Terminal
 
@@ -254,3 +259,52 @@ def test_what_cannot_be_told_is_refused(capsys, arguments, says):
     assert not out
     assert says in err
     assert len(err.splitlines()) <= 2
+
+
+def _fed(data: bytes, *, blocks: bool = True) -> tuple[Lines, int]:
+    """The lines of a pipe in the place of standard input, and the end that is written to."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, blocks)
+    os.write(writing, data)
+    lines = Lines()
+    lines._kept = reading
+    threading.Thread(target=lines._read, daemon=True).start()
+    return lines, writing
+
+
+def test_lines_are_read_no_faster_than_they_are_followed():
+    """What writes without end, such as `yes`, has to wait: its lines are not kept in memory."""
+    lines, writing = _fed(b"y\n" * 3_000)
+    time.sleep(0.2)
+    assert lines._lines.qsize() == 1_000
+    os.close(writing)
+    found: list[str] = []
+    until = time.monotonic() + 20
+    while not lines.over and time.monotonic() < until:
+        new = lines.new()
+        assert len(new) <= 1_000
+        found += new
+        time.sleep(0.01)
+    assert found == ["y"] * 3_000 + [""]
+
+
+def test_standard_input_that_does_not_block_is_not_at_its_end():
+    """Another program may have set it so for the terminal that both have."""
+    lines, writing = _fed(b"", blocks=False)
+    time.sleep(0.3)
+    assert lines.new() == []
+    assert not lines.over
+    os.write(writing, b"b\n")
+    until = time.monotonic() + 20
+    while not (found := lines.new()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert found == ["b"]
+    os.close(writing)
+
+
+def test_the_name_of_a_scenario_in_a_recording_opens_no_file(tmp_path):
+    """It may be a path: that of a pipe would be waited for, for ever."""
+    os.mkfifo(tmp_path / "pipe.py")
+    name = str(tmp_path / "pipe")
+    source: Any = SimpleNamespace(sources={name: "text"}, scenarios=[])
+    assert facts_of(source)(name) is None

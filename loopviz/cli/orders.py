@@ -1,8 +1,9 @@
-"""What a person types while the picture is told in sentences: a line for each key of the screen."""
+"""What a person types where sentences are in place of the picture: a line for each key of the screen."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Self
 
 from loopviz.cli.arguments import MOST_REQUESTS
@@ -34,6 +35,8 @@ _BACKGROUND = 0.2
 """How often a program in the background looks whether it has the terminal (s)."""
 _LONGEST = 10_000
 """Characters of a line that is read."""
+_AHEAD = 1_000
+"""So many lines are read before they are followed: what writes more has to wait."""
 
 
 class Lines:
@@ -43,7 +46,7 @@ class Lines:
     """
 
     def __init__(self) -> None:
-        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        self._lines: Queue[str | None] = Queue(_AHEAD)
         self._before: Any = None
         self._kept = -1
         self.terminal = False
@@ -75,12 +78,15 @@ class Lines:
             signal.signal(signal.SIGTTIN, self._before)
 
     def new(self) -> list[str]:
-        """The lines since the last call."""
-        found = []
+        """The lines since the last call, `_AHEAD` at most."""
+        found: list[str] = []
         with suppress(Empty):
-            while (line := self._lines.get_nowait()) is not None:
+            while len(found) < _AHEAD:
+                line = self._lines.get_nowait()
+                if line is None:
+                    self.over = True
+                    break
                 found.append(line)
-            self.over = True
         return found
 
     def _read(self) -> None:
@@ -91,6 +97,9 @@ class Lines:
                 continue
             try:
                 read = os.read(self._kept, 4096)
+            except BlockingIOError:  # another program has set it so, which has the same terminal or pipe
+                select.select([self._kept], [], [], _BACKGROUND)
+                continue
             except OSError:
                 if self.terminal and not self._in_front():
                     continue

@@ -209,7 +209,8 @@ def _beginning(source: Any) -> str:
 def _obeyed(lines: Lines, orders: Orders) -> bool:
     """Do what was typed; whether it goes on."""
     orders.look()
-    return orders.follow(lines.new()) and not (lines.over and lines.terminal and orders.idle)
+    new = lines.new() if orders.idle else []  # else those before have to wait, and so have these
+    return orders.follow(new) and not (lines.over and lines.terminal and orders.idle)
 
 
 def _over(source: Any) -> str:

@@ -67,7 +67,9 @@ def facts_of(source: Source) -> Callable[[str], Scenario | None]:
             file = builtin_folder() / f"{name}.py"
             known[name] = None
             with suppress(Exception):  # whatever is wrong with it, it is not used
-                if sources.get(name) and file.read_text(encoding="utf-8") == sources[name]:
+                # A name in a recording may be any text, also a path of a file elsewhere, or of a pipe.
+                text = sources.get(name) if name.isidentifier() else None
+                if text and file.read_text(encoding="utf-8") == text:
                     known[name] = read([file])[0].facts
         found = next((file.facts for file in source.scenarios if file.name == name), None)
         return known[name] or found
