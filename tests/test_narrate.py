@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopviz.draw.narrate import Narrator, Sentence
+from loopviz.draw.narrate import Narrator, Sentence, narrator
 from loopviz.draw.narrate.pace import Pace, repeat_after
 from loopviz.draw.narrate.spoken import between, numbers, spoken
 from loopviz.findings.table import of_burst
@@ -403,3 +404,26 @@ def test_the_pace_slows_down():
     assert pace.due("end", ns(70_000))
     assert repeat_after(0) == 2_000 * MS
     assert repeat_after(60_000 * MS) == 120_000 * MS
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    """Where requests never end, thousands of blocks are not kept; nothing else is said for it."""
+    events = [*blocking(1, 100), *streams.accepted(200, 9, at=9)]
+    whole = Narrator()
+    said = whole.take(flat(*events)) + whole.finish()
+    monkeypatch.setattr(narrator, "_MOST", 1)
+    small = Narrator()
+    assert small.take(flat(*events)) + small.finish() == said
+    assert len(small._blocks) <= 1
+    assert len(small._before) <= 1
+
+
+def test_a_silence_of_years_is_passed_over():
+    """A recording may say that nothing happened for centuries: that is read in a moment."""
+    events = accepted(1, 1)
+    narrator = Narrator()
+    began = time.monotonic()
+    said = narrator.take([*events, streams.idle(9e12)]) + narrator.finish()
+    assert time.monotonic() - began < 10
+    assert said[0].text.startswith("Request 1, ")
+    assert said[-1].text.startswith("Request 1 had no answer when this ended")

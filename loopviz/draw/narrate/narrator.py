@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from loopviz.clock import NS
 from loopviz.draw.health import taken_out
@@ -43,6 +44,13 @@ _AGAIN = 5 * NS
 """The same sentence is not said again for so long (ns), if it was not true in between."""
 _HINDSIGHT = 3 * NS
 """How long after its end a block may become known (ns)."""
+_SILENCE = 1_000
+"""Where there was no event for long, the next moment is this part of that time later."""
+_MOST = 5_000
+"""So many situations, and as many blocks, are remembered where requests never end."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 Facts = Callable[[str], Scenario | None]
 """The facts of the scenario with this name, if they are known."""
@@ -176,9 +184,10 @@ class Narrator:
     def _look(self) -> None:
         """Take in what has happened up to the next moment, and say what is to be said of it."""
         t = self._tick
-        self._tick += TICK
         held, self._held = self._held, []
         self.timeline.feed(held)
+        silence = t - self.timeline.last if self.timeline.last else 0
+        self._tick += max(TICK, silence // _SILENCE // TICK * TICK)
         self._arrive(t)
         self._end(t)
         self._incident_at(t)
@@ -329,12 +338,13 @@ class Narrator:
             self._flush(t, force=True)
             self._say(t, "still", found.again(self._since))
             self._repeat = self._since + repeat_after(t - self._since)
-        self._before[found.key] = (self._since, self._repeat, t)
+        self._before.pop(found.key, None)  # the latest is the last
+        _remember(self._before, found.key, (self._since, self._repeat, t))
 
     def _describe(self, found: Situation, t: int) -> None:
         self._flush(t, force=True)
         if found.block is not None:
-            self._blocks[found.block] = True
+            _remember(self._blocks, found.block, True)
         self._leave_out(t, force=True)
         known = (found.kind, found.place) in self._places
         self._places.add((found.kind, found.place))
@@ -356,7 +366,7 @@ class Narrator:
                 break
             key = (block.start, block.worker)
             if block.end is not None and block.end > self._zero and key not in self._blocks:
-                self._blocks[key] = False
+                _remember(self._blocks, key, False)
                 self._left_out.append(block)
         blocks = self._left_out
         settled = blocks and t - max(block.end or 0 for block in blocks) >= SETTLE
@@ -417,6 +427,13 @@ class Narrator:
         self._said.append(Sentence(t, self._zero or t, topic, text, tuple(requests)))
         if topic not in {"verdict", "finding"}:
             self._pace.count(t)
+
+
+def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Add it; of too many, the oldest is forgotten."""
+    known[key] = value
+    if len(known) > _MOST:
+        del known[next(iter(known))]
 
 
 def _over_at(request: Request, t: int) -> int | None:
