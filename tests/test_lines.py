@@ -155,6 +155,25 @@ def test_work_for_an_endpoint_of_litestars():
     assert found == Line(__file__, handler.__code__.co_firstlineno, "handler", "litestar.call")
 
 
+class Unwilling:
+    """An endpoint whose attributes raise."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError(name)
+
+
+def test_an_endpoint_whose_attributes_raise_hides_no_line():
+    """It has no definition; the line of what works for it is found all the same."""
+    work = code("/home/me/app.py")["call"]
+    found = of_thread(Lines(), serves(Unwilling(), work))
+    assert found is not None
+    assert found.file == "/home/me/app.py"
+    encode = code(f"{INSTALLED}/encoder/core.py")["call"]
+    found = of_thread(Lines(), serves(Unwilling(), encode))
+    assert found is not None
+    assert found.function == "Unwilling"
+
+
 def test_a_middleware_that_has_called_the_next_application_is_not_at_work():
     """The user's ASGI middleware is the line while it works itself, not while what it has called works."""
     parse = code(f"{INSTALLED}/parser/core.py")["call"]

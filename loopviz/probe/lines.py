@@ -168,7 +168,7 @@ class Lines:
             endpoint = _endpoint_of(scope) if isinstance(scope, dict) else None
             if endpoint is None:
                 continue
-            with suppress(ValueError):
+            with suppress(Exception):  # a callable object may do anything
                 endpoint = unwrap(endpoint)
             file, line, function = definition(endpoint)
             package = _package_name(file)
