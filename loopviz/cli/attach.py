@@ -58,7 +58,7 @@ def attach(options: argparse.Namespace) -> int:
         if options.duration is not None:
             if options.plain:
                 raise InputError(
-                    "--for reports at its end, --plain tells what happens.\nLeave one of them out."
+                    "--for reports when it is over, --plain while it happens.\nLeave one of them out."
                 )
             return _report(options, place)
         if options.json:

@@ -38,7 +38,7 @@ def _of_loop(seen: Seen, one: Held) -> Finding | None:
     advice = of_call(seen, where, computes=one.kind == "computing")
     place = called(where) if where is not None else "a line that could not be seen"
     started = sum(not block.request for block in one.blocks)
-    work = "a task that nobody awaits" if 2 * started > len(one.blocks) else "work after the response"
+    work = "a task that is not awaited" if 2 * started > len(one.blocks) else "work after the response"
     return Finding(
         id="background-work",
         severity=seen.severity(loss),
