@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from loopviz.repair.outline import Outline
@@ -27,10 +27,22 @@ def imported_as(outline: Outline, module: str, at: ast.AST) -> str:
             for alias in node.names:
                 name = alias.asname or alias.name
                 if alias.name == module and _is_module(outline, name, module, at):
+                    _require_bound(outline, name, at)
                     return name
     if outline.bindings(module, at) and not _is_module(outline, module, module, at):
         raise Refusal(f"The name {module} means something else here.")
+    _require_bound(outline, module, at)
     return module
+
+
+def _require_bound(outline: Outline, name: str, at: ast.AST) -> None:
+    """Raise `Refusal` if a function imports a name itself, and perhaps not before a node."""
+    function = outline.function_of(at)
+    if function is None or outline.scope(name, at) is not function:
+        return
+    found = [binding.node for binding in outline.bindings(name, at)]
+    if not any(node in function.body and node.lineno < at.lineno for node in found):  # type: ignore[attr-defined]
+        raise Refusal(f"{function.name}() imports {name} at another place.")
 
 
 def with_import(outline: Outline, statement: str) -> list[Edit]:  # noqa: PLR0911 - one for each place
@@ -69,15 +81,22 @@ def with_import(outline: Outline, statement: str) -> list[Edit]:  # noqa: PLR091
     return [_at_top(outline, (line,))]
 
 
-def after_imports(outline: Outline, lines: Iterable[str], before: ast.stmt) -> Edit:
+def after_imports(outline: Outline, lines: Sequence[str], before: ast.stmt) -> Edit:
     """Insert lines of the module's own code after its imports; `before` is the statement that needs them."""
     end = line_end(outline.lines)
     text = tuple(f"{line}{end}" for line in lines)
     last = 0
+    needed = {node.id for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)}
+    begun = False
     for node in outline.tree.body:
-        if node is before or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            break
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        begun = begun or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            begun = begun or node is before
+        elif not begun:
+            last = node.end_lineno or node.lineno
+        elif needed & {alias.asname or alias.name.partition(".")[0] for alias in node.names}:
+            if node.lineno > before.lineno:
+                raise Refusal(f"Line {node.lineno} imports what is needed before.")
             last = node.end_lineno or node.lineno
     if not last:
         return _at_top(outline, text)

@@ -8,7 +8,7 @@ from typing import Final
 
 from loopviz.repair.outline import Outline
 
-__all__ = ["HELPERS", "blocks", "is_about_the_loop", "is_of_a_file", "stays_in_its_thread"]
+__all__ = ["CURSORS", "HELPERS", "blocks", "is_about_the_loop", "is_of_a_file", "stays_in_its_thread"]
 
 HELPERS: Final = frozenset({
     "asyncio.to_thread", "anyio.to_thread.run_sync", "fastapi.concurrency.run_in_threadpool",
@@ -31,10 +31,11 @@ _AFFINE: Final = re.compile(
     r"|builtins\.(?:next|iter|exec|eval|globals|locals|vars|dir|super|exit|quit|breakpoint|__import__|type|isinstance"
     r"|len|print|range|zip|map|filter|enumerate|reversed|str|int|float|bool|list|tuple|dict|set|frozenset|bytes)$"
 )
-_CURSORS: Final = frozenset({
+CURSORS: Final = frozenset({
     "execute", "executemany", "executescript", "fetchone", "fetchall", "fetchmany", "commit", "rollback",
     "cursor", "close", "backup",
 })  # fmt: skip
+"""Methods of connections to databases and of their cursors."""
 _LOOP: Final = re.compile(
     r"(?:asyncio|anyio|trio|uvloop|starlette\.concurrency|fastapi\.concurrency|nest_asyncio)\b"
 )
@@ -77,6 +78,6 @@ def stays_in_its_thread(outline: Outline, call: ast.Call) -> str | None:
         for name in ("sqlite3", *outline.names)
         for binding in outline.bindings(name, outline.tree)
     )
-    if sqlite and isinstance(call.func, ast.Attribute) and call.func.attr in _CURSORS:
+    if sqlite and isinstance(call.func, ast.Attribute) and call.func.attr in CURSORS:
         return "A connection of sqlite3 can be used in the thread only that has made it."
     return None

@@ -35,6 +35,8 @@ _LITERALS: Final = (
     ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple,
     ast.ListComp, ast.DictComp, ast.SetComp,
 )  # fmt: skip
+_SHORT: Final = range(1001)
+"""Computing for so many elements takes no time."""
 _CONTAINERS: Final = frozenset({
     "str", "int", "float", "bytes", "list", "dict", "set", "tuple", "bool",
 })  # fmt: skip
@@ -53,6 +55,8 @@ def require_light(
                 and any(isinstance(inner, ast.Call) and inner in known for inner in ast.walk(node))
             ):
                 raise Refusal(f"The {word} at line {node.lineno} in {function.name}() may take long.")
+        if isinstance(node, ast.Call) and _is_long_range(outline, node):
+            raise Refusal(f"The range at line {node.lineno} in {function.name}() may be a long one.")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             raise Refusal(
                 f"It is not seen what the function at line {node.lineno} in {function.name}() does."
@@ -60,6 +64,13 @@ def require_light(
         if isinstance(node, ast.Call) and node not in known and not _is_light(outline, node, depth):
             written = ast.unparse(node.func)
             raise Refusal(f"It is not known whether {written}() at line {node.lineno} blocks.")
+
+
+def _is_long_range(outline: Outline, call: ast.Call) -> bool:
+    """Whether a range may have many elements; for that of a loop, what the loop does decides."""
+    if outline.meaning(call.func) != "builtins.range" or isinstance(outline.parents[call], ast.For):
+        return False
+    return not all(isinstance(part, ast.Constant) and part.value in _SHORT for part in call.args)
 
 
 def _require_plain_parameters(outline: Outline, function: Function) -> None:

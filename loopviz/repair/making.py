@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -21,7 +24,7 @@ from loopviz.repair.kinds import (
 from loopviz.repair.outline import Outline, read
 from loopviz.repair.place import Place, place
 from loopviz.repair.result import Refusal, Refused, Repaired
-from loopviz.repair.text import diff, edited
+from loopviz.repair.text import diff, edited, lines_of
 
 __all__ = ["PLANS", "make", "planned"]
 
@@ -53,6 +56,7 @@ def make(source: str, kind: str, *, line: int, function: str, calls: str, name: 
         outline = read(text)
         change = PLANS[kind](place(outline, line, function, calls, name))
         repaired = _changed(outline, change)
+        _require_comments(text, repaired)
         kept = read(repaired)
         if not name.endswith("__init__.py"):  # its names may be for others
             repaired = edited(kept.lines, without_imports(kept, change.unused))
@@ -88,6 +92,25 @@ def _require_the_rest_unchanged(before: Outline, touched: list[ast.stmt], after:
             waiting.pop()
     if waiting:
         raise Refusal("The repair would change other statements as well.")
+
+
+def _require_comments(before: str, after: str) -> None:
+    """Raise `Refusal` if a comment would be lost."""
+    if "#" not in before:
+        return
+    had, has = Counter(lines_of(before)), Counter(lines_of(after))
+    if not any("#" in line for line in had - has):
+        return
+    if lost := Counter(_comments(before)) - Counter(_comments(after)):
+        raise Refusal(f"The comment {next(iter(lost))!r} would be lost.")
+
+
+def _comments(text: str) -> list[str]:
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text, newline="").readline))
+    except (tokenize.TokenError, SyntaxError):
+        raise Refusal("It is not seen whether comments would be lost.") from None
+    return [token.string.rstrip() for token in tokens if token.type == tokenize.COMMENT]
 
 
 def _require_runnable(source: str, name: str) -> None:

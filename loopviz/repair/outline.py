@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from loopviz.repair.result import Refusal
 from loopviz.repair.text import lines_of
@@ -38,6 +38,8 @@ class Outline:
         self.lines = lines_of(source)
         self.tree = tree
         self._local: dict[Function | ast.Lambda, dict[str, list[Binding]]] = {}
+        self.known: dict[object, Any] = {}
+        """What others have worked out about the module, by keys of theirs."""
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
@@ -178,7 +180,8 @@ class Outline:
             number += 1
         return f"{wanted[0]}_{number}"
 
-    def _locals_of(self, name: str, at: ast.AST) -> list[Binding]:
+    def scope(self, name: str, at: ast.AST) -> Function | ast.Lambda | None:
+        """The function that a name belongs to at a node; None if it is the module's."""
         inner: ast.AST = at
         for parent in (at, *self.above(at)):
             scope = isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
@@ -188,10 +191,14 @@ class Outline:
                 function = cast("Function | ast.Lambda", parent)
                 if function not in self._local:
                     self._local[function] = _of_function(function)
-                if found := self._local[function].get(name):
-                    return found
+                if self._local[function].get(name):
+                    return function
             inner = parent
-        return []
+        return None
+
+    def _locals_of(self, name: str, at: ast.AST) -> list[Binding]:
+        scope = self.scope(name, at)
+        return [] if scope is None else self._local[scope][name]
 
 
 def read(source: str) -> Outline:

@@ -84,6 +84,17 @@ class Cut:
                         return function
         raise Refusal(f"The function {node.name} is written in a way that is not understood.")
 
+    def require_unspelled(self, node: cst.CSTNode) -> None:
+        """Raise `Refusal` if a text has what is written there: ``f"{f()=}"``."""
+        for (kind, _), found in self._spans.items():
+            if kind is cst.FormattedStringExpression and getattr(found, "equal", None) is not None:
+                waiting = [found]
+                while waiting:
+                    inner = waiting.pop()
+                    if inner is node:
+                        raise Refusal("The text has the call as it is written, with an equals sign.")
+                    waiting += inner.children
+
     def statement(self, node: ast.stmt, kind: type[cst.CSTNode]) -> Any:
         """The statement with its formatting, likewise; for a simple one, its line."""
         found = self._starts.get((kind, *self._position(node.lineno, node.col_offset)))
@@ -154,12 +165,16 @@ class Rewrite:
             return cst.Await(change(updated.with_changes(lpar=[], rpar=[])), lpar=left, rpar=right)
 
         cut = self.cut(call)
-        cut.change(cut.expression(call, cst.Call), awaiting)
+        found = cut.expression(call, cst.Call)
+        cut.require_unspelled(found)
+        cut.change(found, awaiting)
 
     def replaced(self, node: ast.Call, change: Callable[[cst.Call], cst.Call]) -> None:
         """Replace a call by another one."""
         cut = self.cut(node)
-        cut.change(cut.expression(node, cst.Call), change)
+        found = cut.expression(node, cst.Call)
+        cut.require_unspelled(found)
+        cut.change(found, change)
 
     def renamed(self, node: ast.Attribute, change: Callable[[Any], cst.BaseExpression]) -> None:
         """Replace an attribute such as ``response.ok`` by another expression."""

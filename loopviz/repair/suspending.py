@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from loopviz.repair.outline import Function, Outline, inside, name_of, own, root_of
+from loopviz.repair.reach import argument, called
 from loopviz.repair.result import Refusal
 
 __all__ = ["accesses", "changes", "require_suspendable"]
@@ -26,6 +27,17 @@ _HARMLESS: Final = frozenset({
     "TemporaryFile",
 })  # fmt: skip
 """Context managers of which nothing is held that others could wait for."""
+_DEEPEST: Final = 4
+"""So many names for one thing are followed."""
+
+
+_OF_THE_PROCESS: Final = frozenset({
+    "locale.setlocale", "os.chdir", "os.putenv", "os.umask", "os.unsetenv", "socket.setdefaulttimeout",
+})  # fmt: skip
+"""Functions that change what the whole process has."""
+_GIVES_ITS_OWN: Final = frozenset({"get", "setdefault"})
+"""Methods that give what the object has."""
+_Access: TypeAlias = tuple[str, bool, ast.AST]
 
 
 def require_suspendable(outline: Outline, call: ast.AST, function: Function) -> None:
@@ -40,16 +52,80 @@ def require_suspendable(outline: Outline, call: ast.AST, function: Function) -> 
             raise Refusal(f"The call is in {node.name}, which is not executed with the function around it.")
         if (kind := _COMPREHENSIONS.get(type(node))) is not None:
             raise Refusal(f"The call is in {kind}: a loop with an await has to be written by hand.")
-        if isinstance(node, ast.With) and inner not in node.items:
-            _require_harmless(node)
         if isinstance(node, ast.withitem) and inner is node.context_expr and inner is call:
             raise Refusal("The call makes the context of a with block, which blocks again when it is left.")
         inner = node
+    _require_nothing_between(outline, call, function, set())
+
+
+def _require_nothing_between(outline: Outline, call: ast.AST, function: Function, seen: set[ast.AST]) -> None:
+    """Raise `Refusal` if others must not run while a function, or one that awaits it, is at a call."""
+    seen.add(function)
+    inner: ast.AST = call
+    for node in outline.above(call):
+        if node is function:
+            break
+        if isinstance(node, ast.With) and inner not in node.items:
+            _require_harmless(node)
+        inner = node
+    held = _held(call, function)
+    if held is not None:
+        raise Refusal(f"{held}.acquire() is called before: it would be held while other requests run.")
+    _require_own_changes(outline, function)
     shared = _straddled(outline, call, function)
     if shared is not None:
         raise Refusal(
             f"{shared} is read before the call and changed after it: others would change it meanwhile."
         )
+    if isinstance(function, ast.AsyncFunctionDef) and not _suspends(outline, function):
+        for awaited, around in _awaiting(outline, function):
+            if around not in seen:
+                _require_nothing_between(outline, awaited, around, seen)
+
+
+def _require_own_changes(outline: Outline, function: Function) -> None:
+    """Raise `Refusal` if a function changes what the whole process has, such as its folder."""
+    for node in own(function):
+        if isinstance(node, ast.Call) and outline.meaning(node.func) in _OF_THE_PROCESS:
+            raise Refusal(
+                f"{ast.unparse(node.func)}() changes the process, which others would see meanwhile."
+            )
+
+
+def _awaiting(outline: Outline, function: Function) -> Iterator[tuple[ast.Call, Function]]:
+    """Where a function is awaited, and in which one. Up to now, nobody is suspended there."""
+    for node in outline.nodes:
+        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            around = outline.function_of(node)
+            if around is not None and called(outline, node.value) is function:
+                yield node.value, around
+
+
+def _suspends(outline: Outline, function: Function) -> bool:
+    """Whether a function may be suspended as it is, so that its callers expect it."""
+    for node in own(function):
+        if isinstance(node, ast.AsyncFor | ast.AsyncWith):
+            return True
+        if isinstance(node, ast.Await):
+            found = called(outline, node.value) if isinstance(node.value, ast.Call) else None
+            if found is None:
+                return True
+    return False
+
+
+def _held(call: ast.AST, function: Function) -> str | None:
+    """A lock that a function has acquired, without awaiting that, and not released before a call."""
+    held: dict[str, bool] = {}
+    awaited = {node.value for node in own(function) if isinstance(node, ast.Await)}
+    for node in sorted(own(function), key=_start):
+        if _start(node) >= _start(call):
+            break
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node not in awaited:
+            if node.func.attr == "acquire":
+                held[ast.unparse(node.func.value)] = True
+            elif node.func.attr == "release":
+                held.pop(ast.unparse(node.func.value), None)
+    return next(iter(held), None)
 
 
 def changes(outline: Outline, function: Function, *, given: bool = False) -> list[str]:
@@ -61,38 +137,101 @@ def changes(outline: Outline, function: Function, *, given: bool = False) -> lis
     return list(dict.fromkeys(name for name, changed, _ in found if changed))
 
 
-def accesses(
-    outline: Outline, function: Function, *, given: bool = False
-) -> Iterator[tuple[str, bool, ast.AST]]:
-    """Uses of what is not the function's own: its name, whether it is changed, and the node that uses it."""
+def accesses(outline: Outline, function: Function, *, given: bool = False) -> list[_Access]:
+    """Uses of what is not the function's own: its name, whether it is changed, and the node that uses it.
+
+    What functions of the module do that it calls is done by the call.
+    """
+    key = __name__, function, given
+    if key not in outline.known:
+        outline.known[key] = []  # a function may call itself
+        outline.known[key] = list(_accesses(outline, function, given=given))
+    found: list[_Access] = outline.known[key]
+    return found
+
+
+def _accesses(outline: Outline, function: Function, *, given: bool) -> Iterator[_Access]:
     for node in own(function):
         match node:
             case ast.Name(id=name, ctx=ctx):
-                if not outline.is_local(name, node) and not _is_import(outline, name, node):
+                if outline.scope(name, node) is not function and not _is_import(outline, name, node):
                     yield name, not isinstance(ctx, ast.Load), node
             case ast.Attribute(ctx=ctx) | ast.Subscript(ctx=ctx):
-                name = _shared_root(outline, node, given=given)
-                if name and (not isinstance(ctx, ast.Load) or not outline.is_local(name, node)):
+                name = _shared_root(outline, node, function, given=given) or _of_import(outline, node)
+                if name:
                     yield name, not isinstance(ctx, ast.Load), node
-                elif name:
-                    yield name, False, node
             case ast.Call(func=ast.Attribute(attr=method, value=value)) if method in _MUTATORS:
-                if name := _shared_root(outline, value, given=given):
+                name = _shared_root(outline, value, function, given=given) or _of_import(outline, value)
+                if name:
                     yield name, True, node
+        if isinstance(node, ast.Call):
+            yield from _of_call(outline, node, function, given=given)
 
 
-def _shared_root(outline: Outline, node: ast.expr, *, given: bool) -> str:
+def _of_call(outline: Outline, call: ast.Call, function: Function, *, given: bool) -> Iterator[_Access]:
+    """What a function of the module does that is called, with what it is given there."""
+    found = called(outline, call)
+    if found is None or found is function:
+        return
+    own_names = {one.arg for one in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)}
+    for name, changed, _ in accesses(outline, found, given=True):
+        if name not in own_names:
+            yield name, changed, call
+            continue
+        value = argument(found, call, name)
+        if value is None or isinstance(value, ast.Call):
+            continue  # something new
+        root = _shared_root(outline, value, function, given=given)
+        if root:
+            yield root, changed, call
+
+
+def _shared_root(outline: Outline, node: ast.expr, function: Function, *, given: bool, depth: int = 0) -> str:
     """The name that an object is reached by, if it is shared, and not the function's or the request's own."""
     name = root_of(node)
     if not name or _is_import(outline, name, node):
         return ""
-    if not outline.is_local(name, node):
+    if outline.scope(name, node) is not function:
         return name
-    is_parameter = any(isinstance(binding.node, ast.arg) for binding in outline.bindings(name, node))
-    if not is_parameter:
-        return ""
-    reached = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
-    return name if given or name in {"self", "cls"} or "app" in reached else ""
+    bindings = outline.bindings(name, node)
+    if any(isinstance(binding.node, ast.arg) for binding in bindings):
+        reached = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+        return name if given or name in {"self", "cls"} or "app" in reached else ""
+    for binding in bindings if depth < _DEEPEST else ():
+        value = _aliased(outline, binding.node)
+        found = "" if value is None else _shared_root(outline, value, function, given=given, depth=depth + 1)
+        if found:
+            return found
+    return ""
+
+
+def _aliased(outline: Outline, bound: ast.AST) -> ast.expr | None:
+    """What a name is another name for: ``state = request.app.state``; None if it is something new."""
+    parent = outline.parents.get(bound)
+    if isinstance(parent, ast.For) and parent.target is bound:
+        value: ast.expr | None = parent.iter
+    elif isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+        value = parent.value
+    else:
+        return None
+    part = value
+    while part is not None and not isinstance(part, ast.Name):
+        match part:
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner):
+                part = inner
+            case ast.Call(func=ast.Attribute(attr=method, value=inner)) if method in _GIVES_ITS_OWN:
+                part = inner
+            case _:
+                return None
+    return value
+
+
+def _of_import(outline: Outline, node: ast.expr) -> str:
+    """The name of something that an imported module has: ``os.environ``; "" if it is something else."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    parts = name_of(node).split(".")
+    return ".".join(parts[:2]) if len(parts) > 1 and _is_import(outline, parts[0], node) else ""
 
 
 def _is_import(outline: Outline, name: str, at: ast.AST) -> bool:

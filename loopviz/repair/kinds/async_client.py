@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +33,8 @@ _POSITIONAL: Final = {"get": ("params",), "post": ("data", "json"), "put": ("dat
 """What requests takes without a name, after the URL."""
 _READ: Final = frozenset(["text", "status_code", "content", "headers"])
 _CALLED: Final = frozenset(["json", "raise_for_status"])
+_GIVE_TEXTS: Final = frozenset(["dumps", "encode", "decode", "hex", "model_dump_json"])
+_OS_ERRORS: Final = frozenset(["builtins.OSError", "builtins.IOError", "builtins.EnvironmentError"])
 _OK: Final = "ok"
 _EXCEPTION: Final = re.compile(r"^exceptions$|Exception$|Error$|Timeout$|Redirects$")
 
@@ -124,7 +126,19 @@ def _understood(outline: Outline, node: ast.Call) -> _Call:
             names[index] = _BY_REQUESTS[name]
     if library == "requests":
         return _of_requests(outline, node, method, names, given)
+    _require_bodies(outline, given)
     return _Call(node, library, method, names)
+
+
+def _require_bodies(outline: Outline, given: dict[str, ast.expr]) -> None:
+    """Raise `Refusal` if a body may be something that an asynchronous client of httpx does not read."""
+    for name in ("content", "data"):
+        if name not in given:
+            continue
+        if not (isinstance(given[name], ast.Dict) or _is_text(outline, given[name])):
+            raise Refusal(
+                f"It is not seen whether {name} is a text: an asynchronous client reads no file or generator."
+            )
 
 
 def _of_requests(
@@ -141,15 +155,42 @@ def _of_requests(
         isinstance(params, ast.Dict) and url is not None and _has_no_query(outline, url)
     ):
         raise Refusal("The URL may have a query of its own, which the params of httpx replace.")
-    if params is not None and any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(params)):
-        raise Refusal("requests leaves out what is None in params, httpx does not.")
+    _require_values(outline, given)
     auth = given.get("auth")
     if auth is not None and not isinstance(auth, ast.Tuple):
         raise Refusal("It is not seen whether httpx knows this kind of auth.")
+    _require_exceptions(outline)
+    no_redirects = method == "head" and "allow_redirects" not in given
+    follows = given.get("allow_redirects", ast.Constant(not no_redirects))
+    if not (isinstance(follows, ast.Constant) and follows.value is True) and any(
+        isinstance(other, ast.Attribute) and other.attr == "raise_for_status" for other in outline.nodes
+    ):
+        raise Refusal("raise_for_status() of httpx raises an error for a redirect that is not followed.")
+    return _Call(node, "requests", method, names, ("follow_redirects=False",) if no_redirects else ())
+
+
+def _require_values(outline: Outline, given: dict[str, ast.expr]) -> None:
+    """Raise `Refusal` if the two libraries may send a value in different ways."""
+    for name in ("params", "data"):
+        values = given.get(name)
+        if isinstance(values, ast.Dict) and not all(
+            _is_sent_alike(outline, value) for value in values.values
+        ):
+            raise Refusal(
+                f"{name} may have None, True or False, which requests and httpx send in other ways."
+            )
+    if isinstance(headers := given.get("headers"), ast.Dict) and any(_is_none(v) for v in headers.values):
+        raise Refusal("requests leaves out a header that is None, httpx does not.")
+
+
+def _require_exceptions(outline: Outline) -> None:
+    """Raise `Refusal` if the file knows what requests raises."""
     if any(_is_exception(outline, other) for other in outline.nodes):
         raise Refusal("The file names exceptions of requests; those of httpx are others.")
-    no_redirects = method == "head" and "allow_redirects" not in given
-    return _Call(node, "requests", method, names, ("follow_redirects=False",) if no_redirects else ())
+    if (line := _catches_os_errors(outline)) is not None:
+        raise Refusal(
+            f"Line {line} catches OSError: the exceptions of requests are such, those of httpx are not."
+        )
 
 
 def _is_exception(outline: Outline, node: ast.AST) -> bool:
@@ -158,6 +199,74 @@ def _is_exception(outline: Outline, node: ast.AST) -> bool:
         return False
     library, _, name = outline.meaning(node).partition(".")
     return library == "requests" and bool(_EXCEPTION.search(name))
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_text(outline: Outline, node: ast.expr) -> bool:
+    """Whether an expression is a text, or bytes, for certain."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, str | bytes)
+        case ast.JoinedStr():
+            return True
+        case ast.Await(value=ast.Call(func=ast.Attribute(attr="body"))):
+            return True
+        case ast.Call(func=func):
+            return (isinstance(func, ast.Attribute) and func.attr in _GIVE_TEXTS) or (
+                outline.meaning(func) in {"builtins.str", "builtins.bytes"}
+            )
+    return _is_of_type(outline, node, {"str", "bytes"}, _is_text)
+
+
+def _is_sent_alike(outline: Outline, node: ast.expr) -> bool:
+    """Whether an expression is a text or a number for certain, or a list of such: not None, and no bool."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, str | int | float) and not isinstance(value, bool)
+        case ast.JoinedStr():
+            return True
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return all(_is_sent_alike(outline, part) for part in parts)
+        case ast.BinOp(left=left, right=right):
+            return _is_sent_alike(outline, left) and _is_sent_alike(outline, right)
+        case ast.Call(func=func):
+            return outline.meaning(func) in {f"builtins.{name}" for name in ("str", "int", "float", "len")}
+    return _is_of_type(outline, node, {"str", "int", "float"}, _is_sent_alike)
+
+
+def _is_of_type(
+    outline: Outline, node: ast.expr, types: set[str], same: Callable[[Outline, ast.expr], bool]
+) -> bool:
+    """Whether a name is a parameter of one of these types, or is given one such value."""
+    found = outline.only(node.id, node) if isinstance(node, ast.Name) else None
+    if isinstance(found, ast.arg):
+        function = outline.function_of(found)
+        every = [] if function is None else [*function.args.defaults, *function.args.kw_defaults]
+        own = {f"builtins.{name}" for name in types}
+        no_none = not any(_is_none(n) for default in every if default is not None for n in ast.walk(default))
+        return found.annotation is not None and outline.meaning(found.annotation) in own and no_none
+    parent = outline.parents.get(found) if found is not None else None
+    return (
+        isinstance(parent, ast.Assign)
+        and parent.targets == [found]
+        and not any(
+            isinstance(n, ast.Name) and n.id == getattr(node, "id", "") for n in ast.walk(parent.value)
+        )
+        and same(outline, parent.value)
+    )
+
+
+def _catches_os_errors(outline: Outline) -> int | None:
+    """The line that catches `OSError`, if there is one in the file."""
+    for node in outline.nodes:
+        kind = node.type if isinstance(node, ast.ExceptHandler) else None
+        for name in kind.elts if isinstance(kind, ast.Tuple) else [kind]:
+            if name is not None and outline.meaning(name) in _OS_ERRORS:
+                return name.lineno
+    return None
 
 
 def _argument(node: ast.Call, name: str, position: int) -> ast.expr | None:

@@ -6,11 +6,12 @@ import ast
 
 from loopviz.repair.change import Change
 from loopviz.repair.endpoints import require_either
-from loopviz.repair.known import is_about_the_loop, stays_in_its_thread
+from loopviz.repair.known import stays_in_its_thread
 from loopviz.repair.outline import Function, Outline, own, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import changes
+from loopviz.repair.threads import require_for_threads
 
 __all__ = ["plan"]
 
@@ -39,35 +40,16 @@ def plan(place: Place) -> Change:
 
 def _require_thread(outline: Outline, function: Function) -> None:
     """Raise `Refusal` if something in a function needs the event loop's thread, or only one thread."""
+    require_for_threads(outline, function)
     name = f"{function.name}()"
     for node in own(function):
-        if not isinstance(node, ast.Call):
+        why = stays_in_its_thread(outline, node) if isinstance(node, ast.Call) else None
+        if not isinstance(node, ast.Call) or why is None or not why.startswith("A connection"):
             continue
-        if is_about_the_loop(outline, node):
-            raise Refusal(f"{ast.unparse(node.func)}() at line {node.lineno} needs the event loop's thread.")
-        called = outline.module_function(node.func.id, node) if isinstance(node.func, ast.Name) else None
-        if isinstance(called, ast.AsyncFunctionDef):
-            raise Refusal(f"{name} makes a coroutine at line {node.lineno}, which is for the event loop.")
-        why = stays_in_its_thread(outline, node)
-        if why is not None and why.startswith("A connection") and outline.is_local(root_of(node.func), node):
+        if outline.is_local(root_of(node.func), node):
             continue  # made and used in the same thread
-        if why is not None and why.startswith("A connection") and not outline.meaning(node.func):
+        if not outline.meaning(node.func):
             raise Refusal(why)
-        if (
-            isinstance(node.func, ast.Attribute)
-            and node.func.attr in {"set", "reset"}
-            and _is_context(outline, node.func)
-        ):
-            raise Refusal(f"{name} sets a context variable, which would be set in the thread only.")
     shared = changes(outline, function)
     if shared:
         raise Refusal(f"{name} changes {shared[0]}, which several threads would do at the same time.")
-
-
-def _is_context(outline: Outline, node: ast.Attribute) -> bool:
-    found = outline.only(root_of(node), node) if root_of(node) else None
-    parent = outline.parents.get(found) if found is not None else None
-    value = parent.value if isinstance(parent, ast.Assign | ast.AnnAssign) else None
-    return not (
-        isinstance(value, ast.Call) and outline.meaning(value.func) not in {"", "contextvars.ContextVar"}
-    )

@@ -15,7 +15,7 @@ from loopviz.repair.callers import tried
 from loopviz.repair.change import Change
 from loopviz.repair.imports import imported_as
 from loopviz.repair.independent import require_independent, require_simple
-from loopviz.repair.outline import Function, Outline, root_of
+from loopviz.repair.outline import Function, Outline, name_of, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 
@@ -68,10 +68,24 @@ def _require_no_matter(outline: Outline, function: Function, statement: ast.stmt
             raise Refusal(
                 f"The with at line {around.lineno} is around it, and what it holds may be for one at a time."
             )
+    if (line := _caught_around(outline)) is not None:
+        raise Refusal(
+            f"The try at line {line} is around all requests, and a task group raises groups of exceptions."
+        )
     if (line := tried(outline, function)) is not None:
         raise Refusal(
             f"The try at line {line} calls {function.name}(), and a task group raises groups of exceptions."
         )
+
+
+def _caught_around(outline: Outline) -> int | None:
+    """The line of a `try` in a middleware, which is around each request; None if there is none."""
+    for node in outline.nodes:
+        if isinstance(node, ast.Call) and name_of(node.func) in {"call_next", "app", "self.app"}:
+            for around in outline.above(node):
+                if isinstance(around, ast.Try | ast.TryStar) and around.handlers:
+                    return around.lineno
+    return None
 
 
 def _of_row(outline: Outline, statement: ast.stmt, asyncio: str, imports: tuple[str, ...]) -> Change:
@@ -129,6 +143,9 @@ def _alone(outline: Outline, node: ast.Assign) -> list[ast.Assign]:
 def _require_apart(outline: Outline, node: ast.Assign, row: Sequence[ast.Assign]) -> None:
     """Raise `Refusal` unless a statement needs nothing of the statements before it, and does them no harm."""
     _require_call(outline, cast("ast.Call", _call(node.value)))
+    target = node.targets[0]
+    if isinstance(target, ast.Name) and outline.scope(target.id, target) is not outline.function_of(node):
+        raise Refusal(f"{target.id} is not the function's own, so that others see when it changes.")
     earlier = {_target(other): other for other in row}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name) and inner.id in earlier:

@@ -16,8 +16,10 @@ from loopviz.repair.kinds import plain_def
 from loopviz.repair.known import blocks, is_of_a_file, stays_in_its_thread
 from loopviz.repair.outline import Function, Outline, own
 from loopviz.repair.place import Place
+from loopviz.repair.reach import called
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import changes, require_suspendable
+from loopviz.repair.threads import require_for_threads, require_unshared
 
 if TYPE_CHECKING:
     from loopviz.repair.rewrite import Rewrite
@@ -103,7 +105,13 @@ def _require_movable(outline: Outline, call: ast.Call, *, whole: bool) -> None:
         raise Refusal(why)
     if isinstance(call.func, ast.Name) and (found := outline.module_function(call.func.id, call)) is not None:
         _require_plain(outline, found)
+    elif not whole:
+        require_unshared(outline, call)
+        if (method := called(outline, call)) is not None:
+            _require_plain(outline, method)
     parent = outline.parents[call]
+    if isinstance(parent, ast.AsyncFor) and parent.iter is call:
+        raise Refusal(f"What is read at line {line} is asynchronous already.")
     if isinstance(parent, ast.Await):
         raise Refusal(f"The call at line {line} is awaited already.")
     if isinstance(parent, ast.withitem):
@@ -124,7 +132,8 @@ def _require_plain(outline: Outline, found: Function) -> None:
         raise Refusal(f"{found.name}() is async def: it is awaited, not moved to a thread.")
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own(found)):
         raise Refusal(f"{found.name}() is a generator: it runs where it is read, not where it is called.")
-    if shared := changes(outline, found):
+    require_for_threads(outline, found)
+    if shared := [name for name in changes(outline, found) if name not in {"self", "cls"}]:
         raise Refusal(f"{found.name}() changes {shared[0]}, which several threads would do at the same time.")
 
 

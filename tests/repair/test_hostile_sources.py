@@ -1,0 +1,233 @@
+"""Sources whose repair would change what they do in a way that is easily missed: they are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.repair.sources import refusal, repair
+
+HEAD = """\
+import asyncio
+import os
+import threading
+import time
+from contextvars import ContextVar
+
+import httpx
+import requests
+from fastapi import Depends, FastAPI, Request
+
+app = FastAPI()
+STATE = {"n": 1}
+lock = threading.Lock()
+current = ContextVar("current")
+
+
+def load():
+    return STATE["n"]
+
+
+def store(n, where=None):
+    STATE["n"] = n
+
+
+def raised(given):
+    given["n"] += 1
+
+
+async def pause():
+    time.sleep(9)
+
+
+def wake():
+    asyncio.create_task(pause())
+
+
+class Service:
+    def work(self):
+        self.n += 1
+        time.sleep(1)
+
+    def read(self):
+        time.sleep(1)
+        return self.n
+
+
+service = Service()
+conn = anything.connect()
+
+
+"""
+
+
+def endpoint(*lines: str, arguments: str = "") -> str:
+    """A module with an endpoint that has these lines."""
+    body = "".join(f"    {line}\n" for line in lines)
+    return f'{HEAD}@app.get("/")\nasync def endpoint({arguments}):\n{body}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("n = load()", "time.sleep(2)", "store(n - 1)"), "STATE is read before"),
+        (("s = STATE", "n = s['n']", "time.sleep(2)", "s['n'] = n"), "STATE is read before"),
+        (("u = STATE.get('u')", "n = u.n", "time.sleep(2)", "u.n = n"), "STATE is read before"),
+        (("s = request.app.state", "n = s.n", "time.sleep(2)", "s.n = n"), "request is read before"),
+        (("raised(STATE)", "time.sleep(2)", "raised(STATE)"), "STATE is read before"),
+        (("n = os.environ['N']", "time.sleep(2)", "os.environ['N'] = n"), "os.environ is read before"),
+        (("lock.acquire()", "try:", "    time.sleep(2)", "finally:", "    lock.release()"), "lock.acquire()"),
+        (("os.chdir('a')", "time.sleep(2)", "os.chdir('..')"), "changes the process"),
+        (("time.sleep(2)", "import asyncio", "await asyncio.sleep(0)"), "imports asyncio at another place"),
+    ],
+)
+def test_what_others_would_change_meanwhile_is_refused(lines, why):
+    """Also by another name, in another function, or in an imported module."""
+    source = endpoint(*lines, arguments="request: Request")
+    assert why in refusal(source, "async-sleep", "time.sleep(2)")
+
+
+def test_a_lock_that_is_free_again_is_none():
+    """What is acquired and released before the call, or awaited, keeps nobody out."""
+    source = endpoint("lock.acquire()", "lock.release()", "await sem.acquire()", "time.sleep(2)")
+    assert "await asyncio.sleep(2)" in repair(source, "async-sleep", "time.sleep(2)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("n = STATE['n']", "await pause()", "STATE['n'] = n"), "STATE is read before"),
+        (("with lock:", "    await pause()"), "with lock"),
+    ],
+)
+def test_a_coroutine_that_never_gave_way_is_relied_upon(lines, why):
+    """Who awaits a function that only blocks was never suspended there."""
+    assert why in refusal(endpoint(*lines), "async-sleep", "time.sleep(9)")
+
+
+def test_variables_of_a_function_around_are_shared():
+    """An application that a function makes has its state there."""
+    source = (
+        "import time\nfrom fastapi import FastAPI\n\ndef create():\n    app = FastAPI()\n    n = 0\n\n"
+        "    @app.get('/')\n    async def count():\n        nonlocal n\n        m = n\n"
+        "        time.sleep(2)\n        n = m + 1\n\n    return app\n"
+    )
+    assert "n is read before" in refusal(source, "async-sleep", "time.sleep(2)")
+    assert "count() changes n" in refusal(source, "plain-def", "time.sleep(2)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("wake()", "x = requests.get(a)"), "event loop's thread"),
+        (("store(1)", "x = requests.get(a)"), "changes STATE"),
+        (("queue.put_nowait(1)", "x = requests.get(a)"), "put_nowait() at line"),
+        (("service.work()", "x = requests.get(a)"), "changes service"),
+        (("x = conn.read(a)", "y = requests.get(a)"), "conn is shared"),
+    ],
+)
+def test_a_function_moves_with_all_that_it_calls(lines, why):
+    """What is called in a function that becomes def runs in the thread as well."""
+    assert why in refusal(endpoint(*lines, arguments="a, queue"), "plain-def", "requests.get(a)")
+
+
+@pytest.mark.parametrize(
+    ("line", "head", "why"),
+    [
+        ("slow()", "def slow():\n    wake()\n", "event loop's thread"),
+        ("slow()", "def slow():\n    current.set(1)\n", "context variable"),
+        ("slow()", "def slow():\n    store(1)\n", "changes STATE"),
+        ("service.work()", "", "changes service"),
+        ("conn.execute(a)", "", "conn is shared"),
+        ("self.db.execute(a)", "", "self.db is shared"),
+        ("async for x in a.rows(): pass", "", "asynchronous already"),
+        ("print(f'{slow(a)=}')", "def slow(a): ...\n", "as it is written"),
+    ],
+)
+def test_what_a_thread_cannot_do_is_refused(line, head, why):
+    """What it calls counts, methods of the module's classes do, and objects that all requests share."""
+    source = f"{HEAD}{head}\n\nasync def endpoint(self, a):\n    {line}\n"
+    calls = "slow" if "slow" in line else ""
+    assert why in refusal(source, "to-thread", f"    {line}", calls=calls)
+
+
+def test_a_method_that_changes_nothing_moves():
+    """So does one of an object that is the function's own."""
+    source = endpoint("service.read()", "Service().work()")
+    assert "await asyncio.to_thread(service.read)" in repair(source, "to-thread", "service.read()")
+    assert "to_thread(Service().work)" in repair(source, "to-thread", "Service().work()", calls="Service")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("requests.get('http://a', params={'x': True})", "None, True or False"),
+        ("requests.get('http://a', params={'x': q})", "None, True or False"),
+        ("requests.post('http://a', data={'x': None})", "None, True or False"),
+        ("requests.get('http://a', headers={'x': None})", "leaves out a header"),
+        ("requests.get('http://a', allow_redirects=False).raise_for_status()", "redirect"),
+        ("httpx.post('http://a', content=open(q))", "reads no file or generator"),
+        ("httpx.post('http://a', content=q)", "reads no file or generator"),
+    ],
+)
+def test_values_that_are_sent_in_other_ways(line, why):
+    """A parameter that may be None, and a body that may be a generator."""
+    source = endpoint(line, arguments="q: str = None")
+    assert why in refusal(source, "async-client", "    requests." if "requests." in line else "    httpx.")
+
+
+def test_exceptions_of_requests_are_os_errors():
+    """Those of httpx are not."""
+    source = endpoint("try:", "    x = requests.get('http://a').text", "except OSError:", "    pass")
+    assert "catches OSError" in refusal(source, "async-client", "requests.get('http://a')")
+
+
+def test_a_client_is_made_below_the_import_that_it_needs():
+    """An import can stand below a function; below the function that needs the client it is too late."""
+    late = "def a(): ...\n\n\nimport httpx\n\n\nasync def f(u):\n    return httpx.get(u).text\n"
+    done = repair(late, "async-client", "httpx.get")
+    assert done.index("import httpx") < done.index("client = httpx") < done.index("async def f")
+    bottom = "async def f(u):\n    return httpx.get(u).text\n\n\nimport httpx\n"
+    assert "imports what is needed before" in refusal(bottom, "async-client", "httpx.get")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "    await asyncio.to_thread(  # one\n        time.sleep,  # two\n        2,\n    )",
+        "    (\n        time  # two\n        .sleep\n    )(2)",
+    ],
+)
+def test_comments_are_not_lost(lines):
+    """Where a comment has no place any more, there is no repair."""
+    source = f"import asyncio\nimport time\n\n\nasync def f():\n{lines}\n"
+    assert "The comment '# two' would be lost." in refusal(source, "async-sleep", ".sleep")
+
+
+def test_a_comprehension_may_compute():
+    """A range that is long, or not known, takes long on the event loop."""
+    source = HEAD + "@app.get('/')\ndef f(n: int):\n    return sum([i * i for i in range(n)])\n"
+    assert "may be a long one" in refusal(source, "async-def", "return sum")
+    assert "async def f" in repair(source.replace("range(n)", "range(9)"), "async-def", "return sum")
+
+
+ROW = (
+    "async def x(c: httpx.AsyncClient):\n    return await c.get('http://a')\n\n\n"
+    "async def f(c: httpx.AsyncClient):\n    {}\n    a = await x(c)\n    b = await x(c)\n    return a, b\n"
+)
+
+
+def test_names_that_others_see_are_given_in_their_order():
+    """A task could read a global name that the await before it was to set."""
+    source = HEAD + ROW.format("global a")
+    assert "not the function's own" in refusal(source, "task-group", "a = await")
+    assert "TaskGroup" in repair(HEAD + ROW.format("pass"), "task-group", "a = await")
+
+
+def test_a_middleware_catches_exceptions_of_all_requests():
+    """It would get a group of them."""
+    middleware = (
+        "@app.middleware('http')\nasync def caught(request, call_next):\n    try:\n"
+        "        return await call_next(request)\n    except httpx.HTTPError:\n        return None\n\n\n"
+    )
+    source = HEAD + middleware + ROW.format("pass")
+    assert "around all requests" in refusal(source, "task-group", "a = await")
