@@ -102,6 +102,7 @@ class Copy:
             os.environ.pop(_TEXT, None)
         for name in [name for name in sys.modules if name == self.name or name.startswith(f"{self.name}.")]:
             sys.modules.pop(name, None)
+        globals().pop(self.name.rpartition(".")[2], None)  # the import system has made it an attribute
 
     def owns(self, path: str) -> bool:
         """Whether a file or folder lies in its folders, and is none of an installed library."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import multiprocessing
 import os
 import sys
 import traceback
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -379,3 +381,16 @@ def test_a_copy_without_a_lifespan_is_forgotten_when_the_server_has_ended():
     beside.over()
     beside.over()
     assert forgotten == ["it"]
+
+
+def test_a_copy_that_is_forgotten_is_kept_by_nothing(tmp_path):
+    """Each repair makes one, with all that the modules of the application hold."""
+    (tmp_path / "one.py").write_text("old = 1\n", encoding="utf-8")
+    text = "class Big: ...\nbig = Big()\n"
+    copy = Copy(1, [str(tmp_path)], str(tmp_path / "one.py"), text, "one.py (repaired)")
+    big = weakref.ref(copy.load("one").big)
+    assert big() is not None
+    copy.forget()
+    del copy
+    gc.collect()
+    assert big() is None
