@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,7 +22,7 @@ from loopviz.stream.events import Event
 from loopviz.stream.marked import shown_as
 from loopviz.stream.source import Load
 from loopviz.tui.screens.main import MainScreen
-from loopviz.tui.screens.repair import Repair
+from loopviz.tui.screens.repair import Repair, patches, plans
 from loopviz.tui.screens.repair.plans import in_project, text_of
 from tests import streams
 from tests.side_screens import SMALL, shown
@@ -524,3 +525,19 @@ def test_the_project_of_a_file(tmp_path, project):
     assert in_project(str(other / "package" / "one.py")) == (other, "package/one.py")
     (tmp_path / "pyproject.toml").touch()
     assert in_project(str(other / "package" / "one.py")) == (tmp_path, "other/package/one.py")
+
+
+def test_a_form_feed_is_no_end_of_a_line():
+    """Some sources have one between their parts; `str.splitlines` would see another text than views show."""
+    text = "import time\r\n\f\r\ntime.sleep(1)  # \u2028\x85\n"
+    assert plans._is_shown(text, ["import time\n", "\f\n", "time.sleep(1)  # \u2028\x85\n"])
+    assert not plans._is_shown(text, ["import time", "", "", "time.sleep(1)  # \u2028\x85"])
+
+
+def test_a_patch_has_the_name_of_the_file_as_the_system_has_it(tmp_path):
+    """The name need not be in the encoding of the text, nor in any."""
+    name = b"\xff\xc4\x80.py"
+    file = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    Path(file).write_bytes(b"# coding: latin-1\n# caf\xe9\n")
+    lines = ["--- a/" + os.fsdecode(name), "+++ b/x", "@@ -2 +2 @@", "-# caf\xe9"]
+    assert patches._encoded(lines, file) == b"--- a/" + name + b"\n+++ b/x\n@@ -2 +2 @@\n-# caf\xe9\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tokenize
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from loopviz.errors import InputError
 from loopviz.recording.whole import free_name, write_whole
@@ -13,6 +15,11 @@ from loopviz.repair.text import diff
 from loopviz.tui.screens.repair.plans import Plan, changed_since, in_project
 
 __all__ = ["write"]
+
+_HEAD: Final = 2
+"""Lines of a patch before its first change."""
+_LONGEST: Final = 50
+"""Characters of a function's name that are in the name of the patch: a file's has 255 bytes at most."""
 
 
 def write(plan: Plan) -> Path:
@@ -29,7 +36,7 @@ def write(plan: Plan) -> Path:
     function = (
         plan.finding.where.function if plan.finding is not None and plan.finding.where is not None else ""
     )
-    last = re.sub(r"\W", "", function.rpartition(".")[2]) or Path(name).stem
+    last = (re.sub(r"\W", "", function.rpartition(".")[2]) or Path(name).stem)[:_LONGEST]
     lines = diff(plan.before, plan.after, name)
     try:
         path = free_name(folder / f"loopviz-repair-{last}", ".patch")
@@ -40,8 +47,11 @@ def write(plan: Plan) -> Path:
 
 
 def _encoded(lines: Sequence[str], file: str) -> bytes:
-    """The patch in the encoding of the file: else its lines would not be found there."""
+    """The patch in the encoding of the file: else its lines would not be found there.
+
+    The first two lines have the name of the file, which is as the system has it.
+    """
     with Path(file).open("rb") as stream:
         encoding, _ = tokenize.detect_encoding(stream.readline)
-    text = "".join(f"{line}\n" for line in lines)
-    return text.encode("utf-8" if encoding == "utf-8-sig" else encoding)
+    head, text = ("".join(f"{line}\n" for line in part) for part in (lines[:_HEAD], lines[_HEAD:]))
+    return os.fsencode(head) + text.encode("utf-8" if encoding == "utf-8-sig" else encoding)

@@ -15,7 +15,7 @@ from loopviz.draw.words import one_line
 from loopviz.findings import Finding
 from loopviz.model import Burst
 from loopviz.repair import Refused, possible, repaired
-from loopviz.repair.text import diff
+from loopviz.repair.text import diff, lines_of
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.marked import original_of
 from loopviz.stream.source import Source
@@ -171,7 +171,7 @@ def _made(lines: Callable[[str], Sequence[str]], file: ScenarioFile, finding: Fi
 
 def _is_shown(text: str, shown: Sequence[str]) -> bool:
     """Whether a text is what views show of the file."""
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = [line.rstrip("\r\n") for line in lines_of(text.removeprefix("\ufeff"))]
     return not shown or lines == [line.rstrip("\r\n") for line in shown]
 
 
