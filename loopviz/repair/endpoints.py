@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from loopviz.repair.outline import Function, Outline, name_of, own
+from loopviz.repair.outline import Function, Outline, name_of, own, root_of
 from loopviz.repair.result import Refusal
 
 __all__ = ["is_route", "require_either"]
@@ -67,7 +67,10 @@ def require_either(outline: Outline, function: Function) -> None:
         if isinstance(parent, ast.keyword):
             parent = outline.parents[parent]
         if not (
-            isinstance(parent, ast.Call) and parent.func is not node and _last(parent.func) in _TAKES_EITHER
+            isinstance(parent, ast.Call)
+            and parent.func is not node
+            and _last(parent.func) in _TAKES_EITHER
+            and not _is_of_another(outline, parent.func)
         ):
             raise Refusal(f"{name} is used at line {node.lineno} as well, which may need it as it is.")
         taken = True
@@ -77,6 +80,14 @@ def require_either(outline: Outline, function: Function) -> None:
 
 def _last(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else name_of(function)
+
+
+def _is_of_another(outline: Outline, function: ast.expr) -> bool:
+    """Whether `add_task` is that of something imported, which is no `BackgroundTasks`."""
+    if not isinstance(function, ast.Attribute) or function.attr != "add_task":
+        return False
+    found = outline.bindings(root_of(function), function)
+    return any(isinstance(binding.node, ast.Import | ast.ImportFrom) for binding in found)
 
 
 def _is_method(outline: Outline, function: Function) -> bool:

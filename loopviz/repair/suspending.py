@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from loopviz.repair.files import shared_file
 from loopviz.repair.outline import Function, Outline, inside, name_of, own, root_of
 from loopviz.repair.reach import argument, called
 from loopviz.repair.result import Refusal
@@ -66,7 +67,7 @@ def _require_nothing_between(outline: Outline, call: ast.AST, function: Function
         if node is function:
             break
         if isinstance(node, ast.With) and inner not in node.items:
-            _require_harmless(node)
+            _require_harmless(outline, node)
         inner = node
     held = _held(call, function)
     if held is not None:
@@ -165,6 +166,8 @@ def _accesses(outline: Outline, function: Function, *, given: bool) -> Iterator[
                 if name:
                     yield name, True, node
         if isinstance(node, ast.Call):
+            if (file := shared_file(outline, node)) is not None:
+                yield *file, node
             yield from _of_call(outline, node, function, given=given)
 
 
@@ -269,8 +272,11 @@ def _start(node: ast.AST) -> tuple[int, int]:
     return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
-def _require_harmless(node: ast.With) -> None:
+def _require_harmless(outline: Outline, node: ast.With) -> None:
     for item in node.items:
+        file = shared_file(outline, item.context_expr) if isinstance(item.context_expr, ast.Call) else None
+        if file is not None and file[1]:
+            raise Refusal(f"The call is where {file[0]} is written: others would see a half of it meanwhile.")
         made = name_of(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
         last = made.rpartition(".")[2]
         method = item.context_expr.func if isinstance(item.context_expr, ast.Call) else None

@@ -231,3 +231,50 @@ def test_a_middleware_catches_exceptions_of_all_requests():
     )
     source = HEAD + middleware + ROW.format("pass")
     assert "around all requests" in refusal(source, "task-group", "a = await")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("n = int(open('n').read())", "time.sleep(2)", "open('n', 'w').write(n)"), "the file 'n' is read"),
+        (("with open('n', mode='w') as f:", "    time.sleep(2)"), "a half of it"),
+        (("with open(NAME, 'a') as f:", "    time.sleep(2)"), "a half of it"),
+        (("n = Path('n').read_text()", "time.sleep(2)", "Path('n').write_text(n)"), "the file 'n' is read"),
+    ],
+)
+def test_files_are_shared(lines, why):
+    """Requests that read a file and write it one after the other would mix."""
+    assert why in refusal(endpoint(*lines), "async-sleep", "time.sleep(2)")
+    own = endpoint(*lines, arguments="NAME").replace("'n'", "NAME")
+    assert "asyncio.sleep(2)" in repair(own, "async-sleep", "time.sleep(2)")
+
+
+def test_a_file_that_is_written_is_not_written_by_several_threads():
+    """The whole function does not move, either."""
+    source = endpoint("with open('n', 'w') as f:", "    f.write(requests.get(a).text)", arguments="a")
+    assert "changes the file 'n'" in refusal(source, "plain-def", "requests.get(a)")
+
+
+def test_another_add_task():
+    """A scheduler's takes a function of one kind only."""
+    source = (
+        HEAD + "from jobs import scheduler\n\n\ndef job():\n    time.sleep(2)\n\n\nscheduler.add_task(job)\n"
+    )
+    assert "job() is used at line" in refusal(source, "async-sleep", "time.sleep(2)")
+
+
+@pytest.mark.parametrize(
+    ("head", "computing", "arguments", "why"),
+    [
+        ("random.seed(3)", "n", "n: int", "same random numbers"),
+        ("", "n", "n=Depends(load)", "can be sent"),
+        ("", "Box(lambda: n)", "n: int", "returns a function"),
+    ],
+)
+def test_what_another_process_would_do_otherwise(head, computing, arguments, why):
+    """A seed, an argument that a dependency gives, and a result with a function in it."""
+    source = (
+        f"{HEAD}{head}\n\n\ndef compute(n):\n    return {computing}\n\n\n"
+        f"@app.get('/')\nasync def f({arguments}):\n    return compute(n)\n"
+    )
+    assert why in refusal(source, "process-pool", "    return compute(")

@@ -200,6 +200,8 @@ def _require_importable(outline: Outline) -> None:
                 "start",
             }:
                 raise Refusal(f"Line {node.lineno} would be executed by each worker process as well.")
+            if isinstance(called, ast.Attribute) and called.attr in {"seed", "manual_seed"}:
+                raise Refusal(f"Line {node.lineno} would give each worker process the same random numbers.")
 
 
 def _require_for_itself(outline: Outline, computing: Function, depth: int = 0) -> None:
@@ -228,8 +230,20 @@ def _require_returning(outline: Outline, computing: Function) -> None:
             raise Refusal(f"{name} is a generator, which cannot leave its process.")
         if isinstance(node, ast.Raise) and not _is_builtin(outline, node.exc):
             raise Refusal(f"{name} raises at line {node.lineno} what may not be able to leave its process.")
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Lambda | ast.GeneratorExp):
+        if isinstance(node, ast.Return) and _gives_function(outline, node.value):
             raise Refusal(f"{name} returns a function, which cannot leave its process.")
+
+
+def _gives_function(outline: Outline, node: ast.expr | None) -> bool:
+    """Whether a value has a lambda or a generator in it, other than for one of Python's own functions."""
+    for inner in ast.walk(node) if node is not None else ():
+        if isinstance(inner, ast.Lambda | ast.GeneratorExp):
+            around = outline.parents[inner]
+            around = outline.parents[around] if isinstance(around, ast.keyword) else around
+            method = isinstance(around, ast.Call) and isinstance(around.func, ast.Attribute)
+            if not (isinstance(around, ast.Call) and (method or _is_builtin(outline, around))):
+                return True
+    return False
 
 
 def _is_builtin(outline: Outline, node: ast.expr | None) -> bool:
@@ -297,6 +311,9 @@ def _is_plain_type(outline: Outline, argument: ast.arg) -> bool:
     annotation = argument.annotation
     if annotation is None:
         function = outline.function_of(argument)
+        every = [] if function is None else [*function.args.defaults, *function.args.kw_defaults]
+        if any(default is not None and not isinstance(default, ast.Constant) for default in every):
+            return False
         return function is not None and any(is_route(outline, d) for d in function.decorator_list)
     names = [n for n in ast.walk(annotation) if isinstance(n, ast.Name | ast.Attribute)]
     return bool(names) and all(outline.meaning(name).removeprefix("builtins.") in _PICKLED for name in names)
