@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import inspect
 import json
 import multiprocessing
 import os
@@ -24,8 +25,9 @@ from loopviz.copied import Copy, NotCopiedError
 from loopviz.errors import InputError
 from loopviz.live.server.beside import Beside
 from loopviz.live.server.mount import Mount
+from loopviz.live.server.thread import ServerThread
 from loopviz.live.session import Session
-from loopviz.scenario import ScenarioFile, find, read
+from loopviz.scenario import Scenario, ScenarioFile, find, read
 from loopviz.stream.answer import Answer
 from loopviz.stream.marked import original_of, shown_as
 from loopviz.target.application import Application
@@ -394,3 +396,30 @@ def test_a_copy_that_is_forgotten_is_kept_by_nothing(tmp_path):
     del copy
     gc.collect()
     assert big() is None
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_a_server_that_does_not_run_serves_no_copy(tmp_path, isolate):
+    """That is said, and nothing else is raised: it may have ended meanwhile, or be started again."""
+    file = str(shop(tmp_path) / "shop" / "main.py")
+    application = Application("shop.main:app", "shop.main", "app", str(tmp_path), str(tmp_path), file)
+    session = Session([], application=application, isolate=isolate)
+    scenario = ScenarioFile("GET /", Path(file), Scenario(title="", expect=""), None, "GET", "/")
+    try:
+        with pytest.raises(InputError, match="The server does not run"):
+            session.serve_copy(scenario, file, MAIN)
+        session.end_copy().result(1)
+        assert session.resize(1, 2).result(1) is False
+    finally:
+        session.stop()
+
+
+def test_nothing_is_left_of_what_a_closed_loop_does_not_run():
+    """A coroutine that was never awaited would be named on standard error, over the picture."""
+    thread = ServerThread.__new__(ServerThread)
+    thread._loop = asyncio.new_event_loop()
+    thread._loop.close()
+    work = Beside("secret").end()
+    with pytest.raises(RuntimeError, match="closed"):
+        thread.submit(work)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED

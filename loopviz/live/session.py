@@ -303,7 +303,10 @@ class Session:
         file = original_of(file)
         name = "" if self._application is not None else scenario.name
         changed = Changed(number, name, file, text, shown_as(file, number))
-        known = self._host.copy(changed)
+        try:
+            known = self._host.copy(changed)
+        except RuntimeError:
+            raise InputError("The server does not run, so it serves no copy.\nStart it again.") from None
         show(changed.shown, text)  # the views are in this process
         fired = replace(
             scenario,
@@ -463,7 +466,12 @@ class Session:
 
     def resize(self, pool: int, size: int) -> concurrent.futures.Future[bool]:
         """Change the size of a pool of the server; False if there is none with this number."""
-        return self._host.resize(pool, size)
+        try:
+            return self._host.resize(pool, size)
+        except RuntimeError:  # the server has ended, and so has the pool; or it is being started again
+            none: concurrent.futures.Future[bool] = concurrent.futures.Future()
+            none.set_result(False)
+            return none
 
     def drain(self) -> list[Event]:
         """The new events, in the order of their time; the newest ones are held back."""

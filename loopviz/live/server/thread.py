@@ -176,10 +176,18 @@ class ServerThread:
                 self._loop.call_soon_threadsafe(function)
 
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
-        """Run a coroutine on the server's loop, for no request; only after `wait`."""
+        """Run a coroutine on the server's loop, for no request; only after `wait`.
+
+        Raises `RuntimeError` if there is no loop, or not any more.
+        """
         if self._loop is None:
+            work.close()
             raise RuntimeError("the server has not been started")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # it is closed
+            work.close()
+            raise
 
     def stop(self, timeout: float = 1.0) -> bool:
         """End it, waiting `timeout` seconds at most; whether it ended. A blocked loop does not end."""
