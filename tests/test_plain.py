@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from loopviz.cli import main
-from loopviz.cli.orders import Lines
+from loopviz.cli.orders import Lines, complain
 from loopviz.cli.voice import facts_of
 from loopviz.draw.words import ascii_only
 from tests.terminal import ROOT, Terminal
@@ -308,3 +308,10 @@ def test_the_name_of_a_scenario_in_a_recording_opens_no_file(tmp_path):
     name = str(tmp_path / "pipe")
     source: Any = SimpleNamespace(sources={name: "text"}, scenarios=[])
     assert facts_of(source)(name) is None
+
+
+def test_what_is_wrong_has_no_control_character(capsys):
+    """It may name files, and what is in them."""
+    complain("The file \x1b[2J.toml is broken.\nIts requests are not used.")
+    said = capsys.readouterr().err
+    assert said == "loopviz: The file \\x1b[2J.toml is broken.\nIts requests are not used.\n"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loopviz.scenario import ScenarioFile
     from loopviz.stream.source import Source
 
-__all__ = ["Lines", "Orders"]
+__all__ = ["Lines", "Orders", "complain"]
 
 _MOST_THREADS = 10_000
 _LATE = 1.0
@@ -183,7 +183,7 @@ class Orders:
             if line:
                 self._obey(line, word, rest.strip())
         except InputError as error:
-            _complain(str(error))
+            complain(str(error))
         return True
 
     def look(self) -> None:
@@ -194,7 +194,7 @@ class Orders:
                 self._answered = time.monotonic()
                 error = None if answered.cancelled() else answered.exception()
                 if error is not None:
-                    _complain(str(error) if isinstance(error, InputError) else f"{file.name}: {error}")
+                    complain(str(error) if isinstance(error, InputError) else f"{file.name}: {error}")
                 continue
             again = late
             if time.monotonic() > late:
@@ -328,7 +328,8 @@ def _number(text: str, most: int) -> int:
     return int(text)
 
 
-def _complain(error: str) -> None:
+def complain(error: str) -> None:
+    """Say on standard error what is wrong, in its lines, without any control character."""
     from loopviz.draw.safe import printable
 
     for line in f"loopviz: {error}".splitlines():

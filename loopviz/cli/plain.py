@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -90,7 +89,7 @@ def recorded(source: Replay, options: argparse.Namespace) -> int:
 def served(options: argparse.Namespace, own: Application | None, paths: Any, place: Any) -> int:
     """Serve scenarios, or an application of the user's `own`, and tell what happens; the exit code."""
     from loopviz.cli.importing import importing
-    from loopviz.cli.orders import Lines
+    from loopviz.cli.orders import Lines, complain
     from loopviz.cli.own import notice, session_for
     from loopviz.cli.recorded import print_recorded
     from loopviz.live.session import leave
@@ -104,7 +103,7 @@ def served(options: argparse.Namespace, own: Application | None, paths: Any, pla
     recorder = None
     try:
         if own is not None and (said := notice(own)):
-            print(f"loopviz: {said}", file=sys.stderr)
+            complain(said)
         recorder = None if place is None else session.record(place)
         with Lines() as lines:
             session.start()
