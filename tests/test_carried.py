@@ -7,6 +7,7 @@ import linecache
 
 from loopviz.draw.source import lines_of
 from loopviz.model import Timeline
+from loopviz.model.limits import MAX_TEXT
 from loopviz.recording.carried import Carried
 from loopviz.recording.read import open_recording
 from loopviz.recording.replay import timeline_for_replay
@@ -102,3 +103,13 @@ def test_only_files_are_read(tmp_path):
     """What a recording names may be a folder, a device, or no path at all: it has no lines."""
     for name in (str(tmp_path), "/dev/zero", "", "a\0b", "x" * 5_000):
         assert list(lines_in(name)) == []
+
+
+def test_what_a_recording_says_to_carry_is_bounded():
+    """A small archive may have many long texts: they are not all kept."""
+    timeline = Timeline()
+    text = "\n".join(["x" * 1_000] * 60)
+    for number in range(400):
+        timeline.feed([(1, ev.SOURCE, f"{number % 100}.py", 1 + 60 * (number // 100), text)])
+    kept = sum(len(line) for file in timeline.sources for line in timeline.sources.of(file) or ())
+    assert 0.9 * MAX_TEXT < kept < MAX_TEXT

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_SHARED",
     "MAX_SOURCE",
     "MAX_SOURCES",
+    "MAX_TEXT",
     "WHOLE",
     "Limits",
 ]
@@ -51,6 +52,8 @@ MAX_SOURCE = 20_000
 """Lines kept of one source file, from a recording."""
 MAX_SOURCES = 200
 """Source files kept."""
+MAX_TEXT = 16_000_000
+"""Characters of all source files together: a recording carries no more than half of that."""
 MAX_SHARED = 50_000
 """Shared values kept; see `loopviz.model.shared`."""
 

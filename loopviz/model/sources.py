@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from loopviz.model.limits import MAX_SOURCE, MAX_SOURCES
+from loopviz.model.limits import MAX_SOURCE, MAX_SOURCES, MAX_TEXT
 
 __all__ = ["Sources"]
 
@@ -16,6 +16,7 @@ class Sources:
         self.only = False
         """Whether no other file may be read: what a recording names is not opened."""
         self._files: dict[str, list[str]] = {}
+        self._room = MAX_TEXT
 
     def __contains__(self, file: str) -> bool:
         return file in self._files
@@ -26,8 +27,9 @@ class Sources:
 
     def add(self, file: str, first: int, text: str) -> None:
         """SOURCE: lines of a file, from the line `first` on. They replace those that were known."""
-        if file not in self._files and len(self._files) >= MAX_SOURCES:
+        if (file not in self._files and len(self._files) >= MAX_SOURCES) or len(text) > self._room:
             return
+        self._room -= len(text)
         lines = self._files.setdefault(file, [])
         new = text.split("\n")
         if first > MAX_SOURCE:
