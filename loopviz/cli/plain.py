@@ -37,7 +37,7 @@ def add_plain(parser: argparse.ArgumentParser) -> None:
 
 
 def narrator_for(source: Any) -> Narrator:
-    """What tells of this source."""
+    """What says in sentences what happens in this source."""
     from loopviz.cli.voice import facts_of
     from loopviz.draw.narrate import Narrator
 
@@ -45,7 +45,7 @@ def narrator_for(source: Any) -> Narrator:
 
 
 class Narration:
-    """Tells of a run that is measured, while it is; on `stream`."""
+    """Says what happens in a run while it is measured; on `stream`."""
 
     def __init__(self, options: argparse.Namespace, stream: TextIO) -> None:
         from loopviz.cli.console import palette_for
@@ -55,7 +55,7 @@ class Narration:
         self._narrator: Narrator | None = None
 
     def begin(self, session: Session) -> None:
-        """Tell what happens in this session."""
+        """Say what happens in this session."""
         self._narrator = narrator_for(session)
 
     def tap(self, events: list[Event]) -> None:
@@ -73,7 +73,7 @@ class Narration:
 
 
 def recorded(source: Replay, options: argparse.Namespace) -> int:
-    """Tell what was recorded, as fast as it can be read; the exit code."""
+    """Say what was recorded, as fast as it can be read; the exit code."""
     from loopviz.cli.console import palette_for
     from loopviz.cli.voice import Voice
     from loopviz.recording.carried import carry
@@ -87,7 +87,7 @@ def recorded(source: Replay, options: argparse.Namespace) -> int:
 
 
 def served(options: argparse.Namespace, own: Application | None, paths: Any, place: Any) -> int:
-    """Serve scenarios, or an application of the user's `own`, and tell what happens; the exit code."""
+    """Serve scenarios, or an application of the user's `own`, and say what happens; the exit code."""
     from loopviz.cli.importing import importing
     from loopviz.cli.orders import Lines, complain
     from loopviz.cli.own import notice, session_for
@@ -123,7 +123,7 @@ def served(options: argparse.Namespace, own: Application | None, paths: Any, pla
 
 
 def attached(source: Any, options: argparse.Namespace, place: Any, output: str | None) -> int:
-    """Tell what happens in a server that others have started; the exit code."""
+    """Say what happens in a server that others have started; the exit code."""
     from loopviz.cli.orders import Lines
     from loopviz.cli.recorded import print_recorded
 
@@ -150,7 +150,7 @@ def _told(
     *,
     fires: bool = True,
 ) -> int:
-    """Tell what happens until there is a signal, or the user quits; the exit code."""
+    """Say what happens until there is a signal, or the user quits; the exit code."""
     from loopviz.cli.console import palette_for
     from loopviz.cli.interruption import Interruption
     from loopviz.cli.orders import Orders

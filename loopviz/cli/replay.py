@@ -65,7 +65,7 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def _plain(source: Any, options: argparse.Namespace) -> int:
-    """Tell what was recorded in sentences; the exit code."""
+    """Say what was recorded in sentences; the exit code."""
     from loopviz.cli.plain import recorded
 
     try:

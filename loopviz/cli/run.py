@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plain(options: argparse.Namespace) -> int:
-    """Tell what happens in sentences, in place of the picture; the exit code."""
+    """Say what happens in sentences, in place of the picture; the exit code."""
     from loopviz.cli.console import without_progress
     from loopviz.cli.plain import served
     from loopviz.cli.recorded import place_for

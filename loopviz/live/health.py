@@ -169,7 +169,7 @@ class Prober:
         took = now_ns() - probe.sent
         status = _status(bytes(probe.answer[:32]))
         if took > self._limit and probe.unsure:
-            self._close(probe)  # it may have come in time, while this thread could not run: nobody knows
+            self._close(probe)  # it may have come in time, while this thread could not run
         elif took > self._limit:
             self._fail(probe, self._late)
         elif not status:

@@ -75,7 +75,7 @@ def _fewer(executor: Any, pool: compat.ThreadPool, surplus: int) -> None:
 
 
 class _Left(BaseException):
-    """Ends a worker thread; nobody sees it."""
+    """Ends a worker thread, and is not logged."""
 
 
 class _Leave:
@@ -88,7 +88,7 @@ class _Leave:
 
     def run(self, *_: Any) -> None:
         """Leave. It is called by the worker thread, in CPython's own loop."""
-        executor, self._executor = self._executor, None  # a pool that nobody else has must be collected
+        executor, self._executor = self._executor, None  # a pool that is not used any more must be collected
         pool = compat.thread_pool(executor)
         if pool is None:
             return

@@ -57,7 +57,7 @@ Facts = Callable[[str], Scenario | None]
 
 
 class Narrator:
-    """Tells what happens in sentences, from the events of a server or of a recording.
+    """Says what happens in sentences, from the events of a server or of a recording.
 
     `facts` gives what a scenario declares; `gil`: whether the server has one.
     """

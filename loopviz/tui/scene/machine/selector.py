@@ -1,4 +1,4 @@
-"""What watches sockets and timers: how long nobody has looked, and how late timers are."""
+"""What watches sockets and timers: how long they have not been looked at, and how late timers are."""
 
 from __future__ import annotations
 
