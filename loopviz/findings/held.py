@@ -88,7 +88,17 @@ class Held:
         A request that a step has woken itself waits for the rest of that step as well. Of callbacks it is not
         known which of them has woken it, so there it must be a victim.
         """
-        return seen.behind(self.stretches(seen), self._only(seen))
+        only, loss, workers = self._only(seen), Loss(), self._workers
+        if len(workers) == 1:
+            return seen.behind(self.stretches(seen, workers[0]), only, worker=workers[0])
+        for worker in workers:
+            loss.include(seen.behind(self.stretches(seen, worker), only, worker=worker))
+        return loss
+
+    @property
+    def _workers(self) -> list[int]:
+        """Whose loops were held: a worker's block delays its own requests only."""
+        return sorted({block.worker for block in self.blocks})
 
     def _only(self, seen: Seen) -> set[int] | None:
         if all(block.by == "step" for block in self.blocks):
@@ -97,17 +107,29 @@ class Held:
 
     def explains(self, seen: Seen) -> Loss:
         """The same, and what requests waited for meanwhile that another request could not give back."""
-        stretches, loss = self.stretches(seen), self.loss(seen)
+        loss = self.loss(seen)
+        for worker in self._workers:
+            self._add_shared(seen, loss, worker)
+        return loss
+
+    def _add_shared(self, seen: Seen, loss: Loss, worker: int) -> None:
+        stretches = self.stretches(seen, worker)
         for request in seen.requests:
-            for s in seen.segments(request):
+            for s in seen.segments(request) if seen.is_of(request.id, worker) else ():
                 if s.state is State.TOKEN_WAIT or (s.awaits is not None and s.awaits.what in _SHARED):
                     for since, until in overlaps(stretches, s.start, s.end):
                         loss.add(request.id, since, until)
-        return loss
 
-    def stretches(self, seen: Seen) -> list[tuple[int, int]]:
-        """When it held the loop. What the loop does in passing from one block to the next is a part of it."""
-        return merged((block.start, seen.now if block.end is None else block.end) for block in self.blocks)
+    def stretches(self, seen: Seen, worker: int) -> list[tuple[int, int]]:
+        """When it held this worker's loop.
+
+        What the loop does in passing from one block to the next is a part of it.
+        """
+        return merged(
+            (block.start, seen.now if block.end is None else block.end)
+            for block in self.blocks
+            if block.worker == worker
+        )
 
     def evidence(self, loss: Loss) -> list[tuple[str, str]]:
         """What was measured of it."""

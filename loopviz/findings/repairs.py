@@ -33,6 +33,9 @@ class Advice(NamedTuple):
 
 def of_call(seen: Seen, where: Where | None, *, computes: bool) -> Advice:
     """What to do about a call that sleeps, or computes, on the event loop."""
+    if computes and not seen.gil:
+        do = "Compute in a worker thread, await asyncio.to_thread(...): this build of Python has no GIL."
+        return Advice(do, "to-thread", None, seen.repaired or "cpu_threads")
     if computes:
         do = "Compute in a process pool, or in a worker thread if it is C code that releases the GIL."
         return Advice(do, "process-pool", None, seen.repaired or "cpu_processes")

@@ -123,19 +123,29 @@ class Seen:
         return found
 
     def behind(
-        self, stretches: Sequence[tuple[int, int]], only: set[int] | None = None, *, share: float = 1.0
+        self,
+        stretches: Sequence[tuple[int, int]],
+        only: set[int] | None = None,
+        *,
+        share: float = 1.0,
+        worker: int | None = None,
     ) -> Loss:
         """What requests waited for the loop in these stretches, which are in order and apart.
 
-        `only` are the requests that count, if not all do; `share` is the part of their time that does.
+        `only` are the requests that count, if not all do; `share` is the part of their time that does. Of
+        several workers, only the requests of this one wait for its loop.
         """
         loss = Loss()
         for number, times in self.delayed.items():
-            if only is None or number in only:
+            if (only is None or number in only) and self.is_of(number, worker):
                 for start, end in times:
                     for since, until in overlaps(stretches, start, end):
                         loss.add(number, since, until, share)
         return loss
+
+    def is_of(self, number: int, worker: int | None) -> bool:
+        """Whether a request is one of this worker's, as far as that is known by now."""
+        return worker is None or not self.several or self.by_number[number].worker in (worker, -1)
 
     def matters(self, loss: Loss) -> bool:
         """Whether it is worth a finding; see `loopviz.findings.loss`."""

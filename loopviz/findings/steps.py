@@ -62,7 +62,14 @@ class Steps:
 
     def loss(self, seen: Seen) -> Loss:
         """What requests waited for the loop while it executed these steps, without its waits for a core."""
-        return seen.behind(self._stretches(), share=self.own(seen))
+        if not seen.several:
+            return seen.behind(self._stretches(), share=self.own(seen))
+        loss, of = Loss(), dict[int, dict[int, list[Segment]]]()
+        for number, steps in self.of.items():
+            of.setdefault(seen.by_number[number].worker, {})[number] = steps
+        for worker, own in of.items():
+            loss.include(seen.behind(Steps(own)._stretches(), worker=worker))
+        return loss
 
     def own(self, seen: Seen) -> float:
         """The part of their time in which the loop's thread did not wait for a free core, about."""

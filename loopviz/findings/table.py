@@ -7,7 +7,8 @@ the most specific rules come first. The table is not the order of what is shown:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -31,6 +32,7 @@ from loopviz.findings.rules import (
     worker_imbalance,
 )
 from loopviz.findings.seen import Seen, no_lines
+from loopviz.findings.words import named
 from loopviz.model import Burst, Timeline
 
 __all__ = ["RULES", "Rule", "found", "of_burst", "of_time"]
@@ -62,15 +64,27 @@ def found(seen: Seen, rules: Sequence[Rule] = RULES) -> list[Finding]:
     taken: dict[int, list[tuple[int, int]]] = {}
     kept = []
     for rule in rules:
-        for finding in rule(seen):
+        for finding in _looked(rule, seen):
             left = finding.loss.without(taken)
             if left is not finding.loss:
                 if not seen.matters(left):
                     continue
-                finding = replace(finding, lost=left.total, loss=left)  # noqa: PLW2901
+                finding = _of_less(seen, finding, left)  # noqa: PLW2901
             kept.append(finding)
             _take(taken, finding.explains or finding.loss)
     return sorted(kept, key=lambda finding: finding.order)
+
+
+def _looked(rule: Rule, seen: Seen) -> Iterator[Finding]:
+    """What a rule finds. Of source that is nested too deeply to be read, it is what it has found by then."""
+    with suppress(RecursionError):
+        yield from rule(seen)
+
+
+def _of_less(seen: Seen, finding: Finding, left: Loss) -> Finding:
+    """The finding, of which others have explained a part: it is no graver than what is left."""
+    grave = max(finding.severity, seen.severity(left), key=("high", "medium", "low").index)
+    return replace(finding, lost=left.total, loss=left, severity=grave, requests=named(left.requests))
 
 
 def of_burst(

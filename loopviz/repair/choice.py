@@ -27,12 +27,12 @@ def choose(source: str, *, line: int, function: str, calls: str) -> str | None:
     """The first kind that can be planned; None if none can."""
     try:
         found = place(read(source.removeprefix("\ufeff")), line, function, calls, "")
-    except Refusal:
+    except (Refusal, RecursionError):
         return None
     if all(_computes(found, call) for call in found.here()):
         return None
     for kind in _ORDER:
-        with suppress(Refusal):
+        with suppress(Refusal, RecursionError):  # it may be nested too deeply
             PLANS[kind](found)
             return kind
     return None

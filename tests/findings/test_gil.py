@@ -80,6 +80,7 @@ def test_code_that_keeps_the_gil():
     assert found.where is not None
     assert found.where.line == 23
     assert "kept the GIL once, for 790 ms" in found.what
+    assert "gil-kept" not in ids(burst(2, keeping(800)), gil=False)
 
 
 def test_a_gil_that_is_kept_briefly_is_no_finding():

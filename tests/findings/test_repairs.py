@@ -14,9 +14,9 @@ READS = ["async def one(file):", "    text = open(file, 'rb').read()", "    awai
 SPLIT = ["import time", "async def one():", "    time.sleep(", "        1)"]
 
 
-def advised(lines: list[str], where: Where | None, *, computes: bool = False):
+def advised(lines: list[str], where: Where | None, *, computes: bool = False, gil: bool = True):
     """What is advised for a line of this file."""
-    seen = Seen(Timeline(), [], 0, 1, 1, lambda file: lines if file == "app.py" else ())
+    seen = Seen(Timeline(), [], 0, 1, 1, lambda file: lines if file == "app.py" else (), gil=gil)
     return of_call(seen, where, computes=computes)
 
 
@@ -53,4 +53,5 @@ def test_a_call_in_a_longer_line_gets_a_thread():
 def test_what_computes_needs_a_process():
     """What computes is repaired by no await and no thread; so is what is not known by neither."""
     assert advised(SLEEPS, Where("app.py", 3, "one"), computes=True).kind == "process-pool"
+    assert advised(SLEEPS, Where("app.py", 3, "one"), computes=True, gil=False).kind == "to-thread"
     assert advised(SLEEPS, None).change is None

@@ -37,6 +37,26 @@ def test_a_loss_is_explained_once():
     assert [one.lost for one in kept] == [500_000_000, 400_000_000]
 
 
+def test_a_finding_is_no_graver_than_what_is_left_of_it():
+    """Nor does it name requests whose waits another one has explained."""
+    first = finding("blocking-call", (1, 0, 900))
+    second = replace(finding("convoy", (1, 0, 900), (2, 0, 200)), severity="high", requests=(1, 2))
+    rules = [lambda _, one=one: [one] for one in (first, second)]
+    (left,) = [one for one in found(seen(), rules) if one.id == "convoy"]
+    assert (left.severity, left.requests, left.lost) == ("medium", (2,), 200_000_000)
+
+
+def test_source_that_is_nested_too_deeply():
+    """A rule that cannot read it finds nothing there, and the others go on."""
+
+    def fails(_: Seen) -> list[Finding]:
+        raise RecursionError
+
+    assert [one.id for one in found(seen(), [fails, lambda _: [finding("convoy", (1, 0, 500))]])] == [
+        "convoy"
+    ]
+
+
 def test_a_finding_can_explain_more_than_its_loss():
     """Who waits for a thread because the loop is held is explained by what holds the loop."""
     whole = Loss()

@@ -66,3 +66,36 @@ def test_a_single_process():
     burst = line.newest_burst(line.last)
     assert burst is not None
     assert [one.id for one in of_burst(line, burst) if one.id == "worker-imbalance"] == []
+
+
+def handled(number: int, where: int, at: float, until: float, function: str) -> list[Event]:
+    """A request holds the loop of its worker in this function, and is answered."""
+    task = where * B + number + 1
+    samples = [streams.holds(at + 30 * n, task, at) for n in (1, 2, 3)] if until - at > 100 else []
+    return of(
+        where,
+        step(at, task),
+        *((*event[:6], function, *event[7:]) for event in samples),
+        streams.status(until - 2, 200, number),
+        streams.responded(until - 2, number),
+        streams.end(until - 1, task),
+    )
+
+
+def test_a_block_delays_the_requests_of_its_own_worker():
+    """Each worker has a loop of its own: who waits in one of them does not wait for the other."""
+    events: list[Event] = [worker(0, 0, 100), worker(0, 1, 101), streams.fired(1, count=4)]
+    for each in (0, 1):
+        events += of(each, streams.thread(1, each * B + 1, "loop"), iteration(1), idle(2))
+    for number, where in ((1, 0), (2, 0), (3, 1), (4, 1)):
+        events += [sent(5, number), *of(where, read(6, number), made(6, where * B + number + 1, number))]
+    events += handled(1, 0, 10, 310, "one") + handled(2, 0, 310, 320, "one")
+    events += handled(3, 1, 10, 410, "two") + handled(4, 1, 410, 420, "two")
+    for each in (0, 1):
+        events += of(each, iteration(9), idle(500))
+    line = timeline(sorted(events, key=lambda event: event[0]))
+    burst = line.newest_burst(line.last)
+    assert burst is not None
+    two, one = of_burst(line, burst)
+    assert (two.where and two.where.function, two.requests, two.culprits) == ("two", (4,), (3,))
+    assert (one.where and one.where.function, one.requests, one.culprits) == ("one", (2,), (1,))

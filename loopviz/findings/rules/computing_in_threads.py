@@ -66,7 +66,7 @@ def _of_process(seen: Seen, worker: int) -> Finding | None:
         return None
     loss, lines, culprits = _lost(seen, threads if waits else [])
     stretches = merged((b.start, seen.now if b.end is None else b.end) for b in blocks)
-    loss.include(seen.behind(stretches))
+    loss.include(seen.behind(stretches, worker=worker))
     if not seen.matters(loss):
         return None
     lines = lines or Counter(
@@ -102,7 +102,7 @@ def _of_process(seen: Seen, worker: int) -> Finding | None:
         repair="process-pool",
         scenario=seen.repaired or "cpu_processes",
         loss=loss,
-        explains=_explains(seen, threads, loss),
+        explains=_explains(seen, threads, loss, worker),
     )
 
 
@@ -172,7 +172,7 @@ def _lost(seen: Seen, threads: Sequence[_Thread]) -> tuple[Loss, Counter[Where],
     return loss, lines, culprits
 
 
-def _explains(seen: Seen, threads: Sequence[_Thread], loss: Loss) -> Loss:
+def _explains(seen: Seen, threads: Sequence[_Thread], loss: Loss, worker: int) -> Loss:
     """The loss, and what requests waited for a thread, or the loop, while these threads had the GIL.
 
     More threads would have to share it as well. And the loop has to: that makes its steps long, and can make
@@ -181,17 +181,17 @@ def _explains(seen: Seen, threads: Sequence[_Thread], loss: Loss) -> Loss:
     known = merged(
         (block.start, seen.now if block.end is None else block.end)
         for block in seen.blocks
-        if block.kind in ("sleeping", "computing")
+        if block.kind in ("sleeping", "computing") and block.worker == worker
     )
     working = merged((span.start, span.end) for thread in threads for span in thread.spans)
     whole = Loss()
     whole.include(loss)
-    for number, stretches in seen.behind(working).times():
+    for number, stretches in seen.behind(working, worker=worker).times():
         for since, until in stretches:
             for start, end in gaps(known, since, until):
                 whole.add(number, start, end)
     for request in seen.requests:
-        for segment in seen.segments(request):
+        for segment in seen.segments(request) if seen.is_of(request.id, worker) else ():
             if segment.state is State.TOKEN_WAIT:
                 for since, until in overlaps(working, segment.start, segment.end):
                     whole.add(request.id, since, until)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
 from loopviz.findings.held import held
-from loopviz.findings.loss import merged
+from loopviz.findings.loss import Loss, merged
 from loopviz.findings.seen import Seen
 from loopviz.findings.words import called, count, named, times, waited
 from loopviz.model import Block, Where
@@ -23,6 +23,8 @@ _MOST = 0.5
 def look(seen: Seen) -> Iterator[Finding]:
     """One finding for each function that keeps the GIL."""
     found: dict[object, list[tuple[Block, Keeper]]] = {}
+    if not seen.gil:
+        return
     for one in held(seen, "gil"):
         for block in one.blocks:
             if block.keeper is not None and kept(block, seen.now):
@@ -49,8 +51,11 @@ def _finding(seen: Seen, blocks: list[tuple[Block, Keeper]]) -> Finding | None:
         length += block.lasted(seen.now)
         if keeper.where is not None:
             lines[keeper.where] += keeper.kept
-    stretches = merged((block.start, seen.now if block.end is None else block.end) for block, _ in blocks)
-    loss = seen.behind(stretches, victims)
+    loss = Loss()
+    for worker in sorted({block.worker for block, _ in blocks}):
+        own = (block for block, _ in blocks if block.worker == worker)
+        stretches = merged((block.start, seen.now if block.end is None else block.end) for block in own)
+        loss.include(seen.behind(stretches, victims, worker=worker))
     if not seen.matters(loss):
         return None
     where = lines.most_common(1)[0][0] if lines else None

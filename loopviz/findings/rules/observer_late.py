@@ -62,7 +62,9 @@ def _stopped(seen: Seen) -> Finding | None:
 def _no_core(seen: Seen) -> Finding | None:
     """The loop was held although nothing held it: the machine had no core for it."""
     blocks = [block for one in held(seen, "machine") for block in one.blocks]
-    loss = seen.behind(merged((b.start, seen.now if b.end is None else b.end) for b in blocks))
+    loss = Loss()
+    for one in held(seen, "machine"):
+        loss.include(one.loss(seen))
     if loss.total < _MOST * seen.waited or not seen.matters(loss):
         return None
     length = sum(block.lasted(seen.now) for block in blocks)

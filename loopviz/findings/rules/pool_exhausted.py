@@ -54,8 +54,8 @@ def _finding(seen: Seen, waits: Waits, held: Holder | None) -> Finding:
         what=f"{who} waited for a thread of {title}, up to {duration(loss.longest)}: {taken}"
         + (f", at {called(where)}." if where is not None else "."),
         why=(
-            f"asyncio.to_thread and run_in_executor(None, ...) share one executor with {threads}: as many as"
-            " the machine has cores, and 4 more."
+            f"asyncio.to_thread and run_in_executor(None, ...) share one executor with {threads}: unless the"
+            " application sets another one, as many as the machine has cores and 4 more, at most 32."
             if default
             else f"The application has made it with {threads}, for all requests together."
         ),
