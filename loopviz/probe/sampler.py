@@ -320,9 +320,9 @@ class Sampler:
     @staticmethod
     def _unseen(trace: Trace, now: int) -> bool:
         """Whether a request's task, whose awaits are short, has been seen at none for long."""
-        if not trace.sampled:
-            trace.sampled = -now  # from now on
-        return trace.request > 0 and now - abs(trace.sampled) > _UNSEEN
+        if trace.sampled >= 0:  # it was seen at an await that lasted until a moment ago, or never
+            trace.sampled = -now
+        return trace.request > 0 and now + trace.sampled > _UNSEEN
 
     def _glance(self, trace: Trace, since: int, now: int) -> bool:
         """Report where a task is for a moment: at a short await, or where it gives way to others.

@@ -80,8 +80,8 @@ class Trace:
         self.since = 0
         """When its last step ended (ns), while it is suspended; else 0."""
         self.sampled = 0
-        """The `since` for which the await's line has been read; negative: when a short one was read, or
-        looked for first (ns)."""
+        """The `since` for which the await's line has been read; negative: since when it was seen at none
+        (ns), or when a short one was read."""
         self.woken = 0
         """When it was scheduled to run again (ns), while it has not run yet; else 0."""
         self.wake_reported = 0
