@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -21,8 +22,13 @@ _COMPREHENSIONS: Final = {
 }
 _MUTATORS: Final = frozenset({
     "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft",
-    "put", "put_nowait", "remove", "reverse", "setdefault", "sort", "update",
+    "difference_update", "extendleft", "intersection_update", "move_to_end", "put", "put_nowait", "remove",
+    "reverse", "rotate", "setdefault", "sort", "subtract", "symmetric_difference_update", "update",
 })  # fmt: skip
+_CHANGES_GIVEN: Final = re.compile(
+    r"builtins\.(?:setattr|delattr)|heapq\.(?:heap\w+|_heap\w+)|bisect\.insort\w*|random\.shuffle"
+)
+"""Functions that change their first argument."""
 _HARMLESS: Final = frozenset({
     "closing", "nullcontext", "open", "suppress", "NamedTemporaryFile", "TemporaryDirectory",
     "TemporaryFile",
@@ -166,27 +172,38 @@ def _accesses(outline: Outline, function: Function, *, given: bool) -> Iterator[
                 if name:
                     yield name, True, node
         if isinstance(node, ast.Call):
-            if (file := shared_file(outline, node)) is not None:
-                yield *file, node
             yield from _of_call(outline, node, function, given=given)
 
 
 def _of_call(outline: Outline, call: ast.Call, function: Function, *, given: bool) -> Iterator[_Access]:
-    """What a function of the module does that is called, with what it is given there."""
+    """What a call does: to a file, to its first argument, or in a function of the module."""
+    if (file := shared_file(outline, call)) is not None:
+        yield *file, call
+    if call.args and _CHANGES_GIVEN.fullmatch(outline.meaning(call.func)):
+        name = _shared_root(outline, call.args[0], function, given=given)
+        yield from [(name, True, call)] if name else ()
     found = called(outline, call)
-    if found is None or found is function:
-        return
-    own_names = {one.arg for one in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)}
-    for name, changed, _ in accesses(outline, found, given=True):
-        if name not in own_names:
+    if found is not None and found is not function:
+        for name, changed in sorted(_within(outline, call, found, function, given=given)):
             yield name, changed, call
-            continue
-        value = argument(found, call, name)
-        if value is None or isinstance(value, ast.Call):
-            continue  # something new
-        root = _shared_root(outline, value, function, given=given)
+
+
+def _within(
+    outline: Outline, call: ast.Call, found: Function, function: Function, *, given: bool
+) -> set[tuple[str, bool]]:
+    """What a function of the module uses and changes, by the names that its caller has for it."""
+    own_names = {one.arg for one in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)}
+    result = set()
+    for name, changed in dict.fromkeys(access[:2] for access in accesses(outline, found, given=True)):
+        root = name
+        if name in own_names:
+            value = argument(found, call, name)
+            if value is None or isinstance(value, ast.Call):
+                continue  # something new
+            root = _shared_root(outline, value, function, given=given)
         if root:
-            yield root, changed, call
+            result.add((root, changed))
+    return result
 
 
 def _shared_root(outline: Outline, node: ast.expr, function: Function, *, given: bool, depth: int = 0) -> str:

@@ -12,7 +12,7 @@ from loopviz.repair.reach import argument, called, reached
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import changes
 
-__all__ = ["require_for_threads", "require_unshared"]
+__all__ = ["raises_stop_iteration", "require_for_threads", "require_unshared"]
 
 _TELLS_THE_LOOP: Final = frozenset({
     "call_at", "call_later", "call_soon", "create_task", "put_nowait", "set_exception", "set_result",
@@ -31,6 +31,8 @@ def require_for_threads(outline: Outline, function: Function) -> None:
     for one in reached(outline, function):
         name = f"{one.name}()"
         for node in own(one) if isinstance(one, ast.FunctionDef) or one is function else ():
+            if isinstance(node, ast.Raise) and raises_stop_iteration(outline, node):
+                raise Refusal(f"{name} raises StopIteration, which cannot leave a thread.")
             if not isinstance(node, ast.Call):
                 continue
             if is_about_the_loop(outline, node):
@@ -47,6 +49,13 @@ def require_for_threads(outline: Outline, function: Function) -> None:
                 if node.func.attr in {"set", "reset"} and _is_context(outline, node.func):
                     raise Refusal(f"{name} sets a context variable, which would be set in the thread only.")
             require_unshared(outline, node)
+
+
+def raises_stop_iteration(outline: Outline, node: ast.AST) -> bool:
+    """Whether a statement raises, or catches, `StopIteration`: a future cannot have it as its exception."""
+    kind = getattr(node, "exc", getattr(node, "type", None))
+    kind = kind.func if isinstance(kind, ast.Call) else kind
+    return isinstance(kind, ast.expr) and outline.meaning(kind) == "builtins.StopIteration"
 
 
 def require_unshared(outline: Outline, call: ast.Call) -> None:

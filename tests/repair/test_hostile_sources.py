@@ -77,6 +77,8 @@ def endpoint(*lines: str, arguments: str = "") -> str:
         (("n = os.environ['N']", "time.sleep(2)", "os.environ['N'] = n"), "os.environ is read before"),
         (("lock.acquire()", "try:", "    time.sleep(2)", "finally:", "    lock.release()"), "lock.acquire()"),
         (("os.chdir('a')", "time.sleep(2)", "os.chdir('..')"), "changes the process"),
+        (("n = service.n", "time.sleep(2)", "setattr(service, 'n', n)"), "service is read before"),
+        (("n = ROW[0]", "time.sleep(2)", "ROW.rotate(1)"), "ROW is read before"),
         (("time.sleep(2)", "import asyncio", "await asyncio.sleep(0)"), "imports asyncio at another place"),
     ],
 )
@@ -139,6 +141,7 @@ def test_a_function_moves_with_all_that_it_calls(lines, why):
         ("service.work()", "", "changes service"),
         ("conn.execute(a)", "", "conn is shared"),
         ("self.db.execute(a)", "", "self.db is shared"),
+        ("slow()", "def slow():\n    raise StopIteration\n", "cannot leave a thread"),
         ("async for x in a.rows(): pass", "", "asynchronous already"),
         ("print(f'{slow(a)=}')", "def slow(a): ...\n", "as it is written"),
     ],
@@ -221,6 +224,9 @@ def test_names_that_others_see_are_given_in_their_order():
     source = HEAD + ROW.format("global a")
     assert "not the function's own" in refusal(source, "task-group", "a = await")
     assert "TaskGroup" in repair(HEAD + ROW.format("pass"), "task-group", "a = await")
+    assert "all names" in refusal(
+        HEAD + ROW.format("pass") + "    print(locals())\n", "task-group", "a = await"
+    )
 
 
 def test_a_middleware_catches_exceptions_of_all_requests():
@@ -269,6 +275,7 @@ def test_another_add_task():
         ("random.seed(3)", "n", "n: int", "same random numbers"),
         ("", "n", "n=Depends(load)", "can be sent"),
         ("", "Box(lambda: n)", "n: int", "returns a function"),
+        ("", "n\n    raise StopIteration", "n: int", "may not be able to leave"),
     ],
 )
 def test_what_another_process_would_do_otherwise(head, computing, arguments, why):

@@ -15,6 +15,7 @@ from loopviz.repair.outline import Function, Outline, own
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import accesses, changes, require_suspendable
+from loopviz.repair.threads import raises_stop_iteration
 
 if TYPE_CHECKING:
     from loopviz.repair.rewrite import Rewrite
@@ -228,7 +229,9 @@ def _require_returning(outline: Outline, computing: Function) -> None:
     for node in own(computing):
         if isinstance(node, ast.Yield | ast.YieldFrom):
             raise Refusal(f"{name} is a generator, which cannot leave its process.")
-        if isinstance(node, ast.Raise) and not _is_builtin(outline, node.exc):
+        if isinstance(node, ast.Raise) and (
+            not _is_builtin(outline, node.exc) or raises_stop_iteration(outline, node)
+        ):
             raise Refusal(f"{name} raises at line {node.lineno} what may not be able to leave its process.")
         if isinstance(node, ast.Return) and _gives_function(outline, node.value):
             raise Refusal(f"{name} returns a function, which cannot leave its process.")

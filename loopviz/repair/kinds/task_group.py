@@ -68,6 +68,8 @@ def _require_no_matter(outline: Outline, function: Function, statement: ast.stmt
             raise Refusal(
                 f"The with at line {around.lineno} is around it, and what it holds may be for one at a time."
             )
+    if outline.names & {"locals", "vars", "exec", "eval"}:
+        raise Refusal("The file looks at all names of a function, and a task group needs more of them.")
     if (line := _caught_around(outline)) is not None:
         raise Refusal(
             f"The try at line {line} is around all requests, and a task group raises groups of exceptions."

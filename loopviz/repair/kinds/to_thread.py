@@ -19,7 +19,7 @@ from loopviz.repair.place import Place
 from loopviz.repair.reach import called
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import changes, require_suspendable
-from loopviz.repair.threads import require_for_threads, require_unshared
+from loopviz.repair.threads import raises_stop_iteration, require_for_threads, require_unshared
 
 if TYPE_CHECKING:
     from loopviz.repair.rewrite import Rewrite
@@ -109,6 +109,7 @@ def _require_movable(outline: Outline, call: ast.Call, *, whole: bool) -> None:
         require_unshared(outline, call)
         if (method := called(outline, call)) is not None:
             _require_plain(outline, method)
+    _require_no_end(outline, call)
     parent = outline.parents[call]
     if isinstance(parent, ast.AsyncFor) and parent.iter is call:
         raise Refusal(f"What is read at line {line} is asynchronous already.")
@@ -124,6 +125,13 @@ def _require_movable(outline: Outline, call: ast.Call, *, whole: bool) -> None:
             "What open() returns is read later, which blocks as well: the whole function has to move."
         )
     _require_values(call, whole=whole)
+
+
+def _require_no_end(outline: Outline, call: ast.Call) -> None:
+    """Raise `Refusal` if a call may say that there is no more, by `StopIteration`."""
+    for around in outline.above(call):
+        if any(raises_stop_iteration(outline, one) for one in getattr(around, "handlers", ())):
+            raise Refusal("StopIteration, which is caught here, cannot leave a thread.")
 
 
 def _require_plain(outline: Outline, found: Function) -> None:
