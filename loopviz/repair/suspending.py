@@ -216,7 +216,7 @@ def _shared_root(outline: Outline, node: ast.expr, function: Function, *, given:
     bindings = outline.bindings(name, node)
     if any(isinstance(binding.node, ast.arg) for binding in bindings):
         reached = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
-        return name if given or name in {"self", "cls"} or "app" in reached else ""
+        return name if given or name in {"self", "cls", "app"} or "app" in reached else ""
     for binding in bindings if depth < _DEEPEST else ():
         value = _aliased(outline, binding.node)
         found = "" if value is None else _shared_root(outline, value, function, given=given, depth=depth + 1)

@@ -63,9 +63,10 @@ def require_unshared(outline: Outline, call: ast.Call) -> None:
     if not isinstance(call.func, ast.Attribute):
         return
     root = root_of(call.func.value)
-    if not root or not _is_shared(outline, root, call.func):
-        return
     found = called(outline, call)
+    given = root and isinstance(outline.only(root, call.func), ast.arg)  # it may be the same for all
+    if not root or not (_is_shared(outline, root, call.func) or (given and found is not None)):
+        return
     if found is not None:
         if isinstance(call.func.value, ast.Call):
             return  # the object was made here

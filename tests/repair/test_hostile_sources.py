@@ -73,6 +73,7 @@ def endpoint(*lines: str, arguments: str = "") -> str:
         (("s = STATE", "n = s['n']", "time.sleep(2)", "s['n'] = n"), "STATE is read before"),
         (("u = STATE.get('u')", "n = u.n", "time.sleep(2)", "u.n = n"), "STATE is read before"),
         (("s = request.app.state", "n = s.n", "time.sleep(2)", "s.n = n"), "request is read before"),
+        (("n = app.state.n", "time.sleep(2)", "app.state.n = n"), "app is read before"),
         (("raised(STATE)", "time.sleep(2)", "raised(STATE)"), "STATE is read before"),
         (("n = os.environ['N']", "time.sleep(2)", "os.environ['N'] = n"), "os.environ is read before"),
         (("lock.acquire()", "try:", "    time.sleep(2)", "finally:", "    lock.release()"), "lock.acquire()"),
@@ -139,6 +140,7 @@ def test_a_function_moves_with_all_that_it_calls(lines, why):
         ("slow()", "def slow():\n    current.set(1)\n", "context variable"),
         ("slow()", "def slow():\n    store(1)\n", "changes STATE"),
         ("service.work()", "", "changes service"),
+        ("b.work()", "", "changes b"),
         ("conn.execute(a)", "", "conn is shared"),
         ("self.db.execute(a)", "", "self.db is shared"),
         ("slow()", "def slow():\n    raise StopIteration\n", "cannot leave a thread"),
@@ -148,7 +150,7 @@ def test_a_function_moves_with_all_that_it_calls(lines, why):
 )
 def test_what_a_thread_cannot_do_is_refused(line, head, why):
     """What it calls counts, methods of the module's classes do, and objects that all requests share."""
-    source = f"{HEAD}{head}\n\nasync def endpoint(self, a):\n    {line}\n"
+    source = f"{HEAD}{head}\n\nasync def endpoint(self, a, b: Service):\n    {line}\n"
     calls = "slow" if "slow" in line else ""
     assert why in refusal(source, "to-thread", f"    {line}", calls=calls)
 
@@ -176,6 +178,23 @@ def test_values_that_are_sent_in_other_ways(line, why):
     """A parameter that may be None, and a body that may be a generator."""
     source = endpoint(line, arguments="q: str = None")
     assert why in refusal(source, "async-client", "    requests." if "requests." in line else "    httpx.")
+
+
+def test_a_url_of_pydantic_is_no_text():
+    """The library requests makes a text of it, httpx does not."""
+    source = (
+        HEAD
+        + "from pydantic import HttpUrl\n\n\nasync def f(u: HttpUrl, v: str):\n    requests.get(u)\n    requests.get(v)\n"
+    )
+    assert "whether the URL is a text" in refusal(source, "async-client", "requests.get(u)")
+    assert "client.get(v)" in repair(source, "async-client", "requests.get(v)")
+
+
+@pytest.mark.parametrize("line", ["r.close()", "for part in r.iter_raw(): pass"])
+def test_a_response_that_is_closed(line):
+    """That of an asynchronous client has `aclose`, and no `close`."""
+    source = endpoint("r = httpx.get(a)", line, arguments="a")
+    assert "is not awaited" in refusal(source, "async-client", "httpx.get(a)")
 
 
 def test_exceptions_of_requests_are_os_errors():

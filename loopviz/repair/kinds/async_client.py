@@ -35,6 +35,7 @@ _READ: Final = frozenset(["text", "status_code", "content", "headers"])
 _CALLED: Final = frozenset(["json", "raise_for_status"])
 _GIVE_TEXTS: Final = frozenset(["dumps", "encode", "decode", "hex", "model_dump_json"])
 _OS_ERRORS: Final = frozenset(["builtins.OSError", "builtins.IOError", "builtins.EnvironmentError"])
+_URLS: Final = frozenset(["AnyHttpUrl", "AnyUrl", "HttpUrl", "Url"])
 _OK: Final = "ok"
 _EXCEPTION: Final = re.compile(r"^exceptions$|Exception$|Error$|Timeout$|Redirects$")
 
@@ -60,6 +61,9 @@ def plan(place: Place) -> Change:
         raise Refusal(f"{function.name}() is no async def, so it cannot await.")
     require_suspendable(outline, node, function)
     call = _understood(outline, node)
+    _require_text_url(outline, node, call.method)
+    if call.library == "httpx":
+        _require_open(outline, node)
     renamed = list(_read_as_ok(outline, node, function)) if call.library == "requests" else []
     httpx = imported_as(outline, "httpx", node)
     setting = "follow_redirects=True, timeout=None" if call.library == "requests" else ""
@@ -93,6 +97,24 @@ def plan(place: Place) -> Change:
         () if existing else (f"{client} = {made}",),
         node,
     )
+
+
+def _require_text_url(outline: Outline, node: ast.Call, method: str) -> None:
+    """Raise `Refusal` if the URL may be an object of pydantic, of which httpx makes no text."""
+    url = _argument(node, "url", 1 if method == "request" else 0)
+    if outline.names & _URLS and (url is None or not _is_text(outline, url)):
+        raise Refusal("It is not seen whether the URL is a text.")
+
+
+def _require_open(outline: Outline, node: ast.Call) -> None:
+    """Raise `Refusal` if a response is closed or read raw, which an asynchronous client awaits."""
+    parent = outline.parents[node]
+    names = {target.id for target in getattr(parent, "targets", []) if isinstance(target, ast.Name)}
+    for other in outline.nodes:
+        if isinstance(other, ast.Attribute) and other.attr in {"close", "iter_raw"}:
+            root = root_of(other)
+            if root in names or isinstance(outline.only(root, other), ast.arg) or other.value is node:
+                raise Refusal(f"Line {other.lineno} needs a response whose .{other.attr}() is not awaited.")
 
 
 def _library(outline: Outline, call: ast.Call) -> str:
