@@ -212,6 +212,8 @@ kinds = (
 )
 
 def note(event, arguments):
+    if event == "compile" and arguments[1] == "<unknown>":
+        return  # a syntax tree of recorded source: to execute it would be an event of its own
     if event.startswith(kinds):
         shown = arguments[0] if event in {"import", "open", "socket.__new__"} else arguments
         log.write(f"{event} {shown!r}\\n")
@@ -220,7 +222,7 @@ sys.addaudithook(note)
 """
 _FORBIDDEN = re.compile(
     rf"^(subprocess(?!.*lifeline\.py)|webbrowser|pickle|os\.(system|exec|fork|spawn|posix_spawn|startfile)"
-    rf"|socket\.(connect|bind|send|getaddrinfo|gethostby))|{CANARY}",
+    rf"|socket\.(connect|bind|send|getaddrinfo|gethostby)|exec .*<unknown>)|{CANARY}",
     re.MULTILINE,
 )
 """What no command does that reads a recording: start programs, use the network, open what it names."""

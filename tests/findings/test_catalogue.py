@@ -46,5 +46,5 @@ def test_findings_that_are_declared_exist() -> None:
     """A scenario declares the id of a rule, and every rule is documented."""
     for file in read(find()):
         assert file.facts.finding in (None, *IDS)
-    text = Path("docs/findings.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^### `([a-z-]+)`", text, re.MULTILINE)) == set(IDS)
