@@ -41,7 +41,8 @@ def _require_bound(outline: Outline, name: str, at: ast.AST) -> None:
     if function is None or outline.scope(name, at) is not function:
         return
     found = [binding.node for binding in outline.bindings(name, at)]
-    if not any(node in function.body and node.lineno < at.lineno for node in found):  # type: ignore[attr-defined]
+    line = getattr(at, "lineno", 0)
+    if not any(node in function.body and getattr(node, "lineno", 0) < line for node in found):
         raise Refusal(f"{function.name}() imports {name} at another place.")
 
 

@@ -184,7 +184,8 @@ def test_a_url_of_pydantic_is_no_text():
     """The library requests makes a text of it, httpx does not."""
     source = (
         HEAD
-        + "from pydantic import HttpUrl\n\n\nasync def f(u: HttpUrl, v: str):\n    requests.get(u)\n    requests.get(v)\n"
+        + "from pydantic import HttpUrl\n\n\n"
+        + "async def f(u: HttpUrl, v: str):\n    requests.get(u)\n    requests.get(v)\n"
     )
     assert "whether the URL is a text" in refusal(source, "async-client", "requests.get(u)")
     assert "client.get(v)" in repair(source, "async-client", "requests.get(v)")

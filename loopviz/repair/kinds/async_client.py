@@ -285,7 +285,8 @@ def _catches_os_errors(outline: Outline) -> int | None:
     """The line that catches `OSError`, if there is one in the file."""
     for node in outline.nodes:
         kind = node.type if isinstance(node, ast.ExceptHandler) else None
-        for name in kind.elts if isinstance(kind, ast.Tuple) else [kind]:
+        names: list[ast.expr | None] = [*kind.elts] if isinstance(kind, ast.Tuple) else [kind]
+        for name in names:
             if name is not None and outline.meaning(name) in _OS_ERRORS:
                 return name.lineno
     return None
