@@ -42,6 +42,8 @@ class Process:
         """Its letter; empty where it is the only one."""
         self.pid = 0
         """0 if it is not known."""
+        self.began = 0
+        """When it was started (ns), for the last time; 0 if that is not known."""
         self.ended: tuple[int, str] | None = None
         """When it has ended (ns), and how; None while it runs."""
         self.loop = Loop(requests, rows, tasks, shared, limits, threshold, worker)
@@ -88,9 +90,9 @@ class Process:
         self.loop.name(letter)
         self.threads.name(letter)
 
-    def begins(self, pid: int) -> None:
+    def begins(self, t: int, pid: int) -> None:
         """WORKER: it was started, perhaps again."""
-        self.pid, self.ended = pid, None
+        self.began, self.pid, self.ended = t, pid, None
 
     def ends(self, t: int, reason: str) -> None:
         """WORKER: it has ended, and with it its tasks and its requests."""

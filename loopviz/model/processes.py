@@ -66,7 +66,7 @@ class Processes:
         if change == "ended":
             process.ends(t, reason)
         else:
-            process.begins(pid)
+            process.begins(t, pid)
         if not self.several or (change == "started" and before is None):
             return None
         name = f"worker {process.letter}"

@@ -55,6 +55,13 @@ def test_a_worker_with_all_requests():
     )
 
 
+def test_a_worker_that_was_started_meanwhile():
+    """It was not idle: it was not there."""
+    line = served(0, 0, 0)
+    streams.feed(line, worker(950, 1, 101, "ended", "exit"), worker(960, 1, 102))
+    assert found_in(line) == []
+
+
 def test_requests_that_are_spread():
     """Each worker has as many as the other: that both queue is no imbalance."""
     assert found_in(served(0, 1, 0, 1)) == []

@@ -40,8 +40,8 @@ def look(seen: Seen) -> Iterator[Finding]:
 
 
 def _is_idle(seen: Seen, process: Process) -> bool:
-    """Whether its loop could have taken requests, for most of the time."""
-    return process.loop.busy(seen.start, seen.end) < _IDLE * seen.took
+    """Whether its loop could have taken requests, for most of the time; not if it was started meanwhile."""
+    return process.began <= seen.start and process.loop.busy(seen.start, seen.end) < _IDLE * seen.took
 
 
 def _loss(seen: Seen, worker: int) -> Loss:
