@@ -20,9 +20,9 @@ _TELLS_THE_LOOP: Final = frozenset({
 })  # fmt: skip
 """Methods that wake tasks, which works in the loop's thread only."""
 _FOR_ONE: Final = re.compile(
-    r"(?:connect|cursor|[Cc]onnection|Session(?:Local)?|SMTP|FTP|Serial|socket|create_connection)$"
+    r"(?:connect|cursor|[Cc]onnection|Session(?:Local)?|scoped_session|SMTP|FTP|Serial|socket|create_connection)$"
 )
-"""What makes an object that one thread can use at a time."""
+"""What makes an object that one thread can use at a time, or that is another one in each thread."""
 _FOR_MANY: Final = frozenset({"requests.Session", "requests.session"})
 
 

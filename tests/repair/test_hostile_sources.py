@@ -143,6 +143,7 @@ def test_a_function_moves_with_all_that_it_calls(lines, why):
         ("b.work()", "", "changes b"),
         ("conn.execute(a)", "", "conn is shared"),
         ("self.db.execute(a)", "", "self.db is shared"),
+        ("db.query(a)", "db = scoped_session(make)\n", "db is shared"),
         ("slow()", "def slow():\n    raise StopIteration\n", "cannot leave a thread"),
         ("async for x in a.rows(): pass", "", "asynchronous already"),
         ("print(f'{slow(a)=}')", "def slow(a): ...\n", "as it is written"),
