@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from loopviz.clock import NS, duration, ordinary
 from loopviz.draw.look import CODES, KINDS, NAMES
 from loopviz.draw.safe import printable
+from loopviz.findings.words import count
 from loopviz.model import Awaits, Block, Request, Starvation, State, Timeline, WebSocket, Where
 
 __all__ = [
@@ -96,11 +97,6 @@ def awaited(awaits: Awaits, *, brief: bool = False) -> str:
 def state_name(state: State) -> str:
     """A state's name in words."""
     return NAMES[CODES[state]]
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """A number of things: ``1 request``, ``2 requests``."""
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def saved(events: int, path: str | PurePath) -> str:

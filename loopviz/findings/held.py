@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from loopviz.clock import duration
-from loopviz.findings.loss import Loss, merged, overlaps
+from loopviz.findings.loss import Loss, overlaps
 from loopviz.findings.middleware import is_middleware
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import is_library
@@ -121,15 +121,8 @@ class Held:
                         loss.add(request.id, since, until)
 
     def stretches(self, seen: Seen, worker: int) -> list[tuple[int, int]]:
-        """When it held this worker's loop.
-
-        What the loop does in passing from one block to the next is a part of it.
-        """
-        return merged(
-            (block.start, seen.now if block.end is None else block.end)
-            for block in self.blocks
-            if block.worker == worker
-        )
+        """When it held this worker's loop."""
+        return seen.stretches(block for block in self.blocks if block.worker == worker)
 
     def evidence(self, loss: Loss) -> list[tuple[str, str]]:
         """What was measured of it."""

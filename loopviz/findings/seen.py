@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from loopviz.findings.finding import Severity
-from loopviz.findings.loss import FLOOR, PART, Loss, overlaps
+from loopviz.findings.loss import FLOOR, PART, Loss, merged, overlaps
 from loopviz.model import Block, Request, Segment, State, Timeline
 
 __all__ = ["Seen", "no_lines"]
@@ -39,18 +39,14 @@ class Seen:
     """The moment that is described. What requests do after their responses may go on until then."""
     lines: Callable[[str], Sequence[str]] = no_lines
     """The lines of a source file; none if it is not there."""
-    scenario: str | None = None
-    """The name of the scenario that was fired."""
     repaired: str | None = None
-    """The name of the scenario that shows the repair of that one, as it declares."""
+    """The name of the scenario that shows the repair of the one that was fired, as that one declares."""
     gil: bool = True
     """Whether the watched interpreter has a GIL."""
     dropped: int = 0
     """How many events were lost, because too many happened at once."""
     worked_out: dict[str, Any] = field(default_factory=dict, repr=False)
     """What several rules need and one of them has worked out, by the name of its module."""
-    notes: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What a rule has worked out that another one needs as well, by name."""
     _segments: dict[int, list[Segment]] = field(default_factory=dict, repr=False)
 
     @property
@@ -108,10 +104,6 @@ class Seen:
         found.reverse()
         return found
 
-    def total(self, request: Request, *states: State) -> int:
-        """How long the request was in one of these states (ns)."""
-        return sum(s.end - s.start for s in self.segments(request) if s.state in states)
-
     @cached_property
     def delayed(self) -> dict[int, list[tuple[int, int]]]:
         """When each request could have run, and the loop was busy with something else."""
@@ -121,6 +113,10 @@ class Seen:
             if times:
                 found[request.id] = times
         return found
+
+    def stretches(self, blocks: Iterable[Block]) -> list[tuple[int, int]]:
+        """When these blocks held the loop. What it does in passing from one to the next is a part of it."""
+        return merged((block.start, self.now if block.end is None else block.end) for block in blocks)
 
     def behind(
         self,

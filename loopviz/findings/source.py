@@ -48,9 +48,7 @@ def _parsed(lines: tuple[str, ...]) -> ast.Module | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of escape sequences in the user's texts: Python has said so before
+            warnings.simplefilter("ignore")  # of the user's texts: Python has said so before
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -102,10 +102,7 @@ def of_burst(
     end = now if burst.done is None else min(now, burst.done)
     if not burst.began or end <= burst.began:
         return []
-    seen = Seen(
-        timeline, burst.requests, burst.began, end, now, _bare(lines), burst.scenario, repaired, gil, dropped
-    )
-    return found(seen)
+    return found(Seen(timeline, burst.requests, burst.began, end, now, _bare(lines), repaired, gil, dropped))
 
 
 def of_time(

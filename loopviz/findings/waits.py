@@ -12,11 +12,11 @@ from loopviz.findings.seen import Seen
 from loopviz.model import Span, State, Where
 from loopviz.model.pools import Pool
 
-__all__ = ["Holder", "Waits", "calls", "computes", "holders", "in_executor", "waits_by_pool"]
+__all__ = ["SHORT", "Holder", "Waits", "calls", "computes", "holders", "in_executor", "waits_by_pool"]
 
 _BUSY = 0.5
 """Threads compute if they use more than this part of a core together."""
-_SHORT = 1_000_000
+SHORT = 1_000_000
 """A shorter wait (ns) is the way to a free worker."""
 
 
@@ -75,9 +75,9 @@ def waits_by_pool(seen: Seen) -> list[Waits]:
 
     A wait is that of a request in state "waiting for a thread"; the pool's own list says for which pool.
     """
-    known: list[Waits] | None = seen.notes.get("waits")
+    known: list[Waits] | None = seen.worked_out.get(__name__)
     if known is None:
-        known = seen.notes["waits"] = _waits_by_pool(seen)
+        known = seen.worked_out[__name__] = _waits_by_pool(seen)
     return known
 
 
@@ -92,7 +92,7 @@ def _waits_by_pool(seen: Seen) -> list[Waits]:
     found: dict[int, Waits] = {}
     for request in seen.requests:
         for segment in seen.segments(request):
-            if segment.state is not State.TOKEN_WAIT or segment.end - segment.start <= _SHORT:
+            if segment.state is not State.TOKEN_WAIT or segment.end - segment.start <= SHORT:
                 continue
             meant = (n for start, end, n in of[request.id] if start < segment.end and segment.start < end)
             number = next(meant, 0)

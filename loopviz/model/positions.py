@@ -164,7 +164,7 @@ def _line(request: Request, segment: Segment, t: int) -> tuple[Where | None, Fra
     # A suspended task does not move, so its line has been the same since the segment began.
     if segment.state in SUSPENDED or segment.thread:
         return segment.where, ()
-    if segment.state is State.READY or segment.state in SUSPENDED:
+    if segment.state is State.READY:
         return _before(request, segment)
     return None, ()
 

@@ -100,7 +100,6 @@ class Narrator:
         self._announced: set[int] = set()
         self._explained: set[str] = set()
         """Scenarios of which it is said what is expected."""
-        self._incidents = 0
         self._incident: Incident | None = None
         self._out = (0, False)
         """The last time that a load balancer would have taken it out, and whether its end was said."""
@@ -112,7 +111,7 @@ class Narrator:
         """Kinds of situations, and lines, that were described in full."""
         self._before: dict[tuple[str, tuple[int, int] | None], tuple[int, int, int]] = {}
         """Of situations: since when, when it is said again, and when it was so last (ns)."""
-        self._told: dict[str, tuple[str, int]] = {}
+        self._described: dict[str, tuple[str, int]] = {}
         """The last sentence of each kind, and when it was said (ns)."""
         self._blocks: dict[tuple[int, int], bool] = {}
         """The blocks of this time; whether each was said, or is left out."""
@@ -190,10 +189,10 @@ class Narrator:
         self._tick += max(TICK, silence // _SILENCE // TICK * TICK)
         self._arrive(t)
         self._end(t)
-        self._incident_at(t)
+        self._say_incidents()
         self._health_at(t)
         if self._zero:
-            self._tell(t)
+            self._follow(t)
             self._flush(t)
             self._leave_out(t)
             self._over(t)
@@ -240,7 +239,7 @@ class Narrator:
                     self._failed += request.failed
                 self._active = t
 
-    def _incident_at(self, t: int) -> None:
+    def _say_incidents(self) -> None:
         """Say which processes have ended, or were started again."""
         incidents = self.timeline.incidents
         new: list[Incident] = []
@@ -256,9 +255,9 @@ class Narrator:
     def _health_at(self, t: int) -> None:
         """Say when a load balancer would have sent no more requests, and when it would again."""
         for out in list(self.timeline.health.outs)[-1:]:
-            told = (out.start, out.end is not None and out.end <= t)
-            if self._out != told and (self._out[0] != out.start or told[1]):
-                self._out = told
+            new = (out.start, out.end is not None and out.end <= t)
+            if self._out != new and (self._out[0] != out.start or new[1]):
+                self._out = new
                 self._flush(t, force=True)
                 self._say(t, "incident", taken_out(self.timeline, t))
 
@@ -319,7 +318,7 @@ class Narrator:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def _tell(self, t: int) -> None:
+    def _follow(self, t: int) -> None:
         """Say what happens now, if that is new, or has lasted."""
         found = situation(self.timeline, t) if self._open or self.timeline.live else None
         if found is None:
@@ -349,11 +348,11 @@ class Narrator:
         known = (found.kind, found.place) in self._places
         self._places.add((found.kind, found.place))
         sentences = found.sentences()[: 1 if known else None]
-        before, told = self._told.get(found.kind, ("", 0))
-        if sentences[0] == before and t - told < _AGAIN:  # something else was said for a moment only
+        before, at = self._described.get(found.kind, ("", 0))
+        if sentences[0] == before and t - at < _AGAIN:  # something else was said for a moment only
             sentences = []
         else:
-            self._told[found.kind] = (sentences[0], t)
+            self._described[found.kind] = (sentences[0], t)
         for text in sentences:
             self._say(t, "now", text)
         self._pace.said(found.kind, t)
@@ -414,7 +413,7 @@ class Narrator:
         self._zero, self._now, self._repeat = 0, None, 0
         self._foreign = self._failed = self._ended_last = 0
         self._places.clear()
-        self._told.clear()
+        self._described.clear()
         self._before.clear()
         self._blocks.clear()
         self._announced &= {burst.number for burst in self.timeline.bursts}

@@ -65,7 +65,7 @@ def _of_process(seen: Seen, worker: int) -> Finding | None:
     if used > _CORES or not (waits or blocks):
         return None
     loss, lines, culprits = _lost(seen, threads if waits else [])
-    stretches = merged((b.start, seen.now if b.end is None else b.end) for b in blocks)
+    stretches = seen.stretches(blocks)
     loss.include(seen.behind(stretches, worker=worker))
     if not seen.matters(loss):
         return None
@@ -178,10 +178,8 @@ def _explains(seen: Seen, threads: Sequence[_Thread], loss: Loss, worker: int) -
     More threads would have to share it as well. And the loop has to: that makes its steps long, and can make
     blocks of them. What was measured to sleep or to compute on the loop is something else.
     """
-    known = merged(
-        (block.start, seen.now if block.end is None else block.end)
-        for block in seen.blocks
-        if block.kind in ("sleeping", "computing") and block.worker == worker
+    known = seen.stretches(
+        block for block in seen.blocks if block.kind in ("sleeping", "computing") and block.worker == worker
     )
     working = merged((span.start, span.end) for thread in threads for span in thread.spans)
     whole = Loss()

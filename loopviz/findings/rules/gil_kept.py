@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
 from loopviz.findings.held import held
-from loopviz.findings.loss import Loss, merged
+from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
 from loopviz.findings.words import called, count, named, times, waited
 from loopviz.model import Block, Where
@@ -53,8 +53,7 @@ def _finding(seen: Seen, blocks: list[tuple[Block, Keeper]]) -> Finding | None:
             lines[keeper.where] += keeper.kept
     loss = Loss()
     for worker in sorted({block.worker for block, _ in blocks}):
-        own = (block for block, _ in blocks if block.worker == worker)
-        stretches = merged((block.start, seen.now if block.end is None else block.end) for block in own)
+        stretches = seen.stretches(block for block, _ in blocks if block.worker == worker)
         loss.include(seen.behind(stretches, victims, worker=worker))
     if not seen.matters(loss):
         return None

@@ -16,7 +16,7 @@ from loopviz.findings.kinds import Kind, kind_of
 from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import is_library
-from loopviz.findings.waits import Holder, Waits, calls, computes, holders, waits_by_pool
+from loopviz.findings.waits import SHORT, Holder, Waits, calls, computes, holders, waits_by_pool
 from loopviz.findings.words import at, count, named
 from loopviz.model import State, Where
 
@@ -50,8 +50,6 @@ _HOLDS: Final[dict[Kind, str]] = {
 }  # fmt: skip
 _TWICE = ("dependency", "endpoint", "validation")
 """What is in a thread once, so that who waits again waits for something else."""
-_SHORT = 1_000_000
-"""A shorter wait (ns) is none."""
 
 
 def look(seen: Seen) -> Iterator[Finding]:
@@ -153,7 +151,7 @@ def _again(seen: Seen, waited: Sequence[int]) -> int:
         been = False
         for segment in seen.segments(seen.by_number[number]):
             been = been or segment.state is State.IN_THREAD
-            if been and segment.state is State.TOKEN_WAIT and segment.end - segment.start > _SHORT:
+            if been and segment.state is State.TOKEN_WAIT and segment.end - segment.start > SHORT:
                 again += 1
                 break
     return again

@@ -39,7 +39,6 @@ class Files:
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
-        self._timeline: Timeline | None = None
 
     def forget(self) -> None:
         """Read them again."""

@@ -26,11 +26,8 @@ def columns_of(width: int) -> int:
 
 def parked_title(sight: Sight, machine: Machine) -> Row:
     """How many are parked, and how long the first of them has been."""
-    everybody = Place(
-        sorted((one for place in machine.parked.values() for one in place), key=lambda one: one.since)
-    )
     row = Row(Segment("PARKED at awaits ", sight.pen.title))
-    row.add(sight.count(everybody))
+    row.add(sight.count(_everybody(machine)))
     return row
 
 
@@ -55,15 +52,22 @@ def parked_in_line(sight: Sight, machine: Machine, width: int) -> Row:
     """All of them in one line: who is parked, after what they await."""
     pen, row = sight.pen, Row()
     row.say("parked ", pen.title)
-    everybody = [one for place in machine.parked.values() for one in place]
-    row.add(sight.count(Place(sorted(everybody, key=lambda one: one.since))))
+    everybody = _everybody(machine)
+    row.add(sight.count(everybody))
     for group, place in machine.parked.items():
         if place:
             row.say(f"  {_name(group, place)} {len(place)}", pen.palette.name(_code(group))[1])
     if everybody and width - row.width > 10:
         row.say("  ", pen.text)
-        row.add(chips(sight, Place(sorted(everybody, key=lambda one: one.since)), width - row.width)[0])
+        row.add(chips(sight, everybody, width - row.width)[0])
     return row
+
+
+def _everybody(machine: Machine) -> Place:
+    """All who are parked, the one that has waited longest first."""
+    return Place(
+        sorted((one for place in machine.parked.values() for one in place), key=lambda one: one.since)
+    )
 
 
 def _place(sight: Sight, group: str, place: Place, width: int, height: int) -> list[Row]:

@@ -53,7 +53,7 @@ class ReasonsBody:
             view.found = None
             return [*gap, *nothing(pen, facts, about.name, width)][:height]
         view.finding = max(0, min(view.finding, len(found) - 1))
-        lines = [self._head(facts, found, about, width), *gap]
+        lines = [self._head(facts, found, about), *gap]
         chosen = view.finding
         view.found = found[chosen].where
         parts = opened(pen, facts, found[chosen], width, _twin(facts, about), roomy=roomy)
@@ -70,7 +70,7 @@ class ReasonsBody:
                 lines += gap if len(found) > 1 else []
         return lines[:height]
 
-    def _head(self, facts: Facts, found: Sequence[Finding], about: Subject, width: int) -> Line:
+    def _head(self, facts: Facts, found: Sequence[Finding], about: Subject) -> Line:
         """How many there are, of what, and how another one is chosen."""
         pen = self._pen
         said = f" {count(len(found), 'finding')} in {printable(about.name, 80)}"

@@ -107,7 +107,7 @@ class LoadTrial(Trial):
         ]
 
     def _running(self, timeline: Timeline, now: int) -> Iterator[Request]:
-        """Nothing that was sent is running any more."""
+        """What was sent, by a load or by a key, and has not ended."""
         return (request for request in timeline.alive_at(now) if request.own and not request.ended)
 
     def _go_on(self, timeline: Timeline, now: int) -> None:
