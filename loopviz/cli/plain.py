@@ -107,7 +107,7 @@ def served(options: argparse.Namespace, own: Application | None, paths: Any, pla
         recorder = None if place is None else session.record(place)
         with Lines() as lines:
             session.start()
-            code = _told(session, options, lines, own)
+            code = _narrated(session, options, lines, own)
     except InputError:
         if recorder is not None:
             place.discard()
@@ -132,7 +132,7 @@ def attached(source: Any, options: argparse.Namespace, place: Any, output: str |
         recorder = None if place is None else source.record(place)
         with Lines() as lines:
             source.start()
-            code = _told(source, options, lines, fires=False)
+            code = _narrated(source, options, lines, fires=False)
     finally:
         source.stop()
         source.drain()
@@ -142,7 +142,7 @@ def attached(source: Any, options: argparse.Namespace, place: Any, output: str |
     return code
 
 
-def _told(
+def _narrated(
     source: Any,
     options: argparse.Namespace,
     lines: Lines,
