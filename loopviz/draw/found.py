@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loopviz.findings import Finding
+from loopviz.findings.seen import Lines
 from loopviz.model import Burst, Timeline
 
 __all__ = ["Findings", "Interpreter"]
@@ -17,8 +18,6 @@ _SHARE = 30
 """Looking for them takes at most about one part in so many of the time."""
 _KNOWN = 1_000_000_000
 """So long after the end of a burst all is known of it (ns)."""
-
-Lines = Callable[[str], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from loopviz.clock import seconds
 from loopviz.findings.finding import Finding
-from loopviz.findings.seen import no_lines
+from loopviz.findings.seen import Lines, no_lines
 from loopviz.findings.table import of_burst, of_time
 from loopviz.model import Timeline
 
@@ -19,7 +19,7 @@ _MOST_BURSTS = 100
 
 def of_run(
     timeline: Timeline,
-    lines: Callable[[str], Sequence[str]] = no_lines,
+    lines: Lines = no_lines,
     *,
     repaired: str | None = None,
     gil: bool = True,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from loopviz.findings.finding import Severity
 from loopviz.findings.loss import FLOOR, PART, Loss, merged, overlaps
 from loopviz.model import Block, Request, Segment, State, Timeline
 
-__all__ = ["Seen", "no_lines"]
+__all__ = ["Lines", "Seen", "no_lines"]
+
+Lines: TypeAlias = Callable[[str], Sequence[str]]
+"""Gives the lines of a source file; none if it is not there."""
 
 _HIGH, _MEDIUM = 1 / 3, 0.1
 _LONG, _FELT = 1_000_000_000, 250_000_000
@@ -37,8 +40,7 @@ class Seen:
     """The last answer, or the present moment."""
     now: int
     """The moment that is described. What requests do after their responses may go on until then."""
-    lines: Callable[[str], Sequence[str]] = no_lines
-    """The lines of a source file; none if it is not there."""
+    lines: Lines = no_lines
     repaired: str | None = None
     """The name of the scenario that shows the repair of the one that was fired, as that one declares."""
     gil: bool = True

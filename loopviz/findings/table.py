@@ -31,7 +31,7 @@ from loopviz.findings.rules import (
     trivial_def,
     worker_imbalance,
 )
-from loopviz.findings.seen import Seen, no_lines
+from loopviz.findings.seen import Lines, Seen, no_lines
 from loopviz.findings.words import named
 from loopviz.model import Burst, Timeline
 
@@ -90,7 +90,7 @@ def _of_less(seen: Seen, finding: Finding, left: Loss) -> Finding:
 def of_burst(
     timeline: Timeline,
     burst: Burst,
-    lines: Callable[[str], Sequence[str]] = no_lines,
+    lines: Lines = no_lines,
     *,
     now: int | None = None,
     repaired: str | None = None,
@@ -109,7 +109,7 @@ def of_time(
     timeline: Timeline,
     start: int,
     end: int,
-    lines: Callable[[str], Sequence[str]] = no_lines,
+    lines: Lines = no_lines,
     *,
     gil: bool = True,
     dropped: int = 0,
@@ -125,7 +125,7 @@ def of_time(
     return found(Seen(timeline, requests, start, end, end, _bare(lines), gil=gil, dropped=dropped))
 
 
-def _bare(lines: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
+def _bare(lines: Lines) -> Lines:
     """The same lines without their ends: some sources have them, and the rules join lines."""
     return lambda file: [line.rstrip("\r\n") for line in lines(file)]
 

@@ -103,7 +103,6 @@ class Session:
         self._probes_at_once = health is not None
         self._probe_timeout = health_timeout
         self._prober: Prober | None = None
-        self._secret = secret
         self._incoming = Incoming(self._buffer, FROM_PROCESS if isolate else HERE)
         self._hosts = Movable(
             served,

@@ -26,7 +26,7 @@ from loopviz.repair.place import Place, place
 from loopviz.repair.result import Refusal, Refused, Repaired
 from loopviz.repair.text import diff, edited, lines_of
 
-__all__ = ["PLANS", "make", "planned"]
+__all__ = ["PLANS", "make"]
 
 PLANS: Final[dict[str, Callable[[Place], Change]]] = {
     "async-sleep": async_sleep.plan,
@@ -40,12 +40,6 @@ PLANS: Final[dict[str, Callable[[Place], Change]]] = {
 """What plans a repair of each kind: it raises `Refusal` where there is none."""
 
 _BOM: Final = "\ufeff"
-
-
-def planned(source: str, kind: str, *, line: int, function: str, calls: str, name: str) -> Change:
-    """The change that a repair would make. Raises `Refusal` where there is none."""
-    outline = read(source.removeprefix(_BOM))
-    return PLANS[kind](place(outline, line, function, calls, name))
 
 
 def make(source: str, kind: str, *, line: int, function: str, calls: str, name: str) -> Repaired | Refused:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 from loopviz.draw.narrate.spoken import spoken
 from loopviz.draw.verdict import verdict
 from loopviz.draw.words import count, duration
 from loopviz.findings import Finding
+from loopviz.findings.seen import Lines
 from loopviz.findings.table import of_burst, of_time
 from loopviz.model import Burst, Timeline
 from loopviz.scenario import Scenario
 
-__all__ = ["Lines", "found_in", "found_since", "judged", "summed_up"]
-
-Lines = Callable[[str], Sequence[str]]
-"""The lines of a source file; none if it is not there."""
+__all__ = ["found_in", "found_since", "judged", "summed_up"]
 
 
 def judged(timeline: Timeline, burst: Burst, scenario: Scenario | None, now: int) -> list[str]:

@@ -15,7 +15,7 @@ from loopviz.repair.callers import tried
 from loopviz.repair.change import Change
 from loopviz.repair.imports import imported_as
 from loopviz.repair.independent import require_independent, require_simple
-from loopviz.repair.outline import Function, Outline, name_of, root_of
+from loopviz.repair.outline import Function, Outline, inside, name_of, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 
@@ -170,12 +170,12 @@ def _of_comprehension(
         raise Refusal(f"Something else at line {statement.lineno} would be computed later than the calls.")
     _block(outline, statement)
     awaits = [node for node in ast.walk(comprehension) if isinstance(node, ast.Await)]
-    if len(comprehension.generators) != 1 or len(awaits) != 1 or not _within(awaits[0], comprehension.elt):
+    if len(comprehension.generators) != 1 or len(awaits) != 1 or not inside(awaits[0], comprehension.elt):
         raise Refusal("Only one await for each element of one loop is understood.")
     (loop,) = comprehension.generators
     _require_loop(outline, loop.target, loop.iter, loop.ifs, awaits[0])
     targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-    rest = [n for n in ast.walk(comprehension.elt) if not _within(n, awaits[0])]
+    rest = [n for n in ast.walk(comprehension.elt) if not inside(n, awaits[0])]
     if any(isinstance(n, ast.Name) and n.id in targets for n in rest):
         raise Refusal("The element is needed once more after the await.")
     if any(isinstance(n, ast.NamedExpr | ast.Lambda | ast.Yield) for n in rest) or loop.is_async:
@@ -218,7 +218,7 @@ def _of_loop(outline: Outline, loop: ast.For, asyncio: str, imports: tuple[str, 
     _require_loop(outline, loop.target, loop.iter, [], awaited)
     function = outline.function_around(loop)
     targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-    if any(_means(outline, n, targets) and not _within(n, loop) for n in ast.walk(function)):
+    if any(_means(outline, n, targets) and not inside(n, loop) for n in ast.walk(function)):
         raise Refusal("The element is used outside of the loop as well.")
     _block(outline, loop)
     used: set[str] = set()
@@ -282,10 +282,6 @@ def _block(outline: Outline, statement: ast.stmt) -> list[ast.stmt]:
 
 def _awaits(node: ast.ListComp) -> bool:
     return any(isinstance(inner, ast.Await) for inner in ast.walk(node.elt))
-
-
-def _within(node: ast.AST, outer: ast.AST) -> bool:
-    return any(found is node for found in ast.walk(outer))
 
 
 def _means(outline: Outline, node: ast.AST, names: set[str]) -> bool:

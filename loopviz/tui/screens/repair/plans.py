@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypedDict
 
 from loopviz.draw.words import one_line
 from loopviz.findings import Finding
+from loopviz.findings.seen import Lines
 from loopviz.model import Burst
 from loopviz.repair import Refused, possible, repaired
 from loopviz.repair.text import diff, lines_of
@@ -68,9 +69,7 @@ def declared(source: Source, file: ScenarioFile, found: Sequence[Finding]) -> Pl
     return _declared(file, twin, next(iter(found), None))
 
 
-def plans(
-    lines: Callable[[str], Sequence[str]], file: ScenarioFile, found: Sequence[Finding]
-) -> list[Plan] | Refusals:
+def plans(lines: Lines, file: ScenarioFile, found: Sequence[Finding]) -> list[Plan] | Refusals:
     """The repairs for these findings of a scenario, in their order; or why there is none.
 
     `lines` has the lines of a source file. It takes a while the first time, and may be called in any thread.
@@ -140,7 +139,7 @@ def _moved(hunk: re.Match[str], old: int, new: int) -> str:
     return f"@@ -{int(hunk[1]) + old}{hunk[2]} +{int(hunk[3]) + new}{hunk[4]} @@"
 
 
-def _made(lines: Callable[[str], Sequence[str]], file: ScenarioFile, finding: Finding) -> Plan | str:
+def _made(lines: Lines, file: ScenarioFile, finding: Finding) -> Plan | str:
     """The repair for a finding, or why there is none."""
     where = finding.where
     if finding.repair is None or where is None:
