@@ -15,9 +15,11 @@ from loopviz.model.positions import positions
 from loopviz.stream import events as ev
 from loopviz.tui.scene import Facts, Scene
 from loopviz.tui.scene.machine import MachineBody
+from loopviz.tui.scene.machine.brief import machines_in_line
 from loopviz.tui.scene.machine.chips import chips
+from loopviz.tui.scene.machine.pools import fold
 from loopviz.tui.scene.machine.sight import Sight, waited
-from loopviz.tui.scene.machine.stations import GROUPS, Place, plant
+from loopviz.tui.scene.machine.stations import GROUPS, Place, PoolPlace, plant
 from loopviz.tui.scene.pen import Pen
 from loopviz.tui.view import View
 from tests.moments import MOMENTS
@@ -92,7 +94,7 @@ def test_everybody_is_at_one_station(events, t, size):
     stations = plant(line, found, t)
     everybody = [one.request for place in stations.places for one in place]
     assert sorted(everybody) == sorted(one.request for one in found)
-    assert stations.people == len(found) == len(set(everybody))
+    assert stations.requests == len(found) == len(set(everybody))
     drawn = Scene(Palette("colour"), FACTS).compose(line, View(now=t, look="machine"), *size)
     assert {sum(segment.cell_length for segment in one) for one in drawn} == {size[0]}
 
@@ -282,6 +284,16 @@ def test_many_workers_are_folded_and_counted():
         many.feed(of_worker(worker, idle(200)))
     assert "more workers: 0 requests" in shown(many, 210)
     assert "more workers" not in shown(line, 210)
+
+
+def test_one_of_them_is_singular():
+    """What there is no room for is counted in the singular as well."""
+    line = timeline(accepted())
+    found = plant(line, positions(line, ns(20)), ns(20))
+    sight = Sight(Pen(Palette("mono")), FACTS, line, seen(20), {})
+    rows = machines_in_line(sight, found.machines), fold(sight, [PoolPlace(None, "thread")])
+    said = ["".join(segment.text for segment in row.segments) for row in rows]
+    assert said == [" 1 more worker: 1 request", " 1 more pool: 0 waiting, 0 in them"]
 
 
 def test_the_same_moment_is_the_same_drawing():

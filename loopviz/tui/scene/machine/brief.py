@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.segment import Segment
 
 from loopviz.draw.look import CODES
+from loopviz.draw.words import count
 from loopviz.model import State
 from loopviz.tui.scene.machine.chips import chips
 from loopviz.tui.scene.machine.parked import parked_in_line
@@ -56,9 +57,9 @@ def brief(sight: Sight, machine: Machine, width: int, height: int) -> list[Row]:
 
 def machines_in_line(sight: Sight, machines: list[Machine]) -> Row:
     """Machines for which there is no room."""
-    people = sum(machine.people for machine in machines)
-    said = f" {len(machines)} more workers: {people} requests"
-    return Row(Segment(said, sight.pen.text if people else sight.pen.dim))
+    requests = sum(machine.requests for machine in machines)
+    said = f" {count(len(machines), 'more worker')}: {count(requests, 'request')}"
+    return Row(Segment(said, sight.pen.text if requests else sight.pen.dim))
 
 
 def _loop(sight: Sight, machine: Machine, found: Seat, width: int) -> Row:

@@ -8,6 +8,7 @@ from rich.style import Style
 
 from loopviz.draw.look import CODES
 from loopviz.draw.safe import printable
+from loopviz.draw.words import count
 from loopviz.model import State
 from loopviz.tui.scene.machine.chips import chips
 from loopviz.tui.scene.machine.row import Row
@@ -32,7 +33,7 @@ def shown(pools: list[PoolPlace], most: int) -> tuple[list[PoolPlace], list[Pool
     """Those that have room, and the others: where not all have, those with somebody in them come first."""
     if len(pools) <= most:
         return pools, []
-    chosen = sorted(pools, key=lambda pool: pool.people == 0)[: max(0, most - 1)]
+    chosen = sorted(pools, key=lambda pool: pool.requests == 0)[: max(0, most - 1)]
     return [pool for pool in pools if pool in chosen], [pool for pool in pools if pool not in chosen]
 
 
@@ -41,7 +42,7 @@ def fold(sight: Sight, pools: list[PoolPlace]) -> Row:
     waiting, working = (
         sum(map(len, places)) for places in zip(*((p.queue, p.seats) for p in pools), strict=True)
     )
-    said = f" {len(pools)} more pools: {waiting} waiting, {working} in them"
+    said = f" {count(len(pools), 'more pool')}: {waiting} waiting, {working} in them"
     return Row(Segment(said, sight.pen.text if waiting or working else sight.pen.dim))
 
 
@@ -106,7 +107,7 @@ def _name(sight: Sight, pool: PoolPlace, width: int) -> Row:
     pen = sight.pen
     text = name_of(pool)
     text = text if cell_len(text) < width else text[: width - 2] + "…"
-    return Row(Segment(text, pen.title if pool.people or pool.used else pen.dim)).pad(width, pen.text)
+    return Row(Segment(text, pen.title if pool.requests or pool.used else pen.dim)).pad(width, pen.text)
 
 
 def _use(sight: Sight, pool: PoolPlace) -> Row:

@@ -64,7 +64,7 @@ class PoolPlace:
         return 0 <= self.size <= self.used
 
     @property
-    def people(self) -> int:
+    def requests(self) -> int:
         """How many requests are there."""
         return len(self.queue) + len(self.seats)
 
@@ -89,7 +89,7 @@ class Machine:
             yield from (pool.queue, pool.seats)
 
     @property
-    def people(self) -> int:
+    def requests(self) -> int:
         """How many requests are in it."""
         return sum(map(len, self.places))
 
@@ -112,7 +112,7 @@ class Plant:
             yield from machine.places
 
     @property
-    def people(self) -> int:
+    def requests(self) -> int:
         """How many requests there are."""
         return sum(map(len, self.places))
 
@@ -148,7 +148,7 @@ def plant(timeline: Timeline, positions: Sequence[Position], now: int) -> Plant:
             (pool.queue if one.station is Station.POOL_QUEUE else pool.seats).append(one)
     for machine in found.machines:
         machine.pools = [
-            pool for pool in pools[machine.process.worker].values() if pool.pool is not None or pool.people
+            pool for pool in pools[machine.process.worker].values() if pool.pool is not None or pool.requests
         ]
         for pool in machine.pools:
             pool.used = max(pool.used, len(pool.seats))
