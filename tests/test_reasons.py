@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from loopviz.draw.found import Findings
 from loopviz.draw.look import Palette
+from loopviz.findings import table
+from loopviz.findings.seen import no_lines
 from loopviz.model import Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
@@ -117,6 +120,21 @@ def test_a_part_of_the_time_has_its_own_findings():
     at.mark, at.at = streams.ns(1_100), streams.ns(2_000)
     said = " ".join(" ".join(text(scene().compose(line, at, 80, 24))).split())
     assert "Nothing was found that has cost requests time: the 900 ms that are selected." in said
+
+
+def test_bursts_that_are_asked_for_in_turn_are_looked_at_once(monkeypatch):
+    """In one frame the reasons may be those of a selected burst, and the verdict that of the newest one."""
+    line = two()
+    feed(line, streams.fired(1_100, 2, "x", 3, 1), streams.sent(1_100, 3), streams.read(1_101, 3, 3))
+    feed(line, streams.made(1_101, 3, 3), step(1_102, 3), ends(1_103, 3))
+    looked: list[int] = []
+    monkeypatch.setattr(table, "of_burst", lambda _, burst, *__, **___: looked.append(burst.number) or [])
+    known = Findings()
+    for frame in range(3):
+        for one in line.bursts:
+            known.of_burst(line, one, no_lines, line.last + (2_000 + 33 * frame) * streams.MS)
+    assert looked == [one.number for one in line.bursts]
+    assert len(looked) == 2
 
 
 def test_what_is_opened_is_the_line_of_the_editor():

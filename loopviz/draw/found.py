@@ -18,6 +18,8 @@ _SHARE = 30
 """Looking for them takes at most about one part in so many of the time."""
 _KNOWN = 1_000_000_000
 """So long after the end of a burst all is known of it (ns)."""
+_MOST = 4
+"""So many answers are kept: the reasons may be those of another burst than the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Findings:
     """Keeps the latest answer: rules read every segment of a burst, which is too much for every frame."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[object, int, list[Finding]]] = {}
-        """Of bursts and of times: for what it is, up to which moment it is new enough, and the answer."""
+        self._kept: dict[object, tuple[object, int, list[Finding]]] = {}
+        """Of a burst or a time: for what it is, up to which moment it is new enough, and the answer."""
 
     def forget(self) -> None:
         """Look again."""
@@ -71,7 +73,7 @@ class Findings:
                 dropped=interpreter.dropped,
             )  # fmt: skip
 
-        return self._of("burst", key, look, now, last=over or not moves)
+        return self._of(burst.number, key, look, now, last=over or not moves)
 
     def of_time(
         self,
@@ -94,13 +96,16 @@ class Findings:
         return self._of("time", key, look, end, last=not moves)
 
     def _of(
-        self, kind: str, key: object, look: Callable[[], list[Finding]], now: int, *, last: bool
+        self, what: object, key: object, look: Callable[[], list[Finding]], now: int, *, last: bool
     ) -> list[Finding]:
         """The answer; `last` if it will not change."""
-        kept = self._kept.get(kind)
+        kept = self._kept.get(what)
         if kept is None or key != kept[0] or (not last and now >= kept[1]):
             began = time.perf_counter_ns()
             found = look()
             cost = time.perf_counter_ns() - began
-            kept = self._kept[kind] = key, now + max(_AGAIN, _SHARE * cost), found
+            self._kept.pop(what, None)
+            kept = self._kept[what] = key, now + max(_AGAIN, _SHARE * cost), found
+            if len(self._kept) > _MOST:
+                del self._kept[next(iter(self._kept))]
         return kept[2]
