@@ -7,9 +7,9 @@ from rich.cells import cell_len
 
 from loopviz.draw.found import Findings
 from loopviz.draw.look import Palette
-from loopviz.findings import table
+from loopviz.findings import Finding, table
 from loopviz.findings.seen import no_lines
-from loopviz.model import Timeline
+from loopviz.model import Burst, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.tui.pointed import pointed_at
@@ -128,7 +128,12 @@ def test_bursts_that_are_asked_for_in_turn_are_looked_at_once(monkeypatch):
     feed(line, streams.fired(1_100, 2, "x", 3, 1), streams.sent(1_100, 3), streams.read(1_101, 3, 3))
     feed(line, streams.made(1_101, 3, 3), step(1_102, 3), ends(1_103, 3))
     looked: list[int] = []
-    monkeypatch.setattr(table, "of_burst", lambda _, burst, *__, **___: looked.append(burst.number) or [])
+
+    def look(_: Timeline, one: Burst, *__: object, **___: object) -> list[Finding]:
+        looked.append(one.number)
+        return []
+
+    monkeypatch.setattr(table, "of_burst", look)
     known = Findings()
     for frame in range(3):
         for one in line.bursts:
