@@ -13,6 +13,7 @@ from loopviz.model import Burst, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.tui.pointed import pointed_at
+from loopviz.tui.scene.reasons import page
 from tests import streams
 from tests.findings.bursts import burst, ends
 from tests.findings.pools import rounds
@@ -167,3 +168,12 @@ async def test_four_shows_the_reasons_and_one_the_timeline(drive):
         assert screen.app.view.cursor is None
         lines = await screen.press("1")
         assert not any("Nothing was found" in line for line in lines)
+
+
+def test_a_figure_is_in_one_line_with_its_unit():
+    """A line of a sentence does not end between a number and its unit."""
+    text = "It was held for 7.0 s in all, and the longest wait was 512 ms of these 7.0 s; 7 requests waited."
+    for room in range(20, 100):
+        parts = page._wrapped(text, room)
+        assert " ".join(parts) == text
+        assert not any(part.startswith(("s ", "s;", "s.", "ms ")) for part in parts)

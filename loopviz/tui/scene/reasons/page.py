@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 
@@ -22,6 +23,8 @@ _WIDEST = 116
 """Longer lines are hard to read."""
 _INDENT = 3
 _LABEL = 6
+_FIGURE = re.compile(r"(?<=\d) (?=(?:ms|s)\b)")
+"""The space between a figure and its unit, where a line does not end."""
 _LONGEST = 1_000
 
 
@@ -142,7 +145,9 @@ def _said(pen: Pen, label: str, text: str, room: int, style: Style) -> list[Line
 
 
 def _wrapped(text: str, room: int) -> Sequence[str]:
-    return wrap(printable(text, _LONGEST), max(20, room), break_on_hyphens=False)
+    whole = _FIGURE.sub("\N{NO-BREAK SPACE}", printable(text, _LONGEST))
+    parts = wrap(whole, max(20, room), break_on_hyphens=False)
+    return [part.replace("\N{NO-BREAK SPACE}", " ") for part in parts]
 
 
 def _grave(pen: Pen, finding: Finding) -> Style:
