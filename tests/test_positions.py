@@ -42,7 +42,7 @@ def frames(at: float, task: int = 0, number: int = 0, text: str = ASLEEP) -> Eve
 @settings(max_examples=300)
 @given(expanded_events, st.lists(times, min_size=1, max_size=4))
 def test_a_request_is_at_the_station_of_its_state(events, moments):
-    """For any events, whoever is alive is at one station, that of the state that the timeline shows."""
+    """For any events, each request that is alive is at one station, that of its state in the timeline."""
     line = Timeline()
     line.feed(events)
     for t in moments:

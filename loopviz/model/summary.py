@@ -44,7 +44,7 @@ def summarise(
     `limit` is the thread limit, `dropped` the number of lost events, and `blind` has what could not be
     seen, and why. `interrupted` is when the run was interrupted (ns): what had not ended then has no end,
     its states and segments are those up to then, and the field ``interrupted`` is added.
-    `findings` are what was found in it, as `loopviz.findings.listed` has them; None where nobody has looked.
+    `findings` are what was found in it, as `loopviz.findings.listed` has them; None where none was sought.
     `listed` makes a list of what may be long: the requests and the tasks that they have started.
     """
     requests = sorted(timeline.requests.values(), key=lambda request: request.id)

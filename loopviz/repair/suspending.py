@@ -100,7 +100,7 @@ def _require_own_changes(outline: Outline, function: Function) -> None:
 
 
 def _awaiting(outline: Outline, function: Function) -> Iterator[tuple[ast.Call, Function]]:
-    """Where a function is awaited, and in which one. Up to now, nobody is suspended there."""
+    """Where a function is awaited, and in which one. So far no request is suspended there."""
     for node in outline.nodes:
         if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
             around = outline.function_of(node)

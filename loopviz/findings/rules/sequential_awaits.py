@@ -62,7 +62,7 @@ def look(seen: Seen) -> Iterator[Finding]:
 
 
 def _counts(segment: Segment) -> bool:
-    """Whether it is an await of something that nobody else has."""
+    """Whether it is an await of something that no other task has."""
     if segment.state is not State.AWAITING or segment.where is None or segment.end - segment.start < _LONG:
         return False
     return segment.awaits is None or segment.awaits.what not in _OTHERS

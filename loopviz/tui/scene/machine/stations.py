@@ -37,7 +37,7 @@ class Place(list[Position]):
     """Those at one station, the one that has waited longest first."""
 
     def oldest(self, now: int) -> int:
-        """How long the one that has waited longest has been there (ns); 0 if nobody is."""
+        """How long the one that has waited longest has been there (ns); 0 if none is."""
         return max(0, now - self[0].since) if self else 0
 
 
