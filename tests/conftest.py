@@ -10,13 +10,14 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import none
 
+from tests.leftovers import as_before
 from tests.stalls import Stalls
 from tests.turns import turn
 
@@ -91,6 +92,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("alone") is not None:
         gc.collect()
     item.config.stash[_STALLS].forget()
+
+
+@pytest.fixture(autouse=True)
+def _as_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Two tests may have applications of the same name; each imports its own."""
+    with as_before(tmp_path_factory.getbasetemp()):
+        yield
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

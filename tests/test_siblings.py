@@ -64,17 +64,6 @@ def module(file: Path, value: str, more: str = "") -> Path:
     return file
 
 
-@pytest.fixture(autouse=True)
-def _tidy() -> Iterator[None]:
-    """Leave the modules and the path as they were."""
-    path, modules = list(sys.path), set(sys.modules)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        if not name.startswith("loopviz") and "helper" in name:
-            del sys.modules[name]
-
-
 def answer(*files: ScenarioFile) -> list[Any]:
     """What the scenarios answer, each on a server of its own, in turn."""
     answers = []

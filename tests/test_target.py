@@ -221,10 +221,8 @@ def test_an_application_is_plain_data(here):
 
 
 @pytest.fixture
-def imported(here, tmp_path, monkeypatch):
+def imported(here, tmp_path):
     """A function that loads the application of a module with this text."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = set(sys.modules)
 
     def one(
         text: str, attribute: str | None = "app", *, factory: bool = False, name: str = "own_module"
@@ -236,10 +234,7 @@ def imported(here, tmp_path, monkeypatch):
         )
         return load(plain)
 
-    yield one
-    for name in set(sys.modules) - before:
-        if name.startswith("own_"):
-            del sys.modules[name]
+    return one
 
 
 def test_an_application_is_imported_as_uvicorn_does(imported):
