@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from loopviz.draw import fold
 from loopviz.draw.look import Palette
 from loopviz.model import Timeline
 from loopviz.scenario import Scenario, ScenarioFile
 from loopviz.stream.events import Event
 from loopviz.tui.clock import BurstClock
-from loopviz.tui.scene import Facts, Scene
+from loopviz.tui.scene import Facts, Scene, groups
 from loopviz.tui.view import View
 from tests import streams
 from tests.streams import feed, fired, ns, timeline
@@ -326,3 +327,25 @@ def test_a_burst_that_has_scrolled_out_of_the_picture_is_a_line():
     assert names(lines(line, 5_000, scrolls=True))[0] == "▾ a async ×4"
     assert names(lines(line, 60_000, scrolls=True)) == ["▸ a async ×4"]
     assert names(lines(line, 60_000))[0] == "▾ a async ×4"
+
+
+def test_rows_that_hardly_fit_are_not_folded_in_each_frame(monkeypatch):
+    """Many rows that differ are compared for ever longer times: then they stay as they are for a moment."""
+    foldings: list[int] = []
+
+    def counted(*arguments: Any, **options: Any) -> list[fold.Fold]:
+        foldings.append(arguments[1])
+        return fold.folded(*arguments, **options)
+
+    monkeypatch.setattr(groups, "folded", counted)
+    line = fed(burst(1, 0, 1, 100, each=100))
+    view = View(now=ns(5_000))
+    view.clock = BurstClock(line, lambda: FILES).of(view.burst(line), view.now)
+    drawn = Scene(Palette("mono"), Facts(ENVIRONMENT, "in a thread", "127.0.0.1:4", FILES))
+    first = names([row.rstrip() for row in text(drawn.compose(line, view, 80, 24))])
+    assert len(foldings) > 2
+    foldings.clear()
+    for _ in range(5):
+        view.now += 10 * streams.MS
+        assert names([row.rstrip() for row in text(drawn.compose(line, view, 80, 24))]) == first
+    assert foldings == []

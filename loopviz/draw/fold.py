@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from loopviz.draw.words import tag
 from loopviz.model import Request, State
 
-__all__ = ["Fold", "alike", "folded", "numbers"]
+__all__ = ["Fold", "Histories", "folded", "numbers"]
 
 _MOST_SEGMENTS = 500
 """A request with more segments is a row of its own: comparing them would take too long."""
@@ -44,6 +44,21 @@ class Fold:
         return shown if self.count == 1 else f"{shown} ×{self.count}"
 
 
+class Histories:
+    """What requests have done up to `now`: read once, for all that they are compared with."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self._read: dict[int, tuple[Request, _History]] = {}
+
+    def of(self, request: Request) -> _History:
+        """The states of a request."""
+        known = self._read.get(id(request))
+        if known is None:
+            known = self._read[id(request)] = request, _History(request, self.now)
+        return known[1]
+
+
 def folded(
     requests: Iterable[Request],
     now: int,
@@ -52,17 +67,20 @@ def folded(
     least: int = 2,
     anywhere: bool = False,
     column: int | None = None,
+    histories: Histories | None = None,
 ) -> list[Fold]:
     """The rows for these requests, in their order, as they are at `now`.
 
     `within` is the time of a column (ns). Fewer than `least` equal requests stay rows of their own. Only
     neighbours fold, so that rows keep their place; with `anywhere`, a request joins any row that it equals.
-    Where `within` is more than the time of a column, `column` is that time.
+    Where `within` is more than the time of a column, `column` is that time. The `histories` of the requests
+    at `now` can be used for several foldings.
     """
+    histories = histories or Histories(now)
     rows: list[list[Request]] = []
     for request in requests:
         for row in reversed(rows) if anywhere else rows[-1:]:
-            if alike(row[0], request, now, within, column):
+            if _alike(row[0], request, histories, within, column):
                 row.append(request)
                 break
         else:
@@ -74,11 +92,14 @@ def folded(
     ]
 
 
-def alike(one: Request, other: Request, now: int, within: int, column: int | None = None) -> bool:
-    """Whether their rows look the same at `now`, where `within` is the time of a column (ns).
+def _alike(
+    one: Request, other: Request, histories: Histories, within: int, column: int | None = None
+) -> bool:
+    """Whether their rows look the same, where `within` is the time of a column (ns).
 
     If that is more than the time of a `column`: an answered request and one that is not are never alike.
     """
+    now = histories.now
     if (one.method, one.path, one.started_by) != (other.method, other.path, other.started_by):
         return False
     ends = _done(one, now), _done(other, now)
@@ -91,7 +112,7 @@ def alike(one: Request, other: Request, now: int, within: int, column: int | Non
         return False
     if max(len(r.segments) + len(r.after) for r in (one, other)) > _MOST_SEGMENTS:
         return False
-    return _differ(one, other, now, within) <= within
+    return _differ(histories.of(one), histories.of(other), now, within) <= within
 
 
 def numbers(ids: Iterable[int], letter: str = "", most: int = 3) -> str:
@@ -114,20 +135,37 @@ def _done(request: Request, now: int) -> int:
     return now if request.done is None else min(request.done, now)
 
 
-def _differ(one: Request, other: Request, now: int, most: int) -> int:
+class _History:
+    """The states of a request, from the newest to the oldest, read only as far as they are asked for."""
+
+    __slots__ = ("_rest", "_states")
+
+    def __init__(self, request: Request, now: int) -> None:
+        self._rest = _states(request, now)
+        self._states: list[tuple[tuple[State, bool] | None, int]] = []
+
+    def at(self, index: int) -> tuple[tuple[State, bool] | None, int]:
+        """A state, and since when it was in it (ns)."""
+        if index == len(self._states):
+            self._states.append(next(self._rest))
+        return self._states[index]
+
+
+def _differ(one: _History, other: _History, now: int, most: int) -> int:
     """For how long (ns) they were in different states; counting ends when it is more than `most`."""
-    total, t = 0, now
-    ours, theirs = _states(one, now), _states(other, now)
-    (mine, my_since), (its, its_since) = next(ours), next(theirs)
+    total, t, i, j = 0, now, 0, 0
+    (mine, my_since), (its, its_since) = one.at(0), other.at(0)
     while t and total <= most:
         since = max(my_since, its_since)
         if mine != its:
             total += t - since
         t = since
         if t and my_since == t:
-            mine, my_since = next(ours)
+            i += 1
+            mine, my_since = one.at(i)
         if t and its_since == t:
-            its, its_since = next(theirs)
+            j += 1
+            its, its_since = other.at(j)
     return total
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
-from loopviz.draw.fold import Fold, folded
+from loopviz.draw.fold import Fold, Histories, folded
 from loopviz.model import Burst, Request
 from loopviz.tui.scene.frame import Frame
 
@@ -24,6 +25,8 @@ _WIDEST = 8
 """How often the time in which rows may differ is doubled until they fit."""
 _AGAIN = 200_000_000
 """For how long rows of a moving picture stay folded as they are (ns)."""
+_MANY = 200
+"""With so many more requests, it is as much longer: to fold them takes longer."""
 _EXAMINED = 400
 """Requests in which those of other clients are looked for."""
 
@@ -63,8 +66,9 @@ class Groups:
     """Arranges the rows of each frame, and keeps what is folded for a moment."""
 
     def __init__(self) -> None:
-        self._key: tuple[object, ...] = ()
-        self._folds: list[Fold] = []
+        self._kept: dict[bool, tuple[object, list[Fold]]] = {}
+        """Equal rows as one, and whether rows that differ are, too: for what that is so, and the rows."""
+        self._histories = Histories(-1)
         self._loose: dict[int, int] = {}
 
     def arrange(self, frame: Frame, room: int, lanes: int) -> Arranged:
@@ -116,7 +120,7 @@ class Groups:
     def _folded(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
         """Equal rows as one; rows that differ for ever longer as well, until they fit into `space`."""
         view, width = frame.view, frame.columns.column_ns
-        again = _AGAIN * (1 + len(requests) // 50)
+        again = _AGAIN * (1 + len(requests) // _MANY)
         key = (
             burst.number,
             len(requests),
@@ -126,17 +130,24 @@ class Groups:
             *view.tick(again),
             burst.over(view.now),
         )
-        if key == self._key:
-            return self._folds
+        kept = self._kept.get(space > 0)
+        if kept is None or key != kept[0]:
+            kept = self._kept[space > 0] = key, self._made(frame, burst, requests, space)
+        return kept[1]
+
+    def _made(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
+        view, width = frame.view, frame.columns.column_ns
+        if self._histories.now != view.now:
+            self._histories = Histories(view.now)
         loose = self._loose.get(burst.number, 0) if space else 0
-        folds = folded(requests, view.now, width << loose, column=width)
+        fold = partial(folded, requests, view.now, column=width, histories=self._histories)
+        folds = fold(width << loose)
         while space and len(folds) > space and loose < _WIDEST:
             loose += 1
-            folds = folded(requests, view.now, width << loose, column=width)
+            folds = fold(width << loose)
         if space:
             self._loose = {burst.number: loose}
-        self._key, self._folds = key, _unfolded(folds, view.cursor)
-        return self._folds
+        return _unfolded(folds, view.cursor)
 
 
 def _gone(frame: Frame, requests: Sequence[Request]) -> bool:
