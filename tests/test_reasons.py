@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from rich.cells import cell_len
 
 from loopviz.draw.found import Findings
 from loopviz.draw.look import Palette
-from loopviz.findings import Finding, table
+from loopviz.findings import table
 from loopviz.findings.seen import no_lines
 from loopviz.model import Burst, Timeline
 from loopviz.stream import events as ev
@@ -130,17 +134,57 @@ def test_bursts_that_are_asked_for_in_turn_are_looked_at_once(monkeypatch):
     feed(line, streams.made(1_101, 3, 3), step(1_102, 3), ends(1_103, 3))
     looked: list[int] = []
 
-    def look(_: Timeline, one: Burst, *__: object, **___: object) -> list[Finding]:
+    def look(_: Timeline, one: Burst, *__: object, **___: object) -> table.InPieces:
         looked.append(one.number)
+        yield
         return []
 
-    monkeypatch.setattr(table, "of_burst", look)
+    monkeypatch.setattr(table, "burst_in_pieces", look)
     known = Findings()
     for frame in range(3):
         for one in line.bursts:
             known.of_burst(line, one, no_lines, line.last + (2_000 + 33 * frame) * streams.MS)
     assert looked == [one.number for one in line.bursts]
     assert len(looked) == 2
+
+
+def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time the rules are asked, they need three pieces, and find what has the number of that time."""
+    asked = [0]
+
+    def look(*arguments: Any, **options: Any) -> table.InPieces:
+        asked[0] += 1
+        number = asked[0]
+        for _ in range(3):
+            began = time.thread_time()
+            while time.thread_time() < began + 0.02:
+                pass
+            yield
+        return [replace(one, title=f"Found {number}") for one in table.of_burst(*arguments, **options)]
+
+    monkeypatch.setattr(table, "burst_in_pieces", look)
+
+
+def test_rules_that_take_long_are_asked_in_several_frames(monkeypatch):
+    """A picture that moves says that it looks; later, the previous answer stays until there is the next."""
+    _slow(monkeypatch)
+    line, drawn, said = two(), scene(), []
+    for frame in range(0, 2_500, 100):
+        found = text(drawn.compose(line, view(1_100 + frame, look="reasons"), 80, 24))
+        said += [row.strip() for row in found if "Looking for" in row or "Found" in row]
+    seen = [next(word for word in ("Looking", "Found 1", "Found 2") if word in row) for row in said]
+    assert list(dict.fromkeys(seen)) == ["Looking", "Found 1", "Found 2"]
+    assert seen == sorted(seen, key=["Looking", "Found 1", "Found 2"].index)
+    assert said[0] == "Looking for what has cost requests time: x ×2."
+
+
+def test_a_still_picture_has_the_whole_answer_at_once(monkeypatch):
+    """There is no next frame that could go on."""
+    _slow(monkeypatch)
+    still = view(2_000, look="reasons")
+    still.at = streams.ns(2_000)
+    said = text(scene().compose(two(), still, 80, 24))
+    assert any("Found 1" in row for row in said)
 
 
 def test_what_is_opened_is_the_line_of_the_editor():

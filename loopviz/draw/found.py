@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from loopviz.findings import Finding
 from loopviz.findings.seen import Lines
 from loopviz.model import Burst, Timeline
+
+if TYPE_CHECKING:
+    from loopviz.findings.table import InPieces
 
 __all__ = ["Findings", "Interpreter"]
 
@@ -18,6 +22,8 @@ _SHARE = 30
 """Looking for them takes at most about one part in so many of the time."""
 _KNOWN = 1_000_000_000
 """So long after the end of a burst all is known of it (ns)."""
+_PIECE = 15_000_000
+"""A frame of a moving picture waits no longer for rules than so much CPU time (ns), and one rule more."""
 _MOST = 4
 """So many answers are kept: the reasons may be those of another burst than the verdict."""
 
@@ -36,8 +42,8 @@ class Findings:
     """Keeps the latest answer: rules read every segment of a burst, which is too much for every frame."""
 
     def __init__(self) -> None:
-        self._kept: dict[object, tuple[object, int, list[Finding]]] = {}
-        """Of a burst or a time: for what it is, up to which moment it is new enough, and the answer."""
+        self._kept: dict[object, _Kept] = {}
+        """Of a burst or a time."""
 
     def forget(self) -> None:
         """Look again."""
@@ -53,27 +59,24 @@ class Findings:
         *,
         repaired: str | None = None,
         moves: bool = True,
-    ) -> list[Finding]:
-        """Of a burst at `now` (ns). In a picture that `moves` it may be the answer of a moment before."""
+    ) -> list[Finding] | None:
+        """Of a burst at `now` (ns). In a picture that `moves` it may be the answer of a moment before.
+
+        None if the rules have been asked for the first time, and need some frames more.
+        """
         over = burst.done is not None and burst.done + _KNOWN < now
-        key = (
-            id(timeline),
-            burst.number,
-            burst.first,
-            over,
-            moves or now,
-            timeline.events if not moves else 0,
-        )
+        subject = id(timeline), burst.number, burst.first
+        key = (over,) if moves else (over, now, timeline.events)
 
-        def look() -> list[Finding]:
-            from loopviz.findings.table import of_burst  # noqa: PLC0415 - the first frame needs no rules
+        def look() -> InPieces:
+            from loopviz.findings.table import burst_in_pieces  # noqa: PLC0415 - the first frame needs none
 
-            return of_burst(
+            return burst_in_pieces(
                 timeline, burst, lines, now=now, repaired=repaired, gil=interpreter.gil,
                 dropped=interpreter.dropped,
             )  # fmt: skip
 
-        return self._of(burst.number, key, look, now, last=over or not moves)
+        return self._of(subject, key, look, now, at_once=not moves, last=over or not moves)
 
     def of_time(
         self,
@@ -84,28 +87,68 @@ class Findings:
         interpreter: Interpreter = Interpreter(),
         *,
         moves: bool = True,
-    ) -> list[Finding]:
+    ) -> list[Finding] | None:
         """Of the requests between `start` and `end` (ns)."""
-        key = (id(timeline), moves or (start, end), timeline.events if not moves else 0)
+        subject = id(timeline), moves or (start, end)
+        key = () if moves else (timeline.events,)
 
-        def look() -> list[Finding]:
-            from loopviz.findings.table import of_time  # noqa: PLC0415 - the first frame needs no rules
+        def look() -> InPieces:
+            from loopviz.findings.table import time_in_pieces  # noqa: PLC0415 - the first frame needs none
 
-            return of_time(timeline, start, end, lines, gil=interpreter.gil, dropped=interpreter.dropped)
+            return time_in_pieces(
+                timeline, start, end, lines, gil=interpreter.gil, dropped=interpreter.dropped
+            )
 
-        return self._of("time", key, look, end, last=not moves)
+        return self._of(subject, key, look, end, at_once=not moves, last=not moves)
 
     def _of(
-        self, what: object, key: object, look: Callable[[], list[Finding]], now: int, *, last: bool
-    ) -> list[Finding]:
+        self,
+        subject: object,
+        key: object,
+        look: Callable[[], InPieces],
+        now: int,
+        *,
+        at_once: bool,
+        last: bool,
+    ) -> list[Finding] | None:
         """The answer; `last` if it will not change."""
-        kept = self._kept.get(what)
-        if kept is None or key != kept[0] or (not last and now >= kept[1]):
-            began = time.perf_counter_ns()
-            found = look()
-            cost = time.perf_counter_ns() - began
-            self._kept.pop(what, None)
-            kept = self._kept[what] = key, now + max(_AGAIN, _SHARE * cost), found
+        kept = self._kept.get(subject) or _Kept()
+        if key != kept.key or (kept.looking is None and not last and now >= kept.until):
+            kept.key, kept.looking, kept.cost = key, look(), 0
+            self._kept.pop(subject, None)
+            self._kept[subject] = kept
             if len(self._kept) > _MOST:
                 del self._kept[next(iter(self._kept))]
-        return kept[2]
+        kept.go_on(now, None if at_once else _PIECE)
+        return kept.found
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of a burst or of a time."""
+
+    key: object = None
+    """For what that is so."""
+    looking: InPieces | None = None
+    """What has still to be looked at; None when all has been."""
+    cost: int = 0
+    """What looking has cost so far (CPU time, ns)."""
+    found: list[Finding] | None = None
+    """The latest whole answer."""
+    until: int = 0
+    """Up to which moment it is new enough."""
+
+    def go_on(self, now: int, most: int | None) -> None:
+        """Ask some of the rules, until it has cost so much (ns); all, if there is no limit."""
+        if self.looking is None:
+            return
+        began, cost = time.thread_time_ns(), 0
+        try:
+            while most is None or cost < most:
+                next(self.looking)
+                cost = time.thread_time_ns() - began
+        except StopIteration as end:
+            self.found, self.looking = end.value, None
+        self.cost += time.thread_time_ns() - began
+        if self.looking is None:
+            self.until = now + max(_AGAIN, _SHARE * self.cost)

@@ -7,10 +7,10 @@ the most specific rules come first. The table is not the order of what is shown:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeAlias
+from typing import ParamSpec, TypeAlias, cast
 
 from loopviz.findings.finding import Finding
 from loopviz.findings.loss import Loss, merged
@@ -35,9 +35,22 @@ from loopviz.findings.seen import Lines, Seen, no_lines
 from loopviz.findings.words import named
 from loopviz.model import Burst, Timeline
 
-__all__ = ["RULES", "Rule", "found", "of_burst", "of_time"]
+__all__ = [
+    "RULES",
+    "InPieces",
+    "Rule",
+    "burst_in_pieces",
+    "found",
+    "found_in_pieces",
+    "of_burst",
+    "of_time",
+    "time_in_pieces",
+]
 
 Rule: TypeAlias = Callable[[Seen], Iterable[Finding]]
+InPieces: TypeAlias = Generator[None, None, list[Finding]]
+"""Looks with one rule after the other, and pauses after each; it returns what was found."""
+_P = ParamSpec("_P")
 
 RULES: tuple[Rule, ...] = (
     observer_late.look,
@@ -59,7 +72,7 @@ RULES: tuple[Rule, ...] = (
 """The rules, the most specific first."""
 
 
-def found(seen: Seen, rules: Sequence[Rule] = RULES) -> list[Finding]:
+def found_in_pieces(seen: Seen, rules: Sequence[Rule] = RULES) -> InPieces:
     """What the rules find, the gravest first. Each loss is in one finding only."""
     taken: dict[int, list[tuple[int, int]]] = {}
     kept = []
@@ -72,6 +85,7 @@ def found(seen: Seen, rules: Sequence[Rule] = RULES) -> list[Finding]:
                 finding = _of_less(seen, finding, left)  # noqa: PLW2901
             kept.append(finding)
             _take(taken, finding.explains or finding.loss)
+        yield
     return sorted(kept, key=lambda finding: finding.order)
 
 
@@ -87,7 +101,7 @@ def _of_less(seen: Seen, finding: Finding, left: Loss) -> Finding:
     return replace(finding, lost=left.total, loss=left, severity=grave, requests=named(left.requests))
 
 
-def of_burst(
+def burst_in_pieces(
     timeline: Timeline,
     burst: Burst,
     lines: Lines = no_lines,
@@ -96,16 +110,17 @@ def of_burst(
     repaired: str | None = None,
     gil: bool = True,
     dropped: int = 0,
-) -> list[Finding]:
+) -> InPieces:
     """The findings of a burst, as far as it has come by `now`."""
     now = timeline.last if now is None else now
     end = now if burst.done is None else min(now, burst.done)
     if not burst.began or end <= burst.began:
         return []
-    return found(Seen(timeline, burst.requests, burst.began, end, now, _bare(lines), repaired, gil, dropped))
+    seen = Seen(timeline, burst.requests, burst.began, end, now, _bare(lines), repaired, gil, dropped)
+    return (yield from found_in_pieces(seen))
 
 
-def of_time(
+def time_in_pieces(
     timeline: Timeline,
     start: int,
     end: int,
@@ -113,7 +128,7 @@ def of_time(
     *,
     gil: bool = True,
     dropped: int = 0,
-) -> list[Finding]:
+) -> InPieces:
     """The findings of all requests that were alive between `start` and `end` (ns), as at `end`."""
     requests = [
         request
@@ -122,7 +137,28 @@ def of_time(
         and (request.done is None or request.done > start)
         and request.websocket is None
     ]
-    return found(Seen(timeline, requests, start, end, end, _bare(lines), gil=gil, dropped=dropped))
+    seen = Seen(timeline, requests, start, end, end, _bare(lines), gil=gil, dropped=dropped)
+    return (yield from found_in_pieces(seen))
+
+
+def _at_once(look: Callable[_P, InPieces]) -> Callable[_P, list[Finding]]:
+    """The same without pauses."""
+
+    def whole(*args: _P.args, **kwargs: _P.kwargs) -> list[Finding]:
+        pieces = look(*args, **kwargs)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                return cast("list[Finding]", end.value)
+
+    whole.__doc__ = look.__doc__
+    return whole
+
+
+found = _at_once(found_in_pieces)
+of_burst = _at_once(burst_in_pieces)
+of_time = _at_once(time_in_pieces)
 
 
 def _bare(lines: Lines) -> Lines:

@@ -117,7 +117,7 @@ class Story:
             return _Shown("dim", [_beginning(burst, now)])
         file = facts.scenario(burst.scenario)
         declared = file.facts if file is not None else None
-        found = self._known.of_burst(facts, timeline, view, burst)
+        found = self._known.of_burst(facts, timeline, view, burst) or []
         if view.moves:
             over = self._verdicts.of(timeline, burst, declared, now, found)
         else:  # of exactly this moment (1 ns), and anew (0) while events of it can still arrive

@@ -13,7 +13,7 @@ from loopviz.model import Timeline
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Hit, Line, Pen
 from loopviz.tui.scene.reasons.known import Known
-from loopviz.tui.scene.reasons.page import nothing, opened, titled
+from loopviz.tui.scene.reasons.page import looking, nothing, opened, titled
 from loopviz.tui.scene.reasons.subject import Subject, subject
 from loopviz.tui.view import View
 
@@ -51,7 +51,8 @@ class ReasonsBody:
             self._about, view.finding = about.key, 0 if self._about is not None else view.finding
         if not found:
             view.found = None
-            return [*gap, *nothing(pen, facts, about.name, width)][:height]
+            said = [looking(pen, about.name)] if found is None else nothing(pen, facts, about.name, width)
+            return [*gap, *said][:height]
         view.finding = max(0, min(view.finding, len(found) - 1))
         lines = [self._head(facts, found, about), *gap]
         chosen = view.finding

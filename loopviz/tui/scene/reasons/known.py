@@ -25,8 +25,8 @@ class Known:
         """Look again."""
         self._findings.forget()
 
-    def of(self, facts: Facts, timeline: Timeline, view: View, about: Subject) -> list[Finding]:
-        """The findings of a subject, the gravest first."""
+    def of(self, facts: Facts, timeline: Timeline, view: View, about: Subject) -> list[Finding] | None:
+        """The findings of a subject, the gravest first; None if that needs some frames more."""
         if about.burst is not None:
             return self.of_burst(facts, timeline, view, about.burst)
         lines = partial(lines_of, timeline)
@@ -34,8 +34,8 @@ class Known:
             timeline, about.start, about.end, lines, _interpreter(facts, view), moves=about.moves
         )
 
-    def of_burst(self, facts: Facts, timeline: Timeline, view: View, burst: Burst) -> list[Finding]:
-        """The findings of a burst at the moment that is shown, the gravest first."""
+    def of_burst(self, facts: Facts, timeline: Timeline, view: View, burst: Burst) -> list[Finding] | None:
+        """The findings of a burst at the moment that is shown, as above."""
         file = facts.scenario(burst.scenario)
         return self._findings.of_burst(
             timeline, burst, partial(lines_of, timeline), view.moment, _interpreter(facts, view),

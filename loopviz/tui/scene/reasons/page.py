@@ -17,7 +17,7 @@ from loopviz.tui.scene.code.ink import inked, style_of
 from loopviz.tui.scene.frame import Facts
 from loopviz.tui.scene.pen import Line, Pen
 
-__all__ = ["nothing", "opened", "titled"]
+__all__ = ["looking", "nothing", "opened", "titled"]
 
 _WIDEST = 116
 """Longer lines are hard to read."""
@@ -64,6 +64,13 @@ def opened(
     seen = "; ".join(f"{name}: {figure}" for name, figure in finding.evidence)
     evidence = [*gap, *_said(pen, "Seen", seen, room, pen.dim)]
     return [what, why, do, code, fires, evidence]
+
+
+def looking(pen: Pen, name: str) -> Line:
+    """That the rules need some frames more: there are many requests."""
+    return [
+        Segment(f"{' ' * _INDENT}Looking for what has cost requests time: {printable(name, 80)}.", pen.dim)
+    ]
 
 
 def nothing(pen: Pen, facts: Facts, name: str, width: int) -> list[Line]:
