@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -282,6 +282,25 @@ def test_every_kind(setup):
     rest = iter(reported)
     assert [each for each in expected if each in rest] == expected, reported
     assert len(reported) <= len(expected) + 5
+
+
+@pytest.mark.parametrize("call_it", [True, False])
+def test_a_thread_for_a_dependency(call_it):
+    """A thread that FastAPI needs for a dependency has that name; one that a dependency asks for has none."""
+
+    def plain() -> Iterator[int]:
+        time.sleep(NAP)
+        yield 1
+
+    async def asks() -> None:
+        await run_in_threadpool(time.sleep, NAP)
+
+    dependency = plain if call_it else asks
+
+    async def handler(_: int = Depends(dependency)) -> None:
+        pass
+
+    assert awaited(ask(handler)) == [("thread", "dependency" if call_it else "")]
 
 
 def test_a_timeout_hides_nothing():

@@ -28,15 +28,17 @@ def kind_of(seen: Seen, pool: Pool, holder: Holder) -> Kind:
     """What held the threads of the pool."""
     if pool.name.startswith(_BRIDGE):
         return "wsgi"
-    return "background" if holder.after else kind_of_call(seen, holder.called, holder.where)
+    if holder.after:
+        return "background"
+    return kind_of_call(seen, holder.called, holder.where, holder.role)
 
 
-def kind_of_call(seen: Seen, called: Where | None, where: Where | None) -> Kind:
-    """What a call is, by the function that the thread was given and by the line that was seen."""
-    if called is None:
-        return "call"
-    if not called.file:
-        return "file" if called.function in _FILES else "call"
+def kind_of_call(seen: Seen, called: Where | None, where: Where | None, role: str = "") -> Kind:
+    """What a call is: as its task was seen to await it, by its function, and by the line that was seen."""
+    if role == "dependency":
+        return "dependency"
+    if called is None or not called.file:
+        return "file" if called is not None and called.function in _FILES else "call"
     if source.is_library(called.file):
         return _of_library(seen, called, where)
     found = source.function_of(seen.lines(called.file), called.line)

@@ -63,6 +63,8 @@ class Holder:
     """The lines at which it was, and how long (ns)."""
     requests: dict[int, None] = field(default_factory=dict)
     """For which requests, in their order."""
+    role: str = ""
+    """What its calls are for their requests, where that was seen."""
 
     @property
     def where(self) -> Where | None:
@@ -149,6 +151,7 @@ def holders(seen: Seen, waits: Waits) -> list[Holder]:
         after = request is not None and request.done is not None and span.start >= request.done
         holder = found.setdefault((span.called, after), Holder(span.called, after))
         holder.lasted += lasted
+        holder.role = holder.role or span.role
         if span.where is not None:
             holder.lines[span.where] += lasted
         if span.request:

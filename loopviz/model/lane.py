@@ -28,6 +28,8 @@ class Span(NamedTuple):
     """The pool whose worker it is then; 0 where that is not known."""
     called: Where | None = None
     """The function that the worker was given, by its definition; None for the loop's thread."""
+    role: str = ""
+    """What the call is for its request: ``dependency``. Known once it is over; empty where it is not."""
 
 
 @dataclass(slots=True)
@@ -76,12 +78,12 @@ class Lane:
         self.clock = used
         self.samples.append((t, self.cpu))
 
-    def close(self, t: int, where: Where | None) -> None:
+    def close(self, t: int, where: Where | None, role: str = "") -> None:
         """The open span, if there is one, ends at `t`."""
         span = self.open
         if span is not None:
             end = max(t, span.start)
-            self.spans.append(span._replace(end=end, where=where))
+            self.spans.append(span._replace(end=end, where=where, role=role))
             self.busy += end - span.start
             self.open = None
 

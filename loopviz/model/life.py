@@ -92,6 +92,8 @@ class Call:
     """The line at which it was seen last."""
     frames: Frames = ()
     """The frames inside of that line."""
+    role: str = ""
+    """What it is for its task: ``dependency``; empty where that is not known."""
 
 
 @dataclass(slots=True, eq=False)

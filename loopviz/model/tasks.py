@@ -90,6 +90,9 @@ class Tasks:
         request = self._requests.by_number.get(owner)
         letter = request.letter if request is not None else ""
         task.awaits = self._shared.same(Awaits(what, name, owner, letter))
+        if what == "thread" and name:
+            for call in task.pending.values():
+                call.role = name
         self._suspended_at(t, task)
 
     def _suspended_at(self, t: int, task: Task) -> None:

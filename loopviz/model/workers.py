@@ -132,7 +132,7 @@ class Workers:
         self._pools.returns(t, number, call.task, began=call.thread > 0)
         lane = self.lanes.get(call.thread)  # None if the call's beginning was lost
         if lane is not None:
-            lane.close(t, call.where)
+            lane.close(t, call.where, call.role)
         in_process = lane is not None and lane.role == "process"  # then its result has not arrived yet
         self._tasks.call_returns(t, number, call, resumes=not in_process)
 

@@ -80,12 +80,15 @@ _RULES = {
     "anyio._core._synchronization:Condition.wait": _Rule("condition"),
     "anyio.streams.memory:MemoryObjectReceiveStream.receive": _Rule("stream", "receive"),
     "anyio.streams.memory:MemoryObjectSendStream.send": _Rule("stream", "send"),
+    "fastapi.dependencies.utils:solve_dependencies": _Rule("thread", "dependency", over="thread"),
     "anyio.to_process:run_sync": _Rule("process", over=f"{_POOLED} socket subprocess"),
     "httpcore._async.connection_pool:AsyncPoolRequest.wait_for_connection": _Rule(
         "connection", "httpcore", over=_POOLED
     ),
 }
-"""What functions of asyncio, AnyIO and httpcore wait for. Where one was renamed, the kind is `future`."""
+"""What functions of asyncio, AnyIO and httpcore wait for, and for what FastAPI needs a thread.
+
+Where one was renamed, the kind is `future`."""
 
 _LOOPS = re.compile(r"asyncio\.(?:\w+_events)$|uvloop")
 _LOOPS_SOCKETS = re.compile(

@@ -136,7 +136,13 @@ Due: TypeAlias = Annotated[
 What: TypeAlias = Annotated[
     str, Field("what", "the kind of thing that it awaits: `timer`, `lock`, `socket` or another word")
 ]
-AwaitedName: TypeAlias = Annotated[str, Field("name", "its name among others of its kind, or empty")]
+AwaitedName: TypeAlias = Annotated[
+    str,
+    Field(
+        "name",
+        "its name among others of its kind, or empty; of a thread: dependency, if FastAPI calls one there",
+    ),
+]
 Holder: TypeAlias = Annotated[
     int, Field("holder", "the task that holds it, where it is a lock and that can be seen", "number")
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from statistics import median
 
 from loopviz.clock import duration
@@ -26,42 +26,50 @@ _SLOW = 100_000_000
 
 def look(seen: Seen) -> Iterator[Finding]:
     """The dependencies of async endpoints that took long in a thread."""
-    for called, spans in _calls(seen).items():
+    for spans in _calls(seen):
         loss = Loss()
         for span in spans:
             loss.add(span.request, max(seen.start, span.start), min(seen.end, span.end))
         if median(span.end - span.start for span in spans) >= _SLOW and seen.matters(loss):
-            yield _finding(seen, called, spans, loss)
+            yield _finding(seen, spans, loss)
 
 
-def _calls(seen: Seen) -> dict[Where, list[Span]]:
-    """The calls of dependencies of async endpoints in threads, by the dependency's definition."""
-    found: dict[Where, list[Span]] = defaultdict(list)
-    known: dict[tuple[Where, Where | None], Where | None] = {}
+def _calls(seen: Seen) -> Iterable[list[Span]]:
+    """The calls of dependencies of async endpoints in threads, by the dependency."""
+    found: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    known: dict[tuple[Where, Where | None, str, Where | None], Where | None] = {}
     for span in calls(seen):
         request = seen.by_number.get(span.request)
         if request is None or span.called is None or in_executor(seen, span):
             continue
         if request.done is not None and span.start >= request.done:
             continue
-        key = span.called, span.where
+        key = span.called, span.where, span.role, request.handler
         if key not in known:
             known[key] = _dependency(seen, *key)
         if (where := known[key]) is not None:
-            found[where].append(span)
-    return found
+            found[where.file, where.function].append(span)
+    return found.values()
 
 
-def _dependency(seen: Seen, called: Where, line: Where | None) -> Where | None:
+def _dependency(
+    seen: Seen, called: Where, line: Where | None, role: str, handler: Where | None
+) -> Where | None:
     """Where a dependency of an async endpoint is defined, or one of its lines; None if the call is none."""
     where = line if source.is_library(called.file) else called
-    if where is None or kind_of_call(seen, called, line) != "dependency":
+    if where is None or kind_of_call(seen, called, line, role) != "dependency":
         return None
-    return where if _is_async(seen, where) else None
+    return where if _is_async(seen, where, handler) else None
 
 
-def _is_async(seen: Seen, dependency: Where) -> bool:
-    """Whether an ``async def`` function of its file depends on it, or none of its file does."""
+def _is_async(seen: Seen, dependency: Where, handler: Where | None) -> bool:
+    """Whether the endpoint is ``async def``.
+
+    Where it was not seen: whether such a function of the dependency's file depends on it, or none does.
+    """
+    endpoint = source.function_of(seen.lines(handler.file), handler.line) if handler is not None else None
+    if endpoint is not None:
+        return isinstance(endpoint[1], ast.AsyncFunctionDef)
     tree = source.tree_of(seen.lines(dependency.file))
     if tree is None:
         return False
@@ -75,10 +83,12 @@ def _takes(function: source.Function, name: str) -> bool:
     return any(source.depends_on(node, name) for node in (function.args, *function.decorator_list))
 
 
-def _finding(seen: Seen, called: Where, spans: list[Span], loss: Loss) -> Finding:
+def _finding(seen: Seen, spans: list[Span], loss: Loss) -> Finding:
     each = duration(median(span.end - span.start for span in spans))
-    name = called.function.rpartition(".")[2]
-    where = max(spans, key=lambda span: span.end - span.start).where or called
+    slowest = max(spans, key=lambda span: span.end - span.start)
+    called = slowest.called or Where("", 0, "")
+    where = slowest.where or called
+    name = _name((where if called.file and source.is_library(called.file) else called).function)
     who = count(len(loss.requests), "request")
     change = as_async(seen, where)
     return Finding(
@@ -106,3 +116,9 @@ def _finding(seen: Seen, called: Where, spans: list[Span], loss: Loss) -> Findin
         scenario=seen.repaired or "dependency_async",
         loss=loss,
     )
+
+
+def _name(function: str) -> str:
+    """What the endpoint depends on: of ``Session.__init__`` and ``Session.__call__`` it is the class."""
+    owner, _, name = function.rpartition(".")
+    return owner.rpartition(".")[2] if owner and name.startswith("__") else name
