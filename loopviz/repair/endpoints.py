@@ -12,7 +12,7 @@ from typing import Final
 from loopviz.repair.outline import Function, Outline, name_of, own, root_of
 from loopviz.repair.result import Refusal
 
-__all__ = ["is_route", "require_either"]
+__all__ = ["is_called_by_framework", "is_route", "require_either"]
 
 _ROUTES: Final = frozenset({
     "api_route", "delete", "get", "head", "options", "patch", "post", "put", "route", "trace",
@@ -20,6 +20,7 @@ _ROUTES: Final = frozenset({
 _TAKES_EITHER: Final = frozenset({
     "Depends", "Security", "add_task", "BackgroundTask", "add_api_route", "add_route", "Route", "APIRoute",
 })  # fmt: skip
+_FOR_REQUESTS: Final = _ROUTES | {"exception_handler", "middleware", "websocket", "websocket_route"}
 _APPLICATIONS: Final = ("FastAPI", "APIRouter", "Starlette", "Router")
 _OTHER_FRAMEWORKS: Final = frozenset({
     "aiohttp", "bottle", "falcon", "flask", "litestar", "pyramid", "quart", "sanic", "tornado",
@@ -40,6 +41,31 @@ def is_route(outline: Outline, decorator: ast.expr) -> bool:
         made = name_of(value.func).rpartition(".")[2] if isinstance(value, ast.Call) else ""
         return made in _APPLICATIONS or (made == "" and not _has_other_framework(outline))
     return False
+
+
+def is_called_by_framework(outline: Outline, function: Function) -> bool:
+    """Whether a function is called for requests: as an endpoint, a middleware, a dependency, or later."""
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and _last(decorator.func) in _FOR_REQUESTS:
+            return True
+    if _is_method(outline, function):
+        return function.name in {"__call__", "dispatch"}
+    return function.name in _given_to_framework(outline)
+
+
+def _given_to_framework(outline: Outline) -> set[str]:
+    """The names that are passed to what calls functions for requests."""
+    key = __name__, "given"
+    if key not in outline.known:
+        outline.known[key] = {
+            one.id
+            for node in outline.nodes
+            if isinstance(node, ast.Call) and _last(node.func) in _TAKES_EITHER
+            for one in (*node.args, *(keyword.value for keyword in node.keywords))
+            if isinstance(one, ast.Name)
+        }
+    found: set[str] = outline.known[key]
+    return found
 
 
 def require_either(outline: Outline, function: Function) -> None:

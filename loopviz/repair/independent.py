@@ -8,7 +8,7 @@ from typing import Final
 
 from loopviz.repair.outline import Function, Outline, name_of, own
 from loopviz.repair.result import Refusal
-from loopviz.repair.suspending import changes
+from loopviz.repair.sharing import changes
 
 __all__ = ["require_independent", "require_simple"]
 

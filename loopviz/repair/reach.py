@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from loopviz.repair.outline import Function, Outline, own
 
-__all__ = ["argument", "called", "methods", "reached"]
+__all__ = ["argument", "called", "local_function", "methods", "reached"]
 
 _DEEPEST = 4
 
@@ -29,20 +29,32 @@ def methods(owner: ast.ClassDef) -> dict[str, Function]:
     }
 
 
+def local_function(outline: Outline, node: ast.AST) -> Function | ast.Lambda | None:
+    """The function inside of another one whose name is used at a node: to call it, or to pass it on."""
+    if not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
+        return None
+    found = outline.only(node.id, node)
+    if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
+        return found if outline.function_of(found) is not None else None
+    parent = outline.parents.get(found) if isinstance(found, ast.Name) else None
+    value = parent.value if isinstance(parent, ast.Assign | ast.AnnAssign) else None
+    return value if isinstance(value, ast.Lambda) else None
+
+
 def reached(outline: Outline, function: Function) -> Iterator[Function]:
-    """A function, and those of the module that it calls."""
+    """A function, and those of the module that it calls, or has inside of it and uses."""
     seen, waiting = {function}, [(function, 0)]
     while waiting:
         one, depth = waiting.pop()
         yield one
         for node in own(one) if depth < _DEEPEST else ():
-            found = called(outline, node) if isinstance(node, ast.Call) else None
-            if found is not None and found not in seen:
+            found = called(outline, node) if isinstance(node, ast.Call) else local_function(outline, node)
+            if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) and found not in seen:
                 seen.add(found)
                 waiting.append((found, depth + 1))
 
 
-def argument(function: Function, call: ast.Call, name: str) -> ast.expr | None:
+def argument(function: Function | ast.Lambda, call: ast.Call, name: str) -> ast.expr | None:
     """What a call gives for a parameter: for the first one of a method, its object."""
     names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
     given: list[ast.expr] = list(call.args)

@@ -10,7 +10,7 @@ from loopviz.repair.known import CURSORS, is_about_the_loop
 from loopviz.repair.outline import Function, Outline, name_of, own, root_of
 from loopviz.repair.reach import argument, called, reached
 from loopviz.repair.result import Refusal
-from loopviz.repair.suspending import changes
+from loopviz.repair.sharing import changes
 
 __all__ = ["raises_stop_iteration", "require_for_threads", "require_unshared"]
 

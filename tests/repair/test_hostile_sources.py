@@ -306,3 +306,181 @@ def test_what_another_process_would_do_otherwise(head, computing, arguments, why
         f"@app.get('/')\nasync def f({arguments}):\n    return compute(n)\n"
     )
     assert why in refusal(source, "process-pool", "    return compute(")
+
+
+SHOP = (
+    HEAD
+    + """
+from functools import lru_cache
+from typing import Annotated
+
+from shop.deps import get_session
+from shop.stock import book_one, count_of, stock
+from .rows import fetch, store as put
+
+ROWS = {1: "a"}
+QUEUE = []
+
+
+class Basket:
+    total = 0
+
+
+basket = Basket()
+
+
+@lru_cache
+def settings():
+    return {"n": 0}
+
+
+def get_basket():
+    return basket
+
+
+class Params:
+    n = 1
+
+
+Db = Annotated[Session, Depends(get_session)]
+
+
+@app.delete("/{n}")
+async def delete(n: int):
+    del ROWS[n]
+
+
+async def load_late():
+    time.sleep(8)
+    return STATE["n"]
+
+
+async def kept(key, seen={}):
+    if key not in seen:
+        time.sleep(7)
+        seen[key] = 1
+
+
+"""
+)
+
+
+def shop(*lines: str, arguments: str = "") -> str:
+    """A module with an endpoint that has these lines, and with things that are kept elsewhere."""
+    return SHOP + endpoint(*lines, arguments=arguments).removeprefix(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments", "why"),
+    [
+        (("n = stock.get(1)", "time.sleep(2)", "stock.set(1, n - 1)"), "", "stock.set() at line"),
+        (("n = count_of(1)", "time.sleep(2)", "book_one(n)"), "", "book_one() at line"),
+        (("n = fetch(1)", "time.sleep(2)", "put(1, n)"), "", "put() at line"),
+        (("n = db.query(1).first()", "time.sleep(2)", "db.commit()"), "db: Db", "db.commit() at line"),
+        (("n = b.n", "time.sleep(2)", "b.n = n"), "b=Depends(get_basket)", "b is read before"),
+        (
+            ("n = b.n", "time.sleep(2)", "b.n = n"),
+            "b: Annotated[dict, Depends(settings)]",
+            "b is read before",
+        ),
+        (("n = b.n", "time.sleep(2)", "b.n = n"), "b=Depends(get_session)", "b is read before"),
+        (("n = b.n", "time.sleep(2)", "b.n = n"), "b=Depends(lambda: basket)", "b is read before"),
+    ],
+)
+def test_what_another_file_or_a_dependency_keeps(lines, arguments, why):
+    """Others come between asking for it and changing it."""
+    assert why in refusal(shop(*lines, arguments=arguments), "async-sleep", "time.sleep(2)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments"),
+    [
+        (("p.n = p.n + 1", "time.sleep(2)", "p.n = 1"), "p: Annotated[Params, Depends()]"),
+        (("p.n = p.n + 1", "time.sleep(2)", "p.n = 1"), "p=Depends(Params)"),
+        (("time.sleep(2)", "stock.set(1, stock.get(1))"), ""),
+        (("n = await count_of(1)", "time.sleep(2)", "await book_one(1)"), ""),
+        (("httpx.get(1)", "time.sleep(2)", "stock.set(1, 2)"), ""),
+        (("for key in list(ROWS):", "    time.sleep(2)"), ""),
+        (("basket.hits = 1", "time.sleep(2)", "return basket.name"), ""),
+        (("own = {}", "def put(n): own['n'] = n", "put(len(own))", "time.sleep(2)", "put(1)"), ""),
+    ],
+)
+def test_what_is_the_requests_own_or_not_looked_at_again(lines, arguments):
+    """An object that is made for each request, a copy, another attribute, or what was awaited before."""
+    source = shop(*lines, arguments=arguments)
+    assert "await asyncio.sleep(2)" in repair(source, "async-sleep", "time.sleep(2)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("Basket.total += 1", "time.sleep(2)", "return Basket.total"), "changed before the call and read"),
+        (("STATE['n'] += 1", "time.sleep(2)", "return STATE"), "STATE is changed before"),
+        (("for key in ROWS.items():", "    time.sleep(2)"), "delete() would change it"),
+        (("if 1 in ROWS:", "    time.sleep(2)", "    return ROWS[1]"), "delete() would change it"),
+        (("n = STATE['n']", "time.sleep(2)", "def put(): STATE['n'] = n", "put()"), "STATE is read before"),
+        (("n = STATE['n']", "put = lambda n: STATE.update(n=n)", "time.sleep(2)", "put(1)"), "STATE is read"),
+        (("n = STATE['n']", "put = STATE.update", "time.sleep(2)", "put(n=1)"), "STATE is read before"),
+    ],
+)
+def test_what_is_looked_at_again(lines, why):
+    """Others change meanwhile what was changed, or is read once more; also by a function inside."""
+    assert why in refusal(shop(*lines), "async-sleep", "time.sleep(2)")
+
+
+def test_a_default_is_the_same_for_all_calls():
+    """An endpoint's is not: FastAPI copies it."""
+    assert "seen is read before" in refusal(SHOP, "async-sleep", "time.sleep(7)")
+
+
+def test_what_is_awaited_reads_and_changes():
+    """The call itself may be what reads, or changes, what is shared."""
+    source = shop("n = await load_late()", "STATE['n'] = n + 1")
+    assert "STATE is read before" in refusal(source, "async-sleep", "time.sleep(8)")
+    for mark in ("Path('n').read_text()", "Path('n').write_text(n)"):
+        source = shop("n = Path('n').read_text()", "Path('n').write_text(n)")
+        assert "the file 'n' is read before" in refusal(source, "to-thread", mark)
+
+
+def test_what_a_result_is_stored_in_is_looked_at_afterwards():
+    """A cache that gets the answer is not read before."""
+    source = shop("STATE[u] = requests.get(u).json()", arguments="u: str")
+    assert "(await asyncio.to_thread(requests.get, u))" in repair(source, "to-thread", "requests.get(u)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("async with asyncio.timeout(1):", "    time.sleep(2)"), "`asyncio.timeout(1)` at line"),
+        (("with anyio.fail_after(1):", "    time.sleep(2)"), "`anyio.fail_after(1)` at line"),
+    ],
+)
+def test_a_deadline_ends_what_awaits(lines, why):
+    """It could not end what blocks."""
+    source = f"import anyio\n{endpoint(*lines)}"
+    assert why in refusal(source, "async-sleep", "time.sleep(2)")
+    waited = endpoint("await asyncio.wait_for(pause(), 1)")
+    assert "would end pause() in time" in refusal(waited, "async-sleep", "time.sleep(9)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("if 1 in ROWS:", "    return ROWS[1], requests.get(u)"), "ROWS is read several times"),
+        (("for row in ROWS:", "    requests.get(u)"), "ROWS is read several times"),
+        (("x = stock.get(requests.get(u))", "stock.save(1, x)"), "stock.save() at line"),
+        (("b.n += 1", "requests.get(u)"), "changes b"),
+        (("def inner(): asyncio.create_task(pause())", "inner()", "requests.get(u)"), "event loop's thread"),
+        (("def inner(): STATE['n'] = 1", "inner()", "requests.get(u)"), "changes STATE"),
+    ],
+)
+def test_a_thread_comes_between_anywhere(lines, why):
+    """What others change on the event loop is not read twice in a thread."""
+    source = shop(*lines, arguments="u: str, b=Depends(get_basket)")
+    assert why in refusal(source, "plain-def", "requests.get(u)")
+
+
+def test_a_session_of_the_request_may_be_in_a_thread():
+    """The database decides what two of them do to the same rows."""
+    source = shop("row = db.get(requests.get(u))", "row.n -= 1", "db.commit()", arguments="u: str, db: Db")
+    assert "\ndef endpoint(" in repair(source, "plain-def", "requests.get(u)")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 
+from loopviz.repair.between import require_steady
 from loopviz.repair.change import Change
+from loopviz.repair.elsewhere import require_kept_elsewhere
 from loopviz.repair.endpoints import require_either
 from loopviz.repair.known import stays_in_its_thread
 from loopviz.repair.outline import Function, Outline, own, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
-from loopviz.repair.suspending import changes
+from loopviz.repair.sharing import changes
 from loopviz.repair.threads import require_for_threads
 
 __all__ = ["plan"]
@@ -53,3 +55,5 @@ def _require_thread(outline: Outline, function: Function) -> None:
     shared = changes(outline, function)
     if shared:
         raise Refusal(f"{name} changes {shared[0]}, which several threads would do at the same time.")
+    require_steady(outline, function)
+    require_kept_elsewhere(outline, function)

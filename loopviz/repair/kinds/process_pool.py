@@ -14,7 +14,8 @@ from loopviz.repair.light import require_light
 from loopviz.repair.outline import Function, Outline, own
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
-from loopviz.repair.suspending import accesses, changes, require_suspendable
+from loopviz.repair.sharing import accesses, changes
+from loopviz.repair.suspending import require_suspendable
 from loopviz.repair.threads import raises_stop_iteration
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ import ast
 import re
 from typing import TYPE_CHECKING, Final
 
+from loopviz.repair.between import require_steady
 from loopviz.repair.callers import caller
 from loopviz.repair.change import Change
+from loopviz.repair.files import shared_file
 from loopviz.repair.imports import imported_as
 from loopviz.repair.kinds import plain_def
 from loopviz.repair.known import blocks, is_of_a_file, stays_in_its_thread
@@ -18,7 +20,8 @@ from loopviz.repair.outline import Function, Outline, own
 from loopviz.repair.place import Place
 from loopviz.repair.reach import called
 from loopviz.repair.result import Refusal
-from loopviz.repair.suspending import changes, require_suspendable
+from loopviz.repair.sharing import changes
+from loopviz.repair.suspending import require_suspendable
 from loopviz.repair.threads import raises_stop_iteration, require_for_threads, require_unshared
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ def plan(place: Place) -> Change:
     whole = _reads_a_file(outline, call)
     call = whole or call
     require_suspendable(outline, call, function)
+    if (file := shared_file(outline, call)) is not None and file[1]:
+        raise Refusal(f"Several threads would write {file[0]} at the same time.")
     _require_movable(outline, call, whole=whole is not None)
     asyncio = imported_as(outline, "asyncio", call)
 
@@ -141,6 +146,7 @@ def _require_plain(outline: Outline, found: Function) -> None:
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own(found)):
         raise Refusal(f"{found.name}() is a generator: it runs where it is read, not where it is called.")
     require_for_threads(outline, found)
+    require_steady(outline, found)
     if shared := [name for name in changes(outline, found) if name not in {"self", "cls"}]:
         raise Refusal(f"{found.name}() changes {shared[0]}, which several threads would do at the same time.")
 
