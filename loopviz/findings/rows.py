@@ -23,6 +23,20 @@ _NEVER = re.compile(
     r"|remove\w*|store\w*|log\w*|emit\w*|lock|release)$"
 )
 """Functions whose order matters, or that wait on purpose."""
+_CHANGES = re.compile(
+    r"(?i)^_*(allocate|apply|approve|archive|assign|book|cancel|charge|clear|close|commit|complete|confirm|credit"
+    r"|debit|decrement|delete|deliver|deposit|dispatch|enqueue|ensure|finish|import|increment|init|initialize"
+    r"|invalidate|issue|login|logout|mark|merge|migrate|move|patch|pay|place|post|publish|purchase|push|put"
+    r"|record|refund|register|release|rename|replace|require|reserve|reset|restore|rollback|schedule|set|ship|sign"
+    r"|submit|subscribe|transfer|trigger|unlock|upload|upsert|withdraw)(_\w+)?$"
+)
+"""Functions that change something, by the verb that their names begin with."""
+_FINDS = re.compile(r"(?i)^_*(count|download|fetch|find|get|list|load|look_?up|query|read|search)(_\w+)?$")
+"""Functions that find something, and change nothing."""
+_FIRST = re.compile(r"[.\[(]")
+"""What ends the name of an object, where a part of it is written."""
+_CLIENT = re.compile(r"(?i)client|TaskGroup|timeout|move_on|fail_after")
+"""What is entered and can be used by several tasks at a time."""
 _SLEEPS = {"sleep", "sleep_until", "checkpoint"}
 _CONNECTION = re.compile(
     r"(?i)(?:^|_)(session|db|database|conn|connection|cursor|cur|tx|transaction|ws|websocket|reader|writer|lock"
@@ -75,26 +89,32 @@ def rows(function: Function, source: str) -> Iterator[Row]:
 class _Run:
     """The awaits of consecutive statements, up to one that needs the result of another."""
 
-    def __init__(self, *, http: bool) -> None:
+    def __init__(self, *, http: bool, entered: frozenset[str]) -> None:
         self._http = http
+        self._entered = entered
         self._awaits: list[Await] = []
         self._statements: list[ast.stmt] = []
         self._results: set[str] = set()
         """The names of what depends on the results."""
+        self._kept: set[str] = set()
+        """The results that are kept in something else, as they are written: ``self.user``."""
 
     def ended(self) -> list[Row]:
         """What it was, if it was a row; the next await begins another one."""
         found = (
             [Row(tuple(self._awaits), statements=tuple(self._statements))] if len(self._awaits) > 1 else []
         )
-        self._awaits, self._statements, self._results = [], [], set()
+        self._awaits, self._statements, self._results, self._kept = [], [], set(), set()
         return found
 
     def add(self, statement: ast.stmt) -> Iterator[Row]:
         """Add the awaits of a statement; the rows that end with it."""
         found = list(_awaits(statement))
+        if _has_effect(statement, http=self._http):
+            yield from self.ended()
+            return
         for one in found:
-            if not _apart([*self._awaits, one], http=self._http) or _reads(one.call) & self._results:
+            if not self._is_apart(one) or _reads(one.call) & self._results or self._reads_kept(one.call):
                 yield from self.ended()
             if not _may(one.call, http=self._http):
                 yield from self.ended()
@@ -103,30 +123,55 @@ class _Run:
             if not self._statements or self._statements[-1] is not statement:
                 self._statements.append(statement)
         if found or _reads(statement) & self._results:
-            self._results |= _targets(statement)
+            self._results |= _targets(statement) | _filled(statement)
+            self._kept |= _kept(statement)
+
+    def _is_apart(self, one: Await) -> bool:
+        """Whether it uses nothing that one task at a time can use, and another one uses as well."""
+        mine = _uses(one.call) & self._entered
+        if mine and any(mine & _uses(other.call) for other in self._awaits):
+            return False
+        return _apart([*self._awaits, one], http=self._http)
+
+    def _reads_kept(self, call: ast.Call) -> bool:
+        """Whether it may read a result that is kept in an object: by its name, or as the object's method."""
+        if not self._kept:
+            return False
+        owners = {text.rpartition(".")[0] for text in self._kept} | {
+            _FIRST.split(text)[0] for text in self._kept
+        }
+        parts = {ast.unparse(n) for n in ast.walk(call) if isinstance(n, ast.Attribute | ast.Subscript)}
+        given = {ast.unparse(one) for one in (*call.args, *(word.value for word in call.keywords))}
+        if isinstance(call.func, ast.Attribute):
+            given.add(ast.unparse(call.func.value))
+        return bool(parts & self._kept or given & owners)
 
 
-def _of_block(block: Sequence[ast.stmt], *, http: bool) -> Iterator[Row]:
-    """The rows of a block of statements, and of the blocks in it."""
-    run = _Run(http=http)
+def _of_block(
+    block: Sequence[ast.stmt], *, http: bool, entered: frozenset[str] = frozenset()
+) -> Iterator[Row]:
+    """The rows of a block of statements, and of the blocks in it; what was `entered` before is one thing."""
+    run = _Run(http=http, entered=entered)
     for statement in block:
         if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return):
             yield from _comprehensions(statement, http=http)
             yield from run.add(statement)
         else:
             yield from run.ended()
-            yield from _inside(statement, http=http)
+            yield from _inside(statement, http=http, entered=entered)
     yield from run.ended()
 
 
-def _inside(statement: ast.stmt, *, http: bool) -> Iterator[Row]:
+def _inside(statement: ast.stmt, *, http: bool, entered: frozenset[str]) -> Iterator[Row]:
     """The rows of a compound statement."""
     if isinstance(statement, ast.For) and (one := _of_loop(statement, http=http)) is not None:
         yield one
         return
+    if isinstance(statement, ast.AsyncWith):
+        entered |= _entered(statement)
     if isinstance(statement, ast.If | ast.With | ast.AsyncWith | ast.Try):
         for name in ("body", "orelse", "finalbody"):
-            yield from _of_block(getattr(statement, name, []), http=http)
+            yield from _of_block(getattr(statement, name, []), http=http, entered=entered)
 
 
 def _of_loop(loop: ast.For, *, http: bool) -> Row | None:
@@ -195,7 +240,53 @@ def _may(call: ast.Call, *, http: bool) -> bool:
     name = name_of(call.func)
     if name in _READS:
         return http or not _names_connection(call, http=http)
-    return bool(name) and not _NEVER.match(name)
+    return bool(name) and not _NEVER.match(name) and not _CHANGES.match(name)
+
+
+def _has_effect(statement: ast.stmt, *, http: bool) -> bool:
+    """Whether it awaits something and drops the result: then what it does matters, and so may the order.
+
+    It may check something as well, and raise. A function that only finds something is none of these; a method
+    that does keeps it in its object.
+    """
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(value, ast.Await) or not isinstance(value.value, ast.Call):
+        return False
+    name = name_of(value.value.func)
+    if isinstance(value.value.func, ast.Attribute):
+        return not (http and name in _READS)
+    return not _FINDS.match(name)
+
+
+def _filled(statement: ast.stmt) -> set[str]:
+    """The objects whose methods get results: ``found`` of ``found.append(await load())``."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return _receivers(value) if isinstance(value, ast.Call) else set()
+
+
+def _kept(statement: ast.stmt) -> set[str]:
+    """Where the statement keeps its value in an object, as it is written."""
+    return {
+        ast.unparse(node)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _entered(statement: ast.AsyncWith) -> frozenset[str]:
+    """The names of what it enters, unless that is a client, which many tasks can use at a time."""
+    found: set[str] = set()
+    for item in statement.items:
+        called = item.context_expr.func if isinstance(item.context_expr, ast.Call) else item.context_expr
+        if item.optional_vars is not None and not _CLIENT.search(ast.unparse(called)):
+            found |= _targets(item.optional_vars)
+    return frozenset(found)
+
+
+def _uses(call: ast.Call) -> set[str]:
+    """The names that are arguments of the call, and the object whose method it is."""
+    used = {name_of(given) for given in (*call.args, *(word.value for word in call.keywords))}
+    return (used | _receivers(call)) - {""}
 
 
 def _apart(row: Sequence[Await], *, http: bool) -> bool:

@@ -90,6 +90,47 @@ def test_awaits_that_have_to_be_in_order(body):
 @pytest.mark.parametrize(
     "body",
     [
+        ["await rights.require(user)", "return await load_page()"],
+        ["await basket.load()", "price = await basket.price()"],
+        ["receipt = await charge_card(order)", "parcel = await ship(order)"],
+        ["self.user = await load_user()", "self.news = await load_news(self.user.id)"],
+        ["self.token = await self.renew()", "return await self.fetch()"],
+        ["state['user'] = await load_user()", "page = await load_page(state)"],
+        ["found.append(await load_user())", "return await load_news(found)"],
+    ],
+    ids=["gate", "loads itself", "changes", "kept", "method of it", "kept in an argument", "filled"],
+)
+def test_awaits_that_are_there_for_their_effect(body):
+    """An await that drops its result, changes something or fills an object may matter to the next one."""
+    assert of(body, (3, "handler", 200), (4, "handler", 200)) == []
+
+
+def test_awaits_on_what_was_entered():
+    """What `async with` has entered is one thing, under whatever name; a client is used by many at a time."""
+    body = ["async with pool.acquire() as c:", "    a = await c.fetch('a')", "    b = await c.fetch('b')"]
+    assert of(body, (4, "handler", 200), (5, "handler", 200)) == []
+    body = ["async with httpx.AsyncClient() as c:", "    a = await c.get('a')", "    b = await c.get('b')"]
+    assert of(body, (4, "handler", 200), (5, "handler", 200)) == ["sequential-awaits"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["out['users'] = await count_users()", "out['news'] = await latest_news(3)"],
+        ["found.append(await load_user())", "found.append(await load_news())"],
+        ["await fetch_prices()", "await fetch_news()"],
+        ["users = await self.users.active()", "orders = await self.orders.open_orders()"],
+    ],
+    ids=["items", "appended", "finds", "services"],
+)
+def test_awaits_whose_order_does_not_matter(body):
+    """Where results are only put together, or things are only found, the awaits could be concurrent."""
+    assert of(body, (3, "handler", 200), (4, "handler", 200)) == ["sequential-awaits"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
         ["while page:", "    page = await fetch(page)"],
         ["for page in pages:", "    token = await fetch(page, token)"],
         ["for page in pages:", "    if not await fetch(page): break"],
