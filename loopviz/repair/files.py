@@ -9,7 +9,16 @@ from loopviz.repair.outline import Outline, name_of
 __all__ = ["shared_file"]
 
 _WRITES = frozenset("wax+")
-_METHODS = {"read_text": False, "read_bytes": False, "write_text": True, "write_bytes": True}
+_METHODS = {
+    "exists": False, "is_file": False, "read_bytes": False, "read_text": False, "stat": False,
+    "touch": True, "unlink": True, "write_bytes": True, "write_text": True,
+}  # fmt: skip
+_FUNCTIONS = {
+    "os.path.exists": False, "os.path.getmtime": False, "os.path.getsize": False, "os.path.isfile": False,
+    "os.stat": False, "os.remove": True, "os.rename": True, "os.replace": True, "os.truncate": True,
+    "os.unlink": True,
+}  # fmt: skip
+"""Functions with a path as their first argument, and whether they change what is there."""
 
 
 def shared_file(outline: Outline, call: ast.Call) -> tuple[str, bool] | None:
@@ -19,6 +28,8 @@ def shared_file(outline: Outline, call: ast.Call) -> tuple[str, bool] | None:
         mode = next((keyword.value for keyword in call.keywords if keyword.arg == "mode"), mode)
         known = mode.value if isinstance(mode, ast.Constant) else "r" if mode is None else "w"
         return _named(outline, path, writes=bool(_WRITES & set(str(known))))
+    if call.args and (writes := _FUNCTIONS.get(outline.meaning(call.func))) is not None:
+        return _named(outline, call.args[0], writes=writes)
     if isinstance(call.func, ast.Attribute) and call.func.attr in _METHODS:
         return _named(outline, call.func.value, writes=_METHODS[call.func.attr])
     return None

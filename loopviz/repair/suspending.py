@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from loopviz.repair.between import require_not_between
+from loopviz.repair.endpoints import is_called_by_framework
 from loopviz.repair.files import shared_file
 from loopviz.repair.outline import Function, Outline, name_of, own
 from loopviz.repair.reach import called
@@ -41,6 +42,9 @@ def require_suspendable(outline: Outline, call: ast.AST, function: Function) -> 
     for node in outline.above(call):
         if node is function:
             break
+        if isinstance(inner, ast.arguments) and call is not inner:
+            inner = node  # the default of a parameter is computed by the function around
+            continue
         if isinstance(node, ast.Lambda):
             raise Refusal("The call is in a lambda, which cannot await.")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -64,6 +68,8 @@ def _require_nothing_between(outline: Outline, call: ast.AST, function: Function
             _require_no_deadline(outline, node)
         if isinstance(node, ast.With) and inner not in node.items:
             _require_harmless(outline, node)
+        if isinstance(node, ast.Try | ast.TryStar) and inner in node.finalbody[:-1]:
+            _require_ended(outline, node, function)
         inner = node
     held = _held(call, function)
     if held is not None:
@@ -84,6 +90,16 @@ def _require_own_changes(outline: Outline, function: Function) -> None:
             raise Refusal(
                 f"{ast.unparse(node.func)}() changes the process, which others would see meanwhile."
             )
+
+
+def _require_ended(outline: Outline, node: ast.Try | ast.TryStar, function: Function) -> None:
+    """Raise `Refusal` if the rest of a `finally` may not be executed, as where a client does not stay."""
+    streams = any(isinstance(inner, ast.Yield) for inner in own(function)) and not function.decorator_list
+    if streams and not is_called_by_framework(outline, function):
+        raise Refusal(
+            f"The call is in the finally of the try at line {node.lineno}: if the client has gone, the stream"
+            " is cancelled, and nothing after an await is executed there."
+        )
 
 
 def _require_no_deadline(outline: Outline, node: ast.With | ast.AsyncWith) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from loopviz.repair import Refused, repaired
 from tests.repair.sources import refusal, repair
 
 HEAD = """\
@@ -484,3 +485,103 @@ def test_a_session_of_the_request_may_be_in_a_thread():
     """The database decides what two of them do to the same rows."""
     source = shop("row = db.get(requests.get(u))", "row.n -= 1", "db.commit()", arguments="u: str, db: Db")
     assert "\ndef endpoint(" in repair(source, "plain-def", "requests.get(u)")
+
+
+def test_an_error_of_a_negative_duration_is_relied_upon():
+    """A sleep of asyncio raises none."""
+    lines = ("try:", "    time.sleep(WAIT)", "except ValueError:", "    return 'negative'")
+    source = endpoint(*lines, arguments="n: float")
+    assert "negative duration" in refusal(source.replace("WAIT", "n"), "async-sleep", "time.sleep(n)")
+    assert "asyncio.sleep(2)" in repair(source.replace("WAIT", "2"), "async-sleep", "time.sleep(2)")
+
+
+def test_a_stream_that_is_cancelled_executes_no_more():
+    """What comes after an await in a finally is lost when the client has gone."""
+    stream = HEAD + (
+        "async def rows():\n    try:\n        yield 1\n    finally:\n"
+        "        time.sleep(2)\n        service.read()\n"
+    )
+    assert "cancelled" in refusal(stream, "async-sleep", "time.sleep(2)")
+    used = stream + "\n\n@app.get('/')\nasync def f(a=Depends(rows)): ...\n"
+    assert "asyncio.sleep(2)" in repair(used, "async-sleep", "time.sleep(2)")
+    last = stream.replace("        time.sleep(2)\n        service.read()\n", "        time.sleep(2)\n")
+    assert "asyncio.sleep(2)" in repair(last, "async-sleep", "time.sleep(2)")
+
+
+def test_the_default_of_a_function_inside_is_computed_around_it():
+    """It may be awaited there."""
+    source = endpoint("def inner(n=time.sleep(2)): ...", "return inner()")
+    done = repair(source, "async-sleep", "time.sleep(2)", function="endpoint")
+    assert "def inner(n=await asyncio.sleep(2)): ..." in done
+
+
+@pytest.mark.parametrize(
+    ("line", "head"),
+    [
+        ("check(x)", "def check(x):\n    raise ValueError(x)\n"),
+        ("check(x)", "def check(x):\n    assert x\n"),
+        ("assert x", ""),
+        ("record(x)", "from audit import record\n"),
+        ("events.happened(x)", "from audit import events\n"),
+        ("events.happened(x)", "events = Events()\n"),
+        ("json.dump(x, open(x, 'w'))", ""),
+        ("os.rename(x, 'b')", ""),
+    ],
+)
+def test_what_has_an_order_is_not_done_by_tasks(line, head):
+    """What is called may raise, be written down, or change a file, also in another file."""
+    source = f"{HEAD}{head}\n\nasync def x(x, c: httpx.AsyncClient):\n    {line}\n    return await c.get(x)\n"
+    source += "\n\nasync def f(c: httpx.AsyncClient):\n    a = await x(1, c)\n    b = await x(2, c)\n"
+    why = refusal(source, "task-group", "a = await")
+    assert "order" in why or "group" in why or "mixed" in why
+    harmless = source.replace(f"    {line}\n", "    logger.info(x)\n")
+    assert "TaskGroup" in repair(harmless, "task-group", "a = await")
+
+
+@pytest.mark.parametrize(
+    ("head", "computing"),
+    [
+        ("from .tables import RATES", "sum(RATES)"),
+        ("from shop.tables import RATES", "RATES.get(n)"),
+        ("from .tables import heavy", "heavy(n)"),
+        ("from . import tables", "tables.heavy(n)"),
+        ("import shop.tables", "shop.tables.heavy(n)"),
+        ("from tables import rates", "rates[n]"),
+    ],
+)
+def test_another_process_has_other_tables(head, computing):
+    """What another file of the application has may have been changed since it was imported."""
+    source = (
+        f"{head}\n{HEAD}def compute(n):\n    return {computing}\n\n\n@app.get('/')\nasync def f(n: int):\n"
+    )
+    source += "    return compute(n)\n"
+    line = source[: source.index("    return compute(n)")].count("\n") + 1
+    done = repaired(source, "process-pool", line=line, function="f", name="shop/main.py")
+    assert isinstance(done, Refused)
+    assert "of another file" in done.why
+    library = source.replace(head, "from numpy import dot").replace(computing, "dot(n, n)")
+    assert "ProcessPoolExecutor" in repair(library, "process-pool", "    return compute(n)")
+
+
+@pytest.mark.parametrize(
+    ("use", "refused"),
+    [
+        ("return str(error)", True),
+        ("return {'error': f'{error}'}", True),
+        ("raise HTTPException(502, repr(error)) from error", True),
+        ("logger.info('no answer: %s', error)", False),
+        ("raise HTTPException(502) from error", False),
+        ("raise error", False),
+    ],
+)
+def test_the_words_of_an_exception(use, refused):
+    """Those of another client are other ones: clients see them if they are in an answer."""
+    lines = ("try:", "    r = LIBRARY.get('http://a').text", "except Exception as error:", f"    {use}")
+    for library in ("requests", "httpx"):
+        source = endpoint(*(line.replace("LIBRARY", library) for line in lines))
+        mark = f"{library}.get("
+        if refused:
+            assert "other words" in refusal(source, "async-client", mark)
+            assert "to_thread" in repair(source, "to-thread", mark)
+        else:
+            assert "AsyncClient(" in repair(source, "async-client", mark)

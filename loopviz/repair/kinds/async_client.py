@@ -33,6 +33,7 @@ _POSITIONAL: Final = {"get": ("params",), "post": ("data", "json"), "put": ("dat
 """What requests takes without a name, after the URL."""
 _READ: Final = frozenset(["text", "status_code", "content", "headers"])
 _CALLED: Final = frozenset(["json", "raise_for_status"])
+_LOGS: Final = frozenset(["critical", "debug", "error", "exception", "info", "log", "warning"])
 _GIVE_TEXTS: Final = frozenset(["dumps", "encode", "decode", "hex", "model_dump_json"])
 _OS_ERRORS: Final = frozenset(["builtins.OSError", "builtins.IOError", "builtins.EnvironmentError"])
 _URLS: Final = frozenset(["AnyHttpUrl", "AnyUrl", "HttpUrl", "Url"])
@@ -61,6 +62,7 @@ def plan(place: Place) -> Change:
         raise Refusal(f"{function.name}() is no async def, so it cannot await.")
     require_suspendable(outline, node, function)
     call = _understood(outline, node)
+    _require_same_words(outline, node, call.library)
     _require_text_url(outline, node, call.method)
     if call.library == "httpx":
         _require_open(outline, node)
@@ -115,6 +117,45 @@ def _require_open(outline: Outline, node: ast.Call) -> None:
             root = root_of(other)
             if root in names or isinstance(outline.only(root, other), ast.arg) or other.value is node:
                 raise Refusal(f"Line {other.lineno} needs a response whose .{other.attr}() is not awaited.")
+
+
+def _require_same_words(outline: Outline, node: ast.Call, library: str) -> None:
+    """Raise `Refusal` if an exception of a call is read: another client says it in other words."""
+    inner: ast.AST = node
+    for around in outline.above(node):
+        if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+            return
+        if isinstance(around, ast.Try | ast.TryStar) and inner in around.body:
+            for handler in around.handlers:
+                for use in ast.walk(handler):
+                    if (
+                        isinstance(use, ast.Name)
+                        and use.id == handler.name
+                        and not _is_beside_the_point(outline, use, library)
+                    ):
+                        raise Refusal(
+                            f"Line {use.lineno} reads the exception: that of another client has other words."
+                        )
+        inner = around
+
+
+def _is_beside_the_point(outline: Outline, use: ast.Name, library: str) -> bool:
+    """Whether an exception is only logged, raised again, or asked for what both clients have."""
+    parent = outline.parents[use]
+    if isinstance(parent, ast.Raise):
+        return True
+    if isinstance(parent, ast.Attribute) and library == "httpx":
+        return parent.attr in {"request", "response"}
+    for around in outline.above(use):
+        if isinstance(around, ast.stmt):
+            break
+        if isinstance(around, ast.Call):
+            method = around.func.attr if isinstance(around.func, ast.Attribute) else ""
+            meaning = outline.meaning(around.func)
+            of_type = meaning in {"builtins.isinstance", "builtins.type"} and library == "httpx"
+            if method in _LOGS or meaning == "builtins.print" or of_type:
+                return True
+    return False
 
 
 def _library(outline: Outline, call: ast.Call) -> str:

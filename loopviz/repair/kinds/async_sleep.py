@@ -6,7 +6,7 @@ In a `def` endpoint or dependency, which sleeps in a worker thread, the function
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loopviz.repair.change import Change
 from loopviz.repair.endpoints import require_either
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from loopviz.repair.rewrite import Rewrite
 
 __all__ = ["plan"]
+
+_OF_NEGATIVE: Final = frozenset({"builtins.OverflowError", "builtins.ValueError"})
 
 
 def plan(place: Place) -> Change:
@@ -42,6 +44,7 @@ def plan(place: Place) -> Change:
         _require_switch(place, calls)
     for call in calls:
         _require_one_duration(call, moved=_is_moved(outline, call))
+        _require_no_negative(outline, call)
     asyncio = imported_as(outline, "asyncio", calls[0])
 
     def make(rewrite: Rewrite) -> None:
@@ -109,3 +112,23 @@ def _require_one_duration(call: ast.Call, *, moved: bool) -> None:
         raise Refusal(f"The duration of the sleep at line {call.lineno} is not given as its one argument.")
     if isinstance(durations[0], ast.UnaryOp) and isinstance(durations[0].op, ast.USub):
         raise Refusal("time.sleep raises an error for a negative duration, asyncio.sleep does not.")
+
+
+def _require_no_negative(outline: Outline, call: ast.Call) -> None:
+    """Raise `Refusal` if a duration may be negative, and what time.sleep raises then is handled."""
+    duration = call.args[-1]
+    if isinstance(duration, ast.Constant):
+        return
+    inner: ast.AST = call
+    for around in outline.above(call):
+        if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+            return
+        if isinstance(around, ast.Try | ast.TryStar) and inner in around.body:
+            for handler in around.handlers:
+                names = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+                if any(name is not None and outline.meaning(name) in _OF_NEGATIVE for name in names):
+                    raise Refusal(
+                        f"Line {handler.lineno} handles the error that time.sleep raises for a negative"
+                        " duration, and asyncio.sleep raises none."
+                    )
+        inner = around

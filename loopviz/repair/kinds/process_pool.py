@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from loopviz.repair.change import Change
@@ -43,7 +45,8 @@ def plan(place: Place) -> Change:
     computing, call = _site(place)
     function = outline.function_around(call)
     _require_importable(outline)
-    _require_for_itself(outline, computing)
+    own_package = frozenset(PurePosixPath(place.name).with_suffix("").parts)
+    _require_for_itself(outline, computing, own_package)
     skipped = _skipped(outline, call, computing)
     _require_pickled(outline, call, computing, skipped)
     if skipped == 0:
@@ -206,7 +209,9 @@ def _require_importable(outline: Outline) -> None:
                 raise Refusal(f"Line {node.lineno} would give each worker process the same random numbers.")
 
 
-def _require_for_itself(outline: Outline, computing: Function, depth: int = 0) -> None:
+def _require_for_itself(
+    outline: Outline, computing: Function, own_package: frozenset[str], depth: int = 0
+) -> None:
     """Raise `Refusal` if a function needs more than its arguments, or does more than return a result."""
     name = f"{computing.name}()"
     if computing.decorator_list:
@@ -219,9 +224,39 @@ def _require_for_itself(outline: Outline, computing: Function, depth: int = 0) -
     for used, _, node in accesses(outline, computing):
         found = outline.only(used, node)
         if isinstance(found, ast.FunctionDef) and found is not computing and depth < 3:
-            _require_for_itself(outline, found, depth + 1)
+            _require_for_itself(outline, found, own_package, depth + 1)
         elif isinstance(found, ast.Name):
             _require_constant(outline, found, name)
+    _require_only_libraries(outline, computing, own_package)
+
+
+def _require_only_libraries(outline: Outline, computing: Function, own_package: frozenset[str]) -> None:
+    """Raise `Refusal` if a function needs what another file of the application has, or what was imported."""
+    for node in own(computing):
+        if not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
+            continue
+        for binding in outline.bindings(node.id, node):
+            if not isinstance(binding.node, ast.Import | ast.ImportFrom):
+                continue
+            package = binding.target.partition(".")[0]
+            is_value = isinstance(binding.node, ast.ImportFrom) and not _is_code(outline, node)
+            of_library = package in sys.stdlib_module_names
+            if not package or package in own_package or (is_value and not of_library):
+                raise Refusal(
+                    f"{computing.name}() needs {node.id} of another file, which may be another one"
+                    " in a worker process."
+                )
+
+
+def _is_code(outline: Outline, node: ast.Name) -> bool:
+    """Whether a name is that of a class, of a function that is called, or of a module that has one."""
+    if node.id.isupper():
+        return False
+    above = outline.parents[node]
+    if isinstance(above, ast.Attribute):
+        above = outline.parents[above]
+        return node.id[:1].isupper() or isinstance(above, ast.Call)
+    return node.id[:1].isupper() or (isinstance(above, ast.Call) and above.func is node)
 
 
 def _require_returning(outline: Outline, computing: Function) -> None:
