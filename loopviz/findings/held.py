@@ -11,11 +11,12 @@ from typing import Literal, TypeAlias
 
 from loopviz.clock import duration
 from loopviz.findings.loss import Loss, overlaps
-from loopviz.findings.middleware import is_middleware
+from loopviz.findings.middleware import middleware_of
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import is_library
 from loopviz.findings.words import count, times
 from loopviz.model import BLOCK_THRESHOLD, Block, State, Where
+from loopviz.model.sightings import Frames
 
 __all__ = ["ENOUGH", "Cause", "Held", "held"]
 
@@ -44,6 +45,8 @@ class Held:
     """How long the loop was held, all together (ns)."""
     kinds: Counter[str] = field(default_factory=Counter)
     """How long by each kind of block (ns); "" where the kind is not known."""
+    middleware: Where | None = None
+    """A line of the middleware that it is, or that has called it."""
 
     @property
     def hardly_seen(self) -> bool:
@@ -152,14 +155,15 @@ def held(seen: Seen, cause: Cause) -> list[Held]:
 
 def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
     found: dict[tuple[Cause, object], Held] = {}
-    in_middleware: dict[Where, bool] = {}
+    in_middleware: dict[tuple[Where, Frames], Where | None] = {}
     for block in seen.blocks:
-        where = block.where
-        if where is not None and where not in in_middleware:
-            in_middleware[where] = is_middleware(seen.lines(where.file), where)
-        cause = _cause(seen, block, middleware=where is not None and in_middleware[where])
+        where, frames = block.where, _frames(seen, block)
+        if where is not None and (where, frames) not in in_middleware:
+            in_middleware[where, frames] = middleware_of(seen.lines, where, frames)
+        middleware = None if where is None else in_middleware[where, frames]
+        cause = _cause(seen, block, middleware=middleware is not None)
         function = None if where is None else (where.file, where.function)
-        one = found.setdefault((cause, function), Held())
+        one = found.setdefault((cause, function), Held(middleware=middleware))
         length = block.lasted(seen.now)
         one.blocks.append(block)
         one.lines.update(block.lines)
@@ -176,6 +180,15 @@ def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
         else:
             same.include(one)
     return causes
+
+
+def _frames(seen: Seen, block: Block) -> Frames:
+    """The frames with which its line was seen; none where they were not."""
+    request = seen.timeline.requests.get(block.request)
+    if request is None or request.seen is None or block.where is None:
+        return ()
+    sighting = request.seen.last(block.start, seen.now if block.end is None else block.end)
+    return sighting.frames if sighting is not None and sighting.where == block.where else ()
 
 
 def _cause(seen: Seen, block: Block, *, middleware: bool) -> Cause:

@@ -10,7 +10,7 @@ from loopviz.findings.finding import MOST
 from loopviz.findings.loss import Loss
 from loopviz.model import Where
 
-__all__ = ["at", "called", "count", "named", "times", "waited"]
+__all__ = ["at", "called", "count", "named", "times", "waited", "whose"]
 
 
 def at(where: Where) -> str:
@@ -42,3 +42,9 @@ def waited(loss: Loss) -> str:
 def named(numbers: Iterable[int]) -> tuple[int, ...]:
     """The first of these requests, as many as a finding names."""
     return tuple(list(dict.fromkeys(n for n in numbers if n))[:MOST])
+
+
+def whose(function: str) -> str:
+    """The name of a function; of a class's ``__init__``, ``__call__`` or ``dispatch``, that of the class."""
+    owner, _, name = function.rpartition(".")
+    return owner.rpartition(".")[2] if owner and (name.startswith("__") or name == "dispatch") else name

@@ -9,7 +9,7 @@ from loopviz.findings.finding import Finding
 from loopviz.findings.held import ENOUGH, Held, held
 from loopviz.findings.repairs import of_call
 from loopviz.findings.seen import Seen
-from loopviz.findings.words import called, named, times, waited
+from loopviz.findings.words import called, named, times, waited, whose
 
 __all__ = ["look"]
 
@@ -27,7 +27,7 @@ def _finding(seen: Seen, one: Held) -> Finding | None:
     if where is None or not seen.matters(loss):
         return None
     advice = of_call(seen, where, computes=one.kind == "computing")
-    name = where.function.rpartition(".")[2]
+    name = whose((one.middleware or where).function)
     return Finding(
         id="blocking-middleware",
         severity=seen.severity(loss),

@@ -15,7 +15,7 @@ from loopviz.findings.kinds import kind_of_call
 from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
 from loopviz.findings.waits import calls, in_executor
-from loopviz.findings.words import at, count, named
+from loopviz.findings.words import at, count, named, whose
 from loopviz.model import Span, Where
 
 __all__ = ["look"]
@@ -88,7 +88,7 @@ def _finding(seen: Seen, spans: list[Span], loss: Loss) -> Finding:
     slowest = max(spans, key=lambda span: span.end - span.start)
     called = slowest.called or Where("", 0, "")
     where = slowest.where or called
-    name = _name((where if called.file and source.is_library(called.file) else called).function)
+    name = whose((where if called.file and source.is_library(called.file) else called).function)
     who = count(len(loss.requests), "request")
     change = as_async(seen, where)
     return Finding(
@@ -116,9 +116,3 @@ def _finding(seen: Seen, spans: list[Span], loss: Loss) -> Finding:
         scenario=seen.repaired or "dependency_async",
         loss=loss,
     )
-
-
-def _name(function: str) -> str:
-    """What the endpoint depends on: of ``Session.__init__`` and ``Session.__call__`` it is the class."""
-    owner, _, name = function.rpartition(".")
-    return owner.rpartition(".")[2] if owner and name.startswith("__") else name
