@@ -65,14 +65,14 @@ class Copy:
         self.name = f"{__name__}.c{number}"
         self.roots = [os.path.realpath(root) for root in roots]
         self.file = os.path.realpath(file)
-        self.text = text
+        self.text = text.removeprefix("\ufeff")  # a byte order mark is for files only
         self.shown = shown
         self.since = since
         self.used = False
         """Whether the text has been executed."""
         self._known: dict[str, bool] = {}
         self.builtins: dict[str, Any] = {**vars(builtins), "__import__": self._import}
-        self._given = _packed([number, self.roots, self.file, text, shown])
+        self._given = _packed([number, self.roots, self.file, self.text, shown])
 
     def load(self, module: str) -> ModuleType:
         """Import the copy of this module.

@@ -313,6 +313,14 @@ def test_tracebacks_show_the_lines_of_the_copy(tmp_path):
     assert original_of("one.py") == "one.py"
 
 
+def test_a_file_that_begins_with_a_byte_order_mark_is_copied(tmp_path):
+    """The mark is no part of the code: Python reads it in a file only."""
+    (tmp_path / "one.py").write_text("x = 1\n", encoding="utf-8-sig")
+    copy = Copy(12, [str(tmp_path)], str(tmp_path / "one.py"), "\ufeffx = 2\n", "one.py (repaired)")
+    assert copy.load("one").x == 2
+    copy.forget()
+
+
 def test_a_module_that_is_not_imported_is_no_copy(tmp_path):
     """Else the original would be measured as if it were repaired."""
     (tmp_path / "one.py").write_text("")

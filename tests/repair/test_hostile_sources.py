@@ -585,3 +585,19 @@ def test_the_words_of_an_exception(use, refused):
             assert "to_thread" in repair(source, "to-thread", mark)
         else:
             assert "AsyncClient(" in repair(source, "async-client", mark)
+
+
+def test_all_sleeps_of_a_function_are_one_finding():
+    """Those that can be awaited are changed together, and no other one."""
+    source = endpoint(
+        "time.sleep(1); time.sleep(2)",
+        "n = STATE['n']",
+        "time.sleep(3)",
+        "STATE['n'] = n",
+        "a = lambda: time.sleep(4)",
+    )
+    done = repair(source, "async-sleep", "time.sleep(2)", function="endpoint")
+    assert "await asyncio.sleep(1); await asyncio.sleep(2)" in done
+    assert "    time.sleep(3)\n" in done
+    assert "lambda: time.sleep(4)" in done
+    assert "STATE is read before" in refusal(source, "async-sleep", "time.sleep(3)")

@@ -13,7 +13,7 @@ from loopviz.repair.endpoints import require_either
 from loopviz.repair.imports import imported_as
 from loopviz.repair.known import HELPERS
 from loopviz.repair.light import require_light
-from loopviz.repair.outline import Outline, own, root_of
+from loopviz.repair.outline import Function, Outline, own, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import require_suspendable
@@ -36,8 +36,12 @@ def plan(place: Place) -> Change:
         raise Refusal(f"There is no time.sleep at line {place.line}.")
     if found is not None and found not in sleeps:
         require_suspendable(outline, found, function)  # it says what the call is in
-    calls = sleeps if found is None or not is_async else [found]
+    calls = sleeps
     if is_async:
+        # The blocks of one function are one finding: its other sleeps are changed too, if they can be.
+        calls = [
+            one for one in sleeps if one is found or found is None or _may_change(outline, one, function)
+        ]
         for call in calls:
             require_suspendable(outline, call, function)
     else:
@@ -57,9 +61,11 @@ def plan(place: Place) -> Change:
                 rewrite.awaited(call, renamed(f"{asyncio}.sleep"))
         rewrite.asynchronous(function, wanted=True)
 
-    lines = ", ".join(str(call.lineno) for call in calls)
+    lines = list(dict.fromkeys(str(call.lineno) for call in calls))
+    await_it = "Line {} awaits" if len(lines) == 1 else "Lines {} await"
     summary = (
-        f"Line {lines} awaits {asyncio}.sleep(): the loop serves others meanwhile, and no thread is needed."
+        f"{await_it.format(', '.join(lines))} {asyncio}.sleep(): the loop serves others meanwhile, and no"
+        " thread is needed."
     )
     if not is_async:
         summary += f" {function.name}() is async def now."
@@ -70,6 +76,16 @@ def plan(place: Place) -> Change:
         ("import asyncio",) if asyncio == "asyncio" else (),
         tuple(dict.fromkeys(filter(None, map(root_of, used)))),
     )
+
+
+def _may_change(outline: Outline, call: ast.Call, function: Function) -> bool:
+    try:
+        require_suspendable(outline, call, function)
+        _require_one_duration(call, moved=_is_moved(outline, call))
+        _require_no_negative(outline, call)
+    except Refusal:
+        return False
+    return True
 
 
 def _require_switch(place: Place, calls: list[ast.Call]) -> None:
