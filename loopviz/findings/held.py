@@ -15,15 +15,19 @@ from loopviz.findings.middleware import middleware_of
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import is_library
 from loopviz.findings.words import count, times
-from loopviz.model import BLOCK_THRESHOLD, Block, State, Where
+from loopviz.model import BLOCK_THRESHOLD, Block, Lane, State, Where
 from loopviz.model.sightings import Frames
 
-__all__ = ["ENOUGH", "Cause", "Held", "held"]
+__all__ = ["ENOUGH", "Cause", "Held", "held", "threads_at_work"]
 
 ENOUGH = 3
 """So many samples at a line: it was not met by chance."""
+_COMPUTES = 0.05
+"""A worker thread that uses less of a core than this does not compute."""
 _HARDLY = 200_000_000
 """One sample in this time (ns) is less than a tenth of those that there should be."""
+_BUSY = 0.5
+"""Who uses so much of a core computes; who uses less does not have the GIL for most of the time."""
 _SHARED = ("connection", "lock", "semaphore")
 """What a request awaits that another one has: while the loop is held, that one cannot give it back."""
 
@@ -191,9 +195,33 @@ def _frames(seen: Seen, block: Block) -> Frames:
     return sighting.frames if sighting is not None and sighting.where == block.where else ()
 
 
+def threads_at_work(seen: Seen, block: Block) -> list[tuple[Lane, float]]:
+    """The worker threads that computed in the time of a block, and how much of a core each has used."""
+    start, length = block.start, max(1, block.lasted(seen.now))
+    found = []
+    for lane in seen.timeline.workers.values():
+        if lane.role == "thread" and lane.worker == block.worker and lane.worked(start, start + length):
+            used = lane.used(start, start + length) / length
+            if used >= _COMPUTES:
+                found.append((lane, used))
+    return found
+
+
+def _threads_had_gil(seen: Seen, block: Block) -> bool:
+    """Whether the GIL was elsewhere, though that was not read in time: nothing ran but worker threads.
+
+    The loop's thread hardly used the CPU. Had it slept, the sampler could have run, and seen its line.
+    """
+    shares = block.shares
+    if shares is not None and shares.cpu + shares.core >= _BUSY:
+        return False
+    hardly = block.lines.total() * _HARDLY < block.lasted(seen.now)
+    return hardly and sum(part for _, part in threads_at_work(seen, block)) >= _BUSY
+
+
 def _cause(seen: Seen, block: Block, *, middleware: bool) -> Cause:
     """The most specific cause that is known."""
-    if block.kind == "waiting_for_gil":
+    if block.kind == "waiting_for_gil" or _threads_had_gil(seen, block):
         return "gil"
     if block.shares is not None and (1 - block.shares.core) * block.lasted(seen.now) < BLOCK_THRESHOLD:
         return "machine"

@@ -24,6 +24,8 @@ _USUAL = 0.5
 _COMPUTES = 0.25
 """Steps compute if the loop's thread used the CPU for this part of their time: a call that waits uses some of
 it as well, and on a busy machine one that computes does not get all of it."""
+_BESIDE = 0.5
+"""Worker threads that use so much of a core together may have had the GIL when a step needed it."""
 _APART = 50_000_000
 """Steps with less than this in between (ns) are one stretch: the CPU clock is not read between them."""
 
@@ -99,6 +101,13 @@ class Steps:
         """Whether they compute; None if that is not known."""
         cpu = self.cpu(seen)
         return None if cpu is None else cpu >= _COMPUTES
+
+    def beside_threads(self, seen: Seen) -> bool:
+        """Whether worker threads computed for most of their time: who has the GIL then is not known."""
+        stretches = self._stretches(_APART)
+        lanes = [lane for lane in seen.timeline.workers.values() if lane.role == "thread"]
+        used = sum(lane.used(start, end) for lane in lanes for start, end in stretches)
+        return used >= _BESIDE * sum(end - start for start, end in stretches)
 
     def _stretches(self, touch: int | None = None) -> list[tuple[int, int]]:
         steps = ((s.start, s.end) for one in self.of.values() for s in one)

@@ -124,6 +124,14 @@ def test_a_short_call_that_every_request_makes():
     )
 
 
+@pytest.mark.parametrize(("used", "expected"), [(380, []), (20, ["blocking-call"])])
+def test_short_steps_beside_threads_that_compute(used, expected):
+    """While threads compute, a step that uses no CPU may have waited for the GIL: nothing is said of it."""
+    beside = [streams.thread(0, 11, "worker"), cpu(4, 11, 0), cpu(404, 11, used)]
+    events = sorted([*short(8, 50, 20), *beside], key=lambda event: event[0])
+    assert ids(burst(8, events)) == expected
+
+
 def test_a_short_call_that_few_requests_make_is_no_finding():
     """A cold start, which only the first requests have, is none."""
     assert ids(burst(12, short(12, 50, 20, few=8))) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from loopviz.stream.events import Event
 from tests import streams
 from tests.findings.bursts import burst, ends, findings, ids
@@ -86,3 +88,42 @@ def test_code_that_keeps_the_gil():
 def test_a_gil_that_is_kept_briefly_is_no_finding():
     """Threads take turns in less than a block: no request loses more than that."""
     assert ids(burst(2, keeping(70))) == []
+
+
+def standing(used: float, looks: int, rivalry: float = 0) -> Iterable[Event]:
+    """A step of request 3 lasts a second while two threads work, and request 4 is ready.
+
+    Each thread uses so much of the CPU (ms), and the step was looked at so often. With `rivalry`, the loop's
+    thread has waited for the GIL for so long (ms).
+    """
+    for number in (1, 2):
+        yield from (step(4, number), call(5, number, number, number, 10 + number), suspend(5, number))
+        yield cpu(5, 10 + number, 0)
+    yield from (step(6, 3), cpu(6, 1, 0), switched(6, 1, 0), waited(6, 1))
+    for look in range(looks):
+        yield streams.holds(30 + look * 960 / looks, 3, 6)
+    yield from (cpu(1_006, 1, 2), switched(1_006, 1, rivalry), waited(1_006, 1, 0, rivalry))
+    yield from (cpu(1_006, 11, used), cpu(1_006, 12, used), *ends(1_006, 3))
+    yield from (step(1_007, 4), *ends(1_008, 4), *(returns(1_009, number) for number in (1, 2)))
+    for number in (1, 2):
+        yield from (wake(1_009, number), step(1_009 + number, number), *ends(1_009 + number, number))
+
+
+@pytest.mark.parametrize("rivalry", [0, 950], ids=["it was not read in time", "it was measured"])
+def test_threads_that_keep_the_gil_one_after_the_other(rivalry):
+    """The loop's thread uses no CPU, threads do, and the sampler cannot run: they keep the GIL in turn."""
+    (found,) = findings(burst(4, standing(490, 1, rivalry)))
+    assert (found.id, found.requests[0]) == ("gil-kept", 4)
+    assert found.lost >= 1_000_000_000
+
+
+def test_threads_that_take_turns_do_not_keep_the_gil():
+    """Where the sampler has its turns, threads give the GIL away: together they compute."""
+    (found,) = findings(burst(4, standing(490, 30, 950)))
+    assert found.id == "computing-in-threads"
+
+
+@pytest.mark.parametrize(("used", "looks"), [(490, 30), (10, 1)], ids=["it is seen", "threads sleep"])
+def test_a_loop_that_sleeps_beside_threads(used, looks):
+    """A step whose line is seen all the time, or beside threads that do not compute, is a blocking call."""
+    assert ids(burst(4, standing(used, looks))) == ["blocking-call"]

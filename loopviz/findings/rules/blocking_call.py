@@ -66,6 +66,8 @@ def _of_steps(seen: Seen, steps: Steps) -> Finding | None:
     if loss.longest < BLOCK_THRESHOLD or not seen.matters(loss):
         return None
     cpu, computes = steps.cpu(seen), steps.computes(seen)
+    if not computes and steps.beside_threads(seen):
+        return None  # they may have waited for the GIL, as each step does then
     advice = of_call(seen, where, computes=computes is True)
     place = called(where) if where is not None else "A call whose line could not be seen"
     evidence = [

@@ -61,7 +61,7 @@ def _of_process(seen: Seen, worker: int) -> Finding | None:
     used = sum(thread.lane.used(start, end) for thread in threads) / sum(b - a for a, b in together)
     waits = _waits(threads)
     blocks = [block for one in held(seen, "gil") for block in one.blocks if block.worker == worker]
-    blocks = [block for block in blocks if not kept(block, seen.now)]
+    blocks = [block for block in blocks if kept(seen, block) is None]
     if used > _CORES or not (waits or blocks):
         return None
     loss, lines, culprits = _lost(seen, threads if waits else [])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
-from loopviz.findings.held import held
+from loopviz.findings.held import held, threads_at_work
 from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
 from loopviz.findings.words import called, count, named, times, waited
@@ -18,6 +18,9 @@ __all__ = ["kept", "look"]
 
 _MOST = 0.5
 """A thread that has kept the GIL for this part of a block is its cause; less of it is taking turns."""
+_ROUND = 25_000_000
+"""Threads that take turns have the GIL for 5 ms each, and then the sampler has a turn as well. So long (ns)
+for each of them is several rounds: if the sampler looked less often, a thread does not give the GIL away."""
 
 
 def look(seen: Seen) -> Iterator[Finding]:
@@ -27,19 +30,39 @@ def look(seen: Seen) -> Iterator[Finding]:
         return
     for one in held(seen, "gil"):
         for block in one.blocks:
-            if block.keeper is not None and kept(block, seen.now):
-                where = block.keeper.where
-                found.setdefault(where and (where.file, where.function), []).append((block, block.keeper))
+            keeper = kept(seen, block)
+            if keeper is not None:
+                where = keeper.where
+                found.setdefault(where and (where.file, where.function), []).append((block, keeper))
     for blocks in found.values():
         finding = _finding(seen, blocks)
         if finding is not None:
             yield finding
 
 
-def kept(block: Block, now: int) -> bool:
-    """Whether one thread kept the GIL for most of the block, so that the loop could not run."""
-    keeper = block.keeper
-    return keeper is not None and block.kind == "waiting_for_gil" and keeper.kept >= _MOST * block.lasted(now)
+def kept(seen: Seen, block: Block) -> Keeper | None:
+    """Who kept the GIL in a block in which the loop waited for it; None if threads took turns.
+
+    That is one thread for most of the block, or threads that kept it one after the other: then nothing else
+    could run for long, not even the sampler, and the one whose call lasted longest is named.
+    """
+    keeper, length = block.keeper, block.lasted(seen.now)
+    if keeper is not None and keeper.kept >= _MOST * length:
+        return keeper
+    lanes = [lane for lane, _ in threads_at_work(seen, block)]
+    if not lanes or (1 + block.lines.total()) * len(lanes) * _ROUND > length:
+        return None
+    if len(lanes) > 1 and not (block.by == "step" and block.task):
+        return None  # where the loop is in no step, its lines are not looked at
+    longest, kept_by = 0, None
+    for lane in lanes:
+        for span in lane.newest_first(block.start + length):
+            lasted = span.end - max(span.start, block.start)
+            if lasted <= 0:
+                break
+            if lasted > longest:
+                longest, kept_by = lasted, Keeper(lane.number, span.request, span.where, length)
+    return kept_by
 
 
 def _finding(seen: Seen, blocks: list[tuple[Block, Keeper]]) -> Finding | None:
