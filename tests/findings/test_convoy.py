@@ -64,3 +64,26 @@ def test_a_lock_that_is_given_back_at_once():
 def test_a_queue_is_no_convoy():
     """Who waits for what others have yet to make does not wait for what they have."""
     assert ids(burst(3, convoy("queue", "get", holder=False))) == []
+
+
+POOL = [
+    *["pass"] * 18, "async def handler():", "    async with entered():", "        one = await free.get()",
+    "        try:", "            return await one.fetch()", "        finally:",
+    "            free.put_nowait(one)",
+]  # fmt: skip
+
+
+def test_a_queue_that_is_a_pool():
+    """Who takes an item of a queue and puts it back makes others wait for it, as for a connection."""
+    line = burst(3, convoy("queue", "get", holder=False))
+    (found,) = findings(line, {"app.py": POOL})
+    assert (found.id, found.title, found.confidence) == ("convoy", "A convoy for a queue", "likely")
+    assert found.what.startswith("2 requests waited for an item of a queue at app.py:21, up to 597 ms")
+
+
+def test_a_queue_that_hands_on_work():
+    """Who waits for an item that another one makes, or takes work in a loop, waits in no convoy."""
+    line = burst(3, convoy("queue", "get", holder=False))
+    events = [text.replace("put_nowait(one)", "task_done()") for text in POOL]
+    loop = [text.replace("async with entered()", "while True") for text in POOL]
+    assert findings(line, {"app.py": events}) == findings(line, {"app.py": loop}) == findings(line) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from loopviz.clock import duration
 from loopviz.findings.finding import Change, Finding
 from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
+from loopviz.findings.source import function_of, name_of
 from loopviz.findings.words import at, called, count, named
 from loopviz.model import Awaits, Request, State, Where
 
@@ -28,6 +30,8 @@ _SIZES = (
     "CapacityLimiter(",
 )
 """Where the size of a pool or a semaphore is declared."""
+_TAKEN = ("queue", "get")
+_LOOPS = (ast.While, ast.For, ast.AsyncFor)
 _ENDED = 2_000_000
 """Who has finished so shortly before (ns) has given it back."""
 
@@ -52,17 +56,17 @@ class _Convoy:
 def look(seen: Seen) -> Iterator[Finding]:
     """One finding for each thing that requests waited for, by the line at which they did."""
     found: dict[tuple[str, str, Where], _Convoy] = {}
+    held: dict[tuple[str, str, Where], bool] = {}
     for request in seen.requests:
         for segment in seen.segments(request):
             awaits, where = segment.awaits, segment.where
-            if (
-                segment.state is not State.AWAITING
-                or awaits is None
-                or awaits.what not in _HELD
-                or where is None
-            ):
+            if segment.state is not State.AWAITING or awaits is None or where is None:
                 continue
             key = awaits.what, awaits.name, where
+            if key not in held:
+                held[key] = awaits.what in _HELD or (key[:2] == _TAKEN and _is_pool(seen, where))
+            if not held[key]:
+                continue
             convoy = found.setdefault(key, _Convoy(*key))
             convoy.loss.add(request.id, segment.start, segment.end)
             _add_holder(seen, convoy, awaits, request, segment.start, segment.end)
@@ -72,6 +76,38 @@ def look(seen: Seen) -> Iterator[Finding]:
                 _infer(seen, convoy)
             if convoy.holders or len(convoy.loss.requests) > 1:  # else it waits for what is not seen
                 yield _finding(seen, convoy)
+
+
+def _is_pool(seen: Seen, where: Where) -> bool:
+    """Whether who takes an item of a queue there puts the same one back: then the queue is a pool.
+
+    In a loop it is none: there it is work that is handed on, perhaps once more.
+    """
+    line, found = where.line, function_of(seen.lines(where.file), where.line)
+    if found is None:
+        return False
+    nodes = list(ast.walk(found[1]))
+    if any(isinstance(n, _LOOPS) and n.lineno <= line <= (n.end_lineno or n.lineno) for n in nodes):
+        return False
+    taken = {
+        (ast.unparse(node.value.value.func.value), node.targets[0].id)
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and node.lineno <= line <= (node.end_lineno or node.lineno)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Await)
+        and isinstance(node.value.value, ast.Call)
+        and isinstance(node.value.value.func, ast.Attribute)
+    }
+    put = {
+        (ast.unparse(node.func.value), name_of(node.args[0]))
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"put", "put_nowait"}
+        and node.args
+    }
+    return bool(taken & put)
 
 
 def _add_holder(seen: Seen, convoy: _Convoy, awaits: Awaits, waiter: Request, start: int, end: int) -> None:
@@ -123,7 +159,8 @@ class _Waited:
 
 def _finding(seen: Seen, convoy: _Convoy) -> Finding:
     loss = convoy.loss
-    thing = f"a {convoy.what}" + (f" of {convoy.name}" if convoy.what == "connection" and convoy.name else "")
+    thing = "an item of a queue" if convoy.what == "queue" else f"a {convoy.what}"
+    thing += f" of {convoy.name}" if convoy.what == "connection" and convoy.name else ""
     where = max(convoy.lines, key=lambda line: convoy.lines[line], default=convoy.where)
     who = count(len(loss.requests), "request")
     holding = [number for number, _ in convoy.holders.most_common()]
@@ -160,11 +197,13 @@ _WHY = {
     "lock": "One at a time can have the lock: all others wait until it is given back, whatever is free.",
     "semaphore": "Only so many can be inside at a time; all others wait until one of them has left.",
     "connection": "The pool has fewer connections than there are requests that need one: they take turns.",
+    "queue": "The queue is a pool: who takes an item puts it back, and all others wait until one does.",
 }
 _DO = {
     "lock": "Hold the lock only around what must not overlap, and await slow things outside of it.",
     "semaphore": "Allow more at a time, if what it protects can take it, or do less inside of it.",
     "connection": "Give the pool more connections, if the database can take it, or hold each for less time.",
+    "queue": "Put more items into it, if what they stand for can take it, or hold each for less time.",
 }
 
 
