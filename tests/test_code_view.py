@@ -356,6 +356,29 @@ def test_a_file_that_is_not_here_is_said_to_be():
     assert row(lines, 21).startswith(" ─#1 ")
 
 
+def test_the_time_of_a_definition_in_one_line_has_that_of_its_decorator():
+    """Who waits for a thread is at the decorator's line, who is in it at the definition's: both count."""
+    line = timeline(source("@app.get('/')\ndef handler(): return sleep(1)\n"), streams.accepted())
+    feed(line, handler(3, line=1), streams.token_wait(3), streams.suspend(4), streams.idle(4))
+    feed(line, streams.thread(400, 2), (ns(400), ev.CALL, 1, 1, 1, 2, "app.py", 2, "handler"))
+    lines = drawn(line, 1_000)
+    assert row(lines, 2).rstrip().endswith("996 ms")
+    assert lines[1].rstrip().endswith("996 ms")
+
+
+def test_a_function_without_a_file_has_no_line():
+    """Of what is written in C only the name is known: no number stands where there is no line."""
+    line = timeline(streams.accepted(), streams.thread(3, 2), streams.submit(3))
+    feed(line, [(ns(4), ev.CALL, 1, 1, 1, 2, "", 0, "BufferedReader.read")])
+    feed(line, streams.suspend(5), streams.idle(6))
+    title, there, *_ = drawn(line, 100)[1:]
+    assert title.startswith("─ BufferedReader.read ──")
+    assert " it has no Python source " in there
+    assert "#1" in there
+    assert " 0 " not in there
+    assert "not here" not in title
+
+
 def test_a_file_that_has_changed_since_is_said_to_have(tmp_path, monkeypatch):
     """The lines that were read first stay, and the title says that the file has others."""
     file = tmp_path / "mine.py"

@@ -38,11 +38,13 @@ from tests.streams import (
     made,
     ns,
     of_worker,
+    pool,
     read,
     responded,
     sent,
     step,
     suspend,
+    thread,
     timeline,
     tokens,
     wake,
@@ -216,6 +218,23 @@ def test_a_full_pool_is_visibly_full():
     text = shown(*MOMENTS["pool-full"])
     assert "4/4 FULL" in text
     assert re.search(r"queue 2 · 0\.9 s ░#2 ░#3", text)
+
+
+def test_anyios_threads_are_there_when_only_another_pool_was_seen():
+    """AnyIO's limiter has no number until a task waits for it; its threads are there all the same."""
+    line = timeline(accepted(), tokens(3, 40, 1, 0), pool(3, 1, "default-executor", size=6))
+    feed(line, thread(4, 2), call(4), suspend(5), idle(5))
+    text = shown(line, 300)
+    assert re.search(r"AnyIO threads +1/40", text)
+    assert re.search(r"asyncio threads +0/6", text)
+    assert "in use" not in text
+
+
+def test_a_line_without_room_in_the_seat_is_visibly_cut():
+    """A name that is longer than the box ends in a sign."""
+    at = ("a_file_with_a_name.py", 14, "a_function_with_a_name", "")
+    line = timeline(accepted(), [(ns(30), ev.HOLDS, 1, ns(2), *at)])
+    assert re.search(r"a_file_with_a_name\.py:14 ?… │", shown(line, 300))
 
 
 def test_timers_that_are_late_are_counted():

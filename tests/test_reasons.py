@@ -17,6 +17,8 @@ from loopviz.model import Burst, Timeline
 from loopviz.stream import events as ev
 from loopviz.stream.events import Event
 from loopviz.tui.pointed import pointed_at
+from loopviz.tui.scene import Facts
+from loopviz.tui.scene.pen import Pen
 from loopviz.tui.scene.reasons import page
 from tests import streams
 from tests.findings.bursts import burst, ends
@@ -24,7 +26,7 @@ from tests.findings.pools import rounds
 from tests.streams import feed, holds, step
 from tests.test_burst_screen import burst as fired
 from tests.test_burst_screen import drive
-from tests.test_scene import names_of_palettes, scene, text, view
+from tests.test_scene import ENVIRONMENT, names_of_palettes, scene, text, view
 from tests.test_screen import run
 
 __all__ = ["drive"]
@@ -51,6 +53,13 @@ def shown(
             line, view((line.last - streams.ZERO) / 1e6 + 2_000, look="reasons", **more), *size
         )
     )
+
+
+def changed(finding: Finding) -> list[str]:
+    """The lines of its change, at 80 columns."""
+    facts = Facts(ENVIRONMENT, "in a thread", "127.0.0.1:1", ())
+    code = page.opened(Pen(Palette("mono")), facts, finding, 80, "", roomy=False)[3]
+    return ["".join(segment.text for segment in line).strip() for line in code]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -108,6 +117,21 @@ def test_every_palette_has_all_words(palette):
     said = " ".join(" ".join(shown(two(), palette=palette)).split())
     assert "high" in said
     assert "Why It did not await" in said
+
+
+def test_a_change_at_the_end_of_a_long_line_is_seen():
+    """Where a line before and after has no room, it is cut so that what differs is shown."""
+    start = (
+        "engine = create_async_engine(f\"sqlite+aiosqlite:///{os.environ['LOOPVIZ_WORKSPACE']}/shop.db\", "
+    )
+    change = (f"{start}pool_size=2)",), (f"{start}pool_size=8)",)
+    held = table.of_burst(two(), two().bursts[-1])[0]
+    before, after = changed(replace(held, change=change))
+    assert before.startswith("- …")
+    assert before.endswith("pool_size=2)")
+    assert after.endswith("pool_size=8)")
+    short = replace(held, change=(("time.sleep(1)",), ("await asyncio.sleep(1)",)))
+    assert changed(short) == ["- time.sleep(1)", "+ await asyncio.sleep(1)"]
 
 
 def test_a_moment_of_a_burst_is_said_to_be_one():

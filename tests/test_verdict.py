@@ -11,6 +11,7 @@ from loopviz.draw.verdict import Verdict, in_brief, verdict
 from loopviz.findings import Finding
 from loopviz.findings.table import of_burst
 from loopviz.model import Timeline, Where
+from loopviz.model.block import Shares
 from loopviz.scenario import Scenario, find, read
 from loopviz.stream.endings import GIVEN_UP
 from loopviz.tui.scene.pen import Pen
@@ -294,6 +295,17 @@ def test_the_keeper_of_the_gil_is_to_blame():
     found = of(line, 436)
     assert found.measured == "Done: 2 requests in 435 ms: 1 block at app.py:8."
     assert found.why == "The event loop was held for 409 ms of it, in 1 block: app.py:8."
+
+
+def test_what_waits_on_the_loop_is_not_called_cpu_time():
+    """Where the blocks used no CPU, what a request was on the loop is its run time."""
+    line, at = blocking(500, 500, 500)
+    one, facts_of_it = Shares(cpu=0.02, gil=None), facts(0.5, lambda load: load.requests * load.single)
+    for block in line.blocks:
+        block.shares = one
+    assert of(line, at, facts_of_it).measured == (
+        "Done: 3 requests in 1.5 s, 3 times one request's run time (3 expected)."
+    )
 
 
 @pytest.mark.parametrize("later", [0, 2_000])

@@ -143,7 +143,8 @@ class CodeBody:
     def _draw(self, facts: Facts, drawn: Drawn, row: Row, view: View, now: Now) -> Line:
         pen, section = self._pen, row.section
         if row.kind == "title":
-            note = self._work.files.note(facts, section.file) if section.known else "its source is not here"
+            missing = "its source is not here" if section.file else ""
+            note = self._work.files.note(facts, section.file) if section.known else missing
             return draw_title(pen, drawn, section, note)
         if row.kind == "above":
             return draw_above(pen, drawn, section, _above(section.above, now.begun))

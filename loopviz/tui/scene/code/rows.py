@@ -74,13 +74,13 @@ def draw_title(pen: Pen, drawn: Drawn, section: Section, note: str) -> Line:
     function, width = section.function, drawn.columns.width
     where = Where(section.file, function.line, section.name)
     rule = "─" if pen.palette.unicode else "-"
-    place, name = words.line(where), printable(section.name, 80)
+    place, name = words.line(where) if section.file else "", printable(section.name, 80)
     total = sum(warmth.total for warmth in section.heat.values())
     time = f" {words.duration(total)} " if total else ""
     line: Line = [
         Segment(f"{rule} ", pen.dim),
         Segment(place, linked_style(pen.title, where)),
-        Segment(f" {name}" if name else "", pen.text),
+        Segment(f" {name}" if name and place else name, pen.text),
     ]
     notice = f" · {note}" if note else ""
     line.append(Segment(notice, pen.alarm))
@@ -134,12 +134,12 @@ def draw_line(pen: Pen, drawn: Drawn, section: Section, number: int, note: str) 
     style = pen.alarm if alarm is not None else pen.text if marks else pen.dim
     line += [
         Segment(" " * (columns.marks - used), pen.text),
-        Segment(f"{number:>{_NUMBER - 1}}  ", style),
+        Segment(f"{number or '':>{_NUMBER - 1}}  ", style),
     ]
     if section.known:
         code = _code(pen, section.pieces(number), alarm is not None)
     else:
-        code = [Segment("its source is not here", pen.dim)]
+        code = [Segment("its source is not here" if section.file else "it has no Python source", pen.dim)]
     said = alarm or note
     if said:
         length = sum(cell_len(segment.text) for segment in code)

@@ -59,6 +59,13 @@ class Section:
             return range(self.function.first, self.function.first + len(self.text))
         return sorted(self.touched | {self.function.line})
 
+    def warm(self, number: int, warmth: Warmth) -> None:
+        """Time at a line; that at a decorator and that at the definition are at one."""
+        known = self.heat.get(number)
+        self.heat[number] = total = Warmth(warmth.where, dict(warmth.times))
+        if known is not None:
+            total.add(known)
+
     def pieces(self, number: int) -> list[Piece]:
         """A line, in pieces."""
         if self._pieces is None:
@@ -126,7 +133,7 @@ class Sections:
             if warmth.where is None:
                 continue
             if (at := self._section(read, warmth.where, added)) is not None:
-                at.heat[_line(at, spot[1])] = warmth
+                at.warm(_line(at, spot[1]), warmth)
         for spot, marks in places.lines.items():
             if (at := self._section(read, places.wheres[spot], added)) is not None:
                 at.marks.setdefault(_line(at, spot[1]), []).extend(marks)

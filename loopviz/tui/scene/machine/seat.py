@@ -46,7 +46,16 @@ def seat(sight: Sight, machine: Machine, width: int) -> Seat:
         if request is not None and len(machine.seat) == 1:
             who.say(f" {printable(request.method)} {printable(request.path)}", sight.pen.text)
         lines.insert(1, who)
-    return Seat([line for line in lines if line.width], _busy(sight, machine), alarm)
+    return Seat([_fits(sight, line, width) for line in lines if line.width], _busy(sight, machine), alarm)
+
+
+def _fits(sight: Sight, line: Row, width: int) -> Row:
+    """The line in at most so many cells, with a sign where its end is left out."""
+    if line.width <= width:
+        return line
+    line.pad(max(0, width - 1), sight.pen.text)
+    line.say("…" if sight.pen.palette.unicode else "~", sight.pen.dim)
+    return line
 
 
 def _busy(sight: Sight, machine: Machine) -> str:

@@ -168,8 +168,8 @@ def _pools(timeline: Timeline, machine: Machine, now: int) -> dict[tuple[str, in
     found: dict[tuple[str, int], PoolPlace] = {}
     known = [pool for pool in timeline.pools.by_number.values() if pool.worker == process.worker]
     tokens = next((tokens for _, tokens in process.threads.tokens_until(now)), None)
-    if tokens is not None and not known:
-        known.insert(0, Pool(0, "default-limiter", "", tokens.total))
+    if tokens is not None and all(pool.kind != "default-limiter" for pool in known):
+        known.append(Pool(0, "default-limiter", "", tokens.total))  # it has a number once a task waits for it
     for pool in sorted(known, key=lambda pool: (pool.kind != "default-limiter", pool.number)):
         place = PoolPlace(pool, "process" if pool.kind == "processes" else "thread", pool.size)
         if pool.kind == "default-limiter" and tokens is not None:
@@ -189,4 +189,4 @@ def _pool(pools: dict[tuple[str, int], PoolPlace], one: Position) -> PoolPlace:
         return named
     if one.station is Station.PROCESS:
         return pools["process", 0]
-    return pools.get(("pool", 0), pools["thread", 0])  # a recording of before names no pools
+    return pools.get(("pool", 0), pools["thread", 0])

@@ -26,6 +26,8 @@ _LABEL = 6
 _FIGURE = re.compile(r"(?<=\d) (?=(?:ms|s)\b)")
 """The space between a figure and its unit, where a line does not end."""
 _LONGEST = 1_000
+_AROUND = 12
+"""So much of a line is shown from where it differs on (cells)."""
 
 
 def titled(pen: Pen, finding: Finding, width: int, *, chosen: bool) -> Line:
@@ -113,16 +115,38 @@ def _change(pen: Pen, finding: Finding, room: int) -> list[Line]:
     """The code before and after, a few lines each."""
     if finding.change is None:
         return []
+    before, after = finding.change
     lines: list[Line] = []
-    for mark, style, part in (
-        ("-", pen.alarm, finding.change[0]),
-        ("+", pen.palette.text("good"), finding.change[1]),
+    for mark, style, part, other in (
+        ("-", pen.alarm, before, after),
+        ("+", pen.palette.text("good"), after, before),
     ):
-        for pieces in inked(part):
+        for at, pieces in enumerate(inked(part)):
             line: Line = [Segment(" " * (_INDENT + _LABEL), pen.text), Segment(f"{mark} ", style)]
-            line += [Segment(text, style_of(pen.palette, role)) for text, role in pieces]
+            code: Line = [Segment(text, style_of(pen.palette, role)) for text, role in pieces]
+            left_out = _alike(part[at], other[at], room - 2) if at < len(other) else 0
+            line += [Segment("…", pen.dim), *_behind(code, left_out)] if left_out else code
             lines.append(_cut(line, room + _INDENT + _LABEL))
     return lines
+
+
+def _alike(text: str, other: str, room: int) -> int:
+    """How many characters are left out at the beginning, so that the first difference is to be seen."""
+    pairs = enumerate(zip(text, other, strict=False))
+    same = next((at for at, (one, two) in pairs if one != two), min(len(text), len(other)))
+    if max(cell_len(text), cell_len(other)) <= room or cell_len(text[:same]) + _AROUND <= room:
+        return 0
+    return max(0, same - room // 2)
+
+
+def _behind(line: Line, characters: int) -> Line:
+    """The line without so many characters at its beginning."""
+    kept: Line = []
+    for segment in line:
+        if characters < len(segment.text):
+            kept.append(Segment(segment.text[characters:], segment.style))
+        characters = max(0, characters - len(segment.text))
+    return kept
 
 
 def _cut(line: Line, width: int) -> Line:
