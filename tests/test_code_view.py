@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,14 @@ def test_a_suspended_request_is_at_its_await():
     assert row(lines, 16).startswith(" ─#1 ")
     assert "◂ timer" in row(lines, 16)
     assert row(lines, 15).startswith("      ")
+
+
+def test_requests_of_other_bursts_are_counted_in_all():
+    """The figures in the first line are those of a burst, or are said to be more."""
+    assert "1 request of x at 0.20 s   ─ 1 awaiting" in drawn(timeline(suspended(1)), 200)[0]
+    both = timeline(suspended(1), (ns(110), ev.FIRED, 2, "x", 2, 1, 40), streams.accepted(2, 2, at=110))
+    feed(both, streams.suspend(118, 2), streams.awaits(140, 2, line=16), streams.awaited(140, 2))
+    assert re.search(r"1 request of x at 0\.\d+ s   in all ─ 2 awaiting", drawn(both, 300)[0])
 
 
 def test_many_at_a_line_are_counted():

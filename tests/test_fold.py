@@ -9,6 +9,7 @@ from tests.streams import (
     end,
     feed,
     idle,
+    iteration,
     ns,
     raised,
     read,
@@ -95,6 +96,18 @@ def test_numbers_are_few_words():
     assert numbers([5]) == "#5"
     assert numbers([1, 2, 3, 7]) == "#1–#3 #7"
     assert numbers([1, 3, 5, 7, 9]) == "#1 #3 #5 …"
+
+
+def test_the_one_that_blocks_is_not_in_one_row_with_those_that_wait():
+    """However long a column is, a row says of nobody that it blocks who does not."""
+    line = timeline(*([*accepted(n, n, n), suspend(n + 2.5, n)] for n in (1, 2, 3)), idle(6))
+    wide = 5_000_000_000
+    feed(line, [wake(10, 1), wake(10, 2), wake(10, 3), iteration(10), step(10, 1)])
+    requests = line.requests.values()
+    assert [fold.name for fold in folded(requests, ns(60), wide, column=wide)] == ["#1–#3 ×3"]
+    assert [fold.name for fold in folded(requests, ns(900), wide, column=wide)] == ["#1", "#2–#3 ×2"]
+    feed(line, [status(1_000, 200, 1), responded(1_000, 1), end(1_000, 1), step(1_000, 2)])
+    assert [fold.name for fold in folded(requests, ns(1_900), wide, column=wide)] == ["#1", "#2", "#3"]
 
 
 def test_an_answered_request_is_not_in_one_row_with_one_that_is_not():

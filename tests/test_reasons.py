@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from loopviz.draw.found import Findings
 from loopviz.draw.look import Palette
-from loopviz.findings import table
+from loopviz.findings import Finding, table
 from loopviz.findings.seen import no_lines
 from loopviz.model import Burst, Timeline
 from loopviz.stream import events as ev
@@ -149,6 +149,19 @@ def test_a_part_of_the_time_has_its_own_findings():
     at.mark, at.at = streams.ns(1_100), streams.ns(2_000)
     said = " ".join(" ".join(text(scene().compose(line, at, 80, 24))).split())
     assert "Nothing was found that has cost requests time: the 900 ms that are selected." in said
+
+
+def test_when_a_burst_ends_its_findings_are_those_of_its_end():
+    """Findings of a moment before its last answer are not said beside its makespan."""
+    line = two()
+    done = line.bursts[-1].done
+    assert done is not None
+    known = Findings()
+    before = known.of_burst(line, line.bursts[-1], no_lines, done - 300 * streams.MS)
+    after = known.of_burst(line, line.bursts[-1], no_lines, done + 1)
+    assert before
+    assert after
+    assert before[0].lost < after[0].lost
 
 
 def test_bursts_that_are_asked_for_in_turn_are_looked_at_once(monkeypatch):

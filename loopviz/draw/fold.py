@@ -13,9 +13,12 @@ from itertools import groupby, islice
 
 from loopviz.draw.words import tag
 from loopviz.model import Request, State
+from loopviz.model.block import BLOCK_THRESHOLD
 
 __all__ = ["Fold", "Histories", "folded", "numbers"]
 
+_RECENT = 250_000_000
+"""What was answered so recently (ns) may be in a row with what is not: rows do not part for a moment."""
 _MOST_SEGMENTS = 500
 """A request with more segments is a row of its own: comparing them would take too long."""
 
@@ -73,8 +76,8 @@ def folded(
 
     `within` is the time of a column (ns). Fewer than `least` equal requests stay rows of their own. Only
     neighbours fold, so that rows keep their place; with `anywhere`, a request joins any row that it equals.
-    Where `within` is more than the time of a column, `column` is that time. The `histories` of the requests
-    at `now` can be used for several foldings.
+    In a picture that moves, `column` is the time of a column; `within` may be more. The `histories` of the
+    requests at `now` can be used for several foldings.
     """
     histories = histories or Histories(now)
     rows: list[list[Request]] = []
@@ -97,7 +100,8 @@ def _alike(
 ) -> bool:
     """Whether their rows look the same, where `within` is the time of a column (ns).
 
-    If that is more than the time of a `column`: an answered request and one that is not are never alike.
+    With the time of a `column`: an answered request and one that is not are never alike for longer than that,
+    and one that blocks is like none that does not.
     """
     now = histories.now
     if (one.method, one.path, one.started_by) != (other.method, other.path, other.started_by):
@@ -106,13 +110,28 @@ def _alike(
     starts = one.start, other.start
     if abs(ends[0] - ends[1]) > within or abs(starts[0] - starts[1]) > within or max(starts) >= min(ends):
         return False
-    if column is not None and min(ends) < max(ends) == now and now - min(ends) > column:
-        return False  # the row would say of all that they are answered, or that none is
+    if column is not None and not _at_once_alike(one, other, histories, column):
+        return False
     if max(ends) < now and (one.status, one.failure) != (other.status, other.failure):
         return False
     if max(len(r.segments) + len(r.after) for r in (one, other)) > _MOST_SEGMENTS:
         return False
     return _differ(histories.of(one), histories.of(other), now, within) <= within
+
+
+def _at_once_alike(one: Request, other: Request, histories: Histories, column: int) -> bool:
+    """Whether the same can be said of both: that they are answered or not, that they block or not."""
+    now = histories.now
+    ends = _done(one, now), _done(other, now)
+    if min(ends) < max(ends) == now and now - min(ends) > min(column, _RECENT):
+        return False
+    return _holds(histories.of(one), now) == _holds(histories.of(other), now)
+
+
+def _holds(history: _History, now: int) -> bool:
+    """Whether it has run for as long as a block."""
+    state, since = history.at(0)
+    return state is not None and state[0] is State.RUNNING and now - since >= BLOCK_THRESHOLD
 
 
 def numbers(ids: Iterable[int], letter: str = "", most: int = 3) -> str:

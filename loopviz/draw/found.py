@@ -64,9 +64,10 @@ class Findings:
 
         None if the rules have been asked for the first time, and need some frames more.
         """
+        done = burst.done is not None and burst.done <= now  # what is said of its end is of its end
         over = burst.done is not None and burst.done + _KNOWN < now
         subject = id(timeline), burst.number, burst.first
-        key = (over,) if moves else (over, now, timeline.events)
+        key = (done, over) if moves else (over, now, timeline.events)
 
         def look() -> InPieces:
             from loopviz.findings.table import burst_in_pieces  # noqa: PLC0415 - the first frame needs none
