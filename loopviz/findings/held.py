@@ -5,6 +5,7 @@ Each block has one cause, so that it is in the finding of one rule only.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -26,6 +27,9 @@ _COMPUTES = 0.05
 """A worker thread that uses less of a core than this does not compute."""
 _HARDLY = 200_000_000
 """One sample in this time (ns) is less than a tenth of those that there should be."""
+_NOTABLE = 0.1
+"""A function at which it was in this part of the samples, or more, belongs to what it does."""
+_EXPRESSION = re.compile(r"(?:\.<locals>\.<\w+>)+$")
 _BUSY = 0.5
 """Who uses so much of a core computes; who uses less does not have the GIL for most of the time."""
 _SHARED = ("connection", "lock", "semaphore")
@@ -64,6 +68,22 @@ class Held:
         """The kinds of request whose steps these blocks are."""
         requests = (seen.timeline.requests.get(block.request) for block in self.blocks)
         return {(request.method, request.path) for request in requests if request is not None}
+
+    def is_part_of(self, other: Held, seen: Seen) -> bool:
+        """Whether it is the same work, which was at another function most of the time in these blocks.
+
+        A request that calls several functions in one step is seen at all of them.
+        """
+        mixed = self._passes(other) or other._passes(self)
+        return (mixed or self.hardly_seen) and bool(self.kinds_of(seen) & other.kinds_of(seen))
+
+    def _passes(self, other: Held) -> bool:
+        """Whether it was also seen at the function at which the other one was most of the time."""
+        if other.where is None:
+            return False
+        function = _function(other.where)
+        times = sum(count for where, count in self.lines.items() if _function(where) == function)
+        return times >= _NOTABLE * self.lines.total() and times > 0
 
     def include(self, other: Held) -> None:
         """Those blocks are of the same cause."""
@@ -157,6 +177,11 @@ def held(seen: Seen, cause: Cause) -> list[Held]:
     return known.get(cause, [])
 
 
+def _function(where: Where) -> tuple[str, str]:
+    """The function of a line; what is written as an expression in it, such as a lambda, is a part of it."""
+    return where.file, _EXPRESSION.sub("", where.function)
+
+
 def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
     found: dict[tuple[Cause, object], Held] = {}
     in_middleware: dict[tuple[Where, Frames], Where | None] = {}
@@ -166,7 +191,7 @@ def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
             in_middleware[where, frames] = middleware_of(seen.lines, where, frames)
         middleware = None if where is None else in_middleware[where, frames]
         cause = _cause(seen, block, middleware=middleware is not None)
-        function = None if where is None else (where.file, where.function)
+        function = None if where is None else _function(where)
         one = found.setdefault((cause, function), Held(middleware=middleware))
         length = block.lasted(seen.now)
         one.blocks.append(block)
@@ -176,9 +201,7 @@ def _sorted_out(seen: Seen) -> dict[Cause, list[Held]]:
     causes: dict[Cause, list[Held]] = {}
     for (cause, _), one in sorted(found.items(), key=lambda item: -item[1].length):
         known = causes.setdefault(cause, [])
-        same = next(
-            (other for other in known if one.hardly_seen and one.kinds_of(seen) & other.kinds_of(seen)), None
-        )
+        same = next((other for other in known if one.is_part_of(other, seen)), None)
         if same is None:
             known.append(one)
         else:
@@ -191,8 +214,9 @@ def _frames(seen: Seen, block: Block) -> Frames:
     request = seen.timeline.requests.get(block.request)
     if request is None or request.seen is None or block.where is None:
         return ()
-    sighting = request.seen.last(block.start, seen.now if block.end is None else block.end)
-    return sighting.frames if sighting is not None and sighting.where == block.where else ()
+    end = seen.now if block.end is None else block.end
+    sightings = (one for one in request.seen if block.start <= one.t <= end)
+    return next((one.frames for one in sightings if one.where == block.where), ())
 
 
 def threads_at_work(seen: Seen, block: Block) -> list[tuple[Lane, float]]:

@@ -124,6 +124,30 @@ def test_a_short_call_that_every_request_makes():
     )
 
 
+def through(number: int, at: float, *functions: str) -> Iterable[Event]:
+    """A step of half a second that computes, and is seen at these functions, one after the other."""
+    yield from (step(at, number), cpu(at, 1, at))
+    for index, function in enumerate(functions):
+        seen = at + 20 + index * 400 / len(functions)
+        yield (ns(seen), "holds", number, ns(at), "app.py", 20 + len(function), function, "")
+    yield from (cpu(at + 500, 1, at + 500), *ends(at + 500, number))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (["load", "load", "clean"], ["clean", "clean", "load"], 1),
+        (["handler"] * 3, ["handler.<locals>.<lambda>"] * 3, 1),
+        (["load"] * 3, ["clean"] * 3, 2),
+    ],
+    ids=["both", "lambda", "apart"],
+)
+def test_a_step_that_goes_through_several_functions(first, second, expected):
+    """Blocks that are seen at the same functions are one finding, whichever takes the most time in each."""
+    line = burst(3, through(1, 4, *first), through(2, 505, *second), step(1_006, 3), ends(1_007, 3))
+    assert ids(line) == ["blocking-call"] * expected
+
+
 @pytest.mark.parametrize(("used", "expected"), [(380, []), (20, ["blocking-call"])])
 def test_short_steps_beside_threads_that_compute(used, expected):
     """While threads compute, a step that uses no CPU may have waited for the GIL: nothing is said of it."""
