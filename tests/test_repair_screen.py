@@ -497,6 +497,7 @@ async def test_a_repair_is_measured_under_a_steady_load(repairing, project):
     [
         ("(1)", "(2)", "main.py has been saved since it was started."),
         ("async def slow", "async def other", "A blocking call in async def: "),
+        ("time.sleep(1)", "n = app.n; time.sleep(1); app.n = n", "async def: app is read before the call"),
     ],
 )
 def test_a_repair_that_would_be_wrong_is_refused(repairing, project, old, new, expected):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from loopviz.repair.result import KINDS, Refused, Repaired
 
-__all__ = ["KINDS", "Refused", "Repaired", "possible", "repaired"]
+__all__ = ["KINDS", "Refused", "Repaired", "possible", "repaired", "why_none"]
 
 
 def repaired(
@@ -29,3 +29,10 @@ def possible(source: str, *, line: int, function: str, calls: str = "") -> str |
     from loopviz.repair.choice import choose  # noqa: PLC0415 - as above
 
     return choose(source, line=line, function=function, calls=calls)
+
+
+def why_none(source: str, *, line: int, function: str, calls: str = "") -> str | None:
+    """Why no kind of repair fits a blocking call at a line; None if one does, or nothing is called there."""
+    from loopviz.repair import choice  # noqa: PLC0415 - as above
+
+    return choice.why_none(source, line=line, function=function, calls=calls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loopviz.repair import possible
+from loopviz.repair import possible, why_none
 from tests.repair.sources import line_of
 
 HEAD = (
@@ -49,3 +49,25 @@ def test_nothing_fits():
     assert possible(source, line=line_of(source, "slow()"), function="f", calls="slow") is None
     assert possible(source, line=999, function="f") is None
     assert possible("async def", line=1, function="f") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "calls", "why"),
+    [
+        (("n = STATE[0]", "time.sleep(1)", "STATE[0] = n"), "time.sleep", "STATE is read before the call"),
+        (
+            ("n = STATE[0]", "n = requests.get(n).json()", "STATE[0] = n"),
+            "requests.get",
+            "STATE is read before",
+        ),
+        (("n = 1", "time.sleep(1)"), "time.sleep", None),
+        (("n = 1", "x = n"), "", None),
+    ],
+)
+def test_why_nothing_fits(lines, calls, why):
+    """The reason is that of the repair that would be made otherwise."""
+    source = f"{HEAD}STATE = [1]\n\n\n@app.get('/')\nasync def f():\n    " + "\n    ".join(lines) + "\n"
+    found = why_none(source, line=line_of(source, lines[1]), function="f", calls=calls)
+    assert (found or "").startswith(why or "")
+    assert (found is None) == (why is None)
+    assert why_none("async def", line=1, function="f") is None

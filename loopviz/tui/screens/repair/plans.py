@@ -15,7 +15,7 @@ from loopviz.draw.words import one_line
 from loopviz.findings import Finding
 from loopviz.findings.seen import Lines
 from loopviz.model import Burst
-from loopviz.repair import Refused, possible, repaired
+from loopviz.repair import Refused, possible, repaired, why_none
 from loopviz.repair.text import diff, lines_of
 from loopviz.scenario import ScenarioFile
 from loopviz.stream.marked import original_of
@@ -24,6 +24,8 @@ from loopviz.stream.source import Source
 __all__ = ["Plan", "Refusals", "changed_since", "declared", "in_project", "nothing", "plans", "text_of"]
 
 _HUNK: Final = re.compile(r"^@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
+_OF_CALLS: Final = frozenset({"background-work", "blocking-call", "blocking-middleware"})
+"""Findings whose repair is that of a call, if one fits."""
 _LONGEST: Final = 2_000_000
 """So many bytes of a source file are read."""
 
@@ -142,7 +144,7 @@ def _moved(hunk: re.Match[str], old: int, new: int) -> str:
 def _made(lines: Lines, file: ScenarioFile, finding: Finding) -> Plan | str:
     """The repair for a finding, or why there is none."""
     where = finding.where
-    if finding.repair is None or where is None:
+    if where is None or (finding.repair is None and finding.id not in _OF_CALLS):
         return f"no repair is known for it. {finding.do}"
     name = original_of(where.file)
     before = text_of(name)
@@ -157,6 +159,8 @@ def _made(lines: Lines, file: ScenarioFile, finding: Finding) -> Plan | str:
             return f"{Path(name).name} has been saved since it was started. Start it again, then fire it."
     relative = in_project(name)[1]
     place: _Place = {"line": where.line, "function": where.function, "calls": where.calls}
+    if finding.repair is None:
+        return why_none(text, **place) or f"no repair is known for it. {finding.do}"
     result = repaired(text, finding.repair, name=relative, **place)
     if isinstance(result, Refused):
         other = possible(text, **place)
