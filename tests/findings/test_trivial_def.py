@@ -38,15 +38,41 @@ def test_the_way_to_a_thread_and_back():
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "one = ITEMS.get(1); return one.get('a').upper()",
+        "return datetime.now(utc).isoformat()",
+        "return ' '.join(NAMES).upper()",
+    ],
+)
+def test_calls_that_never_wait(line):
+    """Methods of literals, and modules that only compute, need no thread either."""
+    source = ["@app.get('/')", "def ping():", f"    {line}", "ITEMS = {1: 2}", "NAMES = ['a']"]
+    assert ids(burst(12, on_the_way(12)), lines={"app.py": source}) == ["trivial-def"]
+
+
+@pytest.mark.parametrize(
     ("count", "works", "source"),
     [
         (5, 0.05, SOURCE),
         (12, 5, SOURCE),
         (12, 0.05, ["@app.get('/')", "def ping():", "    return database.one()"]),
+        (12, 0.05, ["@app.get('/')", "def ping():", "    return cache.get(1)", "cache = Cache()"]),
+        (12, 0.05, ["@app.get('/')", "def ping():", "    return ALL['a'].get(1)", "ALL = {'a': Cache()}"]),
+        (12, 0.05, ["@app.get('/')", "def ping():", "    return time.sleep(0.0001)"]),
         (12, 0.05, ["@app.get('/')", "async def ping():", "    return 1"]),
         (12, 0.05, []),
     ],
-    ids=["few requests", "it works", "it may wait", "async def", "no source"],
+    ids=[
+        "few requests",
+        "it works",
+        "it may wait",
+        "an object",
+        "one of several",
+        "it sleeps",
+        "async def",
+        "no source",
+    ],
 )
 def test_what_is_not_trivial(count, works, source):
     """Few requests, work in the thread, a call that may wait, or no source: nothing is said."""

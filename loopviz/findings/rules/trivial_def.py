@@ -23,7 +23,13 @@ _AT_ONCE = 1_000_000
 """An endpoint that takes less (ns) returns at once."""
 _LEAST = 10
 """Fewer requests than this pay too little."""
-_IO = {"eval", "exec", "input", "open", "print"}
+_IO = {"eval", "exec", "input", "open", "print", "sleep"}
+_COMPUTE = {"date", "datetime", "math", "random", "secrets", "statistics", "time", "timedelta", "uuid"}
+"""Modules, and classes of them, whose functions never wait, but for `sleep`."""
+_LITERALS = (
+    ast.Constant, ast.Dict, ast.DictComp, ast.JoinedStr, ast.List, ast.ListComp, ast.Set, ast.SetComp,
+    ast.Tuple,
+)  # fmt: skip
 _WAITS = (ast.While, ast.For, ast.With, ast.Yield, ast.YieldFrom)
 
 
@@ -46,20 +52,56 @@ def look(seen: Seen) -> Iterator[Finding]:
 
 
 def _is_trivial(seen: Seen, called: Where) -> bool:
-    """Whether it is a ``def`` endpoint that calls nothing but builtins and classes."""
+    """Whether it is a ``def`` endpoint that calls nothing but builtins, classes, and what never waits."""
     found = source.function_of(seen.lines(called.file), called.line)
     if found is None or not isinstance(found[1], ast.FunctionDef) or not source.is_endpoint(found[1]):
         return False
     nodes = [node for part in found[1].body for node in ast.walk(part)]
-    return not any(isinstance(node, _WAITS) for node in nodes) and all(
-        _is_plain(node) for node in nodes if isinstance(node, ast.Call)
-    )
+    if any(isinstance(node, _WAITS) for node in nodes):
+        return False
+    known = _values(found[0], set())
+    values = known | _values(found[1], known)
+    return all(_is_plain(node, values) for node in nodes if isinstance(node, ast.Call))
 
 
-def _is_plain(call: ast.Call) -> bool:
+def _is_plain(call: ast.Call, values: set[str]) -> bool:
+    """Whether a call never waits: of a builtin or a class, a method of a value, or a module that computes."""
     name = source.name_of(call.func)
-    known = name[:1].isupper() or hasattr(builtins, name)
-    return isinstance(call.func, ast.Name) and known and name not in _IO
+    if isinstance(call.func, ast.Name):
+        return (name[:1].isupper() or hasattr(builtins, name)) and name not in _IO
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    owner = call.func.value
+    if isinstance(owner, ast.Call):
+        return _is_plain(owner, values)  # a method of what it returns
+    first = _first(owner)
+    module = isinstance(first, ast.Name) and first.id in _COMPUTE and name not in _IO
+    return module or isinstance(first, ast.Constant | ast.JoinedStr) or source.name_of(first) in values
+
+
+def _first(node: ast.expr) -> ast.expr:
+    """What a chain of attributes, subscripts and calls begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node
+
+
+def _values(block: ast.Module | source.Function, known: set[str]) -> set[str]:
+    """The names to which it gives literal values only, such as a dictionary, or what is in a known one."""
+    given: dict[str, list[ast.expr]] = defaultdict(list)
+    for statement in block.body:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+            continue
+        for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+            if isinstance(target, ast.Name):
+                given[target.id].append(statement.value)
+    return {name for name, values in given.items() if all(_is_value(value, known) for value in values)}
+
+
+def _is_value(value: ast.expr, known: set[str]) -> bool:
+    if isinstance(value, _LITERALS):
+        return not any(isinstance(node, ast.Call) for node in ast.walk(value))
+    return source.name_of(_first(value)) in known
 
 
 def _add_ways(seen: Seen, span: Span, loss: Loss) -> None:
