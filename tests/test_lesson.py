@@ -130,6 +130,21 @@ def test_a_long_title_gives_way_to_what_must_be_seen():
         assert all(part in first for part in ("FROZEN 12.3 s behind", "/slow", "1234 lost"))
 
 
+def test_the_views_stay_where_the_past_is_shown():
+    """In 80 columns the load gives way to the keys of the views while a recording is played."""
+    drawn = scene()
+    file = replace(drawn.facts.scenarios[0], name="blocking")
+    drawn.facts = replace(
+        drawn.facts, scenarios=[replace(file, facts=replace(file.facts, title="async def + time.sleep"))]
+    )
+    line = timeline(streams.fired(10, 1, "blocking", 1, 8, 40))
+    played = View(now=ns(20), behind=5_200 * MS, speed=1.0)
+    first = "".join(s.text for s in drawn.compose(line, played, 80, 24)[0])
+    assert first.startswith(" blocking   async def + ")
+    assert "PLAYING 1 x 5.2 s behind" in first
+    assert first.endswith(" timeline 2 3 4 ")
+
+
 @pytest.mark.parametrize("how", ["x", "time"])
 def test_a_burst_that_was_removed_has_not_just_been_fired(drive, how):
     """After a clear, or when it is too old to be kept, neither headline nor sentences are about it."""

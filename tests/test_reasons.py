@@ -20,10 +20,11 @@ from loopviz.tui.pointed import pointed_at
 from loopviz.tui.scene import Facts
 from loopviz.tui.scene.pen import Pen
 from loopviz.tui.scene.reasons import page
+from loopviz.tui.view import View
 from tests import streams
 from tests.findings.bursts import burst, ends
 from tests.findings.pools import rounds
-from tests.streams import feed, holds, step
+from tests.streams import feed, holds, ns, step
 from tests.test_burst_screen import burst as fired
 from tests.test_burst_screen import drive
 from tests.test_scene import ENVIRONMENT, names_of_palettes, scene, text, view
@@ -135,11 +136,12 @@ def test_a_change_at_the_end_of_a_long_line_is_seen():
 
 
 def test_a_moment_of_a_burst_is_said_to_be_one():
-    """A moment before the end of the burst is described as far as it has come."""
+    """A moment before the end of a burst is described as far as it has come: exactly, if it is still."""
     line = two()
-    lines = text(scene().compose(line, view(600, look="reasons"), 80, 24))
-    assert "after its first request" in lines[1] + lines[2]
-    assert any("for 5" in row for row in lines)
+    for at, said in ((None, "1 finding in x ×2 so far "), (ns(600), "ms after its first request")):
+        lines = text(scene().compose(line, View(now=ns(600), look="reasons", at=at), 80, 24))
+        assert said in lines[1] + lines[2]
+        assert any("for 5" in row for row in lines)
 
 
 def test_a_part_of_the_time_has_its_own_findings():

@@ -29,6 +29,9 @@ _ALL = 80
 _PLACE = 14
 """What is said of where it runs, beside its address."""
 
+_TITLE = 16
+"""What is said at least of what was fired, behind its name (cells)."""
+
 _SLOW = 20
 """Fewer frames a second are slow."""
 _DEAR = 0.05
@@ -51,6 +54,9 @@ def header(
         load = [cell_len(text) + 3 for text in lesson.load]
         wanted, more = wanted + sum(load[:1]), sum(load[1:]) + cell_len(facts.address) + _PLACE
     end, hits = views(pen, facts.keys, view.look, width - wanted - 3, width - wanted - more - 3)
+    if not end and lesson is not None and view.behind is not None:  # of the past, the load matters less
+        room = width - wanted + sum(load[:1]) + max(0, cell_len(lesson.title) - _TITLE) - 3
+        end, hits = views(pen, facts.keys, view.look, room, 0)
     taken = sum(segment.cell_length for segment in end) + 3
     if not end:
         return [], _line(pen, facts, view, width, lesson, workers)

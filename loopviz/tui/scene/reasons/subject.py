@@ -48,7 +48,8 @@ def subject(timeline: Timeline, view: View) -> Subject:
     if burst is not None and burst.fired <= moment:
         name = f"{printable(burst.scenario, 40)} ×{burst.count}"
         if not burst.over(moment):
-            name += f", {duration(burst.makespan(moment))} after its first request"
+            # In a picture that moves the findings may be those of a moment before.
+            name += " so far" if moves else f", {duration(burst.makespan(moment))} after its first request"
         return Subject(burst, burst.began, moment, name, moves)
     start = max(timeline.began, moment - _LATELY)
     requests = sum(
