@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from loopviz.clock import duration
-from loopviz.findings.loss import Loss, overlaps
+from loopviz.findings.loss import Loss, merged, overlaps
 from loopviz.findings.middleware import middleware_of
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import is_library
@@ -225,10 +225,30 @@ def threads_at_work(seen: Seen, block: Block) -> list[tuple[Lane, float]]:
     found = []
     for lane in seen.timeline.workers.values():
         if lane.role == "thread" and lane.worker == block.worker and lane.worked(start, start + length):
-            used = lane.used(start, start + length) / length
+            used = _used(lane, start, start + length)
             if used >= _COMPUTES:
                 found.append((lane, used))
     return found
+
+
+def _used(lane: Lane, start: int, end: int) -> float:
+    """How much of a core a thread used in this time, as if it were used evenly while it worked.
+
+    Its clock is read long afterwards, if nothing could run before; then it has had nothing to do since.
+    """
+    before = max((one for one in lane.samples if one[0] <= start), default=None)
+    after = min((one for one in lane.samples if one[0] >= end), default=None)
+    used = lane.used(start, end)
+    if before is not None and after is not None:
+        spans = [(max(s.start, before[0]), min(s.end, after[0])) for s in lane.newest_first(after[0])]
+        worked = merged(((since, until) for since, until in spans if since < until), 0)
+        whole = sum(until - since for since, until in worked)
+        used = max(used, (after[1] - before[1]) * _length(worked, start, end) / whole) if whole else used
+    return min(1.0, used / (end - start))
+
+
+def _length(stretches: list[tuple[int, int]], start: int, end: int) -> int:
+    return sum(until - since for since, until in overlaps(stretches, start, end))
 
 
 def _threads_had_gil(seen: Seen, block: Block) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from loopviz.stream.events import Event
 from tests import streams
 from tests.findings.bursts import burst, ends, findings, ids
-from tests.streams import call, cpu, executes, gil, returns, step, suspend, switched, waited, wake
+from tests.streams import call, cpu, executes, gil, ns, returns, step, suspend, switched, waited, wake
 
 
 def in_threads(*lanes: float, until: float = 1_000, core: float = 0) -> list[Event]:
@@ -127,3 +127,10 @@ def test_threads_that_take_turns_do_not_keep_the_gil():
 def test_a_loop_that_sleeps_beside_threads(used, looks):
     """A step whose line is seen all the time, or beside threads that do not compute, is a blocking call."""
     assert ids(burst(4, standing(used, looks))) == ["blocking-call"]
+
+
+def test_a_clock_that_is_read_late():
+    """What a thread used is put where it worked: its clock may be read long after its call."""
+    late = [event for event in standing(490, 1) if event[1] != "cpu" or event[2] == 1 or event[0] < ns(6)]
+    late += [cpu(5_000, 11, 490), cpu(5_000, 12, 490)]
+    assert ids(burst(4, late)) == ["gil-kept"]
