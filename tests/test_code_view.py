@@ -131,6 +131,16 @@ def test_requests_of_other_bursts_are_counted_in_all():
     assert re.search(r"1 request of x at 0\.\d+ s   in all ─ 2 awaiting", drawn(both, 300)[0])
 
 
+def test_tasks_that_requests_have_started_are_counted_in_all():
+    """A started task is no request: where there are some, the figures are not those of the burst alone."""
+    line = timeline(
+        streams.fired(0, 1, "x", 1, 1, 40), streams.accepted(), streams.made(3, 2, 1, 1), streams.suspend(4)
+    )
+    feed(line, streams.step(5, 2), streams.suspend(6, 2), streams.idle(7))
+    feed(line, streams.awaits_task(8, 1, 2, 0), streams.awaited(9, 2, "queue"))
+    assert "   in all ─ 2 awaiting" in drawn(line, 110)[0]
+
+
 def test_many_at_a_line_are_counted():
     """A dozen requests that await at one line are a dozen, not twelve numbers."""
     assert row(drawn(timeline(suspended(12)), 200), 16).startswith(" ─12 awaiting ")

@@ -65,7 +65,7 @@ async def test_braces_choose_what_brackets_change(drive):
         lines = await screen.show(*POOLS, at=100)
         assert any("[/] thread limit 40" in line and "{/} other pools" in line for line in lines)
         lines = await screen.press("right_curly_bracket")
-        assert any("[ and ] change images (4 workers)." in line for line in lines)
+        assert any("[ and ] change images (4 threads)." in line for line in lines)
         assert any("[/] images 4" in line for line in lines)
         assert any(line.startswith(" POOL images") and "0 of 4 in use" in line for line in lines)
         lines = await screen.press("right_curly_bracket")
@@ -104,7 +104,7 @@ async def test_the_range_is_bounded(drive):
         await screen.press(*["left_square_bracket"] * 9)
         lines = await screen.press("left_square_bracket")
         assert screen.source.resized == (2, 1)
-        assert any("images (1 worker): further than that it is not changed." in line for line in lines)
+        assert any("images (1 thread): further than that it is not changed." in line for line in lines)
         await screen.press(*["right_square_bracket"] * 30)
         assert screen.source.resized == (2, 1000)
 

@@ -231,10 +231,12 @@ def test_anyios_threads_are_there_when_only_another_pool_was_seen():
 
 
 def test_a_line_without_room_in_the_seat_is_visibly_cut():
-    """A name that is longer than the box ends in a sign."""
-    at = ("a_file_with_a_name.py", 14, "a_function_with_a_name", "")
-    line = timeline(accepted(), [(ns(30), ev.HOLDS, 1, ns(2), *at)])
-    assert re.search(r"a_file_with_a_name\.py:14 ?… │", shown(line, 300))
+    """What is longer than the box has a sign where it is cut: a function's end, or a file's beginning."""
+    long = 20 * "a" + "_name.py"
+    for file, said in (("a_name.py", r"│ a_name\.py:114 a_functi.*… │"), (long, r"│ …a+_name\.py:114 │")):
+        line = accepted()
+        line.append((ns(30), ev.HOLDS, 1, ns(2), file, 114, "a_function_with_a_name", ""))
+        assert re.search(said, shown(timeline(line), 300))
 
 
 def test_timers_that_are_late_are_counted():

@@ -8,8 +8,8 @@ __all__ = ["changed", "fixed", "gone", "pool", "unlimited"]
 
 
 def pool(name: str, size: int) -> str:
-    """A pool and its size: ``images (4 workers)``."""
-    return f"{name} ({count(size, 'worker')})" if size >= 0 else f"{name} (no limit)"
+    """A pool and its size: ``images (4 threads)``."""
+    return f"{name} ({count(size, 'thread')})" if size >= 0 else f"{name} (no limit)"
 
 
 def changed(kind: str, name: str, before: int, size: int) -> str:

@@ -174,8 +174,8 @@ def _head(pen: Pen, now: Now, moment: int, width: int) -> Line:
     used = cell_len(line[0].text)
     marks = [mark for marks in (*found.lines.values(), *found.above.values()) for mark in marks]
     shown = {request.id for request in about.requests}
-    if any(mark.request > 0 and mark.request not in shown for mark in marks):
-        line.append(Segment("in all ", pen.dim))  # where everybody is, and not those alone whose time it is
+    if any(mark.request and mark.request not in shown for mark in marks):
+        line.append(Segment("in all ", pen.dim))  # also others than those whose time it is, and started tasks
         used += cell_len(line[-1].text)
     line += counted(pen, marks, max(0, width - used - cell_len(caption)))
     used = sum(cell_len(segment.text) for segment in line)

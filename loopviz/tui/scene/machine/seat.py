@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from loopviz.clock import NS
@@ -21,6 +22,8 @@ __all__ = ["Seat", "seat"]
 
 _BUSY = NS
 """Over so much time it is said how busy the loop was (ns)."""
+_PLACE = 8
+"""So many cells of a line's place are shown at least: its end, with the number."""
 _NOTABLE = 10_000_000
 """A stretch of the loop that serves no request is shown if it has lasted for so long (ns)."""
 
@@ -37,7 +40,7 @@ class Seat(NamedTuple):
 
 def seat(sight: Sight, machine: Machine, width: int) -> Seat:
     """What is said of the seat at this moment, in lines of at most `width` cells."""
-    lines, alarm = _state(sight, machine)
+    lines, alarm = _state(sight, machine, width)
     if machine.seat:
         who = Row()
         for row in chips(sight, machine.seat, width):
@@ -67,14 +70,14 @@ def _busy(sight: Sight, machine: Machine) -> str:
     return f"busy {min(1.0, process.loop.busy(now - _BUSY, now) / _BUSY):.0%}"
 
 
-def _state(sight: Sight, machine: Machine) -> tuple[list[Row], bool]:
+def _state(sight: Sight, machine: Machine, width: int) -> tuple[list[Row], bool]:
     """What the loop does, and at which line; and whether it is to be alarming."""
     pen, timeline, now, loop = sight.pen, sight.timeline, sight.now, machine.process.loop
-    if (stands := _stands(sight, machine)) is not None:
+    if (stands := _stands(sight, machine, width)) is not None:
         return stands, True
     block = loop.block_at(now)
     if block is not None:
-        return _block(sight, machine, block), True
+        return _block(sight, machine, block, width), True
     starvation = loop.starvation_at(now)
     if starvation is not None:
         said = words.culprits(timeline, starvation, 2)
@@ -82,11 +85,11 @@ def _state(sight: Sight, machine: Machine) -> tuple[list[Row], bool]:
     if machine.seat:
         name, style = pen.palette.name(CODES[State.RUNNING])
         lasts = f"{name} for {waited(now - machine.seat[0].since)}"
-        return [Row(Segment(lasts, style)), _line(sight, machine)], False
-    return _without_request(sight, machine), False
+        return [Row(Segment(lasts, style)), _line(sight, machine, width)], False
+    return _without_request(sight, machine, width), False
 
 
-def _stands(sight: Sight, machine: Machine) -> list[Row] | None:
+def _stands(sight: Sight, machine: Machine, width: int) -> list[Row] | None:
     """What is said of a process that has ended, or is stopped; None while it runs."""
     pen, now, ended = sight.pen, sight.now, machine.process.ended
     if ended is not None and ended[0] <= now:
@@ -97,27 +100,27 @@ def _stands(sight: Sight, machine: Machine) -> list[Row] | None:
     if since is None:
         return None
     why = Row(Segment("by SIGSTOP, or a debugger", pen.text))
-    return [_caption(sight, f"STOPPED {waited(now - since)}"), _line(sight, machine), why]
+    return [_caption(sight, f"STOPPED {waited(now - since)}"), _line(sight, machine, width), why]
 
 
-def _block(sight: Sight, machine: Machine, block: Block) -> list[Row]:
+def _block(sight: Sight, machine: Machine, block: Block, width: int) -> list[Row]:
     pen, lasts = sight.pen, waited(block.lasted(sight.now))
     number, where = block.culprit
     if block.kind == "waiting_for_gil":
         keeper = f"{words.tag(number)}'s thread" if number else "another thread"
         kept = Row(Segment(f"kept by {keeper}", pen.alarm))
-        return [_caption(sight, f"NO GIL {lasts}"), kept, *_lines(sight, where)]
+        return [_caption(sight, f"NO GIL {lasts}"), kept, *_lines(sight, where, width)]
     first = _caption(sight, f"BLOCKS {lasts}")
     if block.keeps_gil:
         first.say(" keeps GIL", pen.alarm)
     elif block.kind is not None and not block.mixed:
         first.say(f" {KINDS[block.kind][1]}", pen.alarm)
     if machine.seat:
-        return [first, *_lines(sight, where)]
-    return [first, Row(Segment(words.holder(block), pen.text)), *_lines(sight, where)]
+        return [first, *_lines(sight, where, width)]
+    return [first, Row(Segment(words.holder(block), pen.text)), *_lines(sight, where, width)]
 
 
-def _without_request(sight: Sight, machine: Machine) -> list[Row]:
+def _without_request(sight: Sight, machine: Machine, width: int) -> list[Row]:
     """The loop, while no request is on it: it sleeps, or does something else."""
     pen, now, loop = sight.pen, sight.now, machine.process.loop
     looked = loop.looked(now)
@@ -126,7 +129,7 @@ def _without_request(sight: Sight, machine: Machine) -> list[Row]:
     span = next(loop.spans(now), None)
     if span is not None and span.end >= now and now - span.start >= _NOTABLE and not span.request:
         lasts = f"callbacks for {waited(now - span.start)}"
-        return [Row(Segment(lasts, pen.text)), *_lines(sight, span.where)]
+        return [Row(Segment(lasts, pen.text)), *_lines(sight, span.where, width)]
     return [Row(Segment("free", pen.dim))]
 
 
@@ -138,19 +141,22 @@ def _caption(sight: Sight, text: str) -> Row:
     return Row(Segment(f" {text} ", style))
 
 
-def _line(sight: Sight, machine: Machine) -> Row:
+def _line(sight: Sight, machine: Machine, width: int) -> Row:
     """The line at which the one on the loop was seen."""
     where = machine.seat[0].where if machine.seat else None
-    found = _lines(sight, where)
+    found = _lines(sight, where, width)
     return found[0] if found else Row()
 
 
-def _lines(sight: Sight, where: Where | None) -> list[Row]:
-    """A line of source code: where it is, and what it calls."""
+def _lines(sight: Sight, where: Where | None, width: int) -> list[Row]:
+    """A line of source code: where it is, and what it calls. A long name of a file loses its beginning."""
     if where is None:
         return []
     pen = sight.pen
-    first = Row(Segment(words.line(where), linked_style(pen.title, where)))
-    if where.function:
+    place = words.line(where)
+    while cell_len(place) > max(_PLACE, width):
+        place = ("…" if pen.palette.unicode else "~") + place[2:]
+    first = Row(Segment(place, linked_style(pen.title, where)))
+    if where.function and first.width + 3 <= width:
         first.say(f" {printable(where.function, 40)}", pen.dim)
     return [first, Row(Segment(printable(where.calls, 40), pen.text))] if where.calls else [first]
