@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -12,13 +12,16 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from loopviz.draw.story import story
 from loopviz.model import State, Timeline
+from loopviz.model.positions import positions
 from loopviz.model.request import Request
 from loopviz.model.summary import summarise
 from loopviz.stream import events as ev
+from loopviz.tui.knobs import knobs_of
+from loopviz.tui.scene.machine.stations import plant
 from tests.probe_support import PLAIN, UVLOOP, Served, Setup
 from tests.streams import (
     accepted,
@@ -188,6 +191,46 @@ def test_a_pool_of_processes_is_named() -> None:
     assert held.startswith("The only worker process of ProcessPoolExecutor is in use, and")
     assert "cores" in free
     assert pools(line)["processes"]["size"] == 1
+
+
+@setups
+def test_limiters_for_one_call_each_are_no_pools(setup: Setup) -> None:
+    """FastAPI makes a limiter when a dependency with `yield` ends: the next one has the number of that."""
+
+    def connection() -> Iterator[int]:
+        yield 1
+
+    async def handler(_: int = Depends(connection)) -> None:
+        pass
+
+    app = FastAPI()
+    app.add_api_route("/x", handler, response_model=None)
+    with Served(app, setup) as served:
+        for _ in range(10):
+            served.get("/x")
+        served.settle(10)
+    line = Timeline()
+    line.feed(served.events)
+    limiters = [pool for pool in line.pools.by_number.values() if pool.kind == "limiter"]
+    assert 1 <= len(limiters) < 5
+    assert list(pools(line)) == ["default-limiter"]
+    assert knobs_of(line) == ()
+    (machine,) = plant(line, positions(line, line.last), line.last).machines
+    assert [place.pool.kind for place in machine.pools if place.pool] == ["default-limiter"]
+
+
+def test_a_limiter_of_one_thread_that_was_waited_for_is_a_pool() -> None:
+    """It is also one if it has been made smaller."""
+    limiter = anyio.CapacityLimiter(1)
+
+    async def handler() -> None:
+        await anyio.to_thread.run_sync(time.sleep, 0.05, limiter=limiter)
+
+    line = observed(handler, 2, PLAIN)
+    assert pools(line)["limiter"]["size"] == 1
+    assert [knob.size for knob in knobs_of(line)] == [1]
+    smaller = timeline(pool(1, "limiter", size=2), pool(1, "limiter", size=1))
+    assert [knob.size for knob in knobs_of(smaller)] == [1]
 
 
 def test_after_its_own_limiter_a_task_does_not_wait_for_a_thread() -> None:

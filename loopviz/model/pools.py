@@ -44,6 +44,8 @@ class Pool:
     """The longest of all waits that are over."""
     worker: int = 0
     """The worker of the server that it belongs to; see `loopviz.stream.several`."""
+    resized: bool = False
+    """Whether it had another size before."""
 
     @property
     def title(self) -> str:
@@ -54,6 +56,14 @@ class Pool:
     def is_limiter(self) -> bool:
         """Whether it limits AnyIO's worker threads. Then a task waits only when it is full."""
         return self.kind in ("default-limiter", "limiter")
+
+    @property
+    def is_for_one(self) -> bool:
+        """Whether it is a limiter of one thread, for which no task has had to wait so far.
+
+        FastAPI makes one for the end of each dependency with ``yield``.
+        """
+        return self.kind == "limiter" and self.size == 1 and not (self.waits or self.resized)
 
     def full_at(self, now: int) -> bool:
         """Whether all of its workers were seen to be busy at `now`."""
@@ -110,6 +120,7 @@ class Pools:
         """POOL: a pool of this worker is seen for the first time, or has another size."""
         pool = self.by_number.get(number)
         if pool is not None:
+            pool.resized |= pool.size != size
             pool.size = size
         elif len(self.by_number) < MAX_LANES:
             used: deque[tuple[int, int]] = deque(maxlen=self._limits.tokens)

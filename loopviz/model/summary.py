@@ -313,6 +313,7 @@ def _pools(timeline: Timeline, limit: int) -> list[dict[str, Any]]:
             "max_waiting_s": seconds(timeline.pools.longest(pool, timeline.last)),
         }
         for pool in sorted(timeline.pools.by_number.values(), key=lambda pool: pool.kind != "default-limiter")
+        if not pool.is_for_one
     ]
     if not found or found[0]["kind"] != "default-limiter":
         name = Pool(0, "default-limiter", "", limit).title

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from loopviz.clock import now_ns as clock
@@ -35,6 +36,10 @@ class Pools:
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
         self._kinds: dict[int, PoolKind] = {}
         self._lock = threading.Lock()
+        self._limiters: dict[int, weakref.ref[Any]] = {}
+        """Limiters of one thread that nothing has waited for, by number. The next one has the number of one
+        that is gone: FastAPI makes a limiter whenever a dependency with ``yield`` ends."""
+        self._gone: deque[int] = deque()
 
     def limiter(self, limiter: CapacityLimiter, *, default: bool) -> int:
         """The number of a limiter; 0 if it cannot be known again."""
@@ -54,11 +59,13 @@ class Pools:
         except Exception as error:
             self._state.failed("pool", error)
 
-    def takes(self, limiter: CapacityLimiter, task: int, *, default: bool) -> None:
+    def takes(self, limiter: CapacityLimiter, task: int, *, default: bool, waits: bool = False) -> None:
         """A task takes a thread of a limiter, or has to wait for one."""
         try:
             if pool := self.limiter(limiter, default=default):
                 self._state.emit((clock(), POOL_CALL, 0, task, pool))
+                if waits:
+                    self._limiters.pop(pool, None)
         except Exception as error:
             self._state.failed("pool", error)
 
@@ -89,9 +96,26 @@ class Pools:
         if known is not None and known[1] == size:
             return known[0]
         with self._lock:
-            number = known[0] if known is not None else next(self._numbers)
+            number = known[0] if known is not None else self._next(pool, kind, size)
+            if known is not None:
+                self._limiters.pop(number, None)
             self._known[pool] = number, size
             if known is None and len(self._kinds) < _MOST:
                 self._kinds[number] = kind
         self._state.emit((clock(), POOL, number, kind, name, size))
+        return number
+
+    def _next(self, pool: Any, kind: PoolKind, size: int) -> int:
+        """A number for a pool that was not seen before."""
+        if kind != "limiter" or size != 1:
+            return next(self._numbers)
+        while self._gone:
+            number = self._gone.popleft()
+            if self._limiters.pop(number, None) is not None:
+                break
+        else:
+            number = next(self._numbers)
+        # What is called when it is gone takes no lock: it may be called within any line.
+        gone = self._gone
+        self._limiters[number] = weakref.ref(pool, lambda _: gone.append(number))
         return number

@@ -204,7 +204,7 @@ class Threads:
             except compat.WouldBlock:
                 trace = _trace_of(borrower)
                 if trace is not None and trace.wants_thread:
-                    pools.takes(self, trace.number, default=self is limiter)
+                    pools.takes(self, trace.number, default=self is limiter, waits=True)
                     emit((clock(), TOKEN_WAIT, trace.number))
                     if self is limiter:
                         total, borrowed, waiting = count()

@@ -36,7 +36,11 @@ _NAMES = {"limiter": "CapacityLimiter", "default-executor": "asyncio's executor"
 
 def knobs_of(timeline: Timeline) -> tuple[Knob, ...]:
     """The pools that were seen, in the order of their numbers, without AnyIO's default limiter."""
-    pools = [pool for _, pool in sorted(timeline.pools.by_number.items()) if pool.kind != "default-limiter"]
+    pools = [
+        pool
+        for _, pool in sorted(timeline.pools.by_number.items())
+        if pool.kind != "default-limiter" and not pool.is_for_one
+    ]
     found: list[Knob] = []
     seen: Counter[str] = Counter()
     for pool in pools[:_MOST]:

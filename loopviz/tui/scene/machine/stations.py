@@ -148,7 +148,9 @@ def plant(timeline: Timeline, positions: Sequence[Position], now: int) -> Plant:
             (pool.queue if one.station is Station.POOL_QUEUE else pool.seats).append(one)
     for machine in found.machines:
         machine.pools = [
-            pool for pool in pools[machine.process.worker].values() if pool.pool is not None or pool.requests
+            pool
+            for pool in pools[machine.process.worker].values()
+            if pool.requests or (pool.pool is not None and not pool.pool.is_for_one)
         ]
         for pool in machine.pools:
             pool.used = max(pool.used, len(pool.seats))
