@@ -8,9 +8,13 @@ from pathlib import PurePath
 from loopviz.clock import duration
 from loopviz.findings.finding import MOST
 from loopviz.findings.loss import Loss
-from loopviz.model import Where
+from loopviz.model import Request, Where
 
-__all__ = ["at", "called", "count", "named", "times", "waited", "whose"]
+__all__ = ["at", "called", "count", "named", "times", "unseen", "waited", "whose"]
+
+
+_LONGEST = 60
+"""Characters of a path that a sentence has."""
 
 
 def at(where: Where) -> str:
@@ -21,6 +25,15 @@ def at(where: Where) -> str:
 def called(where: Where) -> str:
     """A source line and what is called there: ``blocking.py:14 (time.sleep)``."""
     return f"{at(where)} ({where.calls})" if where.calls else at(where)
+
+
+def unseen(requests: Iterable[Request | None]) -> str:
+    """A call at no known line, with what the requests for which it was made ask for, if all ask the same."""
+    asked = {None if one is None else (one.method, one.path.partition("?")[0]) for one in requests}
+    known = asked.pop() if len(asked) == 1 else None
+    if known is None:
+        return "A call whose line could not be seen"
+    return f"A call for {known[0]} {known[1][:_LONGEST]}, whose line could not be seen,"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -159,3 +159,10 @@ def test_short_steps_beside_threads_that_compute(used, expected):
 def test_a_short_call_that_few_requests_make_is_no_finding():
     """A cold start, which only the first requests have, is none."""
     assert ids(burst(12, short(12, 50, 20, few=8))) == []
+
+
+def test_a_call_whose_line_was_not_seen_is_named_by_its_requests():
+    """If all of them ask for the same; what was seen of it is its time."""
+    (found,) = findings(burst(2, step(4, 1), ends(1_004, 1), step(1_005, 2), ends(1_006, 2)))
+    assert found.what.startswith("A call for GET /, whose line could not be seen, held the event loop once,")
+    assert (found.where, found.confidence) == (None, "likely")

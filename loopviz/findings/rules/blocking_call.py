@@ -13,7 +13,7 @@ from loopviz.findings.held import ENOUGH, Held, held
 from loopviz.findings.repairs import of_call
 from loopviz.findings.seen import Seen
 from loopviz.findings.steps import Steps, long_steps
-from loopviz.findings.words import called, count, named, times, waited
+from loopviz.findings.words import called, count, named, times, unseen, waited
 from loopviz.model import BLOCK_THRESHOLD
 
 __all__ = ["look"]
@@ -37,7 +37,8 @@ def _finding(seen: Seen, one: Held) -> Finding | None:
         return None
     where, kind = one.where, one.kind
     computes = kind == "computing"
-    place = called(where) if where is not None else "A call whose line could not be seen"
+    requests = (seen.by_number.get(block.request) for block in one.blocks)
+    place = called(where) if where is not None else unseen(requests)
     advice = of_call(seen, where, computes=computes)
     return Finding(
         id="blocking-call",
@@ -69,7 +70,7 @@ def _of_steps(seen: Seen, steps: Steps) -> Finding | None:
     if not computes and steps.beside_threads(seen):
         return None  # they may have waited for the GIL, as each step does then
     advice = of_call(seen, where, computes=computes is True)
-    place = called(where) if where is not None else "A call whose line could not be seen"
+    place = called(where) if where is not None else unseen(map(seen.by_number.get, steps.of))
     evidence = [
         ("held the loop", f"{duration(steps.length)}, {times(steps.count)}"),
         ("delayed", count(len(loss.requests), "request")),
