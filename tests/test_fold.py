@@ -99,7 +99,7 @@ def test_numbers_are_few_words():
 
 
 def test_the_one_that_blocks_is_not_in_one_row_with_those_that_wait():
-    """However long a column is, a row says of nobody that it blocks who does not."""
+    """However long a column is, a row that says that it blocks has no request that does not."""
     line = timeline(*([*accepted(n, n, n), suspend(n + 2.5, n)] for n in (1, 2, 3)), idle(6))
     wide = 5_000_000_000
     feed(line, [wake(10, 1), wake(10, 2), wake(10, 3), iteration(10), step(10, 1)])

@@ -229,6 +229,8 @@ def test_a_limiter_of_one_thread_that_was_waited_for_is_a_pool() -> None:
     line = observed(handler, 2, PLAIN)
     assert pools(line)["limiter"]["size"] == 1
     assert [knob.size for knob in knobs_of(line)] == [1]
+    waits = timeline(pool(1, "limiter"), accepted(1), handed(2, 1, 1), token_wait(2, 1), suspend(3, 1))
+    assert [knob.size for knob in knobs_of(waits)] == [1]
     smaller = timeline(pool(1, "limiter", size=2), pool(1, "limiter", size=1))
     assert [knob.size for knob in knobs_of(smaller)] == [1]
 

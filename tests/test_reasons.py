@@ -217,6 +217,19 @@ def test_rules_that_take_long_are_asked_in_several_frames(monkeypatch):
     assert said[0] == "Looking for what has cost requests time: x ×2."
 
 
+def test_what_was_begun_long_ago_does_not_go_on(monkeypatch):
+    """Another view was shown meanwhile: the reasons are those of now."""
+    _slow(monkeypatch)
+    line, drawn = two(), scene()
+    drawn.compose(line, view(1_100, look="reasons"), 80, 24)
+    said = []
+    for frame in range(0, 300, 30):
+        found = text(drawn.compose(line, view(9_000 + frame, look="reasons"), 80, 24))
+        said += [row.strip() for row in found if "Looking for" in row or "Found" in row]
+    assert said[0].startswith("Looking for")
+    assert "Found 2" in said[-1]
+
+
 def test_a_still_picture_has_the_whole_answer_at_once(monkeypatch):
     """There is no next frame that could go on."""
     _slow(monkeypatch)

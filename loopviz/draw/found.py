@@ -114,13 +114,17 @@ class Findings:
     ) -> list[Finding] | None:
         """The answer; `last` if it will not change."""
         kept = self._kept.get(subject) or _Kept()
+        whole = last and kept.looking is None and key == kept.key
+        if not whole and not 0 <= now - kept.asked < _KNOWN:
+            kept = _Kept()  # another view was shown meanwhile
+        kept.asked = now
         if key != kept.key or (kept.looking is None and not last and now >= kept.until):
-            kept.key, kept.looking, kept.cost = key, look(), 0
+            kept.key, kept.looking, kept.since, kept.cost = key, look(), now, 0
             self._kept.pop(subject, None)
             self._kept[subject] = kept
             if len(self._kept) > _MOST:
                 del self._kept[next(iter(self._kept))]
-        kept.go_on(now, None if at_once else _PIECE)
+        kept.go_on(None if at_once else _PIECE)
         return kept.found
 
 
@@ -132,6 +136,10 @@ class _Kept:
     """For what that is so."""
     looking: InPieces | None = None
     """What has still to be looked at; None when all has been."""
+    asked: int = 0
+    """For which moment it was asked last (ns)."""
+    since: int = 0
+    """The moment that is looked at (ns)."""
     cost: int = 0
     """What looking has cost so far (CPU time, ns)."""
     found: list[Finding] | None = None
@@ -139,7 +147,7 @@ class _Kept:
     until: int = 0
     """Up to which moment it is new enough."""
 
-    def go_on(self, now: int, most: int | None) -> None:
+    def go_on(self, most: int | None) -> None:
         """Ask some of the rules, until it has cost so much (ns); all, if there is no limit."""
         if self.looking is None:
             return
@@ -150,6 +158,9 @@ class _Kept:
                 cost = time.thread_time_ns() - began
         except StopIteration as end:
             self.found, self.looking = end.value, None
+        except BaseException:
+            self.looking = None  # it cannot go on
+            raise
         self.cost += time.thread_time_ns() - began
         if self.looking is None:
-            self.until = now + max(_AGAIN, _SHARE * self.cost)
+            self.until = self.since + max(_AGAIN, _SHARE * self.cost)

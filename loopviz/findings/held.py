@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from loopviz.clock import duration
@@ -19,7 +20,7 @@ from loopviz.findings.words import count, times
 from loopviz.model import BLOCK_THRESHOLD, Block, Lane, State, Where
 from loopviz.model.sightings import Frames
 
-__all__ = ["ENOUGH", "Cause", "Held", "held", "threads_at_work"]
+__all__ = ["ENOUGH", "Cause", "Held", "held", "in_step", "threads_at_work"]
 
 ENOUGH = 3
 """So many samples at a line: it was not met by chance."""
@@ -31,9 +32,9 @@ _NOTABLE = 0.1
 """A function at which it was in this part of the samples, or more, belongs to what it does."""
 _EXPRESSION = re.compile(r"(?:\.<locals>\.<\w+>)+$")
 _BUSY = 0.5
-"""Who uses so much of a core computes; who uses less does not have the GIL for most of the time."""
-_SHARED = ("connection", "lock", "semaphore")
-"""What a request awaits that another one has: while the loop is held, that one cannot give it back."""
+"""A thread that uses so much of a core computes; one that uses less has the GIL for a smaller part."""
+_SHARED = ("connection", "lock", "semaphore", "queue")
+"""What a request awaits that another one has, or gives: while the loop is held, that one cannot give it."""
 
 Cause: TypeAlias = Literal["call", "middleware", "background", "gil", "machine", "server"]
 """What held the loop: ``gil``: the loop waited for the GIL. ``background``: work that no client waits for,
@@ -82,8 +83,8 @@ class Held:
         if other.where is None:
             return False
         function = _function(other.where)
-        times = sum(count for where, count in self.lines.items() if _function(where) == function)
-        return times >= _NOTABLE * self.lines.total() and times > 0
+        seen = sum(often for where, often in self.lines.items() if _function(where) == function)
+        return seen >= _NOTABLE * self.lines.total() and seen > 0
 
     def include(self, other: Held) -> None:
         """Those blocks are of the same cause."""
@@ -219,8 +220,20 @@ def _frames(seen: Seen, block: Block) -> Frames:
     return next((one.frames for one in sightings if one.where == block.where), ())
 
 
+def in_step(block: Block) -> bool:
+    """Whether a task's step is the block: of callbacks, the lines are not always looked at."""
+    return block.by == "step" and block.task != ""
+
+
 def threads_at_work(seen: Seen, block: Block) -> list[tuple[Lane, float]]:
     """The worker threads that computed in the time of a block, and how much of a core each has used."""
+    known: dict[int, list[tuple[Lane, float]]] = seen.worked_out.setdefault(f"{__name__} threads", {})
+    if id(block) not in known:
+        known[id(block)] = _threads_at_work(seen, block)
+    return known[id(block)]
+
+
+def _threads_at_work(seen: Seen, block: Block) -> list[tuple[Lane, float]]:
     start, length = block.start, max(1, block.lasted(seen.now))
     found = []
     for lane in seen.timeline.workers.values():
@@ -240,8 +253,10 @@ def _used(lane: Lane, start: int, end: int) -> float:
     after = min((one for one in lane.samples if one[0] >= end), default=None)
     used = lane.used(start, end)
     if before is not None and after is not None:
-        spans = [(max(s.start, before[0]), min(s.end, after[0])) for s in lane.newest_first(after[0])]
-        worked = merged(((since, until) for since, until in spans if since < until), 0)
+        first, last = before[0], after[0]
+        spans = takewhile(lambda span: span.end > first, lane.newest_first(last))
+        pairs = ((max(span.start, first), min(span.end, last)) for span in spans)
+        worked = merged(((since, until) for since, until in pairs if since < until), 0)
         whole = sum(until - since for since, until in worked)
         used = max(used, (after[1] - before[1]) * _length(worked, start, end) / whole) if whole else used
     return min(1.0, used / (end - start))
@@ -257,7 +272,7 @@ def _threads_had_gil(seen: Seen, block: Block) -> bool:
     The loop's thread hardly used the CPU. Had it slept, the sampler could have run, and seen its line.
     """
     shares = block.shares
-    if shares is not None and shares.cpu + shares.core >= _BUSY:
+    if not (seen.gil and in_step(block)) or (shares is not None and shares.cpu + shares.core >= _BUSY):
         return False
     hardly = block.lines.total() * _HARDLY < block.lasted(seen.now)
     return hardly and sum(part for _, part in threads_at_work(seen, block)) >= _BUSY

@@ -103,7 +103,10 @@ class Steps:
         return None if cpu is None else cpu >= _COMPUTES
 
     def beside_threads(self, seen: Seen) -> bool:
-        """Whether worker threads computed for most of their time: who has the GIL then is not known."""
+        """Whether worker threads computed for most of their time: which of them had the GIL is not known.
+
+        Only where the server has one worker: of several, it is not known whether the steps compute.
+        """
         stretches = self._stretches(_APART)
         lanes = [lane for lane in seen.timeline.workers.values() if lane.role == "thread"]
         used = sum(lane.used(start, end) for lane in lanes for start, end in stretches)

@@ -46,6 +46,8 @@ class Pool:
     """The worker of the server that it belongs to; see `loopviz.stream.several`."""
     resized: bool = False
     """Whether it had another size before."""
+    awaited: bool = False
+    """Whether a task has had to wait for it, or waits now."""
 
     @property
     def title(self) -> str:
@@ -63,7 +65,7 @@ class Pool:
 
         FastAPI makes one for the end of each dependency with ``yield``.
         """
-        return self.kind == "limiter" and self.size == 1 and not (self.waits or self.resized)
+        return self.kind == "limiter" and self.size == 1 and not (self.awaited or self.resized)
 
     def full_at(self, now: int) -> bool:
         """Whether all of its workers were seen to be busy at `now`."""
@@ -175,8 +177,11 @@ class Pools:
     def waits(self, t: int, task: int, request: int) -> None:
         """A task begins to wait for a worker."""
         handed = self._handed.get(task)
+        number = next(reversed(handed.values())) if handed else 0
+        if (pool := self.by_number.get(number)) is not None:
+            pool.awaited = True
         if handed and request and len(self._waiting) < MAX_OPEN:
-            self._waiting[task] = t, request, next(reversed(handed.values()))
+            self._waiting[task] = t, request, number
 
     def ends(self, t: int, task: int) -> None:
         """A task waits no longer."""

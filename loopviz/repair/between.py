@@ -8,12 +8,12 @@ from typing import Final
 
 from loopviz.repair.elsewhere import changed_elsewhere
 from loopviz.repair.endpoints import is_called_by_framework
-from loopviz.repair.outline import Function, Outline, inside, root_of
+from loopviz.repair.outline import Function, Outline, inside, root_of, start_of
 from loopviz.repair.reach import reached
 from loopviz.repair.result import Refusal
 from loopviz.repair.sharing import Access, Given, accesses
 
-__all__ = ["changed_by_others", "is_live", "place_of", "require_not_between", "require_steady"]
+__all__ = ["require_not_between", "require_steady"]
 
 _VIEWS: Final = frozenset({"items", "keys", "values"})
 _LAZY: Final = frozenset(
@@ -24,10 +24,8 @@ _LAZY: Final = frozenset(
 def require_not_between(outline: Outline, call: ast.AST, function: Function) -> None:
     """Raise `Refusal` if something shared is used before a call and after it, so that others come between."""
     uses = _Uses(outline, call, function)
-    if (name := uses.changed_after()) is not None:
-        raise Refusal(
-            f"{name} is read before the call and changed after it: others would change it meanwhile."
-        )
+    if (why := uses.changed_after()) is not None:
+        raise Refusal(f"{why}: others would change it meanwhile.")
     if (name := uses.read_after_change()) is not None:
         raise Refusal(
             f"{name} is changed before the call and read after it: others would change it meanwhile."
@@ -57,17 +55,28 @@ class _Uses:
         ]
 
     def changed_after(self) -> str | None:
-        """The name of something that is read before the call, and changed after it or by it."""
-        before = {name for name, changed, node in self._every if self._is_before(node, changed=changed)}
-        read = {name for name, changed, node in self._every if inside(node, self._call) and not changed}
+        """What is used before the call, or by it, and changed after it, or by it; None if nothing is."""
+        before: list[tuple[str, bool]] = []
+        read: list[tuple[str, bool]] = []
+        written = {_whole(self._outline, node) for _, changed, node in self._every if changed}
         for name, changed, node in self._every:
-            if not changed:
+            whole = _whole(self._outline, node)
+            if not changed and whole in written:
+                continue  # the object of which an item is set
+            place = place_of(whole, name)
+            if self._is_before(node, changed=changed):
+                before.append((place, changed))
+            elif inside(node, self._call) and not changed:
+                read.append((place, False))
+        for name, changed, node in self._every:
+            within = inside(node, self._call)
+            if not changed or not (within or self._is_after(node, changed=True)):
                 continue
-            if inside(node, self._call):
-                if name in before:
-                    return name
-            elif name in before | read and self._is_after(node, changed=True):
-                return name
+            place = place_of(_whole(self._outline, node), name)
+            used = [was for other, was in (before if within else [*before, *read]) if _overlap(place, other)]
+            if used:
+                both = "changed before the call and after it"
+                return f"{name} is {both if all(used) else 'read before the call and changed after it'}"
         return None
 
     def read_after_change(self) -> str | None:
@@ -120,12 +129,12 @@ class _Uses:
         in_statement = inside(node, self._statement)
         if in_statement and changed:
             return self._in_loop(node) or isinstance(self._statement, ast.AugAssign)
-        return self._in_loop(node) or _start(node) < _start(self._call)
+        return self._in_loop(node) or start_of(node) < start_of(self._call)
 
     def _is_after(self, node: ast.AST, *, changed: bool) -> bool:
         if node is self._function or self._in_loop(node) or self._is_target(node):
             return True
-        return (changed and inside(node, self._statement)) or _start(node) > _start(self._call)
+        return (changed and inside(node, self._statement)) or start_of(node) > start_of(self._call)
 
     def _in_loop(self, node: ast.AST) -> bool:
         """Whether a node is executed again after the call."""
@@ -212,6 +221,16 @@ def _is_part(outline: Outline, node: ast.AST) -> bool:
     return isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
 
 
+def _whole(outline: Outline, node: ast.AST) -> ast.AST:
+    """The whole use of something: ``STATE.rows.append(1)`` of ``STATE``."""
+    parent = outline.parents.get(node)
+    while (isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node) or (
+        isinstance(parent, ast.Call) and parent.func is node
+    ):
+        node, parent = parent, outline.parents.get(parent)
+    return node
+
+
 def _own_accesses(outline: Outline, function: Function) -> Iterator[Access]:
     """Accesses of what is the module's, or of a function around."""
     for name, changed, node in accesses(outline, function):
@@ -249,7 +268,3 @@ def place_of(node: ast.AST, name: str) -> str:
 
 def _overlap(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-
-
-def _start(node: ast.AST) -> tuple[int, int]:
-    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from loopviz.repair.outline import Function, Outline, own
+from loopviz.repair.outline import Function, Outline, last_of, own
 
 __all__ = ["annotation_of", "default_of", "dependency", "is_made_once", "once_for_all", "results"]
 
@@ -34,7 +34,7 @@ def dependency(outline: Outline, function: Function, argument: ast.arg) -> tuple
     annotation = annotation_of(outline, argument)
     for part in (default_of(function, argument), annotation):
         for node in ast.walk(part) if part is not None else ():
-            if isinstance(node, ast.Call) and _last(node.func) in _DEPENDS:
+            if isinstance(node, ast.Call) and last_of(node.func) in _DEPENDS:
                 target = next(iter(node.args), None) or next((k.value for k in node.keywords), None)
                 return True, target or _first_of(annotation)
     return False, None
@@ -79,7 +79,3 @@ def _first_of(annotation: _Target) -> _Target:
     if isinstance(annotation, ast.Subscript):
         return annotation.slice.elts[0] if isinstance(annotation.slice, ast.Tuple) else annotation.slice
     return annotation
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -8,7 +8,7 @@ import sys
 from typing import Final
 
 from loopviz.repair.dependencies import annotation_of, dependency
-from loopviz.repair.outline import Function, Outline, inside, name_of, own
+from loopviz.repair.outline import Function, Outline, inside, name_of, own, start_of
 from loopviz.repair.reach import called
 from loopviz.repair.result import Refusal
 from loopviz.repair.sharing import Given, shared_root
@@ -21,7 +21,8 @@ _SEEMS_TO_CHANGE: Final = re.compile(
 )
 _SESSION: Final = re.compile(r"Session|Connection")
 _OF_OTHERS: Final = frozenset({
-    "aiohttp", "anyio", "fastapi", "httpx", "pydantic", "requests", "starlette",
+    "PIL", "aiohttp", "anyio", "fastapi", "httpx", "numpy", "pandas", "prometheus_client", "pydantic",
+    "requests", "scipy", "sklearn", "sqlalchemy", "sqlmodel", "starlette", "statsd", "torch",
 }) | sys.stdlib_module_names  # fmt: skip
 """Modules that keep nothing for the application."""
 
@@ -63,9 +64,9 @@ def changed_elsewhere(outline: Outline, call: ast.AST, function: Function) -> st
             continue
         writes = _seems_to_change(outline, node)
         in_loop = any(inside(node, loop) for loop in loops)
-        if not writes and (in_loop or inside(node, call) or _start(node) < _start(call)):
+        if not writes and (in_loop or inside(node, call) or start_of(node) < start_of(call)):
             asked.setdefault(keeper, ast.unparse(node.func))
-        if writes and (in_loop or inside(node, call) or _start(node) > _start(call)):
+        if writes and (in_loop or inside(node, call) or start_of(node) > start_of(call)):
             changed.append((keeper, node))
     for keeper, node in changed:
         if keeper in asked:
@@ -100,7 +101,3 @@ def _keeper(outline: Outline, call: ast.Call, function: Function) -> str:
     if not isinstance(call.func, ast.Attribute):
         return ""
     return shared_root(outline, call.func.value, function, Given.UNSEEN) if name_of(call.func.value) else ""
-
-
-def _start(node: ast.AST) -> tuple[int, int]:
-    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)

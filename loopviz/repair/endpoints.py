@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from loopviz.repair.outline import Function, Outline, name_of, own, root_of
+from loopviz.repair.outline import Function, Outline, last_of, name_of, own, root_of
 from loopviz.repair.result import Refusal
 
 __all__ = ["is_called_by_framework", "is_route", "require_either"]
@@ -46,7 +46,7 @@ def is_route(outline: Outline, decorator: ast.expr) -> bool:
 def is_called_by_framework(outline: Outline, function: Function) -> bool:
     """Whether a function is called for requests: as an endpoint, a middleware, a dependency, or later."""
     for decorator in function.decorator_list:
-        if isinstance(decorator, ast.Call) and _last(decorator.func) in _FOR_REQUESTS:
+        if isinstance(decorator, ast.Call) and last_of(decorator.func) in _FOR_REQUESTS:
             return True
     if _is_method(outline, function):
         return function.name in {"__call__", "dispatch"}
@@ -60,7 +60,7 @@ def _given_to_framework(outline: Outline) -> set[str]:
         outline.known[key] = {
             one.id
             for node in outline.nodes
-            if isinstance(node, ast.Call) and _last(node.func) in _TAKES_EITHER
+            if isinstance(node, ast.Call) and last_of(node.func) in _TAKES_EITHER
             for one in (*node.args, *(keyword.value for keyword in node.keywords))
             if isinstance(one, ast.Name)
         }
@@ -95,17 +95,13 @@ def require_either(outline: Outline, function: Function) -> None:
         if not (
             isinstance(parent, ast.Call)
             and parent.func is not node
-            and _last(parent.func) in _TAKES_EITHER
+            and last_of(parent.func) in _TAKES_EITHER
             and not _is_of_another(outline, parent.func)
         ):
             raise Refusal(f"{name} is used at line {node.lineno} as well, which may need it as it is.")
         taken = True
     if not taken and not function.decorator_list:
         raise Refusal(f"Nothing in this file shows who calls {name}, so it has to stay what it is.")
-
-
-def _last(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else name_of(function)
 
 
 def _is_of_another(outline: Outline, function: ast.expr) -> bool:

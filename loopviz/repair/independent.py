@@ -22,7 +22,7 @@ _WRITES: Final = re.compile(
     r"|start|stop|store|submit|update|upload|upsert|write)(?:_|$)"
 )
 _CHANGES_FILES: Final = re.compile(
-    r"os\.(?!(?:path|environ)\.|getenv$|getpid$|cpu_count$|fspath$)|shutil\.|subprocess\."
+    r"os\.(?!(?:path|environ)\.|getenv$|getpid$|cpu_count$|fspath$|listdir$|scandir$|stat$|urandom$|getcwd$)|shutil\.|subprocess\."
 )
 _ONLY_READ: Final = frozenset({
     "build_request", "copy", "count", "critical", "debug", "endswith", "error", "exception", "format", "get",

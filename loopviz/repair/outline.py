@@ -16,7 +16,10 @@ from typing import Any, Final, TypeAlias, cast
 from loopviz.repair.result import Refusal
 from loopviz.repair.text import lines_of
 
-__all__ = ["SCOPES", "Binding", "Function", "Outline", "inside", "name_of", "own", "read", "root_of"]
+__all__ = [
+    "SCOPES", "Binding", "Function", "Outline", "inside", "last_of", "name_of", "own", "read", "root_of",
+    "start_of",
+]  # fmt: skip
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -248,6 +251,16 @@ def name_of(node: ast.expr) -> str:
         parts.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def last_of(node: ast.expr) -> str:
+    """The last part of a dotted name: ``Depends`` of ``fastapi.Depends``; empty for anything else."""
+    return node.attr if isinstance(node, ast.Attribute) else name_of(node)
+
+
+def start_of(node: ast.AST) -> tuple[int, int]:
+    """The line and the column at which a node begins."""
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def root_of(node: ast.expr) -> str:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from loopviz.repair.dependencies import dependency, is_made_once, once_for_all, results
 from loopviz.repair.endpoints import is_route
 from loopviz.repair.files import shared_file
-from loopviz.repair.outline import Binding, Function, Outline, name_of, own, root_of
+from loopviz.repair.outline import Binding, Function, Outline, last_of, name_of, own, root_of
 from loopviz.repair.reach import argument, called, local_function
 
 __all__ = ["Access", "Given", "accesses", "changes", "is_import", "shared_root"]
@@ -232,12 +232,8 @@ def _is_same_for_all(
         )
     if isinstance(target, ast.Lambda):
         return _path(target.body) is not None and bool(shared_root(outline, target.body, target))
-    is_class = isinstance(found, ast.ClassDef) or (target is not None and _last(target)[:1].isupper())
+    is_class = isinstance(found, ast.ClassDef) or (target is not None and last_of(target)[:1].isupper())
     return given is Given.UNSEEN and not is_class
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _aliased(outline: Outline, bound: ast.AST) -> ast.expr | None:

@@ -9,7 +9,7 @@ from typing import Final
 from loopviz.repair.between import require_not_between
 from loopviz.repair.endpoints import is_called_by_framework
 from loopviz.repair.files import shared_file
-from loopviz.repair.outline import Function, Outline, name_of, own
+from loopviz.repair.outline import Function, Outline, inside, name_of, own, start_of
 from loopviz.repair.reach import called
 from loopviz.repair.result import Refusal
 
@@ -68,7 +68,7 @@ def _require_nothing_between(outline: Outline, call: ast.AST, function: Function
             _require_no_deadline(outline, node)
         if isinstance(node, ast.With) and inner not in node.items:
             _require_harmless(outline, node)
-        if isinstance(node, ast.Try | ast.TryStar) and inner in node.finalbody[:-1]:
+        if isinstance(node, ast.Try | ast.TryStar) and inner in node.finalbody and _goes_on(node, call):
             _require_ended(outline, node, function)
         inner = node
     held = _held(call, function)
@@ -90,6 +90,12 @@ def _require_own_changes(outline: Outline, function: Function) -> None:
             raise Refusal(
                 f"{ast.unparse(node.func)}() changes the process, which others would see meanwhile."
             )
+
+
+def _goes_on(node: ast.Try | ast.TryStar, call: ast.AST) -> bool:
+    """Whether more is called in a `finally` after a call."""
+    after = (found for one in node.finalbody for found in ast.walk(one) if start_of(found) > start_of(call))
+    return any(isinstance(found, ast.Call) and not inside(found, call) for found in after)
 
 
 def _require_ended(outline: Outline, node: ast.Try | ast.TryStar, function: Function) -> None:
@@ -150,8 +156,8 @@ def _held(call: ast.AST, function: Function) -> str | None:
     """A lock that a function has acquired, without awaiting that, and not released before a call."""
     held: dict[str, bool] = {}
     awaited = {node.value for node in own(function) if isinstance(node, ast.Await)}
-    for node in sorted(own(function), key=_start):
-        if _start(node) >= _start(call):
+    for node in sorted(own(function), key=start_of):
+        if start_of(node) >= start_of(call):
             break
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node not in awaited:
             if node.func.attr == "acquire":
@@ -159,10 +165,6 @@ def _held(call: ast.AST, function: Function) -> str | None:
             elif node.func.attr == "release":
                 held.pop(ast.unparse(node.func.value), None)
     return next(iter(held), None)
-
-
-def _start(node: ast.AST) -> tuple[int, int]:
-    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def _require_harmless(outline: Outline, node: ast.With) -> None:

@@ -87,3 +87,19 @@ def test_a_queue_that_hands_on_work():
     events = [text.replace("put_nowait(one)", "task_done()") for text in POOL]
     loop = [text.replace("async with entered()", "while True") for text in POOL]
     assert findings(line, {"app.py": events}) == findings(line, {"app.py": loop}) == findings(line) == []
+
+
+def test_a_queue_while_the_loop_is_held():
+    """While a request holds the loop it cannot put its item back: what holds the loop is to blame."""
+    events: list[Event] = []
+    for number in (2, 3):
+        events += [streams.step(4, number), streams.suspend(5, number), streams.awaits(25, number, 21)]
+        events += [streams.awaited(25, number, "queue", "get", 0)]
+    events += [streams.step(6, 1), *(streams.holds(at, 1, 6, 30) for at in range(30, 1_000, 20))]
+    events += ends(1_006, 1)
+    for number in (2, 3):
+        at = 1_005 + number
+        events += [streams.wake(at, number), streams.step(at, number), *ends(at + 1, number)]
+    events += [streams.step(1_010, 4), *ends(1_011, 4)]
+    line = burst(4, sorted(events, key=lambda event: event[0]))
+    assert [found.id for found in findings(line, {"app.py": POOL})] == ["blocking-call"]

@@ -129,6 +129,24 @@ def test_a_loop_that_sleeps_beside_threads(used, looks):
     assert ids(burst(4, standing(used, looks))) == ["blocking-call"]
 
 
+def test_one_thread_that_computes_beside_a_step_does_not_keep_the_gil():
+    """It takes turns with the step and with the sampler, which then looks every 25 ms or more."""
+    one = [event for event in standing(950, 35, 950) if event[1:3] != ("cpu", 12)]
+    assert ids(burst(4, one)) == []
+
+
+def test_without_a_gil_a_step_that_was_not_seen_is_a_call():
+    """Threads that compute beside it have nothing to do with it."""
+    (found,) = findings(burst(4, standing(490, 1)), gil=False)
+    assert found.id == "blocking-call"
+
+
+def test_a_gil_that_was_not_measured_to_be_kept_is_likely():
+    """That threads kept it follows from what the loop, the threads and the sampler did."""
+    (found,) = findings(burst(4, standing(490, 1)))
+    assert found.confidence == "likely"
+
+
 def test_a_clock_that_is_read_late():
     """What a thread used is put where it worked: its clock may be read long after its call."""
     late = [event for event in standing(490, 1) if event[1] != "cpu" or event[2] == 1 or event[0] < ns(6)]

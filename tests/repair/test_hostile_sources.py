@@ -601,3 +601,40 @@ def test_all_sleeps_of_a_function_are_one_finding():
     assert "    time.sleep(3)\n" in done
     assert "lambda: time.sleep(4)" in done
     assert "STATE is read before" in refusal(source, "async-sleep", "time.sleep(3)")
+
+
+def test_other_attributes_of_an_object_are_other_things():
+    """An object of which one attribute is read and another one set is not changed by others meanwhile."""
+    lines = (
+        "url = request.app.state.url",
+        "rows = load(url)",
+        "time.sleep(2)",
+        "request.app.state.rows = rows",
+    )
+    source = endpoint(*lines, arguments="request: Request") + "\n\ndef load(url):\n    return [url]\n"
+    assert "await asyncio.sleep(2)" in repair(source, "async-sleep", "time.sleep(2)")
+    same = source.replace("state.url", "state.rows[0].url")
+    assert "is read before" in refusal(same, "async-sleep", "time.sleep(2)")
+
+
+def test_something_that_is_changed_on_both_sides():
+    """Two requests would be in between of each other, and the reason says which it is."""
+    source = endpoint("STATE['n'] = 1", "time.sleep(2)", "STATE['n'] = 2")
+    assert "STATE is changed before the call and after it" in refusal(source, "async-sleep", "time.sleep(2)")
+
+
+def test_functions_of_numpy_change_nothing_of_the_application():
+    """Their names are those of changes: add, take, insert."""
+    source = "import numpy as np\n" + endpoint("x = np.array([1])", "time.sleep(2)", "return np.add(x, 1)")
+    assert "await asyncio.sleep(2)" in repair(source, "async-sleep", "time.sleep(2)")
+
+
+def test_a_block_at_the_end_of_a_finally_goes_on():
+    """If its first call is awaited and the client has gone, the next one is never executed."""
+    stream = HEAD + (
+        "async def rows():\n    try:\n        yield 1\n    finally:\n        if STATE:\n"
+        "            time.sleep(2)\n            service.read()\n"
+    )
+    assert "cancelled" in refusal(stream, "async-sleep", "time.sleep(2)")
+    last = stream.replace("            service.read()\n", "")
+    assert "asyncio.sleep(2)" in repair(last, "async-sleep", "time.sleep(2)")

@@ -67,7 +67,7 @@ def _of_steps(seen: Seen, steps: Steps) -> Finding | None:
     if loss.longest < BLOCK_THRESHOLD or not seen.matters(loss):
         return None
     cpu, computes = steps.cpu(seen), steps.computes(seen)
-    if not computes and steps.beside_threads(seen):
+    if seen.gil and computes is False and steps.beside_threads(seen):
         return None  # they may have waited for the GIL, as each step does then
     advice = of_call(seen, where, computes=computes is True)
     place = called(where) if where is not None else unseen(map(seen.by_number.get, steps.of))

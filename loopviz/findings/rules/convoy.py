@@ -79,7 +79,7 @@ def look(seen: Seen) -> Iterator[Finding]:
 
 
 def _is_pool(seen: Seen, where: Where) -> bool:
-    """Whether who takes an item of a queue there puts the same one back: then the queue is a pool.
+    """Whether a function that takes an item of a queue puts the same one back: then the queue is a pool.
 
     In a loop it is none: there it is work that is handed on, perhaps once more.
     """
@@ -197,7 +197,7 @@ _WHY = {
     "lock": "One at a time can have the lock: all others wait until it is given back, whatever is free.",
     "semaphore": "Only so many can be inside at a time; all others wait until one of them has left.",
     "connection": "The pool has fewer connections than there are requests that need one: they take turns.",
-    "queue": "The queue is a pool: who takes an item puts it back, and all others wait until one does.",
+    "queue": "The queue is a pool: a request that takes an item puts it back, and the others wait for that.",
 }
 _DO = {
     "lock": "Hold the lock only around what must not overlap, and await slow things outside of it.",

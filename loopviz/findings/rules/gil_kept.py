@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from loopviz.clock import duration
 from loopviz.findings.finding import Finding
-from loopviz.findings.held import held, threads_at_work
+from loopviz.findings.held import held, in_step, threads_at_work
 from loopviz.findings.loss import Loss
 from loopviz.findings.seen import Seen
 from loopviz.findings.words import called, count, named, times, waited
@@ -50,10 +50,12 @@ def kept(seen: Seen, block: Block) -> Keeper | None:
     if keeper is not None and keeper.kept >= _MOST * length:
         return keeper
     lanes = [lane for lane, _ in threads_at_work(seen, block)]
-    if not lanes or (1 + block.lines.total()) * len(lanes) * _ROUND > length:
+    if not lanes or not in_step(block):
         return None
-    if len(lanes) > 1 and not (block.by == "step" and block.task):
-        return None  # where the loop is in no step, its lines are not looked at
+    if (1 + block.lines.total()) * (
+        1 + len(lanes)
+    ) * _ROUND > length:  # the loop's thread takes turns as well
+        return None
     longest, kept_by = 0, None
     for lane in lanes:
         for span in lane.newest_first(block.start + length):
@@ -85,7 +87,7 @@ def _finding(seen: Seen, blocks: list[tuple[Block, Keeper]]) -> Finding | None:
     return Finding(
         id="gil-kept",
         severity=seen.severity(loss),
-        confidence="measured",
+        confidence="measured" if all(keeper is block.keeper for block, keeper in blocks) else "likely",
         title="C code that keeps the GIL",
         what=f"A thread at {place} kept the GIL {times(len(blocks))}, for {duration(length)} in all, and the "
         f"event loop could not run; {waited(loss)}.",

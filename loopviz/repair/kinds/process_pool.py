@@ -252,11 +252,11 @@ def _is_code(outline: Outline, node: ast.Name) -> bool:
     """Whether a name is that of a class, of a function that is called, or of a module that has one."""
     if node.id.isupper():
         return False
-    above = outline.parents[node]
-    if isinstance(above, ast.Attribute):
-        above = outline.parents[above]
-        return node.id[:1].isupper() or isinstance(above, ast.Call)
-    return node.id[:1].isupper() or (isinstance(above, ast.Call) and above.func is node)
+    used: ast.AST = node
+    while isinstance(outline.parents[used], ast.Attribute):
+        used = outline.parents[used]
+    above = outline.parents[used]
+    return node.id[:1].isupper() or (isinstance(above, ast.Call) and above.func is used)
 
 
 def _require_returning(outline: Outline, computing: Function) -> None:

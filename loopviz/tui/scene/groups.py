@@ -137,7 +137,7 @@ class Groups:
 
     def _made(self, frame: Frame, burst: Burst, requests: Sequence[Request], space: int) -> list[Fold]:
         view, width = frame.view, frame.columns.column_ns
-        if self._histories.now != view.now:
+        if not space or self._histories.now != view.now:  # in a frame, rows are first folded without a limit
             self._histories = Histories(view.now)
         loose = self._loose.get(burst.number, 0) if space else 0
         fold = partial(folded, requests, view.now, column=width, histories=self._histories)

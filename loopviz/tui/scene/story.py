@@ -117,11 +117,14 @@ class Story:
             return _Shown("dim", [_beginning(burst, now)])
         file = facts.scenario(burst.scenario)
         declared = file.facts if file is not None else None
-        found = self._known.of_burst(facts, timeline, view, burst) or []
+        known = self._known.of_burst(facts, timeline, view, burst)
+        found = known or []
         if view.moves:
             over = self._verdicts.of(timeline, burst, declared, now, found)
         else:  # of exactly this moment (1 ns), and anew (0) while events of it can still arrive
             over = self._verdicts.of(timeline, burst, declared, now, found, again=0 if view.arrives else 1)
+        if known is None:  # why, and what repairs it, is still looked for
+            return _Shown(over.mood, [over.measured], verdict=True)
         sentences = [over.measured, *filter(None, [over.why])]
         made = bool(found) and found[0].repair is not None
         return _Shown(over.mood, sentences, over.repair, over.repaired, verdict=True, made=made)

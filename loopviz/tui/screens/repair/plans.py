@@ -145,7 +145,7 @@ def _made(lines: Lines, file: ScenarioFile, finding: Finding) -> Plan | str:
     """The repair for a finding, or why there is none."""
     where = finding.where
     if where is None or (finding.repair is None and finding.id not in _OF_CALLS):
-        return f"no repair is known for it. {finding.do}"
+        return _unknown(finding)
     name = original_of(where.file)
     before = text_of(name)
     if before is None:
@@ -160,7 +160,7 @@ def _made(lines: Lines, file: ScenarioFile, finding: Finding) -> Plan | str:
     relative = in_project(name)[1]
     place: _Place = {"line": where.line, "function": where.function, "calls": where.calls}
     if finding.repair is None:
-        return why_none(text, **place) or f"no repair is known for it. {finding.do}"
+        return why_none(text, **place) or _unknown(finding)
     result = repaired(text, finding.repair, name=relative, **place)
     if isinstance(result, Refused):
         other = possible(text, **place)
@@ -170,6 +170,10 @@ def _made(lines: Lines, file: ScenarioFile, finding: Finding) -> Plan | str:
         result = again
     changes = result.diff if text is before else diff(before, result.source, relative)
     return Plan(file, name, before, result.source, changes, finding.what, result.summary, finding)
+
+
+def _unknown(finding: Finding) -> str:
+    return f"no repair is known for it. {finding.do}"
 
 
 def _is_shown(text: str, shown: Sequence[str]) -> bool:
