@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from loopviz.findings.once import done_once
+from loopviz.model import Timeline
 from loopviz.stream.events import Event
 from tests import streams
 from tests.findings.bursts import burst, ends, findings, ids
@@ -103,3 +105,64 @@ def test_a_queue_while_the_loop_is_held():
     events += [streams.step(1_010, 4), *ends(1_011, 4)]
     line = burst(4, sorted(events, key=lambda event: event[0]))
     assert [found.id for found in findings(line, {"app.py": POOL})] == ["blocking-call"]
+
+
+ONCE = [
+    *["pass"] * 18, "async def handler():", "    if state.connection is None:", "        async with lock:",
+    "            if state.connection is None:", *["                pass"] * 7,
+    "                state.connection = await connect()", "    return await state.connection.fetch()",
+]  # fmt: skip
+
+
+def waits_for_the_first(*, then: int = 31) -> Timeline:
+    """Two requests await a lock that the first one has until 300 ms; then they are at another line."""
+    events: list[Event] = []
+    for number in (1, 2, 3):
+        events += [streams.step(4, number), streams.suspend(5, number)]
+        events += [streams.awaits(25, number, 30 if number == 1 else 21)]
+        if number > 1:
+            events += [streams.awaited(25, number, "lock", "", 1)]
+    for number in (1, 2, 3):
+        events += [streams.wake(300, number), streams.step(300 + number, number)]
+        events += [streams.suspend(300.5 + number, number), streams.awaits(330, number, then)]
+    for number in (1, 2, 3):
+        at = 400 + (100 * number if then == 30 else number)
+        events += [streams.wake(at, number), streams.step(at, number), *ends(at + 0.5, number)]
+    return burst(3, sorted(events, key=lambda event: event[0]))
+
+
+def test_a_lock_in_which_one_works_for_all():
+    """Who waits until another one has opened what all of them use would not be faster without the lock."""
+    assert [one.id for one in findings(waits_for_the_first())] == ["convoy"]  # the source is not there
+    assert findings(waits_for_the_first(), {"app.py": ONCE}) == []
+
+
+def test_a_lock_in_which_each_one_works():
+    """Who is seen to work inside of the lock after its wait has waited for its turn."""
+    (found,) = findings(waits_for_the_first(then=30), {"app.py": ONCE})
+    assert found.id == "convoy"
+    assert [one.id for one in findings(burst(3, convoy("lock")), {"app.py": ONCE})] == ["convoy"]
+
+
+def test_what_is_done_once():
+    """Inside of a lock, what is asked first must be what is kept, and nothing else may be awaited."""
+    assert done_once(ONCE, 21) == (22, 30)
+
+    def inside(*body: str) -> bool:
+        lines = [
+            "async def get(self, key):",
+            "    async with self.lock:",
+            *(f"        {one}" for one in body),
+        ]
+        return done_once(lines, 2) is not None
+
+    assert inside("if key not in self.values:", "    self.values[key] = await load(key)")
+    assert inside(
+        "if key in self.values:", "    return self.values[key]", "self.values[key] = await load(key)"
+    )
+    assert inside("found = self.values.get(key)", "if found is None:", "    found = await load(key)",
+                  "    self.values[key] = found", "return found")  # fmt: skip
+    assert not inside("self.values[key] = await load(key)")
+    assert not inside("if key not in self.values:", "    self.values[key] = 1", "await save(key)")
+    assert not inside("if key:", "    await save(key)")
+    assert not inside("row = await find(key)", "if row is None:", "    row = await load(key)")

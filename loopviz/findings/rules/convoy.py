@@ -12,6 +12,7 @@ from itertools import accumulate
 from loopviz.clock import duration
 from loopviz.findings.finding import Change, Finding
 from loopviz.findings.loss import Loss
+from loopviz.findings.once import done_once
 from loopviz.findings.seen import Seen
 from loopviz.findings.source import function_of, name_of
 from loopviz.findings.words import at, called, count, named
@@ -71,7 +72,7 @@ def look(seen: Seen) -> Iterator[Finding]:
             convoy.loss.add(request.id, segment.start, segment.end)
             _add_holder(seen, convoy, awaits, request, segment.start, segment.end)
     for convoy in sorted(found.values(), key=lambda convoy: -convoy.loss.total):
-        if seen.matters(convoy.loss):
+        if seen.matters(convoy.loss) and not _for_all(seen, convoy):
             if not convoy.holders:
                 _infer(seen, convoy)
             if convoy.holders or len(convoy.loss.requests) > 1:  # else it waits for what is not seen
@@ -121,6 +122,34 @@ def _add_holder(seen: Seen, convoy: _Convoy, awaits: Awaits, waiter: Request, st
         lasted = min(end, segment.end) - max(start, segment.start)
         if lasted > 0 and segment.where is not None:
             convoy.lines[segment.where] += lasted
+
+
+def _for_all(seen: Seen, convoy: _Convoy) -> bool:
+    """Whether who had the lock did what the others came for: they waited once, and found it done."""
+    if convoy.what != "lock" or not convoy.seen or convoy.holders.keys() & set(convoy.loss.requests):
+        return False
+    inside = done_once(seen.lines(convoy.where.file), convoy.where.line)
+    return inside is not None and not any(
+        _worked(seen.by_number[number], convoy.where, inside, waits[0][1])
+        for number, waits in convoy.loss.times()
+    )
+
+
+def _worked(request: Request, lock: Where, inside: tuple[int, int], since: int) -> bool:
+    """Whether it was seen inside of the lock after its wait, or where that cannot be ruled out."""
+    own = {lock.function, request.handler.function if request.handler is not None else ""}
+    for sighting in request.seen or ():
+        where, frames = sighting.where, sighting.frames
+        if sighting.t < since:
+            continue
+        if not frames and where.function not in own:
+            return True  # who has called it was not seen
+        if any(
+            (f.file, f.function) == (lock.file, lock.function) and inside[0] <= f.line <= inside[1]
+            for f in (where, *frames)
+        ):
+            return True
+    return False
 
 
 def _infer(seen: Seen, convoy: _Convoy) -> None:
