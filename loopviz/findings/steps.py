@@ -145,7 +145,27 @@ def long_steps(seen: Seen) -> list[Steps]:
     for number, ran in _usual(seen, {n: ran for n, ran in sampled.items() if ran}).items():
         where = _most((s.where, s.end - s.start) for s in ran)
         functions.setdefault(where and (where.file, where.function), {})[number] = ran
+    _add_unseen(seen, functions)
     return [Steps(of) for of in functions.values()]
+
+
+def _add_unseen(seen: Seen, functions: dict[object, dict[int, list[Segment]]]) -> None:
+    """Put steps whose lines were not seen to those of their kind of request, if these are of one function.
+
+    A step that is hardly longer than the time between two samples has no line now and then.
+    """
+    unseen = functions.pop(None, {})
+    for number, ran in unseen.items():
+        same = [
+            of
+            for function, of in functions.items()
+            if function is not None and any(_kind(seen, other) == _kind(seen, number) for other in of)
+        ]
+        (same[0] if len(same) == 1 else functions.setdefault(None, {}))[number] = ran
+
+
+def _kind(seen: Seen, number: int) -> tuple[str, str]:
+    return seen.by_number[number].method, seen.by_number[number].path
 
 
 def _short(seen: Seen) -> dict[int, list[Segment]]:
@@ -167,7 +187,7 @@ def _short(seen: Seen) -> dict[int, list[Segment]]:
 def _usual(seen: Seen, steps: dict[int, list[Segment]]) -> dict[int, list[Segment]]:
     """Those whose kind of request usually has such steps."""
     kinds = Counter((request.method, request.path) for request in seen.requests) if steps else Counter()
-    kind = {number: (seen.by_number[number].method, seen.by_number[number].path) for number in steps}
+    kind = {number: _kind(seen, number) for number in steps}
     have = Counter(kind.values())
     return {n: ran for n, ran in steps.items() if have[kind[n]] >= _USUAL * kinds[kind[n]]}
 

@@ -166,3 +166,11 @@ def test_a_call_whose_line_was_not_seen_is_named_by_its_requests():
     (found,) = findings(burst(2, step(4, 1), ends(1_004, 1), step(1_005, 2), ends(1_006, 2)))
     assert found.what.startswith("A call for GET /, whose line could not be seen, held the event loop once,")
     assert (found.where, found.confidence) == (None, "likely")
+
+
+def test_a_step_whose_line_was_not_seen_belongs_to_those_of_its_kind():
+    """A short call that was not sampled in some of the requests is one finding all the same."""
+    events = [event for event in short(8, 50, 20) if not (event[1] == "holds" and event[2] in (3, 5))]
+    assert len(events) < len(short(8, 50, 20))
+    (found,), (all_seen,) = findings(burst(8, events)), findings(burst(8, short(8, 50, 20)))
+    assert (found.what, found.lost) == (all_seen.what, all_seen.lost)
