@@ -8,8 +8,8 @@ from typing import Any
 from loopviz.clock import seconds
 from loopviz.findings.finding import Finding
 from loopviz.findings.seen import Lines, no_lines
-from loopviz.findings.table import of_burst, of_time
-from loopviz.model import Timeline
+from loopviz.findings.table import of_bursts, of_time
+from loopviz.model import Burst, Timeline
 
 __all__ = ["documents", "of_run"]
 
@@ -28,6 +28,8 @@ def of_run(
 ) -> list[Finding]:
     """The findings of all bursts, the gravest first; of the whole time where others sent requests as well.
 
+    Bursts that go on at the same time, such as those of several paths, are looked at together.
+
     `repaired` is the name of the scenario that shows the repair, `now` when the run ended (ns).
     """
     requests = timeline.requests
@@ -39,10 +41,25 @@ def of_run(
         return of_time(timeline, start, now, lines, gil=gil, dropped=dropped)
     found = [
         finding
-        for burst in list(timeline.bursts)[-_MOST_BURSTS:]
-        for finding in of_burst(timeline, burst, lines, now=now, repaired=repaired, gil=gil, dropped=dropped)
+        for bursts in _at_once(list(timeline.bursts)[-_MOST_BURSTS:], now)
+        for finding in of_bursts(
+            timeline, bursts, lines, now=now, repaired=repaired, gil=gil, dropped=dropped
+        )
     ]
     return sorted(found, key=lambda finding: finding.order)
+
+
+def _at_once(bursts: Iterable[Burst], now: int) -> list[list[Burst]]:
+    """The bursts, those together that go on at the same time."""
+    found: list[list[Burst]] = []
+    end = 0
+    for burst in sorted((burst for burst in bursts if burst.began), key=lambda burst: burst.began):
+        if found and burst.began < end:
+            found[-1].append(burst)
+        else:
+            found.append([burst])
+        end = max(end, now if burst.done is None else burst.done)
+    return found
 
 
 def documents(found: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -40,9 +40,11 @@ __all__ = [
     "InPieces",
     "Rule",
     "burst_in_pieces",
+    "bursts_in_pieces",
     "found",
     "found_in_pieces",
     "of_burst",
+    "of_bursts",
     "of_time",
     "time_in_pieces",
 ]
@@ -112,11 +114,29 @@ def burst_in_pieces(
     dropped: int = 0,
 ) -> InPieces:
     """The findings of a burst, as far as it has come by `now`."""
+    several = bursts_in_pieces(timeline, [burst], lines, now=now, repaired=repaired, gil=gil, dropped=dropped)
+    return (yield from several)
+
+
+def bursts_in_pieces(
+    timeline: Timeline,
+    bursts: Sequence[Burst],
+    lines: Lines = no_lines,
+    *,
+    now: int | None = None,
+    repaired: str | None = None,
+    gil: bool = True,
+    dropped: int = 0,
+) -> InPieces:
+    """The same of bursts that go on at the same time: what delays several of them is one thing."""
     now = timeline.last if now is None else now
-    end = now if burst.done is None else min(now, burst.done)
-    if not burst.began or end <= burst.began:
+    ends = [(burst, now if burst.done is None else min(now, burst.done)) for burst in bursts]
+    begun = [(burst, end) for burst, end in ends if burst.began and end > burst.began]
+    if not begun:
         return []
-    seen = Seen(timeline, burst.requests, burst.began, end, now, _bare(lines), repaired, gil, dropped)
+    requests = [request for burst, _ in begun for request in burst.requests]
+    start, end = min(burst.began for burst, _ in begun), max(end for _, end in begun)
+    seen = Seen(timeline, requests, start, end, now, _bare(lines), repaired, gil, dropped)
     return (yield from found_in_pieces(seen))
 
 
@@ -158,6 +178,7 @@ def _at_once(look: Callable[_P, InPieces]) -> Callable[_P, list[Finding]]:
 
 found = _at_once(found_in_pieces)
 of_burst = _at_once(burst_in_pieces)
+of_bursts = _at_once(bursts_in_pieces)
 of_time = _at_once(time_in_pieces)
 
 

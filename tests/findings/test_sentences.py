@@ -10,7 +10,8 @@ import pytest
 from loopviz.findings import IDS, Finding
 from loopviz.findings.listed import documents, of_run
 from loopviz.model import Timeline
-from tests.findings.bursts import burst, findings
+from tests import streams
+from tests.findings.bursts import burst, ends, findings
 from tests.findings.pools import rounds
 from tests.findings.test_blocking_call import held
 from tests.findings.test_convoy import convoy
@@ -23,6 +24,7 @@ from tests.findings.test_thread_limit import SOURCE as ENDPOINT
 from tests.findings.test_trivial_def import SOURCE as TRIVIAL
 from tests.findings.test_trivial_def import on_the_way
 from tests.findings.test_worker_imbalance import found_in, served
+from tests.streams import feed, timeline
 
 FETCHES = [
     *HEAD,
@@ -98,3 +100,16 @@ def test_requests_of_others_are_looked_at_as_a_whole():
     alone = Timeline()
     assert [one.id for one in of_run(line)] == ["blocking-call"]
     assert of_run(alone) == []
+
+
+def test_bursts_at_the_same_time_are_looked_at_together():
+    """What delays the requests of several bursts, as those of several paths are, is one finding."""
+    fired = [streams.fired(0, 1, "x", 1, 1), streams.fired(0, 2, "x", 2, 2)]
+    line = timeline(streams.thread(0, 1, "loop"), *fired)
+    feed(line, [streams.sent(1, n) for n in (1, 2, 3)], streams.iteration(2))
+    for n in (1, 2, 3):
+        feed(line, streams.read(3, n, n), streams.made(3, n, n))
+    feed(line, streams.step(4, 1), ends(1_004, 1), streams.step(1_005, 2), ends(1_006, 2))
+    feed(line, streams.step(1_007, 3), ends(1_008, 3))
+    (one,) = of_run(line)
+    assert (one.id, one.requests) == ("blocking-call", (2, 3))
