@@ -52,9 +52,8 @@ def kept(seen: Seen, block: Block) -> Keeper | None:
     lanes = [lane for lane, _ in threads_at_work(seen, block)]
     if not lanes or not in_step(block):
         return None
-    if (1 + block.lines.total()) * (
-        1 + len(lanes)
-    ) * _ROUND > length:  # the loop's thread takes turns as well
+    turns = max(2, len(lanes))  # a single thread takes turns with the loop's
+    if (1 + block.lines.total()) * turns * _ROUND > length:
         return None
     longest, kept_by = 0, None
     for lane in lanes:
