@@ -17,8 +17,8 @@ from loopviz.repair.result import Refusal
 from loopviz.repair.text import lines_of
 
 __all__ = [
-    "SCOPES", "Binding", "Function", "Outline", "inside", "last_of", "name_of", "own", "read", "root_of",
-    "start_of",
+    "SCOPES", "Binding", "Function", "Outline", "handlers_around", "inside", "last_of", "name_of", "own",
+    "read", "root_of", "start_of",
 ]  # fmt: skip
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -251,6 +251,17 @@ def name_of(node: ast.expr) -> str:
         parts.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def handlers_around(outline: Outline, node: ast.AST) -> Iterator[ast.ExceptHandler]:
+    """What handles an exception of a node, in its function: the innermost first."""
+    inner = node
+    for around in outline.above(node):
+        if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+            return
+        if isinstance(around, ast.Try | ast.TryStar) and inner in around.body:
+            yield from around.handlers
+        inner = around
 
 
 def last_of(node: ast.expr) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loopviz.repair.change import Change
 from loopviz.repair.imports import imported_as
-from loopviz.repair.outline import Outline, own, root_of
+from loopviz.repair.outline import Outline, handlers_around, own, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import require_suspendable
@@ -121,22 +121,16 @@ def _require_open(outline: Outline, node: ast.Call) -> None:
 
 def _require_same_words(outline: Outline, node: ast.Call, library: str) -> None:
     """Raise `Refusal` if an exception of a call is read: another client says it in other words."""
-    inner: ast.AST = node
-    for around in outline.above(node):
-        if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
-            return
-        if isinstance(around, ast.Try | ast.TryStar) and inner in around.body:
-            for handler in around.handlers:
-                for use in ast.walk(handler):
-                    if (
-                        isinstance(use, ast.Name)
-                        and use.id == handler.name
-                        and not _is_beside_the_point(outline, use, library)
-                    ):
-                        raise Refusal(
-                            f"Line {use.lineno} reads the exception: that of another client has other words."
-                        )
-        inner = around
+    for handler in handlers_around(outline, node):
+        for use in ast.walk(handler):
+            if (
+                isinstance(use, ast.Name)
+                and use.id == handler.name
+                and not _is_beside_the_point(outline, use, library)
+            ):
+                raise Refusal(
+                    f"Line {use.lineno} reads the exception: that of another client has other words."
+                )
 
 
 def _is_beside_the_point(outline: Outline, use: ast.Name, library: str) -> bool:

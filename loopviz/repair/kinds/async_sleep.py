@@ -13,7 +13,7 @@ from loopviz.repair.endpoints import require_either
 from loopviz.repair.imports import imported_as
 from loopviz.repair.known import HELPERS
 from loopviz.repair.light import require_light
-from loopviz.repair.outline import Function, Outline, own, root_of
+from loopviz.repair.outline import Function, Outline, handlers_around, own, root_of
 from loopviz.repair.place import Place
 from loopviz.repair.result import Refusal
 from loopviz.repair.suspending import require_suspendable
@@ -135,16 +135,10 @@ def _require_no_negative(outline: Outline, call: ast.Call) -> None:
     duration = call.args[-1]
     if isinstance(duration, ast.Constant):
         return
-    inner: ast.AST = call
-    for around in outline.above(call):
-        if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
-            return
-        if isinstance(around, ast.Try | ast.TryStar) and inner in around.body:
-            for handler in around.handlers:
-                names = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-                if any(name is not None and outline.meaning(name) in _OF_NEGATIVE for name in names):
-                    raise Refusal(
-                        f"Line {handler.lineno} handles the error that time.sleep raises for a negative"
-                        " duration, and asyncio.sleep raises none."
-                    )
-        inner = around
+    for handler in handlers_around(outline, call):
+        names = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        if any(name is not None and outline.meaning(name) in _OF_NEGATIVE for name in names):
+            raise Refusal(
+                f"Line {handler.lineno} handles the error that time.sleep raises for a negative"
+                " duration, and asyncio.sleep raises none."
+            )
